@@ -1,0 +1,112 @@
+"""Where the Hydra tree lies, and clear words for what is wrong with an override."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException, HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from langid.errors import LangidError
+
+HINTS = {
+    "store": "store=PATH.h5",
+    "checkpoint": "checkpoint=BEST.ckpt",
+    "output": "output=PATH",
+    "model": "model=MODEL.onnx",
+    "audio": "audio=FILE",
+    "corpus.root": "corpus.root=DIR",
+    "corpus.path": "corpus.path=MANIFEST.tsv",
+}
+
+
+def tree(command: str) -> Path:
+    """Return the folder of a command's Hydra tree: in the wheel, or beside the package in a clone.
+
+    The commands that run an exported file have a tree of their own, because there ``model`` is a
+    file and not a group.
+    """
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    root = inside if inside.is_dir() else package.parent / "conf"
+    runtime = root / "runtime"
+    return runtime if (runtime / f"{command}.yaml").is_file() else root
+
+
+def check_overrides(command: str, arguments: Sequence[str]) -> None:
+    """Raise LangidError for a key or group that does not exist, or one that is needed and missing.
+
+    Of a sweep the first value of each key is looked at; Hydra itself checks every job.
+    """
+    try:
+        overrides = OverridesParser.create().parse_overrides(list(arguments))
+    except HydraException as error:
+        raise LangidError(f"{error}; expected KEY=VALUE, in quotes where it holds [ ] or blanks") from None
+    values = [_single(override) for override in overrides]
+    try:
+        config = compose(command, values)
+    except ConfigCompositionException as error:
+        raise LangidError(_explain(command, values, error)) from None
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        examples = " ".join(HINTS.get(key, f"{key}=VALUE") for key in missing)
+        raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
+
+
+def compose(command: str, overrides: list[str]) -> DictConfig:
+    """Return the configuration of a command, without Hydra's own part."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(tree(command)), version_base="1.3"):
+        return hydra.compose(command, overrides)
+
+
+def _single(override: Override) -> str:
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    first = next(iter(override.sweep_string_iterator()))
+    return f"{override.get_key_element()}={first}"
+
+
+def _explain(command: str, values: list[str], error: Exception) -> str:
+    """Say which override is wrong, and what is accepted in its place."""
+    for value in values:
+        others = [other for other in values if other != value]
+        try:
+            config = compose(command, others)
+        except HydraException:
+            continue  # another override is wrong as well, or this one's group is needed
+        return f"{value}: {_first_line(error)}. {_accepted(command, config, value)}"
+    return f"{error}"
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    return str(cause).strip().splitlines()[0].rstrip(".")
+
+
+def _accepted(command: str, config: DictConfig, value: str) -> str:
+    """List the options of a group, or the keys at the deepest level that exists."""
+    key, _, choice = value.lstrip("+~").partition("=")
+    folder = tree(command) / key.replace(".", "/")
+    if folder.is_dir():
+        options = sorted(path.stem for path in folder.glob("*.yaml"))
+        return f"Accepted for {key} are: {', '.join(options)}{_nearest(choice, options)}"
+    node: Any = config
+    path = key.split(".")
+    while len(path) > 1 and isinstance(node, DictConfig) and path[0] in node:
+        node = node[path.pop(0)]
+    if not isinstance(node, DictConfig):
+        return "It is a single value"
+    keys = [str(name) for name in node]
+    return f"Accepted keys are: {', '.join(keys)}{_nearest(path[0], keys)}"
+
+
+def _nearest(word: str, words: list[str]) -> str:
+    near = difflib.get_close_matches(word, words, n=1)
+    return f". Did you mean {near[0]}?" if near else ""

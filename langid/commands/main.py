@@ -1,0 +1,135 @@
+"""The ``langid`` command: one verb, then Hydra overrides."""
+
+import difflib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from langid import __version__
+from langid.commands.configuration import check_overrides, tree
+from langid.errors import LangidError
+
+COMMANDS = ("prepare", "train", "evaluate", "export", "stream", "predict")
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(_overview())
+        return 0
+    command, *overrides = arguments
+    if command == "--version":
+        print(f"langid {__version__}")
+        return 0
+    if {"--help", "-h"} & set(overrides) and command in COMMANDS:
+        print(_help(command))
+        return 0
+    return _guard(lambda: _run(command, overrides))
+
+
+def _guard(work: Callable[[], int]) -> int:
+    """Return the exit code of some work; what its user can mend is shown without a traceback."""
+    try:
+        return work()
+    except (LangidError, HydraException, OmegaConfBaseException) as error:
+        print(f"langid: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"langid: {where}{error.strerror or error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("langid: interrupted; finished work is kept", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(command: str, overrides: list[str]) -> int:
+    if command not in COMMANDS:
+        near = difflib.get_close_matches(command, COMMANDS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise LangidError(f"no command {command}; there are {', '.join(COMMANDS)}.{hint}")
+    flags = [argument for argument in overrides if argument.startswith("-")]
+    if command != "train" and {"-m", "--multirun"} & set(flags):
+        raise LangidError(f"langid {command} takes no {flags[0]}: sweeps are for langid train")
+    _register_resolvers()
+    check_overrides(command, [item for item in overrides if item not in flags])
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
+    sys.argv = [f"langid {command}", *overrides]
+    codes: list[int] = []
+
+    def job(config: DictConfig) -> None:
+        codes.append(_job(config))
+
+    hydra.main(version_base="1.3", config_path=str(tree(command)), config_name=command)(job)()
+    return max(codes, default=0)
+
+
+def _job(config: DictConfig) -> int:
+    """Run a job of the command that Hydra was started for; in a sweep, say so where it fails."""
+    settings = HydraConfig.get()
+    module: Any = importlib.import_module(f"langid.commands.{settings.job.config_name}")
+    if settings.mode is RunMode.RUN:
+        return _guard(lambda: module.run(config))
+    try:
+        code: int = module.run(config)
+    except Exception as error:
+        name = settings.job.override_dirname
+        print(f"langid: job {settings.job.num} ({name}) failed: {error}", file=sys.stderr)
+        raise  # Hydra goes on with the other jobs and raises the first error at the end
+    return code
+
+
+def _register_resolvers() -> None:
+    from langid.commands.train import run_folder
+
+    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True, use_cache=True)
+
+
+def _overview() -> str:
+    lines = ["langid: spoken-language identification", "", "usage: langid COMMAND KEY=VALUE ...", ""]
+    for command in COMMANDS:
+        lines.append(f"  {command:10}{_documentation(command).splitlines()[0]}")
+    lines += ["", "langid COMMAND --help says what it does, its keys, and two examples."]
+    return "\n".join(lines)
+
+
+def _help(command: str) -> str:
+    """Return a command's help: its module's documentation, and its keys from its YAML."""
+    text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")
+    keys = re.findall(r"^(\w+): (.+?)  # (.+)$", text, re.MULTILINE)
+    groups = re.findall(r"^  - (\w+): (\S+)$", text, re.MULTILINE)
+    lines = [f"langid {command}: {_documentation(command)}", "", "keys:"]
+    for key, default, meaning in keys:
+        shown = "needed" if default == "???" else "" if "$" in default else f"default {default}"
+        lines.append(f"  {key:16}{meaning}{f' ({shown})' if shown else ''}")
+    if groups:
+        lines += ["", "groups (GROUP=OPTION, then GROUP.KEY=VALUE):"]
+    for group, default in groups:
+        options = sorted(path.stem for path in (tree(command) / group).glob("*.yaml"))
+        chosen = "" if default in ("???", "null") else f" (default {default})"
+        lines.append(f"  {group:16}{', '.join(options)}{chosen}")
+    if command == "train":
+        lines += ["", "-m runs a sweep: one job for each combination of KEY=A,B,C."]
+    return "\n".join(lines)
+
+
+def _documentation(command: str) -> str:
+    """Return the documentation of a command's module without importing its libraries."""
+    import ast
+
+    source = Path(__file__).with_name(f"{command}.py").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source)) or ""

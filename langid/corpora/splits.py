@@ -1,0 +1,197 @@
+"""Which utterance, or which sequence of it, belongs to training, validation and test."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from langid.errors import LangidError
+
+PARTS = ("train", "validation", "test")
+
+
+class Split:
+    """Assigns every row of a table of utterances or sequences to a part.
+
+    ``train_only`` names corpora whose rows go to training and nowhere else. ``cuts_utterances`` is
+    true where the rows are sequences of frames, so that one utterance can lie in several parts.
+    """
+
+    cuts_utterances = False
+
+    def __init__(self, seed: int = 0, train_only: Sequence[str] = ()):
+        self.seed = seed
+        self.train_only = list(train_only)
+
+    def __call__(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return a part for each row (``train``, ``validation``, ``test``, or empty: left out).
+
+        ``rows`` has the manifest's columns. Raises LangidError where the split cannot be made.
+        """
+        known = sorted(set(rows["corpus"]))
+        unknown = [name for name in self.train_only if name not in known]
+        if unknown:
+            raise LangidError(
+                f"split.train_only: no corpus {', '.join(unknown)} in the store;"
+                f" it holds {', '.join(known)}"
+            )
+        fixed = rows["corpus"].isin(self.train_only).to_numpy()
+        if fixed.all():
+            raise LangidError("split.train_only names every corpus of the store; none is left to test")
+        parts = np.full(len(rows), "train", dtype=object)
+        parts[~fixed] = self._assign(rows[~fixed])
+        # A speaker of the held-out parts who also speaks in a train-only corpus must not train.
+        held_out = set(rows["speaker"][np.isin(parts, PARTS[1:])]) - {""}
+        if held_out and not self.cuts_utterances:
+            parts[fixed & rows["speaker"].isin(held_out).to_numpy()] = ""
+        return parts
+
+    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+        raise TypeError(f"{type(self).__name__} does not say how rows are assigned")
+
+
+class _RandomSplit(Split):
+    """A seeded random split of groups of rows, stratified by language, in given fractions."""
+
+    def __init__(
+        self,
+        seed: int = 0,
+        train_only: Sequence[str] = (),
+        fractions: Sequence[float] = (0.7, 0.15, 0.15),
+    ):
+        super().__init__(seed, train_only)
+        self.fractions = np.array(list(fractions), float)
+        if self.fractions.shape != (3,) or (self.fractions <= 0).any():
+            raise LangidError(
+                f"split.fractions={list(fractions)}: expected three positive shares,"
+                " of training, validation and test"
+            )
+        self.fractions /= self.fractions.sum()
+
+    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+        groups = self._groups(rows)
+        return np.array(PARTS)[_deal(groups, rows["language"], self.fractions, self.seed)]
+
+    def _groups(self, rows: pd.DataFrame) -> pd.Series:
+        raise TypeError(f"{type(self).__name__} does not say what stays together")
+
+
+class SpeakerSplit(_RandomSplit):
+    """No speaker is in two parts, over all languages and corpora; the default.
+
+    An utterance without a speaker counts as a speaker of its own.
+    """
+
+    def _groups(self, rows: pd.DataFrame) -> pd.Series:
+        return speaker_groups(rows)
+
+
+class RecordingSplit(_RandomSplit):
+    """Utterances are dealt one by one, so speakers are shared between the parts."""
+
+    def _groups(self, rows: pd.DataFrame) -> pd.Series:
+        return rows["utterance_id"]
+
+
+class SequenceSplit(_RandomSplit):
+    """Sequences are dealt one by one, so one utterance lies in several parts.
+
+    The leaky protocol of published baselines, kept so that the leak can be measured.
+    """
+
+    cuts_utterances = True
+
+    def _groups(self, rows: pd.DataFrame) -> pd.Series:
+        return pd.Series(np.arange(len(rows)), index=rows.index)
+
+
+class KFoldSplit(Split):
+    """Speaker-disjoint folds: fold ``fold`` is the test part, the next one validation.
+
+    Over all folds every utterance outside ``train_only`` is tested exactly once.
+    """
+
+    def __init__(
+        self, folds: int = 5, fold: int = 0, seed: int = 0, train_only: Sequence[str] = ()
+    ):
+        super().__init__(seed, train_only)
+        if folds < 3:
+            raise LangidError(f"split.folds={folds}: accepted are 3 and more")
+        if not 0 <= fold < folds:
+            raise LangidError(f"split.fold={fold}: accepted are 0 to {folds - 1}")
+        self.folds = folds
+        self.fold = fold
+
+    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+        shares = np.full(self.folds, 1 / self.folds)
+        folds = _deal(speaker_groups(rows), rows["language"], shares, self.seed)
+        parts = np.full(len(rows), "train", dtype=object)
+        parts[folds == self.fold] = "test"
+        parts[folds == (self.fold + 1) % self.folds] = "validation"
+        return parts
+
+
+class OfficialSplit(Split):
+    """The corpus's own parts, from the manifest's ``split`` column; rows without one are left out."""
+
+    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+        parts = rows["split"].to_numpy(dtype=object)
+        missing = [part for part in PARTS if part not in set(parts)]
+        if missing:
+            raise LangidError(
+                f"split=official: no utterance of the store is marked {', '.join(missing)}; prepare"
+                " with 'corpus.tsv=[train,dev,test]', or choose split=speaker"
+            )
+        return parts
+
+
+def speaker_groups(rows: pd.DataFrame) -> pd.Series:
+    """Return who speaks in each row; where that is unknown, the utterance stands for a speaker."""
+    return rows["speaker"].where(rows["speaker"] != "", "utterance " + rows["utterance_id"])
+
+
+def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int]:
+    """Count what training shares with validation and test: the size of the leak.
+
+    ``speakers`` and ``utterances`` are those in training and in another part; ``unknown_speakers``
+    the utterances of validation and test whose speaker is not known, so that nobody can tell.
+    """
+    train = rows[parts == "train"]
+    held_out = rows[np.isin(parts, PARTS[1:])]
+    speakers = (set(train["speaker"]) & set(held_out["speaker"])) - {""}
+    utterances = set(train["utterance_id"]) & set(held_out["utterance_id"])
+    unknown = set(held_out["utterance_id"][held_out["speaker"] == ""])
+    return {
+        "speakers": len(speakers),
+        "utterances": len(utterances),
+        "unknown_speakers": len(unknown),
+    }
+
+
+def _deal(groups: pd.Series, language: pd.Series, shares: np.ndarray, seed: int) -> np.ndarray:
+    """Return a part's index for each row: groups stay whole, languages keep the shares.
+
+    Groups are shuffled, the largest dealt first, each to the part that lacks most of the group's
+    languages. Raises LangidError for a language with fewer groups than parts.
+    """
+    counts = pd.crosstab(groups.to_numpy(), language.to_numpy())
+    per_language = (counts > 0).sum()
+    short = per_language[per_language < len(shares)]
+    if len(short):
+        raise LangidError(
+            f"split: {short.index[0]} has {short.iloc[0]} speakers or recordings to deal, fewer than"
+            f" the {len(shares)} parts; prepare more speech of it or leave the language out"
+        )
+    table = counts.to_numpy()
+    order = np.random.default_rng(seed).permutation(len(table))
+    order = order[np.argsort(-table[order].sum(1), kind="stable")]
+    wanted = shares[:, None] * table.sum(0)[None]
+    dealt = np.zeros_like(wanted)
+    part_of: dict[Hashable, int] = {}
+    for group in order:
+        speaks = table[group] > 0
+        lack = ((wanted - dealt)[:, speaks] / wanted[:, speaks]).mean(1)
+        part = int(np.argmax(lack))
+        dealt[part] += table[group]
+        part_of[counts.index[group]] = part
+    return groups.map(part_of).to_numpy()

@@ -1,0 +1,217 @@
+"""A manifest of audio files to a feature store, in parallel, resumable."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import joblib
+
+from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, Manifest, read_rows, write_table
+from langid.data.shard import write_shard
+from langid.data.store import SCHEMA, FeatureStore, merge, write_failure
+from langid.errors import LangidError
+from langid.progress import progress
+from langid.signal.front_end import FrontEnd
+
+SHARD_UTTERANCES = 64
+
+
+@dataclass
+class Request:
+    """What ``prepare`` is asked for; ``description`` and ``corpus`` are plain configuration."""
+
+    manifest: Manifest
+    corpus: dict[str, Any]
+    front_end: FrontEnd
+    description: dict[str, Any]
+    store: Path
+    min_duration_s: float = 0.5
+    workers: int = 1
+    add: bool = False
+
+
+def prepare(request: Request) -> FeatureStore:
+    """Write the store that is asked for and return it; an equal one is returned as it is.
+
+    Killed at any moment and run again, it goes on where it was and ends with the same bytes.
+    Beside the store stand its manifest and ``skipped.tsv``, the rows left out with the reason.
+    Raises LangidError for an existing store that differs from what is asked.
+    """
+    corpus = {"reader": request.corpus, "manifest_sha256": request.manifest.sha256()}
+    base = FeatureStore(request.store) if request.store.exists() else None
+    if base is not None:
+        if _already_holds(base, corpus, request):
+            return base
+        _leave_out_known(request.manifest, base)
+    description = request.description | {
+        "corpora": [*(base.description["corpora"] if base else []), corpus],
+        "sample_rate": request.front_end.sample_rate,
+        "hop_samples": request.front_end.hop_samples,
+    }
+    try:
+        _build(request, base, description)
+    except OSError as error:
+        raise write_failure(request.store, error) from error
+    return FeatureStore(request.store)
+
+
+def _build(request: Request, base: FeatureStore | None, description: dict[str, Any]) -> None:
+    parts = Path(f"{request.store}.parts")
+    identity = [description, base.fingerprint if base else "", request.min_duration_s]
+    folder = parts / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = _write_shards(request, folder)
+    skipped = request.manifest.skipped + _previously_skipped(request.store, base)
+    for shard in shards:
+        with h5py.File(shard, "r") as file:
+            rows = file["skipped"].asstr()[:]
+        skipped += [dict(zip(SKIPPED_COLUMNS, row, strict=True)) for row in rows]
+    sources = ([base.path] if base else []) + shards
+
+    def attributes(rows: list[dict[str, str]]) -> dict[str, str]:
+        if not rows:
+            first = skipped[0]
+            raise LangidError(
+                f"{request.store}: no utterance is left; all {len(skipped)} were left out, the first"
+                f" ({first['path']}) because: {first['reason']}"
+            )
+        write_table(skipped, SKIPPED_COLUMNS, beside(request.store, "skipped"))
+        write_table(rows, COLUMNS, beside(request.store, "manifest"))
+        return {
+            "schema": SCHEMA,
+            "description": json.dumps(description, sort_keys=True),
+            "fingerprint": _fingerprint(rows, description, shards, base),
+        }
+
+    with progress("joining", "frames") as bar:
+        task = bar.add_task("joining", total=None)
+        merge(
+            sources,
+            request.store,
+            request.front_end.bins,
+            attributes,
+            lambda frames: bar.advance(task, frames),
+        )
+    shutil.rmtree(parts)
+
+
+def beside(store: Path, kind: str) -> Path:
+    """Return where the table of a kind (``manifest``, ``skipped``) of a store lies."""
+    return store.with_name(f"{store.stem}.{kind}.tsv")
+
+
+def _already_holds(base: FeatureStore, corpus: dict[str, Any], request: Request) -> bool:
+    differences = _differences(base.description, request.description)
+    if differences:
+        raise LangidError(
+            f"store={base.path}: made with another configuration: {'; '.join(differences)}."
+            " Ask for the same, or choose another store=PATH.h5"
+        )
+    for held in base.description["corpora"]:
+        if held == corpus:
+            return True
+        if held["reader"] == corpus["reader"]:
+            raise LangidError(
+                f"store={base.path}: the corpus has changed since the store was made (rows were"
+                " added, removed or edited); delete the store or choose another store=PATH.h5"
+            )
+    if not request.add:
+        held = base.description["corpora"]
+        lines = "; ".join(_differences(held[-1]["reader"], corpus["reader"], prefix="corpus."))
+        raise LangidError(
+            f"store={base.path}: holds another corpus ({lines}). add=true adds this corpus to it;"
+            " or choose another store=PATH.h5"
+        )
+    return False
+
+
+def _differences(has: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
+    left, right = flatten(has, prefix), flatten(asked, prefix)
+    keys = [key for key in right if left.get(key) != right[key]]
+    if prefix:
+        keys += [key for key in left if key not in right]
+    return [f"{key}: the store has {left.get(key)}, asked is {right.get(key)}" for key in keys]
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested configuration as one level of dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _leave_out_known(manifest: Manifest, base: FeatureStore) -> None:
+    """Skip rows that the store already holds, also as the same Common Voice clip elsewhere."""
+    known = {_identity(row): row for row in base.utterances["utterance_id"]}
+    fresh = []
+    for row in manifest.utterances:
+        held = known.get(_identity(row["utterance_id"]))
+        if held is None:
+            fresh.append(row)
+        else:
+            reason = f"the store already holds this clip as {held}"
+            manifest.skip(row["corpus"], row["path"], row["language"], reason)
+    manifest.utterances = fresh
+
+
+def _identity(utterance_id: str) -> str:
+    """Return what tells a recording: a Common Voice clip keeps its name in every release."""
+    stem = Path(utterance_id).stem
+    return stem if stem.startswith("common_voice_") else utterance_id
+
+
+def _write_shards(request: Request, folder: Path) -> list[Path]:
+    rows = request.manifest.utterances
+    batches = [rows[i : i + SHARD_UTTERANCES] for i in range(0, len(rows), SHARD_UTTERANCES)]
+    shards = [folder / f"{number:06d}.h5" for number in range(len(batches))]
+    missing = [(path, batch) for path, batch in zip(shards, batches, strict=True) if not path.exists()]
+    jobs = joblib.Parallel(
+        n_jobs=min(request.workers, max(1, len(missing))), return_as="generator_unordered"
+    )(
+        joblib.delayed(write_shard)(path, batch, request.front_end, request.min_duration_s)
+        for path, batch in missing
+    )
+    with progress("preparing", "clips") as bar:
+        done = len(rows) - sum(len(batch) for _, batch in missing)
+        task = bar.add_task("preparing", total=len(rows), completed=done)
+        for count in jobs:
+            bar.advance(task, count)
+    return shards
+
+
+def _fingerprint(
+    rows: list[dict[str, str]],
+    description: dict[str, Any],
+    shards: list[Path],
+    base: FeatureStore | None,
+) -> str:
+    """Return a hash of the configuration, the manifest and every byte of the features."""
+    digest = hashlib.sha256(json.dumps(description["features"], sort_keys=True).encode())
+    digest.update(json.dumps(description["detector"], sort_keys=True).encode())
+    columns = [name for name in COLUMNS if name != "path"]  # a moved corpus is the same data
+    digest.update("\n".join("\t".join(row[name] for name in columns) for row in rows).encode())
+    digest.update((base.fingerprint if base else "").encode())
+    for shard in shards:
+        with h5py.File(shard, "r") as file:
+            digest.update(file.attrs["sha256"].encode())
+    return digest.hexdigest()
+
+
+def _previously_skipped(store: Path, base: FeatureStore | None) -> list[dict[str, str]]:
+    path = beside(store, "skipped")
+    if base is None or not path.exists():
+        return []
+    header, rows = read_rows(path)
+    return [dict(zip(header, row, strict=False)) for row in rows if len(row) == len(header)]
+
+
+def default_workers() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

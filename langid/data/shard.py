@@ -1,0 +1,92 @@
+"""Some utterances to frames in a file of their own: what one process of ``prepare`` does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from langid.corpora.manifest import SKIPPED_COLUMNS, Manifest
+from langid.data.store import TEXT, StoreWriter
+from langid.signal.audio import AudioError, read_audio, read_blocks
+from langid.signal.front_end import FrontEnd
+
+SILENT_PEAK = 1e-3  # -60 dB of full scale
+WHOLE_CLIP_LIMIT_S = 1800.0
+
+
+def write_shard(
+    path: Path, rows: list[dict[str, str]], front_end: FrontEnd, min_duration_s: float
+) -> int:
+    """Write the frames of some utterances to a file of their own; return how many rows it took."""
+    torch.set_num_threads(1)  # processes are the parallelism; same bytes whatever their number
+    skipped = Manifest()
+    with StoreWriter(path, front_end.bins) as writer, torch.inference_mode():
+        for row in rows:
+            try:
+                duration_s = _write_utterance(writer, row["path"], front_end, min_duration_s)
+            except AudioError as error:
+                writer.drop_utterance()
+                reason = str(error).removeprefix(f"{row['path']}: ")
+                skipped.skip(row["corpus"], row["path"], row["language"], reason)
+            else:
+                writer.end_utterance(row | {"duration_s": f"{duration_s:.3f}"})
+        table = [[row[name] for name in SKIPPED_COLUMNS] for row in skipped.skipped]
+        data = np.array(table, dtype=object).reshape(-1, len(SKIPPED_COLUMNS))
+        writer.file.create_dataset("skipped", data=data, dtype=TEXT)
+        writer.finish({"sha256": writer.digest.hexdigest()})
+    return len(rows)
+
+
+def _write_utterance(
+    writer: StoreWriter, path: str, front_end: FrontEnd, min_duration_s: float
+) -> float:
+    """Write the frames of one file, in bounded memory, and return its duration in seconds."""
+    samples, peak, speech_frames = 0, 0.0, 0
+    for block, features, speech in _frames(path, front_end):
+        if not np.isfinite(features).all():
+            raise AudioError(f"{path}: its features are not finite (samples out of range)")
+        writer.write_frames(features, speech)
+        samples += len(block)
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+        speech_frames += int(speech.sum())
+    duration_s = samples / front_end.sample_rate
+    if duration_s < min_duration_s:
+        raise AudioError(f"{path}: too short ({duration_s:.2f} s; min_duration_s={min_duration_s})")
+    if peak < SILENT_PEAK:
+        raise AudioError(f"{path}: silent (no sample above -60 dB of full scale)")
+    if speech_frames == 0:
+        raise AudioError(f"{path}: silent (the detector finds no speech)")
+    return duration_s
+
+
+def _frames(
+    path: str, front_end: FrontEnd
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield ``samples, features (time, bins), speech (time,)``, block by block where possible."""
+    if front_end.obstacles:
+        samples = read_audio(path, front_end.sample_rate)
+        if len(samples) > WHOLE_CLIP_LIMIT_S * front_end.sample_rate:
+            raise AudioError(
+                f"{path}: {len(samples) / front_end.sample_rate:.0f} s long; these features need the"
+                f" whole clip in memory, at most {WHOLE_CLIP_LIMIT_S:g} s"
+            )
+        if len(samples):
+            features, speech = front_end(torch.from_numpy(samples)[None])
+            yield samples, features[0].numpy(), speech[0].numpy()
+        return
+    state = front_end.initial_state(1)
+    rest = np.zeros(0, np.float32)
+    blocks = read_blocks(path, front_end.sample_rate)
+    block = next(blocks, None)
+    while block is not None:
+        following = next(blocks, None)
+        samples = np.concatenate([rest, block])
+        whole = len(samples) // front_end.hop_samples * front_end.hop_samples
+        if following is None and whole < len(samples):  # fill up the last hop
+            samples = np.pad(samples, (0, whole + front_end.hop_samples - len(samples)))
+            whole = len(samples)
+        rest = samples[whole:]
+        features, speech, state = front_end.step(torch.from_numpy(samples[None, :whole]), state)
+        yield block, features[0].numpy(), speech[0].numpy()
+        block = following

@@ -1,0 +1,111 @@
+"""Figures of merit of utterance posteriors, with intervals from a bootstrap over speakers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+def of_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """Return metrics of confusion matrices ``(..., true, predicted)``.
+
+    ``accuracy``, ``balanced_accuracy`` (mean recall over classes that occur) and ``macro_f1`` have
+    the leading axes; ``precision``, ``recall``, ``f1`` and ``support`` one value per class. A
+    precision without predictions is 0, a recall of a class that does not occur is NaN.
+    """
+    right = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
+    support = confusion.sum(-1)
+    predicted = confusion.sum(-2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = np.where(support > 0, right / support, np.nan)
+        precision = np.where(predicted > 0, right / predicted, 0.0)
+        f1 = np.where(support > 0, 2 * right / (support + predicted), np.nan)
+        accuracy = right.sum(-1) / confusion.sum((-2, -1))
+    return {
+        "accuracy": accuracy,
+        "balanced_accuracy": np.nanmean(recall, -1),
+        "macro_f1": np.nanmean(f1, -1),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "support": support,
+    }
+
+
+def score(
+    targets: np.ndarray,
+    posteriors: np.ndarray,
+    speakers: Sequence[str],
+    classes: Sequence[str],
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return all figures of a part as plain data, each with a 95 % interval.
+
+    ``targets (utterances,)`` are class indices, ``posteriors (utterances, classes)`` sum to 1, and
+    ``speakers`` are the units that the bootstrap draws, with replacement, within each language
+    (Efron & Tibshirani 1993, percentile intervals). ``nll`` is in nats per utterance.
+    """
+    count = len(classes)
+    unit, language = _units(speakers, targets)
+    cells = targets * count + posteriors.argmax(1)
+    per_unit = np.zeros((len(language), count * count))
+    np.add.at(per_unit, (unit, cells), 1)
+    nll = -np.log(np.clip(posteriors[np.arange(len(targets)), targets], 1e-12, None))
+    nll_per_unit = np.bincount(unit, nll, minlength=len(language))
+
+    drawn = _draw(language, seed)
+    resampled = (drawn @ per_unit).reshape(-1, count, count)
+    confusion = per_unit.sum(0).reshape(count, count)
+    values, spread = of_confusion(confusion), of_confusion(resampled)
+    values["nll"] = nll.mean()
+    spread["nll"] = (drawn @ nll_per_unit) / resampled.sum((1, 2))
+
+    overall = ("accuracy", "balanced_accuracy", "macro_f1", "nll")
+    report: dict[str, Any] = {
+        name: _with_interval(values[name], spread[name]) for name in overall
+    }
+    report["classes"] = {
+        name: {
+            metric: _with_interval(values[metric][index], spread[metric][:, index])
+            for metric in ("precision", "recall", "f1")
+        }
+        | {
+            "clips": int(values["support"][index]),
+            "speakers": int(np.unique(unit[targets == index]).size),
+        }
+        for index, name in enumerate(classes)
+    }
+    report["confusion"] = confusion.astype(int).tolist()
+    report["clips"] = len(targets)
+    report["speakers"] = len(language)
+    report["interval"] = f"95 %, bootstrap over speakers within languages, {RESAMPLES} resamples"
+    return report
+
+
+def _units(speakers: Sequence[str], targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the speakers; return the number for each utterance and each speaker's main language."""
+    _, unit = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
+    counts = np.zeros((unit.max() + 1, targets.max() + 1))
+    np.add.at(counts, (unit, targets), 1)
+    return unit, counts.argmax(1)
+
+
+def _draw(language: np.ndarray, seed: int) -> np.ndarray:
+    """Return how often each speaker is drawn, ``(resamples, speakers)``."""
+    generator = np.random.default_rng(seed)
+    drawn = np.zeros((RESAMPLES, len(language)))
+    for index in np.unique(language):
+        members = np.flatnonzero(language == index)
+        shares = np.full(len(members), 1 / len(members))
+        drawn[:, members] = generator.multinomial(len(members), shares, size=RESAMPLES)
+    return drawn
+
+
+def _with_interval(value: float, spread: np.ndarray) -> dict[str, float]:
+    tail = (1 - LEVEL) / 2
+    finite = spread[np.isfinite(spread)]
+    low, high = np.quantile(finite, [tail, 1 - tail]) if len(finite) else (np.nan, np.nan)
+    return {"value": float(value), "low": float(low), "high": float(high)}

@@ -1,0 +1,62 @@
+"""The contract of every network: frames of features in, frames of logits out."""
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]
+
+
+class Network(nn.Module):
+    """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``.
+
+    A frame network returns one frame of logits per frame of features, an utterance network one in
+    all. Frames at and after an utterance's length are padding and change nothing before it.
+    """
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Return how many frames of logits belong to each utterance, ``(batch,)``."""
+        return lengths
+
+
+class StreamingNetwork(Network):
+    """A network without look-ahead whose whole memory goes in and out as ``state``.
+
+    ``step`` on any chunks, one after the other, gives the logits of ``forward`` on all of them.
+    """
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the memory before the first frame, batch on the first axis of each tensor."""
+        raise TypeError(f"{type(self).__name__} has no initial_state")
+
+    def step(
+        self, features: Tensor, state: State, advance: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """``features (batch, time, bins), state -> logits (batch, time, classes), state``.
+
+        Where ``advance (batch, time) bool`` is false the frame is not heard: memory and logits stay
+        those of the frame before, as if it had been cut out.
+        """
+        raise TypeError(f"{type(self).__name__} has no step")
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        return self.step(features, self.initial_state(features.shape[0]))[0]
+
+
+class Normaliser(nn.Module):
+    """Shifts and scales every bin by the mean and deviation of the training speakers' speech."""
+
+    def __init__(self, bins: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(bins))
+        self.register_buffer("scale", torch.ones(bins))
+
+    def fit(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take over mean and standard deviation, ``(bins,)`` each."""
+        self.mean.copy_(mean)
+        self.scale.copy_(1 / deviation)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return (features - self.mean) * self.scale

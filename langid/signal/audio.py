@@ -1,0 +1,71 @@
+"""Audio files to mono float samples, block by block."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from langid.errors import LangidError
+
+BLOCK_S = 60.0
+
+
+class AudioError(LangidError):
+    """An audio file that cannot be used, with the reason."""
+
+
+def read_blocks(
+    path: str | Path, sample_rate: int, block_s: float = BLOCK_S
+) -> Iterator[np.ndarray]:
+    """Yield the mono samples of a file in order, resampled, as float32 ``(samples,)`` arrays.
+
+    Any format that libsndfile reads, any sample rate and number of channels (averaged). A block is
+    at most about ``block_s`` seconds long, so memory stays bounded however long the file is.
+    Raises AudioError for a file that is absent, empty, not audio, or holds NaN or infinity.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with soundfile.SoundFile(path) as file:
+            if file.samplerate == sample_rate:
+                resampler = None
+            else:
+                resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+            yield from _mono_blocks(file, resampler, max(1, int(block_s * file.samplerate)), path)
+    except soundfile.SoundFileError as error:
+        raise AudioError(f"{path}: cannot be decoded ({_reason(error)})") from error
+
+
+def _mono_blocks(
+    file: soundfile.SoundFile,
+    resampler: soxr.ResampleStream | None,
+    block_frames: int,
+    path: Path,
+) -> Iterator[np.ndarray]:
+    last = False
+    while not last:
+        block = file.read(block_frames, dtype="float32", always_2d=True)
+        last = len(block) < block_frames
+        samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        if not np.isfinite(samples).all():
+            raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity)")
+        if resampler is not None:
+            samples = resampler.resample_chunk(samples, last=last)
+        if len(samples):
+            yield np.ascontiguousarray(samples)
+
+
+def _reason(error: Exception) -> str:
+    """Return the library's own words without its copy of the path."""
+    return str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
+
+
+def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
+    """Return all mono samples of a file as float32 ``(samples,)``; errors as read_blocks."""
+    blocks = list(read_blocks(path, sample_rate))
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)

@@ -1,0 +1,171 @@
+"""Samples to frames of features: log-mel and MFCC, causal by default."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from langid.signal.torchaudio_loader import torchaudio
+
+
+class Features(nn.Module):
+    """``samples (batch, samples) -> features (batch, time, bins)``, one frame per hop.
+
+    ``causal`` features see no sample after the end of their frame's hop and nothing of the clip as
+    a whole; they also have ``initial_state`` and ``step`` and can be streamed.
+    """
+
+    causal: bool
+    sample_rate: int
+    hop_samples: int
+    bins: int
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
+
+    def step(self, samples: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
+
+
+class LogMel(Features):
+    """Natural logarithm of mel-band power, with an absolute floor and no look-ahead.
+
+    Frame ``t`` covers the ``window_ms`` that end with hop ``t``: before the first sample there are
+    zeros, and a last hop that is not full is filled with zeros, so ``samples`` give
+    ``ceil(samples / hop_samples)`` frames. Window: Hann. Mel scale: HTK (O'Shaughnessy 1987).
+    ``floor_db`` is decibels below the power of a full-scale sample.
+    """
+
+    causal = True
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        window_ms: float = 25.0,
+        hop_ms: float = 10.0,
+        n_mels: int = 64,
+        f_min: float = 20.0,
+        floor_db: float = -80.0,
+    ):
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.window_samples = round(sample_rate * window_ms / 1000)
+        self.hop_samples = round(sample_rate * hop_ms / 1000)
+        if not 0 < self.hop_samples <= self.window_samples:
+            raise ValueError(
+                f"hop_ms={hop_ms:g}: accepted are more than 0 and at most window_ms={window_ms:g}"
+            )
+        if self.window_samples % 2:
+            raise ValueError(f"window_ms={window_ms:g}: an even number of samples is needed")
+        self.n_fft = 2 ** math.ceil(math.log2(self.window_samples))
+        self.bins = n_mels
+        self.floor = 10 ** (floor_db / 10)
+        window = torch.hann_window(self.window_samples)
+        filters = torchaudio.functional.melscale_fbanks(
+            self.n_fft // 2 + 1, f_min, sample_rate / 2, n_mels, sample_rate
+        )
+        if not (filters.sum(0) > 0).all():
+            raise ValueError(f"n_mels={n_mels} is too many for a {window_ms:g} ms window")
+        self.register_buffer("window", window / window.square().sum().sqrt(), persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
+        cosine, sine = self._half_window_transform()
+        self.register_buffer("cosine", cosine, persistent=False)
+        self.register_buffer("sine", sine, persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        padded = nn.functional.pad(samples, (0, -samples.shape[1] % self.hop_samples))
+        return self.step(padded, self.initial_state(samples.shape[0]))[0]
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        """Return the samples before the first: zeros ``(batch, window - hop)``."""
+        overlap = self.window_samples - self.hop_samples
+        return self.window.new_zeros(batch_size, overlap)
+
+    def step(self, samples: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """``samples (batch, frames * hop), state`` -> ``features (batch, frames, bins), state``."""
+        samples = torch.cat([state, samples], dim=1)
+        frames = samples.unfold(1, self.window_samples, self.hop_samples) * self.window
+        mel = self._power(frames) @ self.filters
+        overlap = self.window_samples - self.hop_samples
+        return self._compress(mel), samples[:, samples.shape[1] - overlap :]
+
+    def _compress(self, mel: Tensor) -> Tensor:
+        return torch.log(mel.clamp(min=self.floor))
+
+    def _power(self, frames: Tensor) -> Tensor:
+        """Return the power spectrum ``(batch, time, n_fft // 2 + 1)`` of windowed frames.
+
+        An exported graph has no fast FFT: there two matrix products on the even and odd halves of
+        the frame around its centre give the same numbers at half the cost of a full transform.
+        """
+        if not torch.compiler.is_exporting():
+            spectrum = torch.fft.rfft(frames, n=self.n_fft)
+            return spectrum.real.square() + spectrum.imag.square()
+        half = self.window_samples // 2
+        after = frames[..., half:]
+        before = frames[..., 1 : half + 1].flip(-1)
+        return ((after + before) @ self.cosine).square() + ((after - before) @ self.sine).square()
+
+    def _half_window_transform(self) -> tuple[Tensor, Tensor]:
+        half = self.window_samples // 2
+        offset = torch.arange(half, dtype=torch.float64)[:, None]
+        frequency = torch.arange(self.n_fft // 2 + 1, dtype=torch.float64)[None]
+        angle = 2 * math.pi * offset * frequency / self.n_fft
+        cosine = angle.cos()
+        cosine[0] *= 0.5  # the centre sample stands in both halves of the even part
+        return cosine.float(), angle.sin().float()
+
+
+class MFCC(LogMel):
+    """Mel-frequency cepstral coefficients of LogMel (orthonormal DCT-II; Davis & Mermelstein 1980)."""
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        window_ms: float = 25.0,
+        hop_ms: float = 10.0,
+        n_mels: int = 64,
+        n_mfcc: int = 64,
+        f_min: float = 20.0,
+        floor_db: float = -80.0,
+    ):
+        if not 0 < n_mfcc <= n_mels:
+            raise ValueError(f"n_mfcc={n_mfcc}: accepted are 1 to n_mels={n_mels}")
+        super().__init__(sample_rate, window_ms, hop_ms, n_mels, f_min, floor_db)
+        self.bins = n_mfcc
+        dct = torchaudio.functional.create_dct(n_mfcc, n_mels, norm="ortho")
+        self.register_buffer("dct", dct, persistent=False)
+
+    def _compress(self, mel: Tensor) -> Tensor:
+        return super()._compress(mel) @ self.dct
+
+
+class MFCCLibrosa(Features):
+    """librosa's MFCC with its defaults, to reproduce published protocols.
+
+    Not causal: frames are centred with padding, and power is clamped 80 dB below the loudest frame
+    of the clip, so it cannot be streamed and export refuses it.
+    """
+
+    causal = False
+
+    def __init__(
+        self, sample_rate: int = 16000, n_mfcc: int = 64, n_fft: int = 400, hop_samples: int = 160
+    ):
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.hop_samples = hop_samples
+        self.bins = n_mfcc
+
+    def forward(self, samples: Tensor) -> Tensor:
+        import librosa  # slow to import and only needed here
+
+        coefficients = librosa.feature.mfcc(
+            y=samples.numpy(),
+            sr=self.sample_rate,
+            n_mfcc=self.bins,
+            n_fft=self.n_fft,
+            hop_length=self.hop_samples,
+        )
+        return torch.from_numpy(coefficients).transpose(1, 2).contiguous()

@@ -1,0 +1,54 @@
+"""Everything between samples and the network's normaliser: features and speech mask."""
+
+from torch import Tensor, nn
+
+from langid.signal.features import Features
+from langid.signal.silence import Detector
+
+State = tuple[Tensor, ...]
+
+
+class FrontEnd(nn.Module):
+    """``samples (batch, samples) -> features (batch, time, bins), speech (batch, time) bool``."""
+
+    def __init__(self, features: Features, detector: Detector):
+        super().__init__()
+        self.features = features
+        self.detector = detector
+        self.sample_rate = features.sample_rate
+        self.hop_samples = features.hop_samples
+        self.bins = features.bins
+
+    @property
+    def obstacles(self) -> list[str]:
+        """Return the reasons why this front end cannot be streamed; none if it can."""
+        reasons = []
+        if not self.features.causal:
+            reasons.append(
+                f"features {type(self.features).__name__} are not causal (they look ahead or depend"
+                " on the loudest frame of the clip): prepare with features=mfcc or log_mel"
+            )
+        if not self.detector.causal:
+            reasons.append(
+                f"speech frames of {type(self.detector).__name__} are relative to the whole clip:"
+                " prepare with detector=energy"
+            )
+        return reasons
+
+    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features(samples)
+        speech = self.detector(samples)
+        time = min(features.shape[1], speech.shape[1])  # librosa's centred frames may be one more
+        return features[:, :time], speech[:, :time]
+
+    def initial_state(self, batch_size: int) -> State:
+        return (
+            self.features.initial_state(batch_size),
+            *self.detector.initial_state(batch_size),
+        )
+
+    def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
+        features, overlap = self.features.step(samples, state[0])
+        speech, detector_state = self.detector.step(samples, state[1:])
+        return features, speech, (overlap, *detector_state)

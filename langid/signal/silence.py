@@ -1,0 +1,126 @@
+"""Detectors of speech frames: ``samples (batch, samples) -> speech (batch, time) bool``."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Detector(nn.Module):
+    """Marks the frames that hold speech; a ``causal`` one can be streamed by ``step``."""
+
+    causal: bool
+
+    def __init__(self, hop_samples: int):
+        super().__init__()
+        self.hop_samples = hop_samples
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
+        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
+
+    def step(
+        self, samples: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
+
+
+class EnergyDetector(Detector):
+    """A frame is speech where its level stands out of the noise floor heard so far.
+
+    The level is the mean power of the last ``smooth_frames`` hops in dB; the noise floor is the
+    lowest level of the last ``floor_frames`` (minimum statistics, Martin 2001, without its bias
+    correction). A frame at ``loud_db`` or more is speech whatever the floor, one below
+    ``quiet_db`` never is, and speech lasts ``hangover_frames`` beyond the last such frame. Nothing
+    depends on later samples or on the clip as a whole. Levels are relative to full scale.
+    """
+
+    causal = True
+
+    def __init__(
+        self,
+        hop_samples: int,
+        threshold_db: float = 12.0,
+        quiet_db: float = -60.0,
+        loud_db: float = -30.0,
+        smooth_frames: int = 5,
+        floor_frames: int = 300,
+        hangover_frames: int = 15,
+    ):
+        super().__init__(hop_samples)
+        for name, value in (
+            ("smooth_frames", smooth_frames),
+            ("floor_frames", floor_frames),
+            ("hangover_frames", hangover_frames),
+        ):
+            if value < 1:
+                raise ValueError(f"detector.{name}={value}: accepted are 1 and more")
+        self.threshold_db = threshold_db
+        self.quiet_db = quiet_db
+        self.loud_db = loud_db
+        self.smooth_frames = smooth_frames
+        self.floor_frames = floor_frames
+        self.hangover_frames = hangover_frames
+        self.register_buffer("like", torch.zeros(0), persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        padded = nn.functional.pad(samples, (0, -samples.shape[1] % self.hop_samples))
+        return self.step(padded, self.initial_state(samples.shape[0]))[0]
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
+        """Return power, level and activity of the frames before the first, ``(batch, frames)``."""
+        power = self.like.new_zeros(batch_size, self.smooth_frames - 1)
+        level = self.like.new_full((batch_size, self.floor_frames - 1), 1000.0)  # no floor yet
+        active = self.like.new_zeros(batch_size, self.hangover_frames - 1)
+        return power, level, active
+
+    def step(
+        self, samples: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """``samples (batch, frames * hop), state`` -> ``speech (batch, frames), state``."""
+        power_before, level_before, active_before = state
+        hops = samples.reshape(samples.shape[0], -1, self.hop_samples)
+        power = torch.cat([power_before, hops.square().mean(-1)], dim=1)
+        smooth = nn.functional.avg_pool1d(power.unsqueeze(1), self.smooth_frames, 1).squeeze(1)
+        level = torch.cat([level_before, 10 * torch.log10(smooth.clamp(min=1e-10))], dim=1)
+        floor = -_sliding_max(-level, self.floor_frames)
+        now = level[:, self.floor_frames - 1 :]
+        threshold = (floor + self.threshold_db).clamp(self.quiet_db, self.loud_db)
+        active = torch.cat([active_before, (now >= threshold).to(now.dtype)], dim=1)
+        speech = _sliding_max(active, self.hangover_frames) > 0.5
+        return speech, (
+            power[:, power.shape[1] - self.smooth_frames + 1 :],
+            level[:, level.shape[1] - self.floor_frames + 1 :],
+            active[:, active.shape[1] - self.hangover_frames + 1 :],
+        )
+
+
+def _sliding_max(values: Tensor, frames: int) -> Tensor:
+    """``(batch, frames - 1 + time) -> (batch, time)``: the maximum of each run of ``frames``."""
+    return nn.functional.max_pool1d(values.unsqueeze(1), frames, stride=1).squeeze(1)
+
+
+class LibrosaDetector(Detector):
+    """``librosa.effects.split``: frames less than ``top_db`` below the loudest frame of the clip.
+
+    Needs the whole clip, so it cannot be streamed; for published protocols.
+    """
+
+    causal = False
+
+    def __init__(self, hop_samples: int, top_db: float = 50.0):
+        super().__init__(hop_samples)
+        self.top_db = top_db
+
+    def forward(self, samples: Tensor) -> Tensor:
+        import librosa  # slow to import and only needed here
+
+        frames = -(-samples.shape[1] // self.hop_samples)
+        speech = torch.zeros(samples.shape[0], frames, dtype=torch.bool)
+        for row, clip in zip(speech, samples.numpy(), strict=True):
+            intervals = librosa.effects.split(
+                clip,
+                top_db=self.top_db,
+                frame_length=4 * self.hop_samples,
+                hop_length=self.hop_samples,
+            )
+            for start, stop in intervals // self.hop_samples:
+                row[start : max(stop, start + 1)] = True
+        return speech

@@ -1,0 +1,141 @@
+"""A trained identifier to one ONNX file: PCM and state in, posteriors and state out."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from langid.errors import LangidError
+from langid.streaming.onnx_model import OnnxModel
+from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.streaming_module import StreamingModule, TorchModel
+from langid.training.identifier import LanguageIdentifier
+
+TOLERANCE = 1e-4
+CHUNKS = (160, 1000, 1_000_000)
+EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 10
+
+
+def export_onnx(
+    identifier: LanguageIdentifier, path: Path, clips: list[np.ndarray]
+) -> dict[str, float]:
+    """Write the identifier as one file and return the largest differences of posteriors found.
+
+    ``clips`` are real speech, ``(samples,)`` each, at the identifier's sample rate: before the file
+    gets its name, offline PyTorch, PyTorch in steps and the ONNX session must agree on every frame
+    of them. Raises LangidError for an identifier that cannot be streamed, and where they disagree.
+    """
+    module = StreamingModule(identifier)
+    model = _to_onnx(module)
+    _declare_shapes(model, module)
+    model.metadata_props.add(key="langid", value=json.dumps(module.metadata()))
+    onnx.checker.check_model(model)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(model.SerializeToString())
+        differences = compare(identifier, module, OnnxModel(partial), clips)
+        worst = max(differences.values())
+        if not worst <= TOLERANCE:
+            raise LangidError(
+                f"{path}: not written, the exported graph differs from PyTorch by {worst:.1e} on real"
+                f" speech; accepted is {TOLERANCE:.0e} ({differences})"
+            )
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return differences
+
+
+def compare(
+    identifier: LanguageIdentifier,
+    module: StreamingModule,
+    session: OnnxModel,
+    clips: list[np.ndarray],
+) -> dict[str, float]:
+    """Return the largest difference from the offline posteriors, per runtime and chunk size."""
+    differences: dict[str, float] = {}
+    streams = {
+        "PyTorch": StreamingIdentifier(TorchModel(module)),
+        "ONNX": StreamingIdentifier(session),
+    }
+    for clip in clips:
+        offline = identifier.posteriors(torch.from_numpy(clip)[None])[0][0].numpy()
+        for name, stream in streams.items():
+            for chunk in CHUNKS:
+                stream.reset()
+                pieces = [stream.feed(clip[i : i + chunk]) for i in range(0, len(clip), chunk)]
+                heard = np.concatenate([*pieces, stream.flush()])
+                key = f"{name}, {chunk} samples" if chunk < CHUNKS[-1] else f"{name}, whole clip"
+                if heard.shape != offline.shape or not np.isfinite(heard).all():
+                    raise LangidError(f"export: {key}: {heard.shape} posteriors, not {offline.shape}")
+                largest = float(np.abs(heard - offline).max())
+                differences[key] = max(differences.get(key, 0.0), largest)
+    return differences
+
+
+def _to_onnx(module: StreamingModule) -> onnx.ModelProto:
+    state = module.initial_state(EXAMPLE_STREAMS)
+    samples = torch.zeros(EXAMPLE_STREAMS, EXAMPLE_FRAMES * module.front_end.hop_samples)
+    streams, frames = torch.export.Dim("streams"), torch.export.Dim("frames")
+    names = [f"state_{number}" for number in range(len(state))]
+    # torch 2.13 caches the decomposition of the first export, and a second one fails on it.
+    torch.ops.aten.gru.input._dispatch_cache.clear()
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            (samples, *state),
+            dynamo=True,
+            verbose=False,
+            input_names=["samples", *names],
+            output_names=["posteriors", "speech", *(f"next_{name}" for name in names)],
+            dynamic_shapes=(
+                {0: streams, 1: module.front_end.hop_samples * frames},
+                tuple({0: streams} for _ in state),
+            ),
+        )
+    assert program is not None
+    return program.model_proto
+
+
+def _declare_shapes(model: onnx.ModelProto, module: StreamingModule) -> None:
+    """Name the axes of inputs and outputs; the exporter leaves the example's frames in some."""
+    state = [[*tensor.shape[1:]] for tensor in module.initial_state(1)]
+    languages = len(module.identifier.classes)
+    hop = module.front_end.hop_samples
+    shapes = {
+        "samples": ["streams", f"{hop}*frames"],
+        "posteriors": ["streams", "frames", languages],
+        "speech": ["streams", "frames"],
+    }
+    for number, shape in enumerate(state):
+        shapes[f"state_{number}"] = shapes[f"next_state_{number}"] = ["streams", *shape]
+    for value in (*model.graph.input, *model.graph.output):
+        dimensions = value.type.tensor_type.shape
+        del dimensions.dim[:]
+        for size in shapes[value.name]:
+            if isinstance(size, str):
+                dimensions.dim.add(dim_param=size)
+            else:
+                dimensions.dim.add(dim_value=size)
+    del model.graph.value_info[:]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress and advice off the user's terminal."""
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,121 @@
+"""One stream of speech: feed samples of any number, get a posterior every hop."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from langid.errors import LangidError
+from langid.streaming.onnx_model import OnnxModel
+
+
+class StreamingModel(Protocol):
+    """What StreamingIdentifier needs of a model: OnnxModel, or TorchModel over PyTorch."""
+
+    metadata: dict[str, Any]
+
+    def initial_state(self, streams: int) -> list[np.ndarray]:
+        """Return the state before the first sample."""
+
+    def run(
+        self, samples: np.ndarray, state: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """``samples (streams, frames * hop), state -> posteriors, speech, state``."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The mean posterior over the speech heard so far; ``label`` is None before any speech."""
+
+    label: str | None
+    posteriors: dict[str, float]
+    speech_s: float
+    heard_s: float
+
+
+class StreamingIdentifier:
+    """Hears one stream and says after every hop which language it is.
+
+    However the samples are cut into calls of ``feed``, the posteriors are the same. A hop that is
+    not full waits for the next call; ``flush`` fills the last one with zeros.
+    """
+
+    def __init__(self, model: StreamingModel):
+        self.model = model
+        self.classes: list[str] = list(model.metadata["classes"])
+        self.sample_rate = int(model.metadata["sample_rate"])
+        self.hop_samples = int(model.metadata["hop_samples"])
+        self.reset()
+
+    @classmethod
+    def load(cls, path: str | Path) -> "StreamingIdentifier":
+        """Return an identifier over an exported ONNX file, on one thread."""
+        return cls(OnnxModel(path))
+
+    def reset(self) -> None:
+        """Forget everything heard; the next sample begins a new stream."""
+        self._state = self.model.initial_state(1)
+        self._pending = np.zeros(0, np.float32)
+        self._total = np.zeros(len(self.classes))
+        self._speech_frames = 0
+        self._frames = 0
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """Hear mono samples at ``sample_rate`` and return ``posteriors (frames, classes)``.
+
+        ``samples (samples,)`` are floats of full scale 1, or 16-bit integers. Raises LangidError
+        for any other kind or shape and for NaN or infinity; the stream then stays as it was.
+        """
+        samples = self._checked(samples)
+        if len(self._pending):
+            samples = np.concatenate([self._pending, samples])
+        whole = len(samples) // self.hop_samples * self.hop_samples
+        posteriors = self._hear(samples[:whole])
+        self._pending = samples[whole:].copy()
+        return posteriors
+
+    def flush(self) -> np.ndarray:
+        """Hear what waits for a full hop, as if silence followed; return its posteriors."""
+        missing = -len(self._pending) % self.hop_samples
+        samples = np.pad(self._pending, (0, missing))
+        self._pending = np.zeros(0, np.float32)
+        return self._hear(samples)
+
+    @property
+    def decision(self) -> Decision:
+        """The running decision: the official score, a mean over speech frames."""
+        mean = self._total / max(1, self._speech_frames)
+        hop_s = self.hop_samples / self.sample_rate
+        return Decision(
+            label=self.classes[int(mean.argmax())] if self._speech_frames else None,
+            posteriors=dict(zip(self.classes, mean.tolist(), strict=True)),
+            speech_s=self._speech_frames * hop_s,
+            heard_s=self._frames * hop_s,
+        )
+
+    def _hear(self, samples: np.ndarray) -> np.ndarray:
+        if not len(samples):
+            return np.zeros((0, len(self.classes)), np.float32)
+        posteriors, speech, self._state = self.model.run(samples[None], self._state)
+        self._total += posteriors[0][speech[0]].sum(0, dtype=np.float64)
+        self._speech_frames += int(np.count_nonzero(speech))
+        self._frames += len(posteriors[0])
+        frames: np.ndarray = posteriors[0]
+        return frames
+
+    def _checked(self, samples: np.ndarray) -> np.ndarray:
+        samples = np.asarray(samples)
+        if samples.ndim != 1:
+            raise LangidError(
+                f"samples of shape {samples.shape}: expected one axis, (samples,), mono"
+            )
+        if samples.dtype == np.int16:
+            return samples.astype(np.float32) / 32768
+        if samples.dtype.kind != "f":
+            raise LangidError(
+                f"samples of type {samples.dtype}: expected floats of full scale 1, or int16"
+            )
+        if not np.isfinite(samples).all():
+            raise LangidError("samples hold NaN or infinity: expected finite numbers")
+        return samples.astype(np.float32, copy=False)

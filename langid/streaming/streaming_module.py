@@ -1,0 +1,91 @@
+"""The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from langid import __version__
+from langid.errors import LangidError
+from langid.networks.network import StreamingNetwork
+from langid.training.identifier import LanguageIdentifier
+
+State = tuple[Tensor, ...]
+
+
+class StreamingModule(nn.Module):
+    """``samples (streams, frames * hop), state -> posteriors, speech, state``.
+
+    Holds front end, detector, normaliser, silence policy and network of an identifier. Posteriors
+    are ``(streams, frames, languages)``, speech is ``(streams, frames) bool``. Raises LangidError
+    for an identifier that cannot be streamed, with the reasons.
+    """
+
+    def __init__(self, identifier: LanguageIdentifier):
+        super().__init__()
+        reasons = identifier.front_end.obstacles
+        if not isinstance(identifier.network, StreamingNetwork):
+            name = type(identifier.network).__name__
+            reasons = [*reasons, f"the network {name} needs the whole utterance: train model=gru"]
+        if reasons:
+            raise LangidError(f"this model cannot be streamed: {'; '.join(reasons)}")
+        self.identifier = identifier.eval()
+        self.front_end = identifier.front_end
+        self.network = identifier.network
+        self.front_end_states = len(self.front_end.initial_state(1))
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state before the first sample, streams on the first axis of each tensor."""
+        network: StreamingNetwork = self.network  # type: ignore[assignment]
+        return (*self.front_end.initial_state(batch_size), *network.initial_state(batch_size))
+
+    def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        features, speech, front_end_state = self.front_end.step(
+            samples, state[: self.front_end_states]
+        )
+        logits, network_state = self.network.step(  # type: ignore[operator]
+            self.identifier.normaliser(features),
+            state[self.front_end_states :],
+            speech if self.identifier.silence == "remove" else None,
+        )
+        posteriors = self.identifier.language_posteriors(logits)
+        return (posteriors, speech, *front_end_state, *network_state)
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what a runtime must know, as plain data."""
+        description = self.identifier.description
+        return {
+            "schema": "langid-stream-1",
+            "version": __version__,
+            "classes": self.identifier.classes,
+            "sample_rate": self.front_end.sample_rate,
+            "hop_samples": self.front_end.hop_samples,
+            "silence": self.identifier.silence,
+            "state": [[*tensor.shape[1:]] for tensor in self.initial_state(1)],
+            "initial_state": [float(tensor.flatten()[0]) for tensor in self.initial_state(1)],
+            "features": description.get("features"),
+            "detector": description.get("detector"),
+            "fingerprint": description.get("fingerprint"),
+            "seed": description.get("seed"),
+        }
+
+
+class TorchModel:
+    """A StreamingModule behind the interface of OnnxModel, for ``StreamingIdentifier``."""
+
+    def __init__(self, module: StreamingModule):
+        self.module = module
+        self.metadata = module.metadata()
+
+    def initial_state(self, streams: int) -> list[np.ndarray]:
+        return [tensor.numpy() for tensor in self.module.initial_state(streams)]
+
+    @torch.inference_mode()
+    def run(
+        self, samples: np.ndarray, state: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """``samples (streams, frames * hop), state -> posteriors, speech, state``."""
+        tensors = [torch.from_numpy(array) for array in (samples, *state)]
+        posteriors, speech, *after = (tensor.numpy() for tensor in self.module(*tensors))
+        return posteriors, speech, after

@@ -1,0 +1,45 @@
+"""What happens around training: seeds, pictures, lines on the terminal."""
+
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+
+from langid.training.confusion import draw_confusion
+from langid.training.identifier import LanguageIdentifier
+
+
+class EpochSeed(Callback):
+    """Seeds torch anew at each epoch, so that a resumed run draws the same dropout masks."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, _: LightningModule) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+
+
+class ConfusionPicture(Callback):
+    """Adds the confusion matrix of the validation part to TensorBoard after each epoch."""
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        assert isinstance(module, LanguageIdentifier)
+        if trainer.sanity_checking or trainer.logger is None or module.confusion is None:
+            return
+        title = f"validation, epoch {trainer.current_epoch}"
+        figure = draw_confusion(module.confusion.cpu().numpy(), module.classes, title)
+        experiment: Any = trainer.logger.experiment  # type: ignore[attr-defined]
+        experiment.add_figure("val/confusion", figure, trainer.global_step)
+
+
+class EpochLine(Callback):
+    """Prints one line per epoch, which also serves where there is no terminal for a progress bar."""
+
+    def on_train_epoch_end(self, trainer: Trainer, _: LightningModule) -> None:
+        values = trainer.callback_metrics
+        if not trainer.is_global_zero or "val/loss" not in values:
+            return
+        names = ("train/loss", "val/loss", "val/accuracy", "val/balanced_accuracy")
+        text = "  ".join(f"{name} {float(values[name]):.3f}" for name in names if name in values)
+        Console().print(f"epoch {trainer.current_epoch:3d}  {text}", highlight=False)

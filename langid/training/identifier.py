@@ -1,0 +1,145 @@
+"""The trainable identifier: front end, normaliser, network, loss and optimiser."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+)
+
+from langid.data.dataset import Batch
+from langid.networks.network import Network, Normaliser, StreamingNetwork
+from langid.signal.front_end import FrontEnd
+from langid.training.scores import UtteranceScores
+
+OptimizerFactory = Callable[..., torch.optim.Optimizer]
+SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
+
+
+class LanguageIdentifier(LightningModule):
+    """Learns to tell languages apart, frame by frame, and says which one it hears.
+
+    ``classes`` are the languages in index order; under the silence policy ``label`` the network
+    has one more class, ``silence``. ``description`` is plain data that is written into every
+    checkpoint, and from which the identifier can be built again. Loss, optimiser and scheduler are
+    needed for training only; a scheduler that watches a metric watches ``val/loss``.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        front_end: FrontEnd,
+        classes: Sequence[str],
+        silence: str,
+        description: dict[str, Any] | None = None,
+        loss: nn.Module | None = None,
+        optimizer: OptimizerFactory | None = None,
+        scheduler: SchedulerFactory | None = None,
+    ):
+        super().__init__()
+        self.network = network
+        self.front_end = front_end
+        self.normaliser = Normaliser(front_end.bins)
+        self.classes = list(classes)
+        self.silence = silence
+        self.description = description or {}
+        self.loss = loss
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.scores: UtteranceScores | None = None
+        self.confusion: Tensor | None = None
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``."""
+        logits: Tensor = self.network(self.normaliser(features), lengths)
+        return logits
+
+    def language_posteriors(self, logits: Tensor) -> Tensor:
+        """Return posteriors over the languages alone; ``silence`` is left out of the sum."""
+        return logits[..., : len(self.classes)].softmax(-1)
+
+    @torch.inference_mode()
+    def posteriors(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Hear whole clips at once.
+
+        ``samples (batch, samples)`` at the front end's sample rate, full scale 1 ->
+        ``posteriors (batch, time, languages), speech (batch, time) bool``.
+        """
+        features, speech = self.front_end(samples)
+        if self.silence == "remove" and isinstance(self.network, StreamingNetwork):
+            state = self.network.initial_state(len(samples))
+            logits = self.network.step(self.normaliser(features), state, advance=speech)[0]
+        else:
+            lengths = torch.full((len(samples),), features.shape[1])
+            logits = self(features, lengths)
+        return self.language_posteriors(logits), speech
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        logits = self(batch.features, batch.lengths)
+        loss = self._loss(logits, batch)
+        accuracy = self._frame_accuracy(logits, batch)
+        values = {"train/loss": loss, "train/frame_accuracy": accuracy}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch))
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        units = len(self.trainer.datamodule.parts)  # type: ignore[attr-defined]
+        self.scores = UtteranceScores(units, len(self.classes)).to(self.device)
+        self.targets = torch.zeros(units, dtype=torch.long, device=self.device)
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        logits = self(batch.features, batch.lengths)
+        values = {
+            "val/loss": self._loss(logits, batch),
+            "val/frame_accuracy": self._frame_accuracy(logits, batch),
+        }
+        frames = int(batch.speech.sum())  # a mean over frames, not over batches
+        self.log_dict(values, on_epoch=True, batch_size=frames, sync_dist=True)
+        assert self.scores is not None
+        self.scores.update(self.language_posteriors(logits), batch.speech, batch.unit)
+        self.targets[batch.unit] = batch.language
+
+    def on_validation_epoch_end(self) -> None:
+        assert self.scores is not None
+        seen, posteriors = self.scores.compute()
+        targets, count = self.targets[seen], len(self.classes)
+        self.confusion = multiclass_confusion_matrix(posteriors, targets, num_classes=count)
+        values = {
+            "val/accuracy": multiclass_accuracy(posteriors, targets, count, average="micro"),
+            "val/balanced_accuracy": multiclass_accuracy(posteriors, targets, count),
+            "val/macro_f1": multiclass_f1_score(posteriors, targets, count),
+        }
+        self.log_dict(values)
+
+    def configure_optimizers(self) -> Any:
+        assert self.optimizer is not None
+        optimizer = self.optimizer(self.parameters())
+        if self.scheduler is None:
+            return optimizer
+        scheduler = {"scheduler": self.scheduler(optimizer), "monitor": "val/loss"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["langid"] = self.description
+        metrics = self.trainer.callback_metrics.items()
+        checkpoint["langid_validation"] = {
+            name.removeprefix("val/"): float(value)
+            for name, value in metrics
+            if name.startswith("val/")
+        }
+
+    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        assert self.loss is not None
+        loss: Tensor = self.loss(logits, batch.targets)
+        return loss
+
+    def _frame_accuracy(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the share of speech frames whose most likely language is right."""
+        with torch.no_grad():
+            right = logits[..., : len(self.classes)].argmax(-1) == batch.language[:, None]
+            return (right & batch.speech).sum() / batch.speech.sum().clamp(min=1)
