@@ -51,7 +51,7 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
     values = [_single(override) for override in overrides]
     try:
         config = compose(command, values)
-    except ConfigCompositionException as error:
+    except (ConfigCompositionException, ValueError) as error:  # ValueError: GROUP=null
         raise LangidError(_explain(command, values, error)) from None
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
@@ -75,11 +75,12 @@ def _single(override: Override) -> str:
 
 def _explain(command: str, values: list[str], error: Exception) -> str:
     """Say which override is wrong, and what is accepted in its place."""
-    for value in values:
+    # A key inside a group is tried before the group: without the group it would be fine as well.
+    for value in sorted(values, key=lambda value: "." not in value.partition("=")[0]):
         others = [other for other in values if other != value]
         try:
             config = compose(command, others)
-        except HydraException:
+        except (HydraException, ValueError):
             continue  # another override is wrong as well, or this one's group is needed
         return f"{value}: {_first_line(error)}. {_accepted(command, config, value)}"
     return f"{error}"

@@ -159,8 +159,8 @@ def _result(trainer: Any, seconds: float) -> dict[str, Any]:
     """Return the validation figures of the best epoch and how long it all took."""
     import torch
 
-    checkpoint = trainer.checkpoint_callback
-    best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+    path = trainer.checkpoint_callback.best_model_path  # of the first: best.ckpt
+    best = torch.load(path, map_location="cpu", weights_only=True)
     return {
         "best": best["langid_validation"] | {"epoch": best["epoch"]},
         "epochs": trainer.current_epoch,

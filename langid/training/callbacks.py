@@ -10,14 +10,14 @@ from langid.training.confusion import draw_confusion
 from langid.training.identifier import LanguageIdentifier
 
 
-class EpochSeed(Callback):
-    """Seeds torch anew at each epoch, so that a resumed run draws the same dropout masks."""
+class StepSeed(Callback):
+    """Seeds torch anew at each step, so that a resumed run draws the same dropout masks."""
 
     def __init__(self, seed: int):
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: Trainer, _: LightningModule) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + trainer.global_step)
 
 
 class ConfusionPicture(Callback):

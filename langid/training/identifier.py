@@ -1,5 +1,6 @@
 """The trainable identifier: front end, normaliser, network, loss and optimiser."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -121,8 +122,20 @@ class LanguageIdentifier(LightningModule):
         optimizer = self.optimizer(self.parameters())
         if self.scheduler is None:
             return optimizer
-        scheduler = {"scheduler": self.scheduler(optimizer), "monitor": "val/loss"}
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+        # Lightning steps schedulers after it has saved the checkpoint of the epoch, and a resumed
+        # run would miss that step; so it never does, and on_train_epoch_end does it in time.
+        never = {"frequency": sys.maxsize, "monitor": "val/loss"}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.scheduler(optimizer), **never},
+        }
+
+    def on_train_epoch_end(self) -> None:
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            scheduler.step(self.trainer.callback_metrics["val/loss"])
+        elif isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler):
+            scheduler.step()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["langid"] = self.description
