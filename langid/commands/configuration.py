@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from langid.errors import LangidError
@@ -24,6 +24,7 @@ HINTS = {
     "corpus.root": "corpus.root=DIR",
     "corpus.path": "corpus.path=MANIFEST.tsv",
 }
+TAKE_LISTS = {("predict", "audio"), ("evaluate", "checkpoint")}
 
 
 def tree(command: str) -> Path:
@@ -47,7 +48,9 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
     try:
         overrides = OverridesParser.create().parse_overrides(list(arguments))
     except HydraException as error:
-        raise LangidError(f"{error}; expected KEY=VALUE, in quotes where it holds [ ] or blanks") from None
+        raise LangidError(
+            f"{error}; expected KEY=VALUE, in quotes where it holds [ ] or blanks"
+        ) from None
     values = [_single(override) for override in overrides]
     try:
         config = compose(command, values)
@@ -57,6 +60,28 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
     if missing:
         examples = " ".join(HINTS.get(key, f"{key}=VALUE") for key in missing)
         raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
+    _check_kinds(command, config)
+
+
+def _check_kinds(command: str, config: DictConfig) -> None:
+    """Raise LangidError where a key of the command itself holds another kind than its default."""
+    defaults = OmegaConf.load(tree(command) / f"{command}.yaml")
+    assert isinstance(defaults, DictConfig)
+    for key in set(defaults) & set(config):
+        value = config[key]
+        if OmegaConf.is_missing(defaults, key):
+            lists = isinstance(value, ListConfig) and (command, key) in TAKE_LISTS
+            right, expected = isinstance(value, str) or lists, "a path"
+        elif isinstance(defaults[key], bool):
+            right, expected = isinstance(value, bool), "true or false"
+        elif isinstance(defaults[key], int):
+            right, expected = type(value) is int, "a whole number"
+        elif isinstance(defaults[key], float):
+            right, expected = type(value) in (int, float), "a number"
+        else:
+            continue
+        if not right:
+            raise LangidError(f"{key}={value}: expected {expected}")
 
 
 def compose(command: str, overrides: list[str]) -> DictConfig:

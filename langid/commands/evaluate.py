@@ -3,9 +3,9 @@
 An utterance's posterior is the mean over its speech frames. Every figure has a 95 % interval from
 a bootstrap over speakers. The checkpoints of several folds are pooled.
 
-examples:
+Examples:
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=runs/gru/test
-  langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled 'corpora=[cv-corpus-6.1-2020-12-11]'
+  langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
 """
 
 from pathlib import Path
@@ -23,44 +23,51 @@ def run(config: DictConfig) -> int:
     from langid.evaluation.predictions import predict_part
     from langid.evaluation.report import make_report, write_report
 
-    given = config.checkpoint
-    checkpoints = [Path(p) for p in given] if isinstance(given, ListConfig) else [Path(given)]
-    output = Path(config.output)
+    checkpoints = [Path(path) for path in _list(config.checkpoint)]
+    output = Path(str(config.output)).expanduser()
     output.mkdir(parents=True, exist_ok=True)
-    predictions, identifier = predict_part(
-        checkpoints, Path(config.store), config.part, config.workers
-    )
+    store = Path(str(config.store)).expanduser()
+    predictions = predict_part(checkpoints, store, config.part, config.workers)
     if config.corpora is not None:
-        held = sorted(set(predictions["corpus"]))
-        unknown = [name for name in config.corpora if name not in held]
+        table, corpora = predictions.table, _list(config.corpora)
+        held = sorted(set(table["corpus"]))
+        unknown = [name for name in corpora if name not in held]
         if unknown:
             raise LangidError(
                 f"corpora: no {', '.join(unknown)} in the {config.part} part; it holds"
                 f" {', '.join(held)}"
             )
-        predictions = predictions[predictions["corpus"].isin(list(config.corpora))]
-    report = make_report(predictions, identifier.classes, identifier.description, config.part)
-    write_report(report, predictions, output)
+        predictions.table = table[table["corpus"].isin(corpora)]
+    report = make_report(predictions, config.part)
+    write_report(report, predictions.table, output)
     _print_report(report, output)
     return 0
 
 
+def _list(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, ListConfig) else [str(value)]
+
+
 def _print_report(report: dict[str, Any], output: Path) -> None:
-    console = Console()
     table = Table("", "value", "95 % interval", title=f"{report['part']} part")
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "nll"):
         table.add_row(name.replace("_", " "), *_cells(report[name]))
     for name, figures in report["classes"].items():
         who = f"recall {name} ({figures['clips']} clips, {figures['speakers']} speakers)"
         table.add_row(who, *_cells(figures["recall"]))
-    console.print(table)
+    Console(markup=False).print(table)
     shared = report["shared_with_training"]
-    console.print(
-        f"{report['clips']} clips, {report['speakers']} speakers; shared with training:"
-        f" {shared['speakers']} speakers, {shared['utterances']} utterances"
+    leak = "not known for this part"
+    if shared is not None:
+        leak = f"{shared['speakers']} speakers, {shared['utterances']} utterances"
+    print(
+        f"{report['clips']} clips, {report['speakers']} speakers; shared with training: {leak}",
+        f"report    {output / 'report.json'}",
+        f"picture   {output / 'confusion.png'}",
+        sep="\n",
     )
-    console.print(f"report    {output / 'report.json'}", soft_wrap=True, highlight=False)
-    console.print(f"picture   {output / 'confusion.png'}", soft_wrap=True, highlight=False)
+    if report["scored"] == "sequence":
+        print(f"scored are {report['support']} sequences of these clips, not whole utterances")
 
 
 def _cells(figure: dict[str, float]) -> tuple[str, str]:

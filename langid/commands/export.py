@@ -8,6 +8,7 @@ examples:
   langid export checkpoint=runs/gru/best.ckpt output=model.onnx 'audio=[clip.wav]'
 """
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,11 @@ def run(config: DictConfig) -> int:
     from langid.streaming.streaming_module import StreamingModule
     from langid.training.checkpoint import load_identifier
 
-    output = Path(config.output)
+    output = Path(config.output).expanduser()
+    _check_place(output)
     identifier = load_identifier(Path(config.checkpoint))
     StreamingModule(identifier)  # refuses what cannot be streamed before any work is done
     clips = _clips(config.audio, identifier.description, identifier.front_end.sample_rate)
-    output.parent.mkdir(parents=True, exist_ok=True)
     differences = export_onnx(identifier, output, clips)
     console = Console()
     console.print(f"largest difference from offline PyTorch on {len(clips)} clips of real speech:")
@@ -39,8 +40,24 @@ def run(config: DictConfig) -> int:
         console.print(f"  {name:22} {difference:.1e}  (accepted {TOLERANCE:.0e})", highlight=False)
     size = output.stat().st_size / 1e6
     console.print(f"model     {output}  ({size:.1f} MB)", soft_wrap=True, highlight=False)
-    console.print(f"next      langid stream model={output} audio=FILE", soft_wrap=True, highlight=False)
+    console.print(
+        f"next      langid stream model={output} audio=FILE", soft_wrap=True, highlight=False
+    )
     return 0
+
+
+def _check_place(output: Path) -> None:
+    """Make the folder of the file; raise LangidError, before any work, where it cannot be written."""
+    if output.is_dir():
+        raise LangidError(f"output={output}: is a folder; expected a file, output={output}/NAME.onnx")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise LangidError(
+            f"output={output}: cannot be written ({error.strerror}); choose another output=PATH"
+        ) from error
 
 
 def _clips(audio: Any, description: dict[str, Any], sample_rate: int) -> list[np.ndarray]:

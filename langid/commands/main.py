@@ -21,6 +21,7 @@ from langid.commands.configuration import check_overrides, tree
 from langid.errors import LangidError
 
 COMMANDS = ("prepare", "train", "evaluate", "export", "stream", "predict")
+FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -48,6 +49,9 @@ def _guard(work: Callable[[], int]) -> int:
     except (LangidError, HydraException, OmegaConfBaseException) as error:
         print(f"langid: {error}", file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # the reader of our output has gone, as in langid stream ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"langid: {where}{error.strerror or error}", file=sys.stderr)
@@ -63,8 +67,11 @@ def _run(command: str, overrides: list[str]) -> int:
         hint = f" Did you mean {near[0]}?" if near else ""
         raise LangidError(f"no command {command}; there are {', '.join(COMMANDS)}.{hint}")
     flags = [argument for argument in overrides if argument.startswith("-")]
-    if command != "train" and {"-m", "--multirun"} & set(flags):
-        raise LangidError(f"langid {command} takes no {flags[0]}: sweeps are for langid train")
+    accepted = ("-m", "--multirun") if command == "train" else ()
+    for flag in flags:
+        if flag not in accepted:
+            words = ", ".join((*accepted, "--help"))
+            raise LangidError(f"langid {command} takes no {flag}; accepted are KEY=VALUE and {words}")
     _register_resolvers()
     check_overrides(command, [item for item in overrides if item not in flags])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
@@ -100,7 +107,12 @@ def _register_resolvers() -> None:
 
 
 def _overview() -> str:
-    lines = ["langid: spoken-language identification", "", "usage: langid COMMAND KEY=VALUE ...", ""]
+    lines = [
+        "langid: spoken-language identification",
+        "",
+        "usage: langid COMMAND KEY=VALUE ...",
+        "",
+    ]
     for command in COMMANDS:
         lines.append(f"  {command:10}{_documentation(command).splitlines()[0]}")
     lines += ["", "langid COMMAND --help says what it does, its keys, and two examples."]
@@ -119,12 +131,24 @@ def _help(command: str) -> str:
     if groups:
         lines += ["", "groups (GROUP=OPTION, then GROUP.KEY=VALUE):"]
     for group, default in groups:
-        options = sorted(path.stem for path in (tree(command) / group).glob("*.yaml"))
-        chosen = "" if default in ("???", "null") else f" (default {default})"
-        lines.append(f"  {group:16}{', '.join(options)}{chosen}")
+        lines.append(f"  {group}{' (needed)' if default == '???' else ''}")
+        for path in sorted((tree(command) / group).glob("*.yaml")):
+            name = f"{path.stem} (default)" if path.stem == default != "default" else path.stem
+            lines.append(f"    {name:25} {', '.join(_keys(OmegaConf.to_container(OmegaConf.load(path))))}".rstrip())
     if command == "train":
         lines += ["", "-m runs a sweep: one job for each combination of KEY=A,B,C."]
     return "\n".join(lines)
+
+
+def _keys(config: Any, prefix: str = "") -> list[str]:
+    """Return the dotted keys of an option that a person may set."""
+    keys = []
+    for key, value in config.items():
+        if isinstance(value, dict):
+            keys += _keys(value, f"{prefix}{key}.")
+        elif key not in ("_target_", "defaults"):
+            keys.append(f"{prefix}{key}")
+    return keys
 
 
 def _documentation(command: str) -> str:

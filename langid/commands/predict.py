@@ -27,13 +27,16 @@ def run(config: DictConfig) -> int:
     failed = 0
     for path in paths:
         try:
-            decision = _hear(stream, Path(path))
-        except AudioError as error:
-            print(f"langid: {error}", file=sys.stderr)
+            decision = _hear(stream, Path(str(path)))
+        except LangidError as error:
+            where = "" if isinstance(error, AudioError) else f"{path}: "
+            print(f"langid: {where}{error}", file=sys.stderr)
             failed = 1
             continue
         if config.json:
-            print(json.dumps({"audio": str(path), **vars(decision)}, ensure_ascii=False), flush=True)
+            print(
+                json.dumps({"audio": str(path), **vars(decision)}, ensure_ascii=False), flush=True
+            )
         else:
             shares = "  ".join(f"{name} {value:.3f}" for name, value in decision.posteriors.items())
             print(f"{decision.label or 'no speech'}\t{shares}\t{path}", flush=True)

@@ -37,7 +37,7 @@ def run(config: DictConfig) -> int:
     reader = build(config.corpus)
     manifest: Manifest = reader.read()
     workers = config.workers if config.workers is not None else default_workers()
-    if workers < 1:
+    if not isinstance(workers, int) or workers < 1:
         raise LangidError(f"workers={workers}: accepted are 1 and more")
     existed = store.exists()
     result = prepare(

@@ -10,6 +10,7 @@ examples:
 import json
 import time
 
+import numpy as np
 from omegaconf import DictConfig
 
 from langid.errors import LangidError
@@ -25,17 +26,19 @@ def run(config: DictConfig) -> int:
     if not config.interval_s > 0:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
     stream = StreamingIdentifier.load(config.model)
-    chunk = round(FEED_S * stream.sample_rate)
-    line, due, busy_s = 0, config.interval_s, 0.0
-    for block in read_blocks(config.audio, stream.sample_rate, READ_S):
-        for start in range(0, len(block), chunk):
+    hop, rate = stream.hop_samples, stream.sample_rate
+    interval = max(1, round(config.interval_s * rate / hop)) * hop
+    left, busy_s = interval, 0.0  # samples until the next line, time spent in the model
+    for block in read_blocks(config.audio, rate, READ_S):
+        while len(block):
+            chunk, block = np.split(block, [min(left, round(FEED_S * rate))])
             began = time.perf_counter()
-            stream.feed(block[start : start + chunk])
+            stream.feed(chunk)
             busy_s += time.perf_counter() - began
-            if stream.decision.heard_s >= due - 1e-9:
+            left -= len(chunk)
+            if left == 0:
                 _print(stream.decision, config.json, "interval")
-                line += 1
-                due = config.interval_s * (line + 1)
+                left = interval
     stream.flush()
     _print(stream.decision, config.json, "verdict")
     if not config.json and stream.decision.heard_s:

@@ -24,11 +24,12 @@ class CommonVoice:
     def __init__(
         self,
         root: str | Sequence[str],
-        locales: Sequence[str] | None = None,
+        locales: str | Sequence[str] | None = None,
         tsv: str | Sequence[str] = "validated",
     ):
         roots = [root] if isinstance(root, str | Path) else list(root)
         self.roots = [Path(os.path.abspath(Path(folder).expanduser())) for folder in roots]
+        locales = [locales] if isinstance(locales, str) else locales
         self.locales = list(locales) if locales is not None else None
         self.tables = [
             name.removesuffix(".tsv") for name in ([tsv] if isinstance(tsv, str) else list(tsv))
@@ -77,7 +78,9 @@ class CommonVoice:
         if locales:
             return locales
         if _tables(root):
-            remedy = f"this looks like one locale's folder; give its parent: corpus.root={root.parent}"
+            remedy = (
+                f"this looks like one locale's folder; give its parent: corpus.root={root.parent}"
+            )
         else:
             releases = sorted({clips.parents[1].name for clips in root.glob("*/*/clips")})
             remedy = "expected LOCALE/clips/ and LOCALE/validated.tsv below it"
@@ -119,9 +122,7 @@ class CommonVoice:
                     **_speaker_columns(cells),
                 )
                 continue
-            manifest.skip(
-                f"{source}:{number}", cells.get("path", ""), language_of(locale), reason
-            )
+            manifest.skip(f"{source}:{number}", cells.get("path", ""), language_of(locale), reason)
 
 
 def _tables(folder: Path) -> list[str]:

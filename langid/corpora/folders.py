@@ -15,8 +15,8 @@ from langid.errors import LangidError
 class Folders:
     """Reads speech that is sorted into one folder per language, named by locale or by name.
 
-    Speakers are unknown unless ``speaker_pattern`` is given: a regular expression whose first group,
-    searched in the path below the language's folder, is the speaker.
+    Speakers are unknown unless ``speaker_pattern`` is given: a regular expression whose first
+    group, searched in the path below the language's folder, is the speaker.
     """
 
     def __init__(self, root: str | Sequence[str], speaker_pattern: str | None = None):
@@ -32,6 +32,15 @@ class Folders:
             raise LangidError(
                 f"corpus.speaker_pattern={speaker_pattern}: needs a group, such as ^([^/]+)/"
             )
+        names = [folder.name for folder in self.roots]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise LangidError(
+                f"corpus.root: more than one folder is named {', '.join(doubled)}; the name"
+                " identifies the corpus of a row, so give each folder once, with its own name"
+            )
+        if not names:
+            raise LangidError("corpus.root must not be an empty list")
 
     def read(self) -> Manifest:
         """Return the utterances in the order of their paths; other files stand in ``skipped``.
@@ -59,8 +68,13 @@ class Folders:
         language = language_of(folder.name)
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             below = path.relative_to(folder).as_posix()
+            reason = ""
             if path.suffix.lower().lstrip(".") not in suffixes:
-                manifest.skip(folder, str(path), language, f"{path.name} is not an audio format")
+                reason = f"not an audio format that libsndfile reads ({path.suffix or 'no suffix'})"
+            elif not _is_text(str(path)):
+                reason = "the name of the file is not UTF-8; rename it"
+            if reason:
+                manifest.skip(folder, os.fsencode(path).decode(errors="replace"), language, reason)
                 continue
             match = self.speaker.search(below) if self.speaker else None
             manifest.add(
@@ -73,4 +87,14 @@ class Folders:
 
 
 def _suffixes() -> set[str]:
-    return {name.lower() for name in soundfile.available_formats()} | {"aif", "opus", "oga"}
+    """Return the suffixes of files that libsndfile reads; raw samples do not say what they are."""
+    formats = {name.lower() for name in soundfile.available_formats()} - {"raw"}
+    return formats | {"aif", "aifc", "oga", "opus", "sph", "snd", "wave"}
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,10 +45,18 @@ class Manifest:
 
 
 def write_table(rows: list[dict[str, str]], columns: tuple[str, ...], path: Path) -> None:
-    """Write rows as TSV (UTF-8, no quoting; tabs and line ends in a cell become spaces)."""
+    """Write rows as TSV (UTF-8, no quoting; tabs and line ends in a cell become spaces).
+
+    The file appears under its name only when it is whole.
+    """
     lines = ["\t".join(columns)]
-    lines += ["\t".join(" ".join(row[name].split()) for name in columns) for row in rows]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines += ["\t".join(re.sub(r"[\t\r\n]", " ", row[name]) for name in columns) for row in rows]
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:

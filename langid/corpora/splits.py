@@ -21,7 +21,7 @@ class Split:
 
     def __init__(self, seed: int = 0, train_only: Sequence[str] = ()):
         self.seed = seed
-        self.train_only = list(train_only)
+        self.train_only = [train_only] if isinstance(train_only, str) else list(train_only)
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Return a part for each row (``train``, ``validation``, ``test``, or empty: left out).
@@ -37,7 +37,9 @@ class Split:
             )
         fixed = rows["corpus"].isin(self.train_only).to_numpy()
         if fixed.all():
-            raise LangidError("split.train_only names every corpus of the store; none is left to test")
+            raise LangidError(
+                "split.train_only names every corpus of the store; none is left to test"
+            )
         parts = np.full(len(rows), "train", dtype=object)
         parts[~fixed] = self._assign(rows[~fixed])
         # A speaker of the held-out parts who also speaks in a train-only corpus must not train.
@@ -69,8 +71,9 @@ class _RandomSplit(Split):
         self.fractions /= self.fractions.sum()
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
-        groups = self._groups(rows)
-        return np.array(PARTS)[_deal(groups, rows["language"], self.fractions, self.seed)]
+        dealt = _deal(self._groups(rows), rows["language"], self.fractions, self.seed)
+        parts: np.ndarray = np.array(PARTS)[dealt]
+        return parts
 
     def _groups(self, rows: pd.DataFrame) -> pd.Series:
         raise TypeError(f"{type(self).__name__} does not say what stays together")
@@ -132,7 +135,7 @@ class KFoldSplit(Split):
 
 
 class OfficialSplit(Split):
-    """The corpus's own parts, from the manifest's ``split`` column; rows without one are left out."""
+    """The corpus's own parts: the manifest's ``split``; rows without one are left out."""
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         parts = rows["split"].to_numpy(dtype=object)
@@ -179,8 +182,8 @@ def _deal(groups: pd.Series, language: pd.Series, shares: np.ndarray, seed: int)
     short = per_language[per_language < len(shares)]
     if len(short):
         raise LangidError(
-            f"split: {short.index[0]} has {short.iloc[0]} speakers or recordings to deal, fewer than"
-            f" the {len(shares)} parts; prepare more speech of it or leave the language out"
+            f"split: {short.index[0]} has {short.iloc[0]} speakers or recordings to deal, fewer"
+            f" than the {len(shares)} parts; prepare more speech of it or leave the language out"
         )
     table = counts.to_numpy()
     order = np.random.default_rng(seed).permutation(len(table))

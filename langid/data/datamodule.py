@@ -51,7 +51,8 @@ class LanguageDataModule(LightningDataModule):
         self.classes = sorted(set(self.store.utterances["language"]))
         if len(self.classes) < 2:
             raise LangidError(
-                f"store={store}: holds one language only ({', '.join(self.classes)}); two are needed"
+                f"store={store}: holds one language only ({', '.join(self.classes)}); two are"
+                " needed"
             )
         self._assign()
 
@@ -162,7 +163,7 @@ class LanguageDataModule(LightningDataModule):
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self.workers,
-            collate_fn=collate,
+            collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
             persistent_workers=self.workers > 0,
         )
 

@@ -33,7 +33,10 @@ class Batch:
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """Return the batch on a device; Lightning calls this."""
-        moved = {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in vars(self).items()}
+        moved = {
+            name: tensor.to(device, non_blocking=non_blocking)
+            for name, tensor in vars(self).items()
+        }
         return Batch(**moved)
 
     def __len__(self) -> int:
@@ -73,7 +76,9 @@ class SequenceDataset(Dataset[Batch]):
             mask[row, : len(speech)] = torch.from_numpy(speech)
         language = torch.from_numpy(self.target[indices])
         unit = torch.from_numpy(self.unit[indices])
-        return Batch(features, lengths, self._targets(mask, lengths, language), mask, language, unit)
+        return Batch(
+            features, lengths, self._targets(mask, lengths, language), mask, language, unit
+        )
 
     def _read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         features, speech = self.store.read(int(self.start[index]), int(self.stop[index]))

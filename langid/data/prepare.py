@@ -48,7 +48,7 @@ def prepare(request: Request) -> FeatureStore:
         if _already_holds(base, corpus, request):
             return base
         _leave_out_known(request.manifest, base)
-    description = request.description | {
+    description = _configuration(request) | {
         "corpora": [*(base.description["corpora"] if base else []), corpus],
         "sample_rate": request.front_end.sample_rate,
         "hop_samples": request.front_end.hop_samples,
@@ -62,24 +62,18 @@ def prepare(request: Request) -> FeatureStore:
 
 def _build(request: Request, base: FeatureStore | None, description: dict[str, Any]) -> None:
     parts = Path(f"{request.store}.parts")
-    identity = [description, base.fingerprint if base else "", request.min_duration_s]
+    identity = [description, base.fingerprint if base else ""]
     folder = parts / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     shards = _write_shards(request, folder)
-    skipped = request.manifest.skipped + _previously_skipped(request.store, base)
-    for shard in shards:
-        with h5py.File(shard, "r") as file:
-            rows = file["skipped"].asstr()[:]
-        skipped += [dict(zip(SKIPPED_COLUMNS, row, strict=True)) for row in rows]
-    sources = ([base.path] if base else []) + shards
+    kept, skipped = _outcome(shards)
+    skipped = request.manifest.skipped + skipped
+    if base is None and not kept:
+        shutil.rmtree(parts)  # so that a second run looks at mended files again
+        raise _nothing_left(request.store, skipped)
+    skipped = _previously_skipped(request.store, base, skipped) + skipped
 
     def attributes(rows: list[dict[str, str]]) -> dict[str, str]:
-        if not rows:
-            first = skipped[0]
-            raise LangidError(
-                f"{request.store}: no utterance is left; all {len(skipped)} were left out, the first"
-                f" ({first['path']}) because: {first['reason']}"
-            )
         write_table(skipped, SKIPPED_COLUMNS, beside(request.store, "skipped"))
         write_table(rows, COLUMNS, beside(request.store, "manifest"))
         return {
@@ -88,16 +82,43 @@ def _build(request: Request, base: FeatureStore | None, description: dict[str, A
             "fingerprint": _fingerprint(rows, description, shards, base),
         }
 
+    whole = folder / "whole.h5"  # in the folder that is cleared, should this be killed as well
     with progress("joining", "frames") as bar:
         task = bar.add_task("joining", total=None)
         merge(
-            sources,
-            request.store,
+            ([base.path] if base else []) + shards,
+            whole,
             request.front_end.bins,
             attributes,
             lambda frames: bar.advance(task, frames),
         )
+    os.replace(whole, request.store)
     shutil.rmtree(parts)
+
+
+def _configuration(request: Request) -> dict[str, Any]:
+    return request.description | {"min_duration_s": request.min_duration_s}
+
+
+def _outcome(shards: list[Path]) -> tuple[int, list[dict[str, str]]]:
+    """Return how many utterances the shards hold, and the rows that they left out."""
+    kept = 0
+    skipped: list[dict[str, str]] = []
+    for shard in shards:
+        with h5py.File(shard, "r") as file:
+            kept += len(file["offsets"]) - 1
+            rows = file["skipped"].asstr()[:]
+        skipped += [dict(zip(SKIPPED_COLUMNS, row, strict=True)) for row in rows]
+    return kept, skipped
+
+
+def _nothing_left(store: Path, skipped: list[dict[str, str]]) -> LangidError:
+    table = beside(store, "skipped")
+    write_table(skipped, SKIPPED_COLUMNS, table)
+    return LangidError(
+        f"{store}: no utterance is left; all {len(skipped)} were left out, the first"
+        f" ({skipped[0]['path']}) because: {skipped[0]['reason']}; the others stand in {table}"
+    )
 
 
 def beside(store: Path, kind: str) -> Path:
@@ -106,7 +127,7 @@ def beside(store: Path, kind: str) -> Path:
 
 
 def _already_holds(base: FeatureStore, corpus: dict[str, Any], request: Request) -> bool:
-    differences = _differences(base.description, request.description)
+    differences = _differences(base.description, _configuration(request))
     if differences:
         raise LangidError(
             f"store={base.path}: made with another configuration: {'; '.join(differences)}."
@@ -171,7 +192,9 @@ def _write_shards(request: Request, folder: Path) -> list[Path]:
     rows = request.manifest.utterances
     batches = [rows[i : i + SHARD_UTTERANCES] for i in range(0, len(rows), SHARD_UTTERANCES)]
     shards = [folder / f"{number:06d}.h5" for number in range(len(batches))]
-    missing = [(path, batch) for path, batch in zip(shards, batches, strict=True) if not path.exists()]
+    missing = [
+        (path, batch) for path, batch in zip(shards, batches, strict=True) if not path.exists()
+    ]
     jobs = joblib.Parallel(
         n_jobs=min(request.workers, max(1, len(missing))), return_as="generator_unordered"
     )(
@@ -204,12 +227,20 @@ def _fingerprint(
     return digest.hexdigest()
 
 
-def _previously_skipped(store: Path, base: FeatureStore | None) -> list[dict[str, str]]:
+def _previously_skipped(
+    store: Path, base: FeatureStore | None, skipped: list[dict[str, str]]
+) -> list[dict[str, str]]:
+    """Return the rows that the store already left out, but for those that are skipped now.
+
+    Both are the same rows where an earlier run was killed after it had written the table.
+    """
     path = beside(store, "skipped")
     if base is None or not path.exists():
         return []
     header, rows = read_rows(path)
-    return [dict(zip(header, row, strict=False)) for row in rows if len(row) == len(header)]
+    now = {(row["source"], row["path"]) for row in skipped}
+    before = [dict(zip(header, row, strict=False)) for row in rows if len(row) == len(header)]
+    return [row for row in before if (row["source"], row["path"]) not in now]
 
 
 def default_workers() -> int:

@@ -8,7 +8,7 @@ import torch
 
 from langid.corpora.manifest import SKIPPED_COLUMNS, Manifest
 from langid.data.store import TEXT, StoreWriter
-from langid.signal.audio import AudioError, read_audio, read_blocks
+from langid.signal.audio import AudioError, read_blocks
 from langid.signal.front_end import FrontEnd
 
 SILENT_PEAK = 1e-3  # -60 dB of full scale
@@ -60,17 +60,25 @@ def _write_utterance(
     return duration_s
 
 
-def _frames(
-    path: str, front_end: FrontEnd
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _whole_clip(path: str, sample_rate: int) -> np.ndarray:
+    """Return all samples of a file, or refuse it before a long one fills the memory."""
+    blocks = [np.zeros(0, np.float32)]
+    length = 0
+    for block in read_blocks(path, sample_rate):
+        blocks.append(block)
+        length += len(block)
+        if length > WHOLE_CLIP_LIMIT_S * sample_rate:
+            raise AudioError(
+                f"{path}: longer than {WHOLE_CLIP_LIMIT_S:g} s; these features and this detector"
+                " need the whole clip in memory"
+            )
+    return np.concatenate(blocks)
+
+
+def _frames(path: str, front_end: FrontEnd) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield ``samples, features (time, bins), speech (time,)``, block by block where possible."""
     if front_end.obstacles:
-        samples = read_audio(path, front_end.sample_rate)
-        if len(samples) > WHOLE_CLIP_LIMIT_S * front_end.sample_rate:
-            raise AudioError(
-                f"{path}: {len(samples) / front_end.sample_rate:.0f} s long; these features need the"
-                f" whole clip in memory, at most {WHOLE_CLIP_LIMIT_S:g} s"
-            )
+        samples = _whole_clip(path, front_end.sample_rate)
         if len(samples):
             features, speech = front_end(torch.from_numpy(samples)[None])
             yield samples, features[0].numpy(), speech[0].numpy()

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from langid.corpora.manifest import COLUMNS
+from langid.data.disk import Disk
 from langid.errors import LangidError
 
 SCHEMA = "langid-store-1"
@@ -37,13 +38,16 @@ class FeatureStore:
         self._file: h5py.File | None = None
         self._process = 0
         if not self.path.is_file():
-            raise LangidError(f"store={path}: no such file; make it with langid prepare store={path}")
+            raise LangidError(
+                f"store={path}: no such file; make it with langid prepare store={path}"
+            )
         try:
             with h5py.File(self.path, "r") as file:
                 self._read_description(file)
         except OSError as error:
             raise LangidError(
-                f"store={path}: not a whole HDF5 file ({error}); delete it and run langid prepare again"
+                f"store={path}: not a whole HDF5 file ({error}); delete it and run langid prepare"
+                " again"
             ) from error
 
     def _read_description(self, file: h5py.File) -> None:
@@ -113,7 +117,8 @@ class StoreWriter:
         self.frames = frames
 
     def __enter__(self) -> "StoreWriter":
-        self.file = h5py.File(self.partial, "w")
+        self.disk = Disk(self.partial)
+        self.file = h5py.File(self.disk, "w")
         shape = (self.frames or 0, self.bins)
         growing: dict[str, Any] = {}
         if self.frames is None:
@@ -137,9 +142,10 @@ class StoreWriter:
         features = np.ascontiguousarray(features, np.float16)
         self.features[self.written : stop] = features
         self.speech[self.written : stop] = speech
+        self.disk.check()
         if self.frames is None:  # a shard; a store's fingerprint is made of those of its shards
-            self.digest.update(features)
-            self.digest.update(np.ascontiguousarray(speech, bool))
+            self.digest.update(features.data)
+            self.digest.update(np.ascontiguousarray(speech, bool).data)
         self.written = stop
 
     def end_utterance(self, row: dict[str, str]) -> None:
@@ -165,10 +171,11 @@ class StoreWriter:
         try:
             self.file.close()
             if kind is None:
-                with open(self.partial, "rb+") as file:
-                    os.fsync(file.fileno())
+                self.disk.check()
+                os.fsync(self.disk.fileno())
                 os.replace(self.partial, self.path)
         finally:
+            self.disk.close()
             self.partial.unlink(missing_ok=True)
 
 

@@ -64,29 +64,23 @@ def score(
     spread["nll"] = (drawn @ nll_per_unit) / resampled.sum((1, 2))
 
     overall = ("accuracy", "balanced_accuracy", "macro_f1", "nll")
-    report: dict[str, Any] = {
-        name: _with_interval(values[name], spread[name]) for name in overall
-    }
+    report: dict[str, Any] = {name: _with_interval(values[name], spread[name]) for name in overall}
     report["classes"] = {
         name: {
             metric: _with_interval(values[metric][index], spread[metric][:, index])
             for metric in ("precision", "recall", "f1")
         }
-        | {
-            "clips": int(values["support"][index]),
-            "speakers": int(np.unique(unit[targets == index]).size),
-        }
+        | {"support": int(values["support"][index])}
         for index, name in enumerate(classes)
     }
     report["confusion"] = confusion.astype(int).tolist()
-    report["clips"] = len(targets)
-    report["speakers"] = len(language)
+    report["support"] = len(targets)
     report["interval"] = f"95 %, bootstrap over speakers within languages, {RESAMPLES} resamples"
     return report
 
 
 def _units(speakers: Sequence[str], targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the speakers; return the number for each utterance and each speaker's main language."""
+    """Return each utterance's speaker as a number, and each speaker's main language."""
     _, unit = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
     counts = np.zeros((unit.max() + 1, targets.max() + 1))
     np.add.at(counts, (unit, targets), 1)
@@ -104,7 +98,7 @@ def _draw(language: np.ndarray, seed: int) -> np.ndarray:
     return drawn
 
 
-def _with_interval(value: float, spread: np.ndarray) -> dict[str, float]:
+def _with_interval(value: Any, spread: np.ndarray) -> dict[str, float]:
     tail = (1 - LEVEL) / 2
     finite = spread[np.isfinite(spread)]
     low, high = np.quantile(finite, [tail, 1 - tail]) if len(finite) else (np.nan, np.nan)

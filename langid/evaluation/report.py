@@ -8,47 +8,79 @@ import pandas as pd
 
 from langid.errors import LangidError
 from langid.evaluation.metrics import score
+from langid.evaluation.predictions import Predictions
 from langid.training.confusion import draw_confusion
 from langid.training.run_record import versions, write_record
 
 SCHEMA = "langid-report-1"
 
 
-def make_report(
-    predictions: pd.DataFrame, classes: list[str], description: dict[str, Any], part: str
-) -> dict[str, Any]:
-    """Return the report of a part as plain data, from the table of ``predict_part``."""
-    missing = [name for name in classes if name not in set(predictions["language"])]
+def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
+    """Return the report of a part as plain data.
+
+    ``clips`` counts utterances; ``scored`` and ``support`` count the units that are scored, which
+    are sequences of utterances under a split that cuts them.
+    """
+    table, classes = predictions.table, predictions.classes
+    missing = [name for name in classes if name not in set(table["language"])]
     if missing:
         raise LangidError(
             f"the {part} part that is left has no utterance of {', '.join(missing)}, so nothing can"
             " be said of it; score a larger part"
         )
-    targets = predictions["language"].map({name: i for i, name in enumerate(classes)}).to_numpy()
-    posteriors = predictions[[f"p({name})" for name in classes]].to_numpy(dtype=float)
+    targets = table["language"].map(classes.index).to_numpy()
+    posteriors = table[[f"p({name})" for name in classes]].to_numpy(dtype=float)
+    figures = score(targets, posteriors, table["speaker"].tolist(), classes)
+    for name, group in table.groupby("language"):
+        clips, speakers = group["utterance_id"].nunique(), group["speaker"].nunique()
+        figures["classes"][name] |= {"clips": int(clips), "speakers": int(speakers)}
     return {
         "schema": SCHEMA,
         "part": part,
-        **score(targets, posteriors, predictions["speaker"].tolist(), classes),
-        "corpora": predictions["corpus"].value_counts().to_dict(),
-        "score": "mean posterior over speech frames",
-        "silence": description["silence"],
-        "split": description["split"],
-        "shared_with_training": description["split_summary"]["shared"],
-        "seed": description["seed"],
-        "fingerprint": description["fingerprint"],
-        "trained_with": description["versions"],
+        **figures,
+        "clips": int(table["utterance_id"].nunique()),
+        "speakers": int(table["speaker"].nunique()),
+        "scored": predictions.unit,
+        "corpora": table["corpus"].value_counts().to_dict(),
+        "score": f"mean posterior over the speech frames of each {predictions.unit}",
+        **_training(predictions, part),
+        "fingerprint": predictions.fingerprint,
         "versions": versions(),
     }
 
 
-def write_report(report: dict[str, Any], predictions: pd.DataFrame, folder: Path) -> None:
+def _training(predictions: Predictions, part: str) -> dict[str, Any]:
+    """Return what is known of the training, one entry per checkpoint where they differ.
+
+    ``shared_with_training`` is summed over the checkpoints, and null where the part is not held
+    out.
+    """
+    descriptions = predictions.descriptions
+    shared: dict[str, int] | None = None
+    if part in ("test", "validation"):
+        counts = [description["split_summary"]["shared"] for description in descriptions]
+        shared = {name: sum(count[name] for count in counts) for name in counts[0]}
+
+    def told(key: str) -> Any:
+        values = [description[key] for description in descriptions]
+        return values[0] if all(value == values[0] for value in values) else values
+
+    return {
+        "silence": told("silence"),
+        "split": told("split"),
+        "shared_with_training": shared,
+        "seed": told("seed"),
+        "trained_on": told("fingerprint"),
+        "trained_with": told("versions"),
+    }
+
+
+def write_report(report: dict[str, Any], table: pd.DataFrame, folder: Path) -> None:
     """Write the report, its confusion matrix as a picture, and the table of predictions."""
-    folder.mkdir(parents=True, exist_ok=True)
     classes = list(report["classes"])
     title = f"{report['part']}: {report['clips']} clips, {report['speakers']} speakers"
     figure = draw_confusion(np.array(report["confusion"]), classes, title)
     figure.savefig(folder / "confusion.png", dpi=150)
-    table = predictions.round({column: 6 for column in predictions if column.startswith("p(")})
-    table.to_csv(folder / "predictions.tsv", sep="\t", index=False)
+    rounded = table.round({f"p({name})": 6 for name in classes})
+    rounded.to_csv(folder / "predictions.tsv", sep="\t", index=False)
     write_record(folder / "report.json", report)  # last: a report that is there is complete

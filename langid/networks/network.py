@@ -48,6 +48,9 @@ class StreamingNetwork(Network):
 class Normaliser(nn.Module):
     """Shifts and scales every bin by the mean and deviation of the training speakers' speech."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, bins: int):
         super().__init__()
         self.register_buffer("mean", torch.zeros(bins))

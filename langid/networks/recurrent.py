@@ -28,9 +28,7 @@ class GRU(StreamingNetwork):
                 raise ValueError(f"{name}={value}: accepted are 1 and more")
         widths = [bins] + [units] * layers
         # One module per layer: then the state after any frame can be read off the outputs.
-        self.layers = nn.ModuleList(
-            nn.GRU(width, units, batch_first=True) for width in widths[:-1]
-        )
+        self.layers = nn.ModuleList(nn.GRU(width, units, batch_first=True) for width in widths[:-1])
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(units, dense)
         self.output = nn.Linear(dense, num_classes)
@@ -72,5 +70,5 @@ def _compact(features: Tensor, advance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _take(frames: Tensor, index: Tensor) -> Tensor:
-    """``(batch, frames, units), (batch, time) -> (batch, time, units)``: the frames at ``index``."""
+    """Pick frames: ``(batch, frames, units), index (batch, time) -> (batch, time, units)``."""
     return frames.gather(1, index.unsqueeze(-1).expand(-1, -1, frames.shape[2]))

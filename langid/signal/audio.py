@@ -37,6 +37,8 @@ def read_blocks(
             else:
                 resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
             yield from _mono_blocks(file, resampler, max(1, int(block_s * file.samplerate)), path)
+    except TypeError as error:  # soundfile wants to be told what headerless .raw files hold
+        raise AudioError(f"{path}: cannot be decoded (raw samples without a header)") from error
     except soundfile.SoundFileError as error:
         raise AudioError(f"{path}: cannot be decoded ({_reason(error)})") from error
 

@@ -37,6 +37,10 @@ class LogMel(Features):
     """
 
     causal = True
+    window: Tensor
+    filters: Tensor
+    cosine: Tensor
+    sine: Tensor
 
     def __init__(
         self,
@@ -100,7 +104,8 @@ class LogMel(Features):
         """
         if not torch.compiler.is_exporting():
             spectrum = torch.fft.rfft(frames, n=self.n_fft)
-            return spectrum.real.square() + spectrum.imag.square()
+            power: Tensor = spectrum.real.square() + spectrum.imag.square()
+            return power
         half = self.window_samples // 2
         after = frames[..., half:]
         before = frames[..., 1 : half + 1].flip(-1)
@@ -117,7 +122,9 @@ class LogMel(Features):
 
 
 class MFCC(LogMel):
-    """Mel-frequency cepstral coefficients of LogMel (orthonormal DCT-II; Davis & Mermelstein 1980)."""
+    """Cepstral coefficients of LogMel: its orthonormal DCT-II (Davis & Mermelstein 1980)."""
+
+    dct: Tensor
 
     def __init__(
         self,

@@ -16,9 +16,7 @@ class Detector(nn.Module):
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
 
-    def step(
-        self, samples: Tensor, state: tuple[Tensor, ...]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def step(self, samples: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
 
 
@@ -33,6 +31,7 @@ class EnergyDetector(Detector):
     """
 
     causal = True
+    like: Tensor
 
     def __init__(
         self,
@@ -71,9 +70,7 @@ class EnergyDetector(Detector):
         active = self.like.new_zeros(batch_size, self.hangover_frames - 1)
         return power, level, active
 
-    def step(
-        self, samples: Tensor, state: tuple[Tensor, ...]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def step(self, samples: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """``samples (batch, frames * hop), state`` -> ``speech (batch, frames), state``."""
         power_before, level_before, active_before = state
         hops = samples.reshape(samples.shape[0], -1, self.hop_samples)
@@ -110,12 +107,12 @@ class LibrosaDetector(Detector):
         self.top_db = top_db
 
     def forward(self, samples: Tensor) -> Tensor:
-        import librosa  # slow to import and only needed here
+        from librosa.effects import split  # slow to import and only needed here
 
         frames = -(-samples.shape[1] // self.hop_samples)
         speech = torch.zeros(samples.shape[0], frames, dtype=torch.bool)
         for row, clip in zip(speech, samples.numpy(), strict=True):
-            intervals = librosa.effects.split(
+            intervals = split(
                 clip,
                 top_db=self.top_db,
                 frame_length=4 * self.hop_samples,

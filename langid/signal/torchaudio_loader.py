@@ -14,7 +14,7 @@ from types import ModuleType
 
 
 def load_torchaudio() -> ModuleType:
-    """Return the torchaudio package, with its extension where that loads and without it elsewhere."""
+    """Return the torchaudio package, without its extension where that cannot load."""
     try:
         return importlib.import_module("torchaudio")
     except (OSError, RuntimeError):

@@ -34,6 +34,8 @@ def export_onnx(
     of them. Raises LangidError for an identifier that cannot be streamed, and where they disagree.
     """
     module = StreamingModule(identifier)
+    if not sum(len(clip) for clip in clips):
+        raise LangidError("export: no samples to compare PyTorch and ONNX on; give audio=FILE")
     model = _to_onnx(module)
     _declare_shapes(model, module)
     model.metadata_props.add(key="langid", value=json.dumps(module.metadata()))
@@ -68,17 +70,28 @@ def compare(
     }
     for clip in clips:
         offline = identifier.posteriors(torch.from_numpy(clip)[None])[0][0].numpy()
+        if not np.isfinite(offline).all():
+            raise LangidError("export: the model's posteriors are NaN: its training has diverged")
         for name, stream in streams.items():
             for chunk in CHUNKS:
-                stream.reset()
-                pieces = [stream.feed(clip[i : i + chunk]) for i in range(0, len(clip), chunk)]
-                heard = np.concatenate([*pieces, stream.flush()])
-                key = f"{name}, {chunk} samples" if chunk < CHUNKS[-1] else f"{name}, whole clip"
-                if heard.shape != offline.shape or not np.isfinite(heard).all():
-                    raise LangidError(f"export: {key}: {heard.shape} posteriors, not {offline.shape}")
-                largest = float(np.abs(heard - offline).max())
-                differences[key] = max(differences.get(key, 0.0), largest)
+                size = f"{chunk} samples" if chunk < CHUNKS[-1] else "whole clip"
+                largest = _difference(stream, clip, chunk, offline)
+                differences[f"{name}, {size}"] = max(
+                    differences.get(f"{name}, {size}", 0.0), largest
+                )
     return differences
+
+
+def _difference(
+    stream: StreamingIdentifier, clip: np.ndarray, chunk: int, offline: np.ndarray
+) -> float:
+    """Return the largest difference on one clip; infinity where a frame is absent or NaN."""
+    stream.reset()
+    pieces = [stream.feed(clip[i : i + chunk]) for i in range(0, len(clip), chunk)]
+    heard = np.concatenate([*pieces, stream.flush()])
+    if heard.shape != offline.shape or not np.isfinite(heard).all():
+        return float("inf")
+    return float(np.abs(heard - offline).max(initial=0.0))
 
 
 def _to_onnx(module: StreamingModule) -> onnx.ModelProto:

@@ -32,24 +32,26 @@ class OnnxModel:
                 path.read_bytes(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors share no base class
-            raise LangidError(f"model={path}: not a whole ONNX file ({error})") from error
-        self.metadata = self._read_metadata(path)
+            raise LangidError(
+                f"model={path}: not a whole ONNX file ({error}); run langid export again"
+            ) from error
         self.inputs = [value.name for value in self.session.get_inputs()]
+        self.metadata = self._read_metadata(path)
 
     def _read_metadata(self, path: Path) -> dict[str, Any]:
         text = self.session.get_modelmeta().custom_metadata_map.get("langid", "")
         try:
-            metadata = json.loads(text)
-            found = metadata.get("schema")
-        except (ValueError, AttributeError):
-            metadata, found = {}, None
-        missing = [key for key in KEYS if key not in metadata]
-        if found != SCHEMA or missing:
+            metadata = dict(json.loads(text))
+        except (ValueError, TypeError):
+            metadata = {}
+        found = metadata.get("schema")
+        whole = all(key in metadata for key in KEYS)
+        if found != SCHEMA or not whole or len(self.inputs) != 1 + len(metadata["state"]):
             raise LangidError(
                 f"model={path}: not exported by this version of langid (schema {found}, accepted is"
                 f" {SCHEMA}); use a file of langid export"
             )
-        return dict(metadata)
+        return metadata
 
     def initial_state(self, streams: int) -> list[np.ndarray]:
         """Return the state before the first sample, streams on the first axis of each array."""

@@ -9,6 +9,8 @@ import numpy as np
 from langid.errors import LangidError
 from langid.streaming.onnx_model import OnnxModel
 
+LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features would overflow
+
 
 class StreamingModel(Protocol):
     """What StreamingIdentifier needs of a model: OnnxModel, or TorchModel over PyTorch."""
@@ -65,7 +67,7 @@ class StreamingIdentifier:
         """Hear mono samples at ``sample_rate`` and return ``posteriors (frames, classes)``.
 
         ``samples (samples,)`` are floats of full scale 1, or 16-bit integers. Raises LangidError
-        for any other kind or shape and for NaN or infinity; the stream then stays as it was.
+        for any other kind, shape or scale and for NaN or infinity; the stream then stays as it was.
         """
         samples = self._checked(samples)
         if len(self._pending):
@@ -105,7 +107,10 @@ class StreamingIdentifier:
         return frames
 
     def _checked(self, samples: np.ndarray) -> np.ndarray:
-        samples = np.asarray(samples)
+        try:
+            samples = np.asarray(samples)
+        except ValueError as error:  # rows of different lengths
+            raise LangidError(f"samples: expected one axis, (samples,), mono ({error})") from None
         if samples.ndim != 1:
             raise LangidError(
                 f"samples of shape {samples.shape}: expected one axis, (samples,), mono"
@@ -118,4 +123,10 @@ class StreamingIdentifier:
             )
         if not np.isfinite(samples).all():
             raise LangidError("samples hold NaN or infinity: expected finite numbers")
+        peak = np.abs(samples).max(initial=0.0)
+        if peak > LOUDEST:
+            raise LangidError(
+                f"samples reach {peak:.4g}: expected floats of full scale 1, or int16; divide"
+                " floats that hold 16-bit values by 32768"
+            )
         return samples.astype(np.float32, copy=False)

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from rich.console import Console
 
 from langid.training.confusion import draw_confusion
 from langid.training.identifier import LanguageIdentifier
@@ -34,7 +33,7 @@ class ConfusionPicture(Callback):
 
 
 class EpochLine(Callback):
-    """Prints one line per epoch, which also serves where there is no terminal for a progress bar."""
+    """Prints one line per epoch, also where there is no terminal for a progress bar."""
 
     def on_train_epoch_end(self, trainer: Trainer, _: LightningModule) -> None:
         values = trainer.callback_metrics
@@ -42,4 +41,4 @@ class EpochLine(Callback):
             return
         names = ("train/loss", "val/loss", "val/accuracy", "val/balanced_accuracy")
         text = "  ".join(f"{name} {float(values[name]):.3f}" for name in names if name in values)
-        Console().print(f"epoch {trainer.current_epoch:3d}  {text}", highlight=False)
+        print(f"epoch {trainer.current_epoch:3d}  {text}", flush=True)

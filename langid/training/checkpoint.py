@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pickle
 import re
-import zipfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from langid.errors import LangidError
 from langid.signal.front_end import FrontEnd
 from langid.training.identifier import LanguageIdentifier
+from langid.training.run_record import SCHEMA
 
-SCHEMA = "langid-checkpoint-1"
 # Classes that configuration may name, be it from the command line, a store or a checkpoint.
 ALLOWED_TARGETS = re.compile(
     r"langid\.(corpora|signal|networks|training)\.[a-z_]+\.[A-Z]\w*"
@@ -25,6 +25,10 @@ ALLOWED_TARGETS = re.compile(
     r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
     r"|pytorch_lightning\.Trainer"
 )
+NEEDED = ("classes", "data", "detector", "features", "fingerprint", "model", "seed", "silence",
+          "split", "split_summary", "versions")  # fmt: skip
+# What torch says of a pickle that would run code, not of one that is damaged.
+CODE = re.compile(r"Unsupported (?:global|class).*|Trying to .*|Can only (?:build|create) .*")
 
 
 def build(config: Any, **arguments: Any) -> Any:
@@ -34,6 +38,8 @@ def build(config: Any, **arguments: Any) -> Any:
     take, and a value that it refuses.
     """
     plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+    if not isinstance(plain, dict) or "_target_" not in plain:
+        raise LangidError(f"configuration {plain}: expected a _target_ and its arguments")
     check_targets(plain)
     try:
         return instantiate(DictConfig(plain), **arguments, _convert_="all")
@@ -45,15 +51,20 @@ def build(config: Any, **arguments: Any) -> Any:
 
 
 def check_targets(config: Any, key: str = "") -> None:
-    """Raise LangidError where any ``_target_`` in nested configuration is not allowed."""
+    """Raise LangidError where any ``_target_`` in nested plain configuration is not allowed.
+
+    Interpolations are refused as well: they could become a target after this check.
+    """
     if isinstance(config, dict):
         if "_target_" in config:
             _check_target(config, key)
         for name, value in config.items():
             check_targets(value, f"{key}.{name}".lstrip("."))
-    elif isinstance(config, list):
+    elif isinstance(config, list | tuple):
         for number, value in enumerate(config):
             check_targets(value, f"{key}[{number}]")
+    elif isinstance(config, str) and "${" in config:
+        raise LangidError(f"{key}={config}: refused, expected a value without ${{}}")
 
 
 def _check_target(config: dict[str, Any], key: str) -> None:
@@ -70,8 +81,9 @@ def _check_target(config: dict[str, Any], key: str) -> None:
         built = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise LangidError(f"{where}={target}: no such class") from None
-    if not inspect.isclass(built):
-        raise LangidError(f"{where}={target}: refused, it is not a class")
+    package = target.partition(".")[0]
+    if not inspect.isclass(built) or built.__module__.partition(".")[0] != package:
+        raise LangidError(f"{where}={target}: refused, it is not a class of {package}")
     accepted = inspect.signature(built).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
         return
@@ -88,25 +100,37 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises LangidError for a file that is absent, damaged, holds anything but plain data, or was not
     written by langid.
     """
+    path = path.expanduser()
     if not path.is_file():
         raise LangidError(f"checkpoint={path}: no such file")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = next((line for line in str(error).splitlines() if "Unsupported" in line), "")
-        raise LangidError(
-            f"checkpoint={path}: refused, it holds more than plain data and could run code"
-            f" ({reason.strip() or 'not a plain torch file'}); use a checkpoint of langid train"
-        ) from None
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise LangidError(f"checkpoint={path}: damaged or not a checkpoint ({error})") from None
+        with warnings.catch_warnings(action="ignore"):
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise about anything
+        raise _unreadable(path, error) from None
     description = checkpoint.get("langid") if isinstance(checkpoint, dict) else None
     if not isinstance(description, dict) or description.get("schema") != SCHEMA:
         raise LangidError(
             f"checkpoint={path}: not a checkpoint of langid train (no description with schema"
             f" {SCHEMA})"
         )
+    missing = [key for key in NEEDED if key not in description]
+    if missing:
+        raise LangidError(f"checkpoint={path}: its description has no {', '.join(missing)}")
     return checkpoint
+
+
+def _unreadable(path: Path, error: Exception) -> LangidError:
+    code = CODE.search(str(error))
+    if isinstance(error, pickle.UnpicklingError) and code:
+        return LangidError(
+            f"checkpoint={path}: refused, it holds more than plain data and could run code"
+            f" ({code.group().split('. ')[0]}); use a checkpoint of langid train"
+        )
+    reason = str(error).strip().partition("\n")[0].split(". ")[0] or type(error).__name__
+    return LangidError(
+        f"checkpoint={path}: damaged or not a checkpoint ({reason}); use one of langid train"
+    )
 
 
 def load_identifier(path: Path) -> LanguageIdentifier:
@@ -116,7 +140,9 @@ def load_identifier(path: Path) -> LanguageIdentifier:
     try:
         identifier = build_identifier(description)
         identifier.load_state_dict(checkpoint["state_dict"])
-    except (KeyError, RuntimeError, TypeError) as error:
+    except LangidError as error:
+        raise LangidError(f"checkpoint={path}: {error}") from error
+    except Exception as error:  # a description that was changed by hand can be wrong anywhere
         raise LangidError(
             f"checkpoint={path}: its weights and its description do not fit ({error})"
         ) from error

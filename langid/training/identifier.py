@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import (
 )
 
 from langid.data.dataset import Batch
+from langid.errors import LangidError
 from langid.networks.network import Network, Normaliser, StreamingNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.scores import UtteranceScores
@@ -149,7 +150,19 @@ class LanguageIdentifier(LightningModule):
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
         assert self.loss is not None
         loss: Tensor = self.loss(logits, batch.targets)
+        if not loss.isfinite():
+            raise LangidError(
+                f"the loss is {loss.item():g} in epoch {self.current_epoch}, step"
+                f" {self.global_step} (utterances {', '.join(self._utterances(batch)[:5])}, ...);"
+                " take a smaller optimizer.lr or trainer.gradient_clip_val. Checkpoints of earlier"
+                " epochs are kept"
+            )
         return loss
+
+    def _utterances(self, batch: Batch) -> list[str]:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        rows = data.parts["row"].iloc[batch.unit.tolist()]
+        return list(data.store.utterances["utterance_id"].iloc[rows])
 
     def _frame_accuracy(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the share of speech frames whose most likely language is right."""

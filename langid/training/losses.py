@@ -1,5 +1,6 @@
 """Losses over frames of logits."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -20,9 +21,9 @@ def weights_of(choice: str | Sequence[float] | None, class_frames: Sequence[int]
         return torch.ones(len(frames))
     if choice == "balanced":
         return (frames.sum() / (len(frames) * frames.clamp(min=1))).float()
-    values = [] if isinstance(choice, str) else list(choice)
-    if len(values) != len(frames) or any(
-        isinstance(value, str) or not value > 0 for value in values
+    values = list(choice) if isinstance(choice, list | tuple) else []
+    if len(values) != len(frames) or not all(
+        isinstance(value, int | float) and 0 < value < math.inf for value in values
     ):
         raise LangidError(
             f"loss.class_weights={choice}: accepted are balanced, none, or a list of"

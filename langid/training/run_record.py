@@ -7,16 +7,48 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("langid-speech", "torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
+from langid import __version__
+from langid.data.datamodule import LanguageDataModule
+
+SCHEMA = "langid-checkpoint-1"
+LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that results depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+    own = {"python": platform.python_version(), "langid-speech": __version__}
+    return own | {name: version(name) for name in LIBRARIES}
+
+
+def describe(config: dict[str, Any], data: LanguageDataModule) -> dict[str, Any]:
+    """Return the plain data that makes a checkpoint complete, from resolved configuration."""
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "versions": versions(),
+        "seed": config["seed"],
+        "classes": data.classes,
+        "model": config["model"],
+        "silence": data.silence,
+        "split": config["split"],
+        "split_summary": data.summary(),
+        "data": config["data"],
+        "loss": config["loss"],
+        "optimizer": config["optimizer"],
+        "scheduler": config.get("scheduler"),
+        "features": data.store.description["features"],
+        "detector": data.store.description["detector"],
+        "fingerprint": data.store.fingerprint,
+        "store": str(data.store.path),
+    }
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Write plain data as JSON so that a reader never sees half of it."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        text = json.dumps(record, indent=2, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 
-class UtteranceScores(Metric):
+class UtteranceScores(Metric):  # type: ignore[misc]
     """Averages posteriors over the speech frames of each utterance (or sequence that is scored).
 
     This is the official score of the EE599 course. An utterance may arrive in several pieces.
@@ -27,6 +27,6 @@ class UtteranceScores(Metric):
         self.frames.index_add_(0, unit, speech.sum(1).to(self.frames.dtype))
 
     def compute(self) -> tuple[Tensor, Tensor]:
-        """Return the numbers of the units seen ``(seen,)`` and their posteriors ``(seen, languages)``."""
+        """Return numbers ``(seen,)`` and posteriors ``(seen, languages)`` of the units seen."""
         seen = torch.nonzero(self.frames).squeeze(1)
         return seen, self.total[seen] / self.frames[seen, None]

@@ -1,0 +1,40 @@
+# Every target installs what is missing first. PYTHON chooses the interpreter (3.11 to 3.13).
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: help install demo test lint format types bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(INSTALLED)  ## create .venv with the pinned set and langid in it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	touch $@
+
+demo: install  ## synthesise, prepare, train, evaluate, export, stream: the whole path in minutes
+	$(BIN)/python examples/demo.py
+
+test: install  ## run the whole test suite on two processes
+	$(BIN)/python -m pytest -n 2
+
+lint: install  ## check style
+	$(BIN)/ruff check .
+
+format: install  ## write the code in the one format (CHECK=1 only looks)
+	$(BIN)/ruff format $(if $(CHECK),--check) .
+
+types: install  ## check types
+	$(BIN)/mypy
+
+bench: install  ## run every benchmark; each prints its figure, limit and verdict
+	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/stream.py
+
+clean:  ## remove what the targets made
+	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,52 @@
+"""What every benchmark ends with: a table, and figures against their limits."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value and its limit, a highest one unless ``at_least``."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str = ""
+    at_least: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value keeps to its limit; one that is not a number does not."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    def __str__(self) -> str:
+        bound = "at least" if self.at_least else "at most"
+        state = "holds" if self.holds else "DOES NOT HOLD"
+        value, limit = f"{self.value:.3g}{self.unit}", f"{self.limit:g}{self.unit}"
+        return f"{self.name} {value} (limit {bound} {limit}: {state})"
+
+
+def verdict(figures: Sequence[Figure]) -> int:
+    """Print the figures on one line, the last of a benchmark; return 0 where all hold, else 1."""
+    print("; ".join(map(str, figures)), flush=True)
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+def print_table(title: str, rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of cells, the first row being the header, in columns of even width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    print(title)
+    for row in rows:
+        first, *others = (
+            cell.ljust(width) if number == 0 else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join([f"  {first}", *others]))
+
+
+def machine() -> str:
+    """Return what a figure depends on besides the code."""
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}{load}"

@@ -1,0 +1,94 @@
+"""The two references of prepare.py: a plain joblib loop, and the courses' own way.
+
+prepare.py starts this file in a process of its own; it prints one line of JSON.
+"""
+
+import argparse
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SAMPLE_RATE = 16000
+
+
+def clips_of(release: Path) -> list[Path]:
+    """Return the clips of all locales of a release."""
+    return sorted(release.glob("*/clips/*.mp3"))
+
+
+@functools.cache
+def features() -> Callable[..., object]:
+    """Return langid's default features, once per process, on one thread."""
+    import torch
+
+    from langid.signal.features import MFCC
+
+    torch.set_num_threads(1)
+    return MFCC(sample_rate=SAMPLE_RATE)
+
+
+def plain(path: Path) -> int:
+    """Return the number of frames of a clip: soundfile, soxr, and the same features as langid's."""
+    import soundfile
+    import soxr
+    import torch
+
+    samples, rate = soundfile.read(path, dtype="float32")
+    samples = soxr.resample(samples, rate, SAMPLE_RATE)
+    with torch.inference_mode():
+        return int(features()(torch.from_numpy(samples)[None]).shape[1])  # type: ignore[attr-defined]
+
+
+def courses(path: Path) -> float:
+    """Return the seconds of a clip after what the EE599 course's script does with it."""
+    import librosa
+    import numpy as np
+
+    samples, _ = librosa.load(path, sr=SAMPLE_RATE)
+    intervals = librosa.effects.split(samples, top_db=50)
+    speech = np.concatenate([samples[start:stop] for start, stop in intervals])
+    librosa.feature.mfcc(y=speech, sr=SAMPLE_RATE, n_mfcc=64, n_fft=400, hop_length=160)
+    return len(samples) / SAMPLE_RATE
+
+
+def run_plain(paths: list[Path], processes: int) -> dict[str, float]:
+    """Return frames and seconds of the joblib loop, the start of its processes included."""
+    import joblib
+
+    from plain_prepare import plain as by_name  # workers import it instead of unpickling the code
+
+    started = time.perf_counter()
+    frames = sum(joblib.Parallel(n_jobs=processes)(joblib.delayed(by_name)(path) for path in paths))
+    return {"frames": frames, "loop_s": time.perf_counter() - started}
+
+
+def run_courses(paths: list[Path]) -> dict[str, float]:
+    """Return seconds of audio and of work in one process, after a warm-up that compiles numba's part."""
+    for path in paths[:5]:
+        courses(path)
+    started = time.perf_counter()
+    audio_s = sum(courses(path) for path in paths)
+    return {"audio_s": audio_s, "loop_s": time.perf_counter() - started}
+
+
+def main() -> int:
+    """Run the reference that is asked for and print what it measured as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("way", choices=("plain", "courses"))
+    parser.add_argument("release", type=Path, help="a Common Voice release folder")
+    parser.add_argument("--processes", type=int, default=2, help="processes of the joblib loop")
+    parser.add_argument("--every", type=int, default=1, help="take only each n-th clip")
+    options = parser.parse_args()
+    paths = clips_of(options.release)[:: options.every]
+    result = (
+        run_plain(paths, options.processes) if options.way == "plain" else run_courses(paths)
+    )
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

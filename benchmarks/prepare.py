@@ -1,0 +1,196 @@
+"""langid prepare against a plain joblib loop, and against the courses' own way.
+
+All three read the Common Voice 6.1 sample of all its locales from the same page cache, one after
+the other in every round, and the medians count. ``langid prepare`` and the plain loop (soundfile,
+soxr and the same features, nothing written) are commands with the same number of processes, timed
+from start to end. The courses' way (librosa.load, effects.split, librosa MFCC) is one process on
+one thread, timed without its start on a part of the clips.
+"""
+
+import argparse
+import csv
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from figures import Figure, machine, print_table, verdict
+
+HERE = Path(__file__).resolve().parent
+RELEASE = "cv-corpus-6.1-2020-12-11"
+TIME_LIMIT, MEMORY_LIMIT_GB, COURSES_LIMIT = 1.25, 1.5, 2.5
+
+
+@dataclass
+class Run:
+    """One command: wall and processor seconds, peak memory of its largest process, its output."""
+
+    wall_s: float
+    cpu_s: float
+    peak_gb: float
+    output: str
+
+
+@dataclass
+class Rounds:
+    """All runs of each of the three ways, and the audio of the sample in seconds."""
+
+    langid: list[Run] = field(default_factory=list)
+    plain: list[Run] = field(default_factory=list)
+    courses: list[dict[str, float]] = field(default_factory=list)
+    audio_s: float = 0.0
+    clips: int = 0
+
+
+class PeakMemory(threading.Thread):
+    """Watches the resident memory of a process and of all that it starts, through /proc."""
+
+    def __init__(self, session: int):
+        super().__init__(daemon=True)
+        self.session = session
+        self.peak_gb = 0.0
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        """Look ten times a second; the kernel keeps each process's peak between two looks."""
+        while not self.done.wait(0.1):
+            for status in Path("/proc").glob("[0-9]*/status"):
+                try:
+                    if os.getsid(int(status.parent.name)) == self.session:
+                        self.peak_gb = max(self.peak_gb, _peak_gb(status.read_text()))
+                except (OSError, ValueError):  # it has ended
+                    continue
+
+
+def _peak_gb(status: str) -> float:
+    lines = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return sum(int(line.split()[1]) for line in lines) / 1e6
+
+
+def timed(command: Sequence[object]) -> Run:
+    """Run a command to its end and return what it took; raises where it fails."""
+    single = {"OMP_NUM_THREADS": "1"} if "courses" in command else {}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        env=os.environ | single | {"OPENBLAS_NUM_THREADS": "1"} if single else None,
+    )
+    memory = PeakMemory(process.pid)
+    memory.start()
+    output, _ = process.communicate()
+    wall_s = time.perf_counter() - started
+    memory.done.set()
+    memory.join()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed with {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    largest_gb = after.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+    return Run(wall_s, cpu_s, memory.peak_gb or largest_gb, output)
+
+
+def measure(release: Path, rounds: int, processes: int, every: int) -> Rounds:
+    """Run the three ways in turn, after one round of langid and the plain loop to warm up."""
+    result = Rounds()
+    for number in range(rounds + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            store = Path(folder) / "sample.h5"
+            run = timed(
+                [sys.executable, "-m", "langid", "prepare", "corpus=common_voice",
+                 f"corpus.root={release}", f"store={store}", f"workers={processes}"]
+            )  # fmt: skip
+            with open(store.with_name("sample.manifest.tsv"), encoding="utf-8", newline="") as file:
+                durations = [float(row["duration_s"]) for row in csv.DictReader(file, delimiter="\t")]
+        reference = [sys.executable, HERE / "plain_prepare.py"]
+        plain = timed([*reference, "plain", release, "--processes", processes])
+        print(f"round {number}: langid {run.wall_s:.1f} s, plain loop {plain.wall_s:.1f} s", end="")
+        if number == 0:
+            print(" (warm-up, not counted)", flush=True)
+            continue
+        courses = json.loads(timed([*reference, "courses", release, "--every", every]).output)
+        print(f", courses' way {courses['loop_s']:.1f} s on 1/{every} of the clips", flush=True)
+        result.langid.append(run)
+        result.plain.append(plain)
+        result.courses.append(courses)
+        result.audio_s, result.clips = sum(durations), len(durations)
+    return result
+
+
+def report(rounds: Rounds, processes: int) -> int:
+    """Print the table and the verdict, and return the exit code."""
+    langid_s = statistics.median(run.wall_s for run in rounds.langid)
+    plain_s = statistics.median(run.wall_s for run in rounds.plain)
+    loop_s = statistics.median(json.loads(run.output)["loop_s"] for run in rounds.plain)
+    peak_gb = max(run.peak_gb for run in rounds.langid)
+    courses_rate = statistics.median(run["audio_s"] / run["loop_s"] for run in rounds.courses)
+
+    def row(name: str, seconds: float, cores: int, runs: Sequence[Run]) -> list[str]:
+        cpu = f"{statistics.median(run.cpu_s for run in runs):.1f}" if runs else "-"
+        peak = f"{max(run.peak_gb for run in runs):.2f}" if runs else "-"
+        rate = rounds.audio_s / seconds / cores
+        return [name, str(cores), f"{seconds:.1f}", cpu, peak, f"{rate:.0f}"]
+
+    header = ["", "processes", "wall s", "cpu s", "peak GB a process", "x real time a core"]
+    print_table(
+        f"{rounds.clips} clips, {rounds.audio_s / 3600:.2f} h; {machine()}",
+        [
+            header,
+            row("langid prepare", langid_s, processes, rounds.langid),
+            row("plain joblib loop", plain_s, processes, rounds.plain),
+            row("  of it without the start of Python", loop_s, processes, []),
+            row("courses' way, scaled to all clips", rounds.audio_s / courses_rate, 1, []),
+        ],
+    )
+    return verdict(figures(langid_s, plain_s, peak_gb, courses_rate, rounds.audio_s, processes))
+
+
+def figures(
+    langid_s: float,
+    plain_s: float,
+    peak_gb: float,
+    courses_rate: float,
+    audio_s: float,
+    processes: int,
+) -> list[Figure]:
+    """Return the three figures; ``courses_rate`` is in seconds of audio per second of one core."""
+    per_core = audio_s / langid_s / processes
+    return [
+        Figure("time against a plain loop", langid_s / plain_s, TIME_LIMIT, " x"),
+        Figure("peak memory of a process", peak_gb, MEMORY_LIMIT_GB, " GB"),
+        Figure("speed a core against the courses' way", per_core / courses_rate, COURSES_LIMIT,
+               " x", at_least=True),
+    ]  # fmt: skip
+
+
+def main() -> int:
+    """Measure and return 0 where all figures hold, else 1."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = os.environ.get("LANGID_DATA", str(HERE.parents[1] / "shared" / "data"))
+    parser.add_argument("--data", default=default, help=f"folder that holds {RELEASE} ({default})")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds that count (3)")
+    parser.add_argument("--processes", type=int, default=2, help="processes of each (2)")
+    parser.add_argument("--every", type=int, default=8, help="the courses' way takes each n-th clip (8)")
+    options = parser.parse_args()
+    release = Path(options.data).expanduser().resolve() / RELEASE
+    if not release.is_dir():
+        parser.error(f"{release}: no such folder; give the one that holds {RELEASE} by --data")
+    return report(measure(release, options.rounds, options.processes, options.every), options.processes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""A full training step of langid against a bare PyTorch loop over tensors in memory.
+
+The full step is ``langid train experiment=gru`` itself, run in this process with its defaults:
+frames from the store on disk, through LanguageDataModule and Lightning's Trainer, with logging and
+all callbacks. The bare step is the same GRU 200 in plain torch.nn with the same class weights,
+clipping and Adam, on normalised batches in memory. Both take 128 sequences of 500 frames and the
+same number of threads. They take turns step by step, so that other load on the machine hits both
+alike; the median of the steps counts. The store holds random frames, not speech: the work is the
+same.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from figures import Figure, machine, print_table, verdict
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from langid.commands.configuration import compose
+from langid.commands.main import main as langid
+from langid.corpora.manifest import COLUMNS
+from langid.data.store import SCHEMA, StoreWriter
+from langid.training.callbacks import EpochLine
+
+LANGUAGES = ("English", "Hindi", "Mandarin")
+BINS, FRAMES, BATCH = 64, 500, 128
+WARM_UP = 5
+LIMIT = 1.10
+
+
+def write_store(path: Path, sequences: int) -> None:
+    """Write a store of random frames in utterances of 5 to 12.5 s, of at least so many sequences."""
+    random = np.random.default_rng(0)
+    lengths = random.integers(FRAMES, FRAMES * 5 // 2, size=max(90, sequences // 2))
+    config = compose("prepare", ["corpus=folders"])
+    description = {
+        "features": OmegaConf.to_container(config.features),
+        "detector": OmegaConf.to_container(config.detector),
+        "corpora": [],
+        "sample_rate": 16000,
+        "hop_samples": 160,
+    }
+    with StoreWriter(path, BINS, int(lengths.sum())) as writer:
+        for number, length in enumerate(lengths):
+            loudness = np.cumsum(random.standard_normal(length)) / 10  # speech comes in runs
+            writer.write_frames(random.standard_normal((length, BINS), np.float32), loudness < 1)
+            row = {
+                "utterance_id": f"random/{number}",
+                "language": LANGUAGES[number % len(LANGUAGES)],
+                "speaker": f"{number // 6}",
+                "duration_s": f"{length / 100:.2f}",
+                "corpus": "random",
+            }
+            writer.end_utterance(dict.fromkeys(COLUMNS, "") | row)
+        text = json.dumps(description)
+        writer.finish({"schema": SCHEMA, "description": text, "fingerprint": "random"})
+
+
+class BareStep(nn.Module):
+    """A step of plain PyTorch on batches that are in memory already."""
+
+    def __init__(self, weight: Tensor, device: torch.device):
+        super().__init__()
+        self.gru = nn.GRU(BINS, 200, batch_first=True)
+        self.dense = nn.Linear(200, 100)
+        self.output = nn.Linear(100, len(LANGUAGES))
+        self.to(device)
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=0.001)
+        self.weight = weight.to(device)
+        shape = (BATCH, FRAMES)
+        language = torch.arange(BATCH, device=device) % len(LANGUAGES)
+        self.batches = [
+            (
+                torch.randn(*shape, BINS, device=device),
+                torch.where(torch.rand(shape, device=device) < 0.8, language[:, None], -100),
+            )
+            for _ in range(4)
+        ]
+        self.taken = 0
+
+    def step(self) -> None:
+        """Take one step of training."""
+        features, targets = self.batches[self.taken % len(self.batches)]
+        self.taken += 1
+        self.optimizer.zero_grad()
+        logits = self.output(torch.relu(self.dense(self.gru(features)[0])))
+        loss = nn.functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), self.weight, ignore_index=-100
+        )
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+        self.optimizer.step()
+
+
+class Turns:
+    """Takes a bare step after every full one, and times both."""
+
+    def __init__(self) -> None:
+        self.full: list[float] = []
+        self.bare: list[float] = []
+        self.bare_step: BareStep | None = None
+        self.started: float | None = None
+        self.epoch = -1
+
+    def on_train_batch_end(self, trainer: Any, module: Any, _: Any, batch: Any, __: int) -> None:
+        """End a full step, take a bare one, and start the next full one.
+
+        The time of a full step runs from here to here, so that reading the batch, logging and all
+        callbacks are in it. The first step of an epoch is left out: validation lies before it.
+        """
+        if self.bare_step is None:
+            self.bare_step = BareStep(module.loss.weight, module.device)
+        now = _now(module.device)
+        if self.started is not None and self.epoch == trainer.current_epoch:
+            if tuple(batch.features.shape) == (BATCH, FRAMES, BINS):  # the last may be smaller
+                self.full.append(now - self.started)
+        self.epoch = trainer.current_epoch
+        self.bare.append(_seconds(self.bare_step.step, module.device))
+        self.started = _now(module.device)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _seconds(work: Callable[[], None], device: torch.device) -> float:
+    """Return the seconds of some work, done without the deterministic mode that langid sets."""
+    mode = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    started = _now(device)
+    work()
+    taken = _now(device) - started
+    torch.use_deterministic_algorithms(mode)
+    return taken
+
+
+def measure(steps: int, batch_store: int) -> Turns:
+    """Train on a store of ``batch_store`` batches for so many steps, and return all times."""
+    turns = Turns()
+    epochs = -(-(steps + WARM_UP) // (batch_store - 1))
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "random.h5"
+        write_store(store, (batch_store + 1) * BATCH)
+        with (
+            mock.patch.object(EpochLine, "on_train_batch_end", turns.on_train_batch_end),
+            contextlib.redirect_stdout(io.StringIO()) as output,
+        ):
+            code = langid(
+                ["train", "experiment=gru", f"store={store}", f"output={folder}/run",
+                 f"trainer.max_epochs={epochs}", "split.fractions=[0.96,0.02,0.02]"]
+            )  # fmt: skip
+        if code:
+            raise SystemExit(f"langid train failed with {code}: {output.getvalue()}")
+    return turns
+
+
+def report(turns: Turns) -> int:
+    """Print the table and the verdict, and return the exit code."""
+    full, bare = (np.array(times[WARM_UP:]) for times in (turns.full, turns.bare))
+    rows = [["", "steps", "median ms", "p10", "p90"]]
+    for name, times in (("langid train, full step", full), ("bare PyTorch", bare)):
+        cells = [f"{value * 1e3:.1f}" for value in
+                 (np.median(times), np.percentile(times, 10), np.percentile(times, 90))]  # fmt: skip
+        rows.append([name, f"{len(times)}", *cells])
+    title = f"{BATCH} x {FRAMES} frames, GRU 200, {torch.get_num_threads()} threads; {machine()}"
+    print_table(title, rows)
+    return verdict(figures(float(np.median(full)), float(np.median(bare))))
+
+
+def figures(full_s: float, bare_s: float) -> list[Figure]:
+    """Return the figure of the medians of both steps."""
+    return [Figure("full training step against bare PyTorch", full_s / bare_s, LIMIT, " x")]
+
+
+def main() -> int:
+    """Measure and return 0 where the figure holds, else 1."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=40, help="steps of each that count (40)")
+    parser.add_argument("--batches", type=int, default=25, help="batches in the store (25)")
+    options = parser.parse_args()
+    return report(measure(options.steps, options.batches))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

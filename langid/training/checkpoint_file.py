@@ -1,0 +1,38 @@
+"""Writes checkpoints so that a reader never sees half of one."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from langid.data.store import write_failure
+
+
+class WholeCheckpoint(TorchCheckpointIO):
+    """Writes beside the old checkpoint and replaces it in one step.
+
+    Lightning's own writer goes through the folder of temporary files and copies where that lies on
+    another disk, so a process that is killed, or a full disk, could leave half a file.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write the checkpoint; raises LangidError, the old one kept, where the disk is full."""
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        path = Path(path)
+        partial = path.with_name(f"{path.name}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(buffer.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise write_failure(path, error) from error

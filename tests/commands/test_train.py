@@ -1,0 +1,374 @@
+"""Tests of langid/commands/train.py: real runs of a small network on real speech."""
+
+import json
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+    EventAccumulator,
+)
+from tensorboard.plugins.hparams.plugin_data_pb2 import (  # type: ignore[import-untyped]
+    HParamsPluginData,
+)
+
+import langid as package
+from langid.commands.main import main
+from langid.training.identifier import LanguageIdentifier
+
+TINY = (
+    "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
+    "data.sequence_frames=100", "trainer.max_epochs=1", "trainer.accelerator=cpu",
+)  # fmt: skip
+
+
+def train(store: Path, output: Path, *overrides: str) -> int:
+    return main(["train", *TINY, f"store={store}", f"output={output}", *overrides])
+
+
+def last(output: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(output / "checkpoints" / "last.ckpt", weights_only=True)
+    return checkpoint
+
+
+def same(left: Any, right: Any) -> bool:
+    """Return whether nested plain data are equal, tensors bit for bit."""
+    if isinstance(left, torch.Tensor):
+        return torch.equal(left, right)
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
+
+
+@pytest.fixture(scope="module")
+def sequence_run(store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sequence") / "run"
+    assert train(store_path, folder, "split=sequence") == 0
+    return folder
+
+
+# What a run leaves
+
+
+def test_run_record_is_complete(run_path: Path, store_path: Path) -> None:
+    record = json.loads((run_path / "run.json").read_text())
+    with h5py.File(store_path) as file:
+        assert record["fingerprint"] == file.attrs["fingerprint"]
+    assert record["status"] == "finished"
+    assert record["seed"] == 0
+    assert record["config"]["model"]["network"]["units"] == 24
+    assert record["config"]["output"] == str(run_path)
+    assert {"python", "torch", "langid-speech"} <= set(record["versions"])
+    assert record["split_summary"]["shared"] == {
+        "speakers": 0, "utterances": 0, "unknown_speakers": 0
+    }  # fmt: skip
+    parts = record["split_summary"]["parts"]
+    assert sum(part["Hindi"]["clips"] for part in parts.values()) == 12
+    assert record["epochs"] == 2
+    assert {"loss", "accuracy", "balanced_accuracy", "macro_f1"} <= set(record["best"])
+
+
+def test_a_leaky_split_is_told(sequence_run: Path) -> None:
+    shared = json.loads((sequence_run / "run.json").read_text())["split_summary"]["shared"]
+    assert shared["speakers"] > 20
+    assert shared["utterances"] > 20
+
+
+def test_balanced_weights_come_from_the_training_frames(run_path: Path) -> None:
+    record = json.loads((run_path / "run.json").read_text())
+    frames = record["class_frames"]
+    expected = [sum(frames) / (3 * count) for count in frames]
+    assert record["class_weights"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_tensorboard_holds_curves_picture_and_hyperparameters(run_path: Path) -> None:
+    scalars: set[str] = set()
+    pictures: set[str] = set()
+    hyperparameters: dict[str, Any] = {}
+    for file in (run_path / "tensorboard").glob("events*"):
+        events = EventAccumulator(str(file)).Reload()
+        scalars |= set(events.Tags()["scalars"])
+        for tag in events.Tags()["images"]:
+            pictures.add(tag)
+            assert all(image.width > 100 for image in events.Images(tag))
+        metadata = events.summary_metadata.get("_hparams_/session_start_info")
+        if metadata is not None:
+            data = HParamsPluginData.FromString(metadata.plugin_data.content)
+            hyperparameters = dict(data.session_start_info.hparams)
+    assert {"train/loss", "val/loss", "train/frame_accuracy", "val/frame_accuracy", "val/accuracy",
+            "val/balanced_accuracy", "val/macro_f1", "lr-Adam"} <= scalars  # fmt: skip
+    assert "val/confusion" in pictures
+    assert hyperparameters["optimizer.lr"].number_value == 0.001
+    assert hyperparameters["silence.policy"].string_value == "mask"
+    assert {"best/loss", "best/balanced_accuracy"} <= scalars
+
+
+def test_validation_figures_are_those_of_evaluate(
+    run_path: Path, store_path: Path, tmp_path: Path
+) -> None:
+    best = torch.load(run_path / "checkpoints" / "best.ckpt", weights_only=True)
+    arguments = [f"checkpoint={run_path}/checkpoints/best.ckpt", f"store={store_path}"]
+    assert main(["evaluate", *arguments, f"output={tmp_path}", "part=validation"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        assert best["langid_validation"][name] == pytest.approx(report[name]["value"], abs=1e-6)
+
+
+def test_paths_with_special_characters_are_printed_whole_and_the_next_line_works(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "a long folder, seed=1 [bold]" / ("x" * 60)
+    code = main(["train", *TINY, f"store={store_path}", f'output="{output}"'])
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert any(line.startswith("epoch   0  train/loss") and "balanced" in line for line in lines)
+    assert f"best      {output}/checkpoints/best.ckpt" in lines
+    command = next(line for line in lines if line.startswith("next"))
+    assert main(shlex.split(command)[2:]) == 0
+    assert (output / "test" / "report.json").is_file()
+
+
+# Seeds and resuming
+
+
+def test_same_seed_same_weights_and_another_seed_others(store_path: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        code = train(store_path, tmp_path / name, f"seed={seed}", "model.network.dropout=0.2")
+        assert code == 0
+    a, b, c = (last(tmp_path / name)["state_dict"] for name in "abc")
+    assert same(a, b)
+    assert not same(a, c)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(store_path: Path, tmp_path: Path) -> None:
+    overrides = (
+        "model.network.dropout=0.3", "model.network.layers=2", "trainer.max_epochs=6",
+        "scheduler.patience=0", "+scheduler.threshold=0.9", "callbacks.early_stopping.patience=99",
+        "~callbacks.confusion",
+    )  # fmt: skip
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    command = [sys.executable, "-m", "langid", "train", *TINY, f"store={store_path}"]
+    process = subprocess.Popen(
+        [*command, f"output={killed}", *overrides], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch   1"):
+            process.send_signal(signal.SIGKILL)
+            break
+    assert process.wait(60) == -signal.SIGKILL
+    assert last(killed)["epoch"] < 5
+    checkpoint = killed / "checkpoints" / "last.ckpt"
+    arguments = [*TINY, *overrides, f"store={store_path}", f"resume={checkpoint}"]
+    assert main(["train", *arguments]) == 0  # the folder is that of the checkpoint
+    assert train(store_path, whole, *overrides) == 0
+    resumed, expected = last(killed), last(whole)
+    assert resumed["epoch"] == 5
+    for key in ("state_dict", "optimizer_states", "lr_schedulers"):
+        assert same(resumed[key], expected[key]), key
+    assert expected["optimizer_states"][0]["param_groups"][0]["lr"] < 2e-4  # the plateau was met
+    best = [
+        torch.load(run / "checkpoints" / "best.ckpt", weights_only=True) for run in (killed, whole)
+    ]
+    assert same(best[0]["state_dict"], best[1]["state_dict"])
+
+
+def test_a_finished_run_can_be_given_more_epochs(store_path: Path, tmp_path: Path) -> None:
+    assert train(store_path, tmp_path / "a") == 0
+    resume = f"resume={tmp_path}/a/checkpoints/last.ckpt"
+    assert main(["train", *TINY, f"store={store_path}", resume, "trainer.max_epochs=2"]) == 0
+    assert train(store_path, tmp_path / "b", "trainer.max_epochs=2") == 0
+    assert same(last(tmp_path / "a")["state_dict"], last(tmp_path / "b")["state_dict"])
+
+
+@pytest.mark.parametrize(
+    ("override", "difference"),
+    [
+        ("seed=5", "seed: the checkpoint has 0, asked is 5"),
+        ("model.network.units=9", "model.network.units: the checkpoint has 24, asked is 9"),
+        ("silence=keep", "silence: the checkpoint has mask, asked is keep"),
+        ("optimizer.lr=0.1", "optimizer.lr: the checkpoint has 0.001, asked is 0.1"),
+        ("split.seed=7", "split.seed: the checkpoint has 0, asked is 7"),
+    ],
+)
+def test_resuming_another_run_is_refused(
+    run_path: Path,
+    store_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    override: str,
+    difference: str,
+) -> None:
+    before = (run_path / "run.json").read_bytes()
+    resume = f"resume={run_path}/checkpoints/last.ckpt"
+    assert main(["train", "experiment=gru", f"store={store_path}", resume, override]) == 2
+    assert difference in capsys.readouterr().err
+    assert (run_path / "run.json").read_bytes() == before
+
+
+def test_resuming_with_another_store_is_refused(
+    run_path: Path, other_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resume = f"resume={run_path}/checkpoints/last.ckpt"
+    assert main(["train", "experiment=gru", f"store={other_store}", resume]) == 2
+    assert "fingerprint: the checkpoint has" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def other_store(real_manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with one clip fewer."""
+    folder = tmp_path_factory.mktemp("other")
+    lines = real_manifest.read_text().splitlines()
+    (folder / "other.tsv").write_text("\n".join(lines[:-1]) + "\n")
+    arguments = [f"corpus.path={folder}/other.tsv", f"store={folder}/other.h5", "workers=1"]
+    assert main(["prepare", "corpus=manifest", *arguments]) == 0
+    return folder / "other.h5"
+
+
+def test_a_folder_with_a_run_is_refused(
+    run_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (run_path / "checkpoints" / "last.ckpt").read_bytes()
+    assert train(store_path, run_path) == 2
+    assert "a run is already there; go on with resume=" in capsys.readouterr().err
+    assert train(store_path, tmp_path / "run") == 0
+    assert train(store_path, run_path, f"resume={tmp_path}/run/checkpoints/last.ckpt") == 2
+    assert "a run is already there" in capsys.readouterr().err
+    assert (run_path / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+# Choices
+
+
+@pytest.mark.parametrize("policy", ["keep", "remove", "label"])  # mask is that of run_path
+def test_silence_policies(store_path: Path, tmp_path: Path, policy: str) -> None:
+    assert train(store_path, tmp_path / "run", f"silence={policy}") == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    identifier = package.load(tmp_path / "run" / "checkpoints" / "best.ckpt")
+    assert identifier.silence == policy
+    outputs = 4 if policy == "label" else 3
+    assert identifier.network(torch.zeros(1, 5, 64), torch.tensor([5])).shape[-1] == outputs
+    assert len(record["class_frames"]) == outputs
+    posteriors = identifier.posteriors(torch.randn(1, 16000))[0]
+    assert posteriors.shape[-1] == 3
+    torch.testing.assert_close(posteriors.sum(-1), torch.ones_like(posteriors[..., 0]))
+
+
+def test_a_failing_job_of_a_sweep_does_not_take_the_others(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, choices = f"output={tmp_path / 'sweep'}", "loss.class_weights=[1,2],none"
+    code = main(["train", "-m", *TINY, f"store={store_path}", output, choices])
+    captured = capsys.readouterr()
+    assert code != 0
+    assert "job 0" in captured.err
+    assert "loss.class_weights=[1, 2]: accepted are balanced, none, or a list" in captured.err
+    finished = list((tmp_path / "sweep").glob("*class_weights=none*/checkpoints/best.ckpt"))
+    assert len(finished) == 1
+    assert len(list((tmp_path / "sweep").glob("*/checkpoints"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer._target_=os.system", "_target_=os.system: refused"),
+        ("model.network._target_=builtins.eval", "_target_=builtins.eval: refused"),
+        ("split._target_=subprocess.Popen", "_target_=subprocess.Popen: refused"),
+        ("model.network._target_=langid.networks.recurrent.GRUU", "no such class"),
+        ("+optimizer.speed=1", "Adam takes no speed; accepted are params, lr"),
+        ("+model.network.size=1", "GRU takes no size; accepted are bins"),
+        ("model.network.units=0", "units=0: accepted are 1 and more"),
+        ("data.batch_size=0", "data.batch_size=0: accepted are 1 and more"),
+        ("seed=-1", "seed=-1: accepted are whole numbers"),
+        ("seed=null", "seed=None: accepted are whole numbers"),
+        ("callbacks.best.monitor=val/los", "trainer or callbacks: "),
+        ("resume=nowhere/checkpoints/last.ckpt", "last.ckpt: no such file"),
+    ],
+)
+def test_bad_input(
+    store_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    override: str,
+    message: str,
+) -> None:
+    assert train(store_path, tmp_path / "run", override) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        {"_target_": "os.getcwd"},
+        {"_target_": "langid.signal.features.MFCC", "n_mels": "${oc.env:HOME}"},
+    ],
+)
+def test_a_store_that_names_other_code_is_refused(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], features: dict[str, str]
+) -> None:
+    store = tmp_path / "changed.h5"
+    store.write_bytes(store_path.read_bytes())
+    with h5py.File(store, "r+") as file:
+        description = json.loads(file.attrs["description"]) | {"features": features}
+        file.attrs["description"] = json.dumps(description)
+    assert train(store, tmp_path / "run") == 2
+    assert "refused" in capsys.readouterr().err
+
+
+# What goes wrong on the way
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = ("optimizer.lr=1e30", "trainer.max_epochs=3")
+    assert train(store_path, tmp_path / "run", *overrides) == 2
+    error = capsys.readouterr().err
+    assert "langid: the loss is nan in epoch 0, step" in error
+    assert "common_voice_" in error  # the utterances of the batch
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "started"
+
+
+def test_an_interrupted_run_says_so(
+    store_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LanguageIdentifier, "on_validation_epoch_start", interrupt)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert train(store_path, tmp_path / "run") == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)  # Lightning leaves it ignored
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_half_checkpoint(
+    store_path: Path, tmp_path: Path, langid: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    limit = 300_000  # bytes a file; enough for the curves, not for this network
+
+    result = langid(
+        "train", *TINY, "model.network.units=200", f"store={store_path}", f"output={tmp_path}/run",
+        "~callbacks.confusion",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert "best.ckpt: cannot be written (File too large); free space" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list((tmp_path / "run" / "checkpoints").iterdir()) == []

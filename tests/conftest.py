@@ -1,0 +1,121 @@
+"""Real speech, and what is made of it once per test process: a store, a checkpoint, a model."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# One thread a process: two test processes with two threads each would wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from langid.commands.main import main  # noqa: E402
+from langid.corpora.common_voice import CommonVoice  # noqa: E402
+from langid.corpora.manifest import COLUMNS, write_table  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+RELEASE = "cv-corpus-6.1-2020-12-11"
+LOCALES = ("en", "hi", "zh-CN")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Return the folder of real Common Voice clips; without it the tests that need it skip."""
+    folder = Path(os.environ.get("LANGID_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / RELEASE).is_dir():
+        message = f"no real speech in {folder}; set LANGID_DATA to a folder with {RELEASE}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def real_rows(data_root: Path) -> list[dict[str, str]]:
+    """Return manifest rows of 12 real clips of each of three languages, from many speakers."""
+    rows = CommonVoice(str(data_root / RELEASE), LOCALES).read().utterances
+    chosen = []
+    for language in ("English", "Hindi", "Mandarin"):
+        by_speaker: dict[str, dict[str, str]] = {}
+        for row in rows:
+            if row["language"] == language:
+                by_speaker.setdefault(row["speaker"], row)
+        chosen += list(by_speaker.values())[:12]
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def real_clips(real_rows: list[dict[str, str]]) -> list[Path]:
+    """Return the paths of the clips of ``real_rows``."""
+    return [Path(row["path"]) for row in real_rows]
+
+
+@pytest.fixture(scope="session")
+def real_manifest(
+    real_rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a manifest file of ``real_rows``."""
+    path = tmp_path_factory.mktemp("manifest") / "real.tsv"
+    write_table(real_rows, COLUMNS, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def store_path(real_manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of ``real_rows``, made by ``langid prepare``. Tests must not change it."""
+    path = tmp_path_factory.mktemp("store") / "real.h5"
+    code = main(
+        ["prepare", "corpus=manifest", f"corpus.path={real_manifest}", f"store={path}", "workers=1"]
+    )
+    assert code == 0
+    return path
+
+
+SMALL = (
+    "model.network.units=24",
+    "model.network.dense=12",
+    "data.sequence_frames=200",
+    "data.batch_size=16",
+    "trainer.max_epochs=2",
+    "trainer.accelerator=cpu",
+)
+
+
+@pytest.fixture(scope="session")
+def run_path(store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small real training run on ``store_path``."""
+    folder = tmp_path_factory.mktemp("run") / "gru"
+    code = main(["train", "experiment=gru", f"store={store_path}", f"output={folder}", *SMALL])
+    assert code == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint_path(run_path: Path) -> Path:
+    """Return the best checkpoint of ``run_path``."""
+    return run_path / "checkpoints" / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def model_path(checkpoint_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ONNX file exported from ``checkpoint_path``."""
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    assert main(["export", f"checkpoint={checkpoint_path}", f"output={path}"]) == 0
+    return path
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def langid() -> Command:
+    """Return a function that runs ``python -m langid`` in a process of its own."""
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "langid", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+    return run

@@ -1,0 +1,192 @@
+from pathlib import Path
+
+import pytest
+
+from langid.corpora.common_voice import CommonVoice
+from langid.corpora.manifest import read_rows
+from langid.errors import LangidError
+
+# One genuine table of every layout, and the locale whose name its clips carry.
+LAYOUTS = {
+    "bare-hash-path.en.tsv": 300,
+    "cv-8col-accent.en.tsv": 300,
+    "cv-10col-accent.es.tsv": 300,
+    "cv-10col-accents.en.tsv": 300,
+    "cv-11col-variant.zh-TW.tsv": 23,
+    "cv-13col.en.tsv": 250,
+    "cv-13col.id.tsv": 300,
+}
+HEADER = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccent"
+
+
+def release(folder: Path, locale: str, text: str, table: str = "validated") -> Path:
+    """Write a release with one table and an empty clip for each of its rows; return its root."""
+    clips = folder / locale / "clips"
+    clips.mkdir(parents=True, exist_ok=True)
+    (folder / locale / f"{table}.tsv").write_text(text, encoding="utf-8", newline="")
+    for line in text.splitlines()[1:]:
+        if "\t" in line:
+            name = line.split("\t")[1]
+            (clips / (name if name.endswith(".mp3") else f"{name}.mp3")).touch()
+    return folder
+
+
+def line(speaker: str, path: str, age: str = "", gender: str = "", accent: str = "") -> str:
+    return "\t".join((speaker, path, "A sentence.", "2", "0", age, gender, accent))
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_every_layout_is_read_whole(
+    data_root: Path, tmp_path: Path, name: str, line_end: str
+) -> None:
+    text = (data_root / "tsv" / name).read_bytes().decode()
+    locale = name.split(".")[1]
+    root = release(tmp_path / "cv-corpus-x", locale, text.replace("\n", line_end))
+    manifest = CommonVoice(str(root)).read()
+    assert len(manifest.utterances) == LAYOUTS[name]
+    assert manifest.skipped == []
+    header, rows = read_rows(data_root / "tsv" / name)
+    accent = header.index("accents" if "accents" in header else "accent")
+    for row, cells in zip(manifest.utterances, rows, strict=True):
+        assert row["speaker"] == cells[0]
+        assert row["path"] == str(
+            root / locale / "clips" / (cells[1].removesuffix(".mp3") + ".mp3")
+        )
+        assert row["age"] == cells[header.index("age")].replace("fourties", "forties")
+        assert row["accent"] == cells[accent]
+        assert row["gender"] in (cells[header.index("gender")], "male", "female")
+
+
+def test_odd_spellings_and_quotes(tmp_path: Path) -> None:
+    rows = [
+        line("a", "one", "fourties", "male_masculine", 'English, "Indian"'),
+        line("b", "two.mp3", "teens", "female_feminine").replace("A sentence.", 'He said "no'),
+        line("c", "three.mp3", "sixties", "other").replace("A sentence.", '"'),
+    ]
+    root = release(tmp_path / "cv", "en", "\ufeff" + "\n".join([HEADER, *rows]) + "\n\n")
+    one, two, three = CommonVoice(str(root)).read().utterances
+    assert (one["age"], one["gender"], one["accent"]) == ("forties", "male", 'English, "Indian"')
+    assert Path(one["path"]).name == "one.mp3"
+    assert (two["age"], two["gender"]) == ("teens", "female")
+    assert (three["speaker"], three["gender"]) == ("c", "other")
+
+
+def test_rows_left_out_stand_in_skipped_with_line_and_reason(tmp_path: Path) -> None:
+    rows = [line("a", "one.mp3"), line("b", "absent.mp3"), "c\tshort.mp3", line("d", "one.mp3")]
+    root = release(tmp_path / "cv", "hi", "\n".join([HEADER, *rows]))
+    (root / "hi" / "clips" / "absent.mp3").unlink()
+    manifest = CommonVoice(str(root)).read()
+    assert [row["speaker"] for row in manifest.utterances] == ["a"]
+    table = root / "hi" / "validated.tsv"
+    assert [row["source"] for row in manifest.skipped] == [f"{table}:{n}" for n in (3, 4, 5)]
+    absent, short, doubled = (row["reason"] for row in manifest.skipped)
+    assert absent == f"the clip is not in {root / 'hi' / 'clips'}"
+    assert short == "2 fields, the header has 8"
+    assert doubled == f"the same clip as in {table}:2"
+    assert {row["language"] for row in manifest.skipped} == {"Hindi"}
+
+
+def test_real_releases_of_several_roots(data_root: Path) -> None:
+    roots = [
+        data_root / name
+        for name in (
+            "cv-corpus-6.1-2020-12-11",
+            "cv-corpus-11.0-hi-sample",
+            "cv-corpus-pre5",
+            "cv-corpus-13.0-delta-2023-03-09",  # a delta: no train, dev and test tables
+        )
+    ]
+    manifest = CommonVoice([str(root) for root in roots], ["en", "hi", "zh-CN"]).read()
+    assert manifest.skipped == []
+    counts = {
+        root.name: sum(row["corpus"] == root.name for row in manifest.utterances) for root in roots
+    }
+    assert list(counts.values()) == [300, 332, 331, 652]
+    assert {row["language"] for row in manifest.utterances} == {"English", "Hindi", "Mandarin"}
+    assert all(Path(row["path"]).is_file() for row in manifest.utterances)
+    assert len({row["utterance_id"] for row in manifest.utterances}) == 1615
+    speakers = {r["speaker"] for r in manifest.utterances if r["corpus"] == roots[2].name}
+    assert len(speakers) == 171
+    delta = [row for row in manifest.utterances if row["corpus"] == roots[3].name]
+    assert {row["age"] for row in delta} >= {"teens", "forties", "sixties"}
+
+
+def test_mandarin_is_two_locales_and_cantonese_is_not_one(data_root: Path) -> None:
+    manifest = CommonVoice(
+        str(data_root / "cv-corpus-6.1-2020-12-11"), ["zh-CN", "zh-TW", "zh-HK"]
+    ).read()
+    languages = {row["utterance_id"].split("/")[1]: row["language"] for row in manifest.utterances}
+    assert languages == {"zh-CN": "Mandarin", "zh-TW": "Mandarin", "zh-HK": "Cantonese"}
+
+
+def test_all_locales_are_the_default_and_one_need_not_be_a_list(data_root: Path) -> None:
+    root = str(data_root / "cv-corpus-6.1-2020-12-11")
+    manifest = CommonVoice(root).read()
+    locales = {folder.name for folder in Path(root).iterdir()}
+    assert {row["utterance_id"].split("/")[1] for row in manifest.utterances} == locales
+    assert len(manifest.utterances) == 100 * len(locales)
+    assert {row["language"] for row in CommonVoice(root, "pa-IN").read().utterances} == {"Punjabi"}
+
+
+def test_the_table_is_a_key_and_official_parts_are_kept(tmp_path: Path) -> None:
+    for table in ("train", "dev", "test", "other"):
+        release(tmp_path / "cv", "en", f"{HEADER}\n{line(table, f'{table}.mp3')}\n", table)
+    root = str(tmp_path / "cv")
+    rows = CommonVoice(root, tsv=["train", "dev", "test.tsv"]).read().utterances
+    assert [row["split"] for row in rows] == ["train", "validation", "test"]
+    assert CommonVoice(root, tsv="other").read().utterances[0]["speaker"] == "other"
+    with pytest.raises(LangidError, match=r"validated.tsv: no such table.*dev, other, test, train"):
+        CommonVoice(root).read()
+
+
+def test_a_clip_in_two_releases_is_read_once(tmp_path: Path) -> None:
+    text = f"{HEADER}\n{line('a', 'common_voice_en_1.mp3')}\n"
+    roots = [str(release(tmp_path / name, "en", text)) for name in ("cv-6", "cv-7")]
+    manifest = CommonVoice(roots).read()
+    assert [row["corpus"] for row in manifest.utterances] == ["cv-6"]
+    assert manifest.skipped[0]["source"] == f"{tmp_path}/cv-7/en/validated.tsv:2"
+    assert manifest.skipped[0]["reason"].startswith("the same clip as in")
+
+
+def test_wrong_folders_are_named(tmp_path: Path) -> None:
+    root = release(tmp_path / "cv", "en", f"{HEADER}\n{line('a', 'one.mp3')}\n")
+    with pytest.raises(LangidError, match=r"no folder for fr, xx in .*; found en"):
+        CommonVoice(str(root), ["en", "fr", "xx"]).read()
+    with pytest.raises(LangidError, match="nowhere: no such folder"):
+        CommonVoice(str(tmp_path / "nowhere")).read()
+    with pytest.raises(LangidError, match=f"give its parent: corpus.root={root}"):
+        CommonVoice(str(root / "en")).read()
+    with pytest.raises(LangidError, match="it holds release folders, give those: cv"):
+        CommonVoice(str(tmp_path)).read()
+    with pytest.raises(LangidError, match="more than one release folder is named cv"):
+        CommonVoice([str(root), str(root)])
+    with pytest.raises(LangidError, match="must not be empty"):
+        CommonVoice(str(root), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("\r\n", "the file is empty"),
+        (f"{HEADER}\r\n", "a header and no rows"),
+        ("path\tsentence\none.mp3\tA\n", "no column client_id; found path, sentence"),
+        (f"{HEADER}\n{line('a', 'one.mp3')}\n".replace("\t", ","), "no column client_id, path"),
+        (f"{HEADER}\n{line('a', '../../one.mp3')}\n", "no usable row; all 1 .* not in"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "cv" / "en" / "clips").mkdir(parents=True)
+    (tmp_path / "cv" / "en" / "validated.tsv").write_text(text)
+    (tmp_path / "one.mp3").touch()
+    with pytest.raises(LangidError, match=message) as caught:
+        CommonVoice(str(tmp_path / "cv")).read()
+    assert str(tmp_path / "cv") in str(caught.value)
+
+
+def test_a_table_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cv" / "en" / "clips").mkdir(parents=True)
+    (tmp_path / "cv" / "en" / "validated.tsv").write_bytes(b"client_id\tpath\n\xff\xfe\t1\n")
+    with pytest.raises(LangidError, match=r"validated.tsv: not a UTF-8 text file"):
+        CommonVoice(str(tmp_path / "cv")).read()

@@ -1,0 +1,99 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from langid.corpora.folders import Folders
+from langid.errors import LangidError
+from langid.signal.audio import read_audio
+
+FORMATS = ("wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "opus", "sph", "aif")
+LIBSNDFILE = {"opus": ("OGG", "OPUS"), "sph": ("NIST", "PCM_16"), "aif": ("AIFF", "PCM_16")}
+
+
+def write(path: Path, seconds: float = 0.5) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = 0.1 * np.sin(np.arange(int(16000 * seconds)) * 0.1)
+    form, subtype = LIBSNDFILE.get(path.suffix.lower()[1:], (None, None))
+    soundfile.write(path, samples, 16000, format=form, subtype=subtype)
+    return path
+
+
+def test_any_format_of_libsndfile_is_found_and_can_be_decoded(tmp_path: Path) -> None:
+    for suffix in FORMATS:
+        write(tmp_path / "speech" / "hi" / "deep" / f"clip.{suffix}")
+    write(tmp_path / "speech" / "Klingon" / "CLIP.WAV")
+    rows = Folders(str(tmp_path / "speech")).read().utterances
+    assert {Path(row["path"]).suffix[1:] for row in rows} == {*FORMATS, "WAV"}
+    assert {row["language"] for row in rows} == {"Hindi", "Klingon"}
+    assert rows[0]["utterance_id"] == "speech/Klingon/CLIP.WAV"
+    assert {row["corpus"] for row in rows} == {"speech"}
+    assert {row["speaker"] for row in rows} == {""}
+    for row in rows:
+        assert 0.4 < len(read_audio(row["path"], 16000)) / 16000 < 0.7
+
+
+def test_other_files_are_skipped_with_a_reason(tmp_path: Path) -> None:
+    write(tmp_path / "speech" / "en" / "a.wav")
+    for name in ("notes.txt", "raw.raw", "no-suffix"):
+        (tmp_path / "speech" / "en" / name).write_text("text")
+    manifest = Folders(str(tmp_path / "speech")).read()
+    assert len(manifest.utterances) == 1
+    assert {
+        Path(row["path"]).name: row["reason"].rsplit(" ", 1)[-1] for row in manifest.skipped
+    } == {
+        "notes.txt": "(.txt)",
+        "raw.raw": "(.raw)",
+        "no-suffix": "suffix)",
+    }
+
+
+def test_a_name_that_is_not_utf8_is_skipped(tmp_path: Path) -> None:
+    clip = write(tmp_path / "speech" / "en" / "a.wav")
+    (clip.parent / os.fsdecode(b"caf\xe9.wav")).write_bytes(clip.read_bytes())
+    manifest = Folders(str(tmp_path / "speech")).read()
+    assert len(manifest.utterances) == 1
+    assert "not UTF-8" in manifest.skipped[0]["reason"]
+    manifest.sha256()
+    assert manifest.skipped[0]["path"].encode().endswith("caf\ufffd.wav".encode())
+
+
+def test_speaker_pattern(tmp_path: Path) -> None:
+    for name in ("ann/1.wav", "ann/2.wav", "bob/1.wav", "3.wav"):
+        write(tmp_path / "speech" / "en" / name)
+    rows = Folders(str(tmp_path / "speech"), "^([^/]+)/").read().utterances
+    assert [row["speaker"] for row in rows] == ["", "ann", "ann", "bob"]
+    with pytest.raises(LangidError, match=r"speaker_pattern=.*not a regular expression"):
+        Folders(str(tmp_path), "([")
+    with pytest.raises(LangidError, match="needs a group"):
+        Folders(str(tmp_path), "^[^/]+/")
+
+
+def test_several_roots_keep_their_corpus(tmp_path: Path) -> None:
+    for name in ("studio", "street"):
+        write(tmp_path / name / "en" / "a.wav")
+    roots = [str(tmp_path / "studio"), str(tmp_path / "street")]
+    rows = Folders(roots).read().utterances
+    assert [row["corpus"] for row in rows] == ["studio", "street"]
+    with pytest.raises(LangidError, match="more than one folder is named studio"):
+        Folders([*roots, str(tmp_path / "elsewhere" / "studio")])
+
+
+def test_real_folder(data_root: Path) -> None:
+    rows = Folders(str(data_root / "folders")).read().utterances
+    assert len(rows) == 500
+    assert {(row["language"], row["corpus"]) for row in rows} == {("English", "folders")}
+
+
+def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(LangidError, match="nowhere: no such folder"):
+        Folders(str(tmp_path / "nowhere")).read()
+    with pytest.raises(LangidError, match="no folders; expected one per language"):
+        Folders(str(tmp_path)).read()
+    (tmp_path / "en").mkdir()
+    with pytest.raises(LangidError, match=r"no audio file below a language's folder; .*flac"):
+        Folders(str(tmp_path)).read()
+    with pytest.raises(LangidError, match="must not be an empty list"):
+        Folders([])

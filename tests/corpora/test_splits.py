@@ -1,0 +1,186 @@
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from langid.corpora.splits import (
+    PARTS,
+    KFoldSplit,
+    OfficialSplit,
+    RecordingSplit,
+    SequenceSplit,
+    SpeakerSplit,
+    Split,
+    shared_between_parts,
+)
+from langid.errors import LangidError
+
+
+def table(clips: dict[str, dict[str, int]], corpus: str = "cv") -> pd.DataFrame:
+    """Return rows of ``{language: {speaker: clips}}``."""
+    rows = [
+        (f"{corpus}/{language}/{speaker}/{clip}", language, speaker, corpus, "")
+        for language, speakers in clips.items()
+        for speaker, count in speakers.items()
+        for clip in range(count)
+    ]
+    return pd.DataFrame(rows, columns=["utterance_id", "language", "speaker", "corpus", "split"])
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    """Return three unequal languages, a big speaker, and twelve speakers of two languages."""
+    random = np.random.default_rng(1)
+    clips = {
+        language: {f"{language}-{i}": int(random.integers(1, 9)) for i in range(count)}
+        for language, count in (("English", 90), ("Hindi", 20), ("Mandarin", 60))
+    }
+    clips["Hindi"]["Hindi-0"] = 27
+    for number in range(12):
+        clips["English"][f"both-{number}"] = 3
+        clips["Hindi"][f"both-{number}"] = 2
+    return table(clips).sample(frac=1, random_state=2)
+
+
+def speakers_of(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, set[str]]:
+    return {part: set(rows["speaker"][parts == part]) for part in PARTS}
+
+
+def test_speaker_split_is_disjoint_over_all_languages(rows: pd.DataFrame) -> None:
+    for seed in range(5):
+        parts = SpeakerSplit(seed=seed)(rows)
+        train, validation, test = speakers_of(rows, parts).values()
+        assert not train & validation and not train & test and not validation & test
+        assert shared_between_parts(rows, parts)["speakers"] == 0
+
+
+def test_speaker_split_is_stratified_by_language(rows: pd.DataFrame) -> None:
+    parts = SpeakerSplit(seed=3)(rows)
+    shares = pd.crosstab(rows["language"].to_numpy(), parts, normalize="index")[list(PARTS)]
+    assert np.abs(shares.to_numpy() - [0.7, 0.15, 0.15]).max() < 0.03
+    parts = SpeakerSplit(seed=3, fractions=[2, 1, 1])(rows)
+    shares = pd.crosstab(rows["language"].to_numpy(), parts, normalize="index")[list(PARTS)]
+    assert np.abs(shares.to_numpy() - [0.5, 0.25, 0.25]).max() < 0.03
+
+
+def test_the_seed_alone_decides(rows: pd.DataFrame) -> None:
+    first = SpeakerSplit(seed=0)(rows)
+    assert (first == SpeakerSplit(seed=0)(rows)).all()
+    assert (first != SpeakerSplit(seed=1)(rows)).any()
+
+
+def test_utterances_without_a_speaker_are_dealt_one_by_one() -> None:
+    rows = table({"English": {"": 40}, "Hindi": {str(i): 1 for i in range(40)}})
+    parts = SpeakerSplit()(rows)
+    english = parts[rows["language"] == "English"]
+    assert [int((english == part).sum()) for part in PARTS] == [28, 6, 6]
+    assert shared_between_parts(rows, parts) == {
+        "speakers": 0,
+        "utterances": 0,
+        "unknown_speakers": 12,
+    }
+
+
+def test_every_fold_is_disjoint_and_all_folds_test_everything_once(rows: pd.DataFrame) -> None:
+    tested = np.zeros(len(rows), int)
+    validated = np.zeros(len(rows), int)
+    for fold in range(5):
+        parts = KFoldSplit(folds=5, fold=fold)(rows)
+        train, validation, test = speakers_of(rows, parts).values()
+        assert not train & validation and not train & test and not validation & test
+        for part in PARTS:
+            assert set(rows["language"][parts == part]) == {"English", "Hindi", "Mandarin"}
+        tested += parts == "test"
+        validated += parts == "validation"
+    assert (tested == 1).all() and (validated == 1).all()
+
+
+def test_leaky_splits_share_speakers_and_say_so(rows: pd.DataFrame) -> None:
+    parts = RecordingSplit()(rows)
+    shared = shared_between_parts(rows, parts)
+    train, validation, test = speakers_of(rows, parts).values()
+    assert shared["speakers"] == len(train & (validation | test)) > 50
+    assert shared["utterances"] == 0
+
+
+def test_sequence_split_cuts_utterances_and_the_leak_is_measured(rows: pd.DataFrame) -> None:
+    sequences = rows.loc[rows.index.repeat(4)].reset_index(drop=True)
+    split = SequenceSplit()
+    assert split.cuts_utterances
+    parts = split(sequences)
+    train = set(sequences["utterance_id"][parts == "train"])
+    held_out = set(sequences["utterance_id"][parts != "train"])
+    shared = shared_between_parts(sequences, parts)
+    assert shared["utterances"] == len(train & held_out) > 0.5 * len(rows)
+    assert shared["speakers"] > 50
+
+
+def test_train_only_is_never_held_out_nor_lends_a_speaker(rows: pd.DataFrame) -> None:
+    extra = table({"English": {"both-1": 5, "English-3": 5, "": 5, "new": 5}}, "folders")
+    both = pd.concat([rows, extra])
+    without = SpeakerSplit(seed=1)(rows)
+    parts = SpeakerSplit(seed=1, train_only=["folders"])(both)
+    assert (parts[: len(rows)] == without).all()  # the others are dealt as if alone
+    train, validation, test = speakers_of(both, parts).values()
+    assert not train & (validation | test)
+    of_extra = pd.Series(parts[len(rows) :], extra["speaker"]).groupby(level=0).unique()
+    assert of_extra[""] == ["train"] and of_extra["new"] == ["train"]
+    for speaker in ("both-1", "English-3"):
+        held_out = speaker in validation | test
+        assert of_extra[speaker] == ([""] if held_out else ["train"])
+
+
+def test_a_train_only_speaker_of_the_test_part_is_left_out() -> None:
+    rows = table(
+        {"English": {str(i): 1 for i in range(20)}, "Hindi": {f"h{i}": 1 for i in range(20)}}
+    )
+    extra = table({"English": {str(i): 1 for i in range(20)}}, "folders")
+    both = pd.concat([rows, extra], ignore_index=True)
+    parts = KFoldSplit(fold=2, train_only="folders")(both)
+    assert list(parts[40:]).count("") == list(parts[:20]).count("test") + list(parts[:20]).count(
+        "validation"
+    )
+    assert shared_between_parts(both, parts)["speakers"] == 0
+
+
+def test_official_parts_are_taken_as_they_are() -> None:
+    rows = table({"English": {"a": 4}})
+    rows["split"] = ["train", "validation", "test", ""]
+    assert list(OfficialSplit()(rows)) == ["train", "validation", "test", ""]
+    rows["split"] = ["train", "train", "test", ""]
+    with pytest.raises(LangidError, match=r"marked validation.*corpus.tsv=\[train,dev,test\]"):
+        OfficialSplit()(rows)
+
+
+def test_too_few_speakers_are_refused_by_name() -> None:
+    rows = table({"English": {"a": 5, "b": 5, "c": 5}, "Hindi": {"d": 50, "e": 50}})
+    with pytest.raises(LangidError, match=r"Hindi has 2 speakers .* fewer than the 3 parts"):
+        SpeakerSplit()(rows)
+    with pytest.raises(LangidError, match=r"English has 3 .* the 5 parts"):
+        KFoldSplit()(rows)
+    few = table({"English": {"a": 5, "b": 1, "c": 1}, "Hindi": {"d": 50, "e": 5, "f": 1}})
+    counts = pd.crosstab(few["language"].to_numpy(), SpeakerSplit()(few))
+    assert (counts > 0).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SpeakerSplit(fractions=[0.9, 0.1]), "three positive shares"),
+        (lambda: SpeakerSplit(fractions=[0.9, 0.1, 0]), "three positive shares"),
+        (lambda: KFoldSplit(folds=2), "split.folds=2: accepted are 3 and more"),
+        (lambda: KFoldSplit(fold=5), "split.fold=5: accepted are 0 to 4"),
+        (lambda: KFoldSplit(fold=-1), "split.fold=-1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(make: Callable[[], Split], message: str) -> None:
+    with pytest.raises(LangidError, match=message):
+        make()
+
+
+def test_train_only_must_name_some_corpora_of_the_store(rows: pd.DataFrame) -> None:
+    with pytest.raises(LangidError, match="no corpus nowhere in the store; it holds cv"):
+        SpeakerSplit(train_only=["nowhere"])(rows)
+    with pytest.raises(LangidError, match="names every corpus"):
+        SpeakerSplit(train_only=["cv"])(rows)

@@ -1,0 +1,223 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from langid.corpora.manifest import COLUMNS
+from langid.corpora.splits import KFoldSplit, RecordingSplit, SequenceSplit, SpeakerSplit, Split
+from langid.data.datamodule import HELD_OUT_FRAMES, EpochSampler, LanguageDataModule
+from langid.data.dataset import IGNORED
+from langid.data.store import SCHEMA, FeatureStore, StoreWriter
+from langid.errors import LangidError
+
+Row = tuple[str, str, str, str]  # language, speaker, part, and frames: "#" speech, "." none
+PARTS = ("train", "validation", "test")
+
+
+class Given(Split):
+    """Takes the parts as the manifest names them."""
+
+    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+        return rows["split"].to_numpy(dtype=object)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Callable[[Sequence[Row]], Path]:
+    """Return a function that writes a store; bin 0 is the row's number, bin 1 counts frames."""
+
+    def write(rows: Sequence[Row]) -> Path:
+        path = tmp_path / "small.h5"
+        with StoreWriter(path, bins=2) as writer:
+            for number, (language, speaker, part, frames) in enumerate(rows):
+                speech = np.array([mark == "#" for mark in frames])
+                values = np.stack([np.full(len(frames), number), np.arange(len(frames))], axis=1)
+                writer.write_frames(values, speech)
+                cells = {"utterance_id": str(number), "language": language, "speaker": speaker,
+                         "split": part, "corpus": "c"}  # fmt: skip
+                writer.end_utterance(dict.fromkeys(COLUMNS, "") | cells)
+            description = '{"corpora": [], "sample_rate": 16000, "hop_samples": 160}'
+            writer.finish({"schema": SCHEMA, "description": description, "fingerprint": "x"})
+        return path
+
+    return write
+
+
+ROWS = (
+    ("B", "b1", "train", "##.##" * 3),
+    ("A", "a1", "train", "####."),
+    ("A", "a2", "validation", "#.#"),
+    ("B", "b2", "validation", ".##"),
+    ("A", "a3", "test", "##"),
+    ("B", "b3", "test", "#" * (HELD_OUT_FRAMES + 7)),
+    ("A", "a4", "train", "....."),
+    ("A", "a5", "", "#####"),
+)
+
+
+def test_classes_and_parts(small: Callable[[Sequence[Row]], Path]) -> None:
+    data = LanguageDataModule(small(ROWS), Given(), sequence_frames=4)
+    assert data.classes == ["A", "B"]
+    train = data.sequences["train"]
+    # Row 6 has no speech and row 7 no part; 15 frames of row 0 make four sequences.
+    assert sorted(train["row"]) == [0, 0, 0, 0, 1]  # the silent rest of row 1 is left out
+    assert set(zip(train["row"], train["target"], strict=True)) == {(0, 1), (1, 0)}
+    assert data.sequences["validation"]["unit"].tolist() == [2, 3]
+    test = data.sequences["test"]  # whole utterances, but in pieces of 30 s
+    assert test["unit"].tolist() == [4, 5, 5]
+    assert (test["stop"] - test["start"]).tolist() == [2, HELD_OUT_FRAMES, 7]
+    assert set(data.sequences["all"]["row"]) == {0, 1, 2, 3, 4, 5, 7}
+
+
+@pytest.mark.parametrize(
+    ("policy", "frames"),
+    [("keep", [5, 15]), ("mask", [4, 12]), ("remove", [4, 12]), ("label", [4, 12, 4])],
+)
+def test_class_frames_count_what_has_a_loss(
+    small: Callable[[Sequence[Row]], Path], policy: str, frames: list[int]
+) -> None:
+    data = LanguageDataModule(small(ROWS), Given(), policy, batch_size=99)
+    assert data.class_frames() == frames
+    counted = np.zeros(len(frames), int)
+    for batch in data.train_dataloader():
+        np.add.at(counted, batch.targets[batch.targets != IGNORED].numpy(), 1)
+    assert counted.tolist() == frames
+
+
+@pytest.mark.parametrize("policy", ["keep", "mask", "remove", "label"])
+def test_the_normaliser_knows_speech_of_the_training_part_alone(
+    store_path: Path, policy: str
+) -> None:
+    data = LanguageDataModule(store_path, SpeakerSplit(), policy)
+    mean, deviation = data.normaliser_statistics()
+    store = FeatureStore(store_path)
+    parts = SpeakerSplit()(store.utterances)
+    frames = []
+    for first, count in store.utterances[["first_frame", "frames"]][parts == "train"].to_numpy():
+        features, speech = store.read(first, first + count)
+        frames.append(features[speech].astype(np.float64))
+    expected = np.concatenate(frames)
+    assert np.allclose(mean, expected.mean(0), atol=1e-6)
+    assert np.allclose(deviation, expected.std(0), atol=1e-6)
+
+
+def test_training_sequences_have_500_frames_and_held_out_ones_are_whole(store_path: Path) -> None:
+    data = LanguageDataModule(store_path, SpeakerSplit())
+    train = data.sequences["train"]
+    assert (train["stop"] - train["start"]).max() == 500
+    store = FeatureStore(store_path)
+    for part in PARTS[1:]:
+        rows = data.sequences[part]
+        assert rows["row"].is_unique
+        length = (rows["stop"] - rows["start"]).to_numpy()
+        assert (length == store.utterances["frames"].to_numpy()[rows["row"]]).all()
+
+
+def test_batches_of_a_held_out_part_hold_every_unit_once(store_path: Path) -> None:
+    data = LanguageDataModule(store_path, SpeakerSplit(), batch_size=4)
+    for part, loader in (
+        ("validation", data.val_dataloader()),
+        ("test", data.test_dataloader()),
+        ("train", data.part_dataloader("train")),
+    ):
+        batches = list(loader)
+        assert max(map(len, batches)) <= 4
+        units = torch.cat([batch.unit for batch in batches]).tolist()
+        assert sorted(units) == sorted(data.sequences[part]["unit"])
+        lengths = torch.cat([batch.lengths for batch in batches])
+        assert (lengths.diff() >= 0).all()  # like lengths together
+
+
+def test_loader_processes_give_the_same_batches(store_path: Path) -> None:
+    def batches(workers: int) -> list[torch.Tensor]:
+        data = LanguageDataModule(store_path, SpeakerSplit(), batch_size=16, workers=workers)
+        return [batch.features for batch in data.train_dataloader()]
+
+    alone, together = batches(0), batches(2)
+    assert len(alone) == len(together) > 1
+    assert all(map(torch.equal, alone, together))
+
+
+@pytest.mark.parametrize(
+    ("split", "speakers", "utterances"),
+    [(SpeakerSplit(), False, False), (KFoldSplit(folds=3), False, False),
+     (RecordingSplit(), True, False), (SequenceSplit(), True, True)],
+)  # fmt: skip
+def test_summary_counts_what_the_parts_share(
+    store_path: Path, tmp_path: Path, split: Split, speakers: bool, utterances: bool
+) -> None:
+    data = LanguageDataModule(store_path, split, sequence_frames=100)
+    rows = data.store.utterances
+    rows["speaker"] = [f"{language}{i % 4}" for i, language in enumerate(rows["language"])]
+    data._assign()
+    summary = data.summary()
+    shared = summary["shared"]
+    assert (shared["speakers"] > 0, shared["utterances"] > 0) == (speakers, utterances)
+    assert shared["unknown_speakers"] == 0 and summary["left_out"] == 0
+    clips = {
+        language: sum(summary["parts"][part][language]["clips"] for part in PARTS)
+        for language in data.classes
+    }
+    if utterances:
+        assert min(clips.values()) > 12  # an utterance counts in every part that it lies in
+    else:
+        assert set(clips.values()) == {12}
+    counts = [summary["parts"][part]["Hindi"]["speakers"] for part in PARTS]
+    assert sum(counts) == 4 if not speakers else sum(counts) > 4
+
+
+def test_summary_tells_rows_left_out_and_unknown_speakers(
+    small: Callable[[Sequence[Row]], Path],
+) -> None:
+    rows = [(language, "" if part == "test" else speaker, part, frames)
+            for language, speaker, part, frames in ROWS]  # fmt: skip
+    summary = LanguageDataModule(small(rows), Given()).summary()
+    assert summary["left_out"] == 1
+    assert summary["shared"] == {"speakers": 0, "utterances": 0, "unknown_speakers": 2}
+    assert summary["parts"]["test"]["A"] == {"clips": 1, "speakers": 1}
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(store_path: Path) -> None:
+    sampler = EpochSampler(50, seed=3)
+    first = list(sampler)
+    assert sorted(first) == list(range(50)) and len(sampler) == 50
+    torch.manual_seed(99)
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert second != first
+    again = EpochSampler(50, seed=3)
+    again.set_epoch(1)
+    assert list(again) == second
+    assert list(EpochSampler(50, seed=4)) != first
+    data = LanguageDataModule(store_path, SpeakerSplit(), seed=5)
+    loader = data.train_dataloader()
+    assert isinstance(loader.sampler, EpochSampler) and loader.sampler.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"silence": "drop"}, "silence=drop: accepted are keep, mask, remove, label"),
+        ({"sequence_frames": 0}, "data.sequence_frames=0: accepted are 1 and more"),
+        ({"batch_size": 0}, "data.batch_size=0"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(
+    store_path: Path, settings: dict[str, int | str], message: str
+) -> None:
+    with pytest.raises(LangidError, match=message):
+        LanguageDataModule(store_path, SpeakerSplit(), **settings)  # type: ignore[arg-type]
+
+
+def test_stores_that_cannot_be_learnt_from_are_refused(
+    small: Callable[[Sequence[Row]], Path],
+) -> None:
+    with pytest.raises(LangidError, match=r"holds one language only \(A\)"):
+        LanguageDataModule(small([row for row in ROWS if row[0] == "A"]), Given())
+    with pytest.raises(LangidError, match="the training part has no utterance of B"):
+        LanguageDataModule(small(ROWS[1:]), Given())
+    with pytest.raises(LangidError, match="the validation part is empty"):
+        LanguageDataModule(small([row for row in ROWS if row[2] != "validation"]), Given())

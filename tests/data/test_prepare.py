@@ -1,0 +1,461 @@
+"""Prepare on real clips: killed, resumed, added to, refused, and short of disk or memory."""
+
+import copy
+import importlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import soundfile
+
+from langid.commands.main import main
+from langid.corpora.manifest import COLUMNS, Manifest, read_rows
+from langid.data import shard, store
+from langid.data.prepare import Request, beside, prepare
+from langid.data.store import FeatureStore
+from langid.errors import LangidError
+from langid.signal.audio import read_blocks
+from langid.signal.features import MFCC, LogMel, MFCCLibrosa
+from langid.signal.front_end import FrontEnd
+from langid.signal.silence import EnergyDetector
+
+# The function of the same name hides the module from "import ... as".
+module = importlib.import_module("langid.data.prepare")
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make nine shards of 36 clips."""
+    monkeypatch.setattr(module, "SHARD_UTTERANCES", 4)
+
+
+def request_of(rows: list[dict[str, str]], path: Path, reader: str = "one", **more: Any) -> Request:
+    manifest = Manifest([dict(row) for row in rows])
+    front_end = more.pop("front_end", FrontEnd(LogMel(), EnergyDetector(160)))
+    description = {"features": {"name": type(front_end.features).__name__}, "detector": {"db": 12}}
+    return Request(
+        manifest, {"_target_": "reader", "root": reader}, front_end,
+        more.pop("description", description), path, **more,
+    )  # fmt: skip
+
+
+def contents(path: Path) -> tuple[str, bytes, bytes, list[Any]]:
+    """Return fingerprint, features, speech and the manifest's cells of a store."""
+    with h5py.File(path) as file:
+        cells = [file[name].asstr()[:].tolist() for name in (*COLUMNS,)]
+        speech = file["speech"][:].tobytes()
+        return str(file.attrs["fingerprint"]), file["features"][:].tobytes(), speech, cells
+
+
+def skipped(path: Path) -> dict[str, str]:
+    """Return the reason for each file name in the table beside a store."""
+    header, rows = read_rows(beside(path, "skipped"))
+    assert header == ["source", "path", "language", "reason"]
+    assert len({tuple(row) for row in rows}) == len(rows)
+    return {Path(row[1]).name: row[3] for row in rows}
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Run some work in a forked process; return its exit status, negative for a signal."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status := os.waitpid(child, 0)[1]) else status
+
+
+def kill_at(owner: Any, name: str, call: int) -> None:
+    """Make this process die by SIGKILL at a call of a function."""
+    function, calls = getattr(owner, name), 0
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+
+    setattr(owner, name, counted)
+
+
+@pytest.fixture(scope="module")
+def whole(real_rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of the real clips that was made without interruption."""
+    path = tmp_path_factory.mktemp("whole") / "a.h5"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SHARD_UTTERANCES", 4)
+        prepare(request_of(real_rows, path))
+    return path
+
+
+def test_what_lies_beside_the_store(whole: Path, real_rows: list[dict[str, str]]) -> None:
+    names = {child.name for child in whole.parent.iterdir()}
+    assert names == {"a.h5", "a.manifest.tsv", "a.skipped.tsv"}
+    header, rows = read_rows(beside(whole, "manifest"))
+    assert header == list(COLUMNS)
+    ids = [row["utterance_id"] for row in real_rows]
+    assert [row[0] for row in rows] == ids
+    durations = [float(row[header.index("duration_s")]) for row in rows]
+    assert all(0.5 < duration < 15 for duration in durations)
+    assert skipped(whole) == {}
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call", "finished"),
+    [
+        (shard, "_write_utterance", 15, 3),  # in the middle of the fourth shard
+        (store, "_copy", 5, 9),  # in the middle of the joining
+        (module.os, "replace", 13, 9),  # between the tables and the store
+    ],
+)
+def test_killed_and_resumed_gives_the_same_bytes(
+    whole: Path,
+    real_rows: list[dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    call: int,
+    finished: int,
+) -> None:
+    path = tmp_path / "a.h5"
+
+    def killed() -> None:
+        kill_at(owner, name, call)
+        prepare(request_of(real_rows, path))
+
+    assert in_child(killed) == -signal.SIGKILL
+    assert not path.exists()
+    shards = sorted(path.with_name("a.h5.parts").glob("*/??????.h5"))
+    assert len(shards) == finished
+    before = {shard: shard.stat().st_mtime_ns for shard in shards}
+    computed: list[Path] = []
+
+    def counted(place: Path, *arguments: Any) -> int:
+        computed.append(place)
+        assert place not in before
+        return shard.write_shard(place, *arguments)
+
+    monkeypatch.setattr(module, "write_shard", counted)
+    prepare(request_of(real_rows, path))
+    assert len(computed) == 9 - finished
+    assert contents(path) == contents(whole)
+    assert {child.name for child in tmp_path.iterdir()} == {
+        "a.h5", "a.manifest.tsv", "a.skipped.tsv",
+    }  # fmt: skip
+
+
+def test_the_command_killed_from_outside_on_two_processes(data_root: Path, tmp_path: Path) -> None:
+    def arguments(name: str, workers: int) -> list[str]:
+        root = data_root / "cv-corpus-6.1-2020-12-11"
+        return ["prepare", "corpus=common_voice", f"corpus.root={root}", "corpus.locales=hi",
+                f"store={tmp_path / name}", f"workers={workers}"]  # fmt: skip
+
+    command = [sys.executable, "-m", "langid", *arguments("a.h5", 2)]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        until = time.monotonic() + 60
+        while not list(tmp_path.glob("a.h5.parts/*/??????.h5")) and time.monotonic() < until:
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "a.h5").exists()
+    assert list(tmp_path.glob("a.h5.parts/*/??????.h5"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SHARD_UTTERANCES", 64)
+        assert main(arguments("a.h5", 1)) == 0
+        assert main(arguments("b.h5", 1)) == 0
+    assert contents(tmp_path / "a.h5") == contents(tmp_path / "b.h5")
+    assert len(FeatureStore(tmp_path / "a.h5").utterances) == 100
+
+
+def bad_files(folder: Path) -> dict[str, str]:
+    """Write files that cannot be used; return what the reason of each must say."""
+    rate = 16000
+    noise = np.random.default_rng(0).normal(size=rate)
+    soundfile.write(folder / "nan.wav", np.where(noise > 3, np.nan, noise), rate, subtype="FLOAT")
+    soundfile.write(folder / "huge.wav", noise * 1e30, rate, subtype="FLOAT")
+    soundfile.write(folder / "short.wav", 0.1 * noise[:4800], rate)
+    soundfile.write(folder / "zeros.wav", np.zeros(rate), rate)
+    soundfile.write(folder / "hum.wav", 0.005 * np.sign(noise), rate)
+    soundfile.write(folder / "header.wav", np.zeros(0), rate)
+    (folder / "empty.mp3").touch()
+    (folder / "text.wav").write_text("This is not speech.\n" * 99)
+    (folder / "samples.raw").write_bytes(bytes(9999))
+    return {
+        "nan.wav": "not finite",
+        "huge.wav": "not finite",
+        "short.wav": "too short (0.30 s; min_duration_s=0.5)",
+        "zeros.wav": "silent (no sample above -60 dB",
+        "hum.wav": "silent (the detector finds no speech)",
+        "header.wav": "too short (0.00 s",
+        "empty.mp3": "the file is empty (0 bytes)",
+        "text.wav": "cannot be decoded",
+        "samples.raw": "cannot be decoded",
+        "absent.mp3": "no such file",
+    }
+
+
+def rows_of(folder: Path, names: list[str]) -> list[dict[str, str]]:
+    row = dict.fromkeys(COLUMNS, "") | {"language": "Hindi", "corpus": "bad"}
+    return [row | {"utterance_id": name, "path": str(folder / name)} for name in names]
+
+
+def test_files_that_cannot_be_used_never_reach_the_store(
+    real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    expected = bad_files(tmp_path)
+    stereo = np.stack([soundfile.read(real_rows[0]["path"])[0]] * 2, axis=1)
+    soundfile.write(tmp_path / "stereo.wav", stereo, 8000)
+    names = list(expected)
+    rows = [*rows_of(tmp_path, names[:5]), *real_rows[:3], *rows_of(tmp_path, names[5:])]
+    rows += rows_of(tmp_path, ["stereo.wav"])
+    path = tmp_path / "a.h5"
+    made = prepare(request_of(rows, path, front_end=FrontEnd(MFCC(), EnergyDetector(160))))
+    good = [row["utterance_id"] for row in real_rows[:3]]
+    assert list(made.utterances["utterance_id"]) == [*good, "stereo.wav"]
+    assert np.isfinite(made.read(0, int(made.utterances["frames"].sum()))[0]).all()
+    reasons = skipped(path)
+    assert set(reasons) == set(expected)
+    for name, reason in expected.items():
+        assert reason in reasons[name], name
+        assert str(tmp_path) not in reasons[name]
+    only = prepare(request_of(real_rows[:3], tmp_path / "b.h5", front_end=FrontEnd(
+        MFCC(), EnergyDetector(160))))  # fmt: skip
+    stop = int(only.utterances["frames"].sum())
+    assert np.array_equal(made.read(0, stop)[0], only.read(0, stop)[0])
+
+
+def test_where_all_are_bad_no_store_is_made_and_mended_files_are_looked_at(
+    real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    rows = rows_of(tmp_path, ["a.mp3", "b.mp3"])
+    (tmp_path / "a.mp3").write_text("no")
+    path = tmp_path / "s.h5"
+    with pytest.raises(LangidError, match=r"all 2 were left out, the first .*a.mp3.*decoded"):
+        prepare(request_of(rows, path))
+    assert {child.name for child in tmp_path.iterdir()} == {"a.mp3", "s.skipped.tsv"}
+    assert skipped(path)["b.mp3"] == "no such file"
+    shutil.copy(real_rows[0]["path"], tmp_path / "a.mp3")
+    assert list(prepare(request_of(rows, path)).utterances["utterance_id"]) == ["a.mp3"]
+
+
+def test_an_equal_store_is_returned_as_it_is(
+    whole: Path, real_rows: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = whole.stat().st_mtime_ns
+    monkeypatch.setattr(module, "_build", lambda *_: pytest.fail("it was made again"))
+    assert prepare(request_of(real_rows, whole)).fingerprint == contents(whole)[0]
+    assert whole.stat().st_mtime_ns == before
+
+
+def test_a_store_that_differs_is_refused_with_the_difference(
+    whole: Path, real_rows: list[dict[str, str]]
+) -> None:
+    before = whole.read_bytes()
+    description = {"features": {"name": "MFCC"}, "detector": {"db": 12}}
+    with pytest.raises(
+        LangidError, match=r"another configuration: features.name: the store has LogMel, asked is M"
+    ):
+        prepare(request_of(real_rows, whole, description=description))
+    with pytest.raises(LangidError, match=r"min_duration_s: the store has 0.5, asked is 3.0"):
+        prepare(request_of(real_rows, whole, min_duration_s=3.0))
+    with pytest.raises(
+        LangidError, match=r"corpus.root: the store has one, asked is two.*add=true"
+    ):
+        prepare(request_of(real_rows, whole, "two"))
+    for rows in (real_rows[:-1], [*real_rows[:-1], real_rows[-1] | {"speaker": "x"}]):
+        with pytest.raises(LangidError, match=r"the corpus has changed since the store was made"):
+            prepare(request_of(rows, whole, add=True))
+    assert whole.read_bytes() == before
+
+
+def added(whole: Path, path: Path, rows: list[dict[str, str]]) -> tuple[Request, Path]:
+    """Return a request to add rows and one absent file to a copy of a store."""
+    for kind in ("manifest", "skipped"):
+        shutil.copy(beside(whole, kind), beside(path, kind))
+    shutil.copy(whole, path)
+    absent = rows_of(path.parent, ["absent.wav"])
+    return request_of([*rows, *absent], path, "two", add=True), path
+
+
+def test_a_second_corpus_is_added(
+    whole: Path, real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    other = [
+        row | {"utterance_id": f"folders/{i}.mp3", "corpus": "folders", "speaker": ""}
+        for i, row in enumerate(real_rows[:5])
+    ]
+    clip = real_rows[7] | {"corpus": "delta"}
+    clip["utterance_id"] = f"delta/en/{Path(real_rows[7]['utterance_id']).name}"
+    request, path = added(whole, tmp_path / "a.h5", [*other, clip])
+    made = prepare(copy.deepcopy(request))
+    corpora = list(made.utterances["corpus"])
+    assert corpora == [row["corpus"] for row in real_rows] + ["folders"] * 5
+    old, new = FeatureStore(whole), int(made.utterances["first_frame"][36])
+    assert np.array_equal(made.read(0, new)[0], old.read(0, new)[0])
+    stop = int(made.utterances["first_frame"][40] + made.utterances["frames"][40])
+    frames = int(old.utterances["frames"][:5].sum())
+    assert stop - new == frames
+    assert np.array_equal(made.read(new, stop)[0], old.read(0, frames)[0])
+    assert made.fingerprint != old.fingerprint
+    reasons = skipped(path)
+    assert reasons["absent.wav"] == "no such file"
+    held = f"the store already holds this clip as {real_rows[7]['utterance_id']}"
+    assert reasons[Path(clip["path"]).name] == held
+    # Both corpora are held now: asking for either again changes nothing.
+    assert prepare(copy.deepcopy(request)).fingerprint == made.fingerprint
+    assert prepare(request_of(real_rows, path)).fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [(shard, "_write_utterance", 6), (store, "_copy", 2), (module.os, "replace", 6)],
+)
+def test_a_killed_add_leaves_the_store_and_goes_on(
+    whole: Path,
+    real_rows: list[dict[str, str]],
+    tmp_path: Path,
+    owner: Any,
+    name: str,
+    call: int,
+) -> None:
+    other = [row | {"utterance_id": f"x/{i}", "corpus": "x"} for i, row in enumerate(real_rows[:7])]
+    request, path = added(whole, tmp_path / "a.h5", other)
+    uninterrupted, straight = added(whole, tmp_path / "b.h5", other)
+
+    def killed() -> None:
+        kill_at(owner, name, call)
+        prepare(copy.deepcopy(request))
+
+    assert in_child(killed) == -signal.SIGKILL
+    assert contents(path) == contents(whole)
+    prepare(copy.deepcopy(request))
+    prepare(uninterrupted)
+    assert contents(path)[1:] == contents(straight)[1:]
+    assert contents(path)[0] == contents(straight)[0]
+    assert skipped(path) == skipped(straight) == {"absent.wav": "no such file"}
+
+
+@pytest.mark.parametrize("limit", [5_000, 100_000, 400_000, 2_000_000])
+def test_a_full_disk_leaves_nothing_that_is_taken_for_whole(
+    whole: Path, real_rows: list[dict[str, str]], tmp_path: Path, limit: int
+) -> None:
+    path = tmp_path / "place" / "a.h5"
+    path.parent.mkdir()
+    said = tmp_path / "said"
+
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        try:
+            prepare(request_of(real_rows, path))
+        except LangidError as error:
+            said.write_text(str(error))
+
+    assert in_child(work) == 0
+    assert f"{path}: cannot be written (File too large); free space" in said.read_text()
+    assert not path.exists()
+    assert not list(tmp_path.glob("**/*.partial"))
+    shards = list(path.parent.glob("a.h5.parts/*/*.h5"))
+    assert len(shards) == {5_000: 0, 100_000: 0, 2_000_000: 9}.get(limit, len(shards))
+    prepare(request_of(real_rows, path))
+    assert contents(path) == contents(whole)
+
+
+def test_the_command_on_a_full_disk_ends_with_a_clear_message(
+    langid: Callable[..., subprocess.CompletedProcess[str]], real_manifest: Path, tmp_path: Path
+) -> None:
+    done = langid(
+        "prepare", "corpus=manifest", f"corpus.path={real_manifest}", f"store={tmp_path}/a.h5",
+        "workers=1", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"langid: {tmp_path}/a.h5: cannot be written (File too large)" in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_a_disk_that_is_full_at_an_add_leaves_the_store(
+    whole: Path, real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    other = [row | {"utterance_id": f"x/{i}", "corpus": "x"} for i, row in enumerate(real_rows[:7])]
+    request, path = added(whole, tmp_path / "a.h5", other)
+
+    def work() -> None:
+        limit = whole.stat().st_size + 10_000
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        prepare(copy.deepcopy(request))
+
+    assert in_child(work) == 1 << 8  # the error, not a crash of HDF5
+    assert contents(path) == contents(whole)
+    assert len(prepare(request).utterances) == 43
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LangidError, match=r"file/a.h5: cannot be written \(Not a directory\)"):
+        prepare(request_of(real_rows[:1], tmp_path / "file" / "a.h5"))
+    made = prepare(request_of(real_rows[:1], tmp_path / "new" / "folder" / "a.h5"))
+    assert len(made.utterances) == 1  # folders that are missing are made
+
+    """Of 50 minutes the samples are 190 MB and their windows 480 MB; of 10 hours, 12 times that."""
+    """Of 50 minutes the samples alone are 190 MB and their windows 480 MB; of 10 hours, 12 times."""
+    noise = 0.2 * np.random.default_rng(0).normal(size=8000 * 60).astype(np.float32)
+    for name, minutes in (("short.wav", 3), ("long.wav", 50)):
+        with soundfile.SoundFile(tmp_path / name, "w", 8000, 1, "PCM_16") as file:
+            for _ in range(minutes):
+                file.write(noise)
+
+    def work() -> None:
+        peaks = []
+        for name in ("short.wav", "long.wav"):
+            prepare(request_of(rows_of(tmp_path, [name]), tmp_path / f"{name}.h5"))
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        (tmp_path / "peaks.json").write_text(json.dumps(peaks))
+
+    in_child(work)
+    short, long = json.loads((tmp_path / "peaks.json").read_text())
+    assert int(FeatureStore(tmp_path / "long.wav.h5").utterances["frames"][0]) == 50 * 6000
+    assert (long - short) / 1024 < 60, "MiB"
+
+
+def test_features_of_the_whole_clip_refuse_a_long_one_before_it_fills_the_memory(
+    real_rows: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, "WHOLE_CLIP_LIMIT_S", 10.0)
+    noise = 0.2 * np.random.default_rng(0).normal(size=16000 * 200)
+    soundfile.write(tmp_path / "long.flac", noise, 16000)
+    heard: list[int] = []
+    blocks = read_blocks
+
+    def counted(*arguments: Any) -> Any:
+        for block in blocks(*arguments):
+            heard.append(len(block))
+            yield block
+
+    monkeypatch.setattr(shard, "read_blocks", counted)
+    front_end = FrontEnd(MFCCLibrosa(), EnergyDetector(160))
+    rows = [real_rows[0], *rows_of(tmp_path, ["long.flac"])]
+    made = prepare(request_of(rows, tmp_path / "a.h5", front_end=front_end))
+    assert len(made.utterances) == 1
+    assert skipped(tmp_path / "a.h5")["long.flac"].startswith("longer than 10 s")
+    assert sum(heard) < 16000 * 100

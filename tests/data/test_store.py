@@ -1,0 +1,171 @@
+import multiprocessing
+import os
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from langid.corpora.manifest import COLUMNS
+from langid.data.store import FeatureStore, StoreWriter, write_failure
+from langid.errors import LangidError
+
+
+def test_layout_of_the_file(store_path: Path, real_rows: list[dict[str, str]]) -> None:
+    with h5py.File(store_path) as file:
+        total = file["features"].shape[0]
+        assert file["features"].shape == (total, 64) and file["features"].dtype == np.float16
+        assert file["features"].chunks is None  # contiguous: the fastest to read
+        assert file["speech"].shape == (total,) and file["speech"].dtype == bool
+        assert file["offsets"].shape == (len(real_rows) + 1,) and file["offsets"].dtype == np.int64
+        assert all(len(file[name]) == len(real_rows) for name in COLUMNS)
+
+
+def test_rows_and_frames(store_path: Path, real_rows: list[dict[str, str]]) -> None:
+    store = FeatureStore(store_path)
+    assert store.frames_per_second == 100.0
+    table = store.utterances
+    columns = [name for name in COLUMNS if name != "duration_s"]
+    assert table[columns].to_dict("records") == [
+        {name: row[name] for name in columns} for row in real_rows
+    ]
+    assert np.allclose(table["frames"], table["duration_s"].astype(float) * 100, atol=1.01)
+    first, frames = (int(table[name][5]) for name in ("first_frame", "frames"))
+    features, speech = store.read(first, first + frames)
+    assert features.shape == (frames, 64) and features.dtype == np.float16
+    assert speech.shape == (frames,) and speech.any()
+    assert np.array_equal(store.read_speech(first, first + frames), speech)
+
+
+def test_a_file_that_is_cut_off_is_refused(store_path: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.h5"
+    whole = store_path.read_bytes()
+    for length in (0, 7, 96, 1000, len(whole) // 2, len(whole) - 5000, len(whole) - 1):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(LangidError, match=r"cut.h5: not a whole HDF5 file .*delete it"):
+            FeatureStore(cut)
+    cut.write_text("This is not a store.")
+    with pytest.raises(LangidError, match="not a whole HDF5 file"):
+        FeatureStore(cut)
+
+
+def test_a_store_of_another_schema_is_refused(store_path: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copy(store_path, tmp_path / "other.h5"))
+    with h5py.File(other, "r+") as file:
+        file.attrs["schema"] = "langid-store-99"
+    with pytest.raises(
+        LangidError, match="schema langid-store-99, this version reads langid-store-1"
+    ):
+        FeatureStore(other)
+    with h5py.File(other, "r+") as file:
+        del file.attrs["schema"]
+    with pytest.raises(LangidError, match="no langid schema"):
+        FeatureStore(other)
+
+
+@pytest.mark.parametrize("name", ["features", "speech", "offsets", "speaker"])
+def test_a_missing_part_is_named(store_path: Path, tmp_path: Path, name: str) -> None:
+    other = Path(shutil.copy(store_path, tmp_path / "other.h5"))
+    with h5py.File(other, "r+") as file:
+        del file[name]
+    with pytest.raises(LangidError, match=f"other.h5: incomplete .*{name}"):
+        FeatureStore(other)
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "description"])
+def test_a_missing_attribute_is_named(store_path: Path, tmp_path: Path, name: str) -> None:
+    other = Path(shutil.copy(store_path, tmp_path / "other.h5"))
+    with h5py.File(other, "r+") as file:
+        del file.attrs[name]
+    with pytest.raises(LangidError, match=f"other.h5: incomplete .*{name}"):
+        FeatureStore(other)
+
+
+def test_parts_that_do_not_fit_are_refused(store_path: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copy(store_path, tmp_path / "other.h5"))
+    with h5py.File(other, "r+") as file:
+        offsets = file["offsets"][:-1]
+        del file["offsets"]
+        file["offsets"] = offsets
+    with pytest.raises(LangidError, match="its parts do not fit together"):
+        FeatureStore(other)
+
+
+def test_a_file_that_is_absent_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(LangidError, match=r"no.h5: no such file; make it with langid prepare"):
+        FeatureStore(tmp_path / "no.h5")
+
+
+def test_the_handle_is_opened_late_and_never_pickled(store_path: Path) -> None:
+    store = FeatureStore(store_path)
+    assert store._file is None
+    features, _ = store.read(0, 10)
+    assert store._file is not None
+    copy = pickle.loads(pickle.dumps(store))
+    assert copy._file is None
+    assert np.array_equal(copy.read(0, 10)[0], features)
+    assert copy.fingerprint == store.fingerprint
+
+
+def _read_in_child(store: FeatureStore, parent: int, results: Any) -> None:
+    handle = store._file
+    for start in range(200):
+        store.read(start * 10, start * 10 + 10)
+    fresh = store._file is not handle and store._process == os.getpid() != parent
+    results.put((fresh, store.read(100, 200)[0].tobytes()))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_every_process_opens_the_file_for_itself(store_path: Path) -> None:
+    store = FeatureStore(store_path)
+    expected = store.read(100, 200)[0].tobytes()
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    children = [
+        context.Process(target=_read_in_child, args=(store, os.getpid(), results)) for _ in range(2)
+    ]
+    for child in children:
+        child.start()
+    for _ in range(50):  # at the same time
+        assert store.read(100, 200)[0].tobytes() == expected
+    for child in children:
+        assert results.get(timeout=60) == (True, expected)
+        child.join()
+
+
+def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with pytest.raises(ZeroDivisionError), StoreWriter(path, bins=4) as writer:
+        writer.write_frames(np.ones((5, 4)), np.ones(5, bool))
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dropped_utterances_leave_no_frames(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    row = dict.fromkeys(COLUMNS, "x")
+    with StoreWriter(path, bins=2) as writer:
+        writer.write_frames(np.full((3, 2), 1.0), np.ones(3, bool))
+        writer.end_utterance(row)
+        writer.write_frames(np.full((90, 2), 2.0), np.ones(90, bool))
+        writer.drop_utterance()
+        writer.write_frames(np.full((2, 2), 3.0), np.zeros(2, bool))
+        writer.end_utterance(row)
+        writer.write_frames(np.full((7, 2), 4.0), np.ones(7, bool))
+        writer.drop_utterance()
+        writer.finish({})
+    with h5py.File(path) as file:
+        assert file["features"][:, 0].tolist() == [1, 1, 1, 3, 3]
+        assert file["speech"][:].tolist() == [True] * 3 + [False] * 2
+        assert file["offsets"][:].tolist() == [0, 3, 5]
+
+
+def test_write_failures_say_why() -> None:
+    place = Path("a.h5")
+    assert "(No space left on device)" in str(write_failure(place, OSError(28, "full")))
+    hdf5 = OSError("Can't write data (file write failed: errno = 28, error message = 'No space')")
+    assert "a.h5: cannot be written (No space left on device)" in str(write_failure(place, hdf5))
+    assert "(odd)" in str(write_failure(place, OSError("odd")))

@@ -1,0 +1,111 @@
+"""Tests of langid/evaluation/metrics.py."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import (  # type: ignore[import-untyped]
+    accuracy_score,
+    balanced_accuracy_score,
+    log_loss,
+)
+from sklearn.metrics import precision_recall_fscore_support as prf
+
+from langid.evaluation.metrics import of_confusion, score
+
+CLASSES = ["English", "Hindi", "Mandarin"]
+
+
+def drawn(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets of uneven classes and posteriors that are often right."""
+    generator = np.random.default_rng(seed)
+    targets = generator.choice(3, count, p=[0.6, 0.1, 0.3])
+    logits = generator.normal(size=(count, 3)) + 1.2 * np.eye(3)[targets]
+    posteriors = np.exp(logits)
+    return targets, posteriors / posteriors.sum(1, keepdims=True)
+
+
+def test_a_small_case_by_hand() -> None:
+    targets = np.array([0, 0, 0, 1, 1])
+    posteriors = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.5, 0.5]])
+    report = score(targets, posteriors, list("aabcd"), ["x", "y"])
+    assert report["confusion"] == [[2, 1], [1, 1]]
+    assert report["accuracy"]["value"] == pytest.approx(3 / 5)
+    assert report["balanced_accuracy"]["value"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert report["macro_f1"]["value"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    nll = -np.log([0.9, 0.8, 0.4, 0.7, 0.5]).mean()
+    assert report["nll"]["value"] == pytest.approx(nll)
+    assert report["classes"]["y"]["precision"]["value"] == pytest.approx(1 / 2)
+    assert report["classes"]["x"]["recall"]["value"] == pytest.approx(2 / 3)
+    assert report["classes"]["x"]["support"] == 3
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    targets, posteriors = drawn(400)
+    predicted = posteriors.argmax(1)
+    report = score(targets, posteriors, [str(i) for i in range(400)], CLASSES)
+    assert report["accuracy"]["value"] == pytest.approx(accuracy_score(targets, predicted))
+    balanced = balanced_accuracy_score(targets, predicted)
+    assert report["balanced_accuracy"]["value"] == pytest.approx(balanced)
+    assert report["nll"]["value"] == pytest.approx(log_loss(targets, posteriors))
+    columns = zip(*prf(targets, predicted, labels=range(3)), strict=True)
+    for name, (precision, recall, f1, support) in zip(CLASSES, columns, strict=True):
+        figures = report["classes"][name]
+        assert figures["precision"]["value"] == pytest.approx(precision)
+        assert figures["recall"]["value"] == pytest.approx(recall)
+        assert figures["f1"]["value"] == pytest.approx(f1)
+        assert figures["support"] == support
+    macro = prf(targets, predicted, average="macro")[2]
+    assert report["macro_f1"]["value"] == pytest.approx(macro)
+
+
+def test_a_class_that_never_occurs_or_is_never_predicted() -> None:
+    metrics = of_confusion(np.array([[4, 1, 0], [2, 3, 0], [0, 0, 0]]))
+    assert np.isnan(metrics["recall"][2])
+    assert metrics["precision"][2] == 0
+    assert metrics["balanced_accuracy"] == pytest.approx((4 / 5 + 3 / 5) / 2)
+
+
+def test_intervals_contain_the_value_and_are_the_same_each_time() -> None:
+    targets, posteriors = drawn(120)
+    speakers = [f"s{i // 2}" for i in range(120)]
+    report = score(targets, posteriors, speakers, CLASSES)
+    assert report == score(targets, posteriors, speakers, CLASSES)
+    figures = [report[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "nll")]
+    figures += [report["classes"][name][m] for name in CLASSES for m in ("recall", "precision")]
+    for figure in figures:
+        assert figure["low"] <= figure["value"] <= figure["high"]
+        assert figure["low"] < figure["high"]
+
+
+def test_intervals_are_wider_with_fewer_speakers() -> None:
+    targets = np.repeat([0, 1, 2], 60)
+    # of each speaker's clips all are right or all are wrong, as clips of one speaker are alike
+    right = np.tile(np.repeat([True, False], 30), 3)
+    predicted = np.where(right, targets, (targets + 1) % 3)
+    posteriors = np.eye(3)[predicted] * 0.8 + 0.2 / 3
+
+    def width(clips_each: int) -> float:
+        speakers = [f"s{i // clips_each}" for i in range(180)]
+        accuracy = score(targets, posteriors, speakers, CLASSES)["accuracy"]
+        return float(accuracy["high"] - accuracy["low"])
+
+    assert width(10) > 2 * width(1)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    chance, covered, runs = 0.7, 0, 60
+    generator = np.random.default_rng(3)
+    targets = np.repeat([0, 1, 2], 40)
+    for _ in range(runs):
+        right = generator.random(120) < chance
+        posteriors = np.eye(3)[np.where(right, targets, (targets + 1) % 3)] * 0.8 + 0.2 / 3
+        accuracy = score(targets, posteriors, [str(i) for i in range(120)], CLASSES)["accuracy"]
+        covered += accuracy["low"] <= chance <= accuracy["high"]
+    assert 0.85 <= covered / runs <= 1
+
+
+def test_a_speaker_of_two_languages_is_drawn_as_one() -> None:
+    targets = np.array([0, 0, 1, 1])
+    posteriors = np.array([[0.9, 0.1], [0.1, 0.9], [0.2, 0.8], [0.4, 0.6]])
+    report = score(targets, posteriors, ["a", "b", "a", "c"], ["x", "y"])
+    assert report["confusion"] == [[1, 1], [0, 2]]
+    assert report["accuracy"]["value"] == pytest.approx(3 / 4)

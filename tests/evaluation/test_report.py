@@ -1,0 +1,64 @@
+"""Tests of langid/evaluation/report.py; whole reports are tested in commands/test_evaluate.py."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from langid.errors import LangidError
+from langid.evaluation.predictions import Predictions
+from langid.evaluation.report import make_report
+
+
+def description(fold: int) -> dict[str, Any]:
+    return {
+        "silence": "mask", "split": {"fold": fold}, "seed": 0, "fingerprint": "f", "versions": {},
+        "split_summary": {"shared": {"speakers": fold, "utterances": 2, "unknown_speakers": 0}},
+    }  # fmt: skip
+
+
+def predictions(folds: int = 1) -> Predictions:
+    rows = [
+        ("u1", "x", "a", 0.9),
+        ("u1", "x", "a", 0.2),
+        ("u2", "x", "b", 0.8),
+        ("u3", "y", "c", 0.4),
+    ]
+    table = pd.DataFrame(
+        [
+            {"utterance_id": name, "corpus": "cv", "speaker": speaker, "language": language,
+             "p(x)": share, "p(y)": 1 - share}
+            for name, language, speaker, share in rows
+        ]
+    )  # fmt: skip
+    descriptions = [description(fold) for fold in range(folds)]
+    return Predictions(table, "sequence", ["x", "y"], descriptions, "f")
+
+
+def test_clips_speakers_and_scored_units_are_counted_apart() -> None:
+    report = make_report(predictions(), "test")
+    assert (report["clips"], report["speakers"], report["support"]) == (3, 3, 4)
+    figures = report["classes"]["x"]
+    assert (figures["clips"], figures["speakers"], figures["support"]) == (2, 2, 3)
+    assert report["confusion"] == [[2, 1], [0, 1]]
+    assert report["scored"] == "sequence"
+    assert report["corpora"] == {"cv": 4}
+
+
+def test_what_differs_between_folds_is_told_for_each() -> None:
+    report = make_report(predictions(folds=3), "test")
+    assert report["split"] == [{"fold": 0}, {"fold": 1}, {"fold": 2}]
+    assert report["silence"] == "mask"
+    assert report["shared_with_training"]["speakers"] == 0 + 1 + 2
+
+
+@pytest.mark.parametrize("part", ["train", "all"])
+def test_a_part_that_is_not_held_out_claims_no_leak_figures(part: str) -> None:
+    assert make_report(predictions(), part)["shared_with_training"] is None
+
+
+def test_a_language_without_utterances_is_refused() -> None:
+    held = predictions()
+    held.table = held.table[held.table["language"] == "x"]
+    with pytest.raises(LangidError, match="test part that is left has no utterance of y"):
+        make_report(held, "test")

@@ -1,0 +1,128 @@
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from langid.signal.audio import read_audio
+from langid.signal.features import MFCC, Features, LogMel, MFCCLibrosa
+
+CAUSAL = {"log_mel": LogMel, "mfcc": MFCC}
+
+
+@pytest.fixture
+def speech(real_clips: list[Path]) -> torch.Tensor:
+    """Return two seconds of two real clips, ``(2, samples)``, not a whole number of hops."""
+    clips = [read_audio(clip, 16000)[8000:40033] for clip in (real_clips[1], real_clips[30])]
+    return torch.from_numpy(np.stack(clips))
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_frames_and_bins(name: str, speech: torch.Tensor) -> None:
+    features = CAUSAL[name]()
+    values = features(speech)
+    assert values.shape == (2, 201, features.bins)
+    assert features.bins == 64
+    assert torch.isfinite(values).all() and values.std() > 0.5
+    assert MFCC(n_mfcc=13)(speech).shape == (2, 201, 13)
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_no_frame_hears_a_later_sample(name: str, speech: torch.Tensor) -> None:
+    features = CAUSAL[name]()
+    samples = speech.clone().requires_grad_()
+    frame = 77
+    features(samples)[:, frame].sum().backward()
+    assert samples.grad is not None
+    heard = samples.grad.abs().sum(0).nonzero().flatten()
+    stop = (frame + 1) * features.hop_samples
+    assert heard.max() < stop
+    assert heard.min() >= stop - features.window_samples
+    louder = torch.cat([speech[:, :stop], 100 * speech[:, stop:]], dim=1)  # nothing clip-relative
+    assert torch.equal(features(louder)[:, : frame + 1], features(speech)[:, : frame + 1])
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("hops", [1, 3, 50])
+def test_steps_give_the_same_as_the_whole(name: str, hops: int, speech: torch.Tensor) -> None:
+    features = CAUSAL[name]()
+    speech = speech[:, :32000]
+    state = features.initial_state(2)
+    frames = []
+    for chunk in torch.split(speech, hops * features.hop_samples, dim=1):
+        values, state = features.step(chunk, state)
+        frames.append(values)
+    assert torch.allclose(torch.cat(frames, dim=1), features(speech), atol=1e-4)
+
+
+def test_log_mel_of_a_full_scale_sine_is_its_power() -> None:
+    features = LogMel()
+    sine = torch.sin(2 * torch.pi * 1000 * torch.arange(16000) / 16000)[None]
+    values = features(sine)[0, 10:]
+    loudest = int(features.filters[32].argmax())  # 1000 Hz is line 32 of 31.25 Hz each
+    assert (values.argmax(1) == loudest).all()
+    softer = features(0.1 * sine)[0, 10:]
+    assert torch.allclose(values[:, loudest] - softer[:, loudest], torch.tensor(100.0).log())
+    assert torch.allclose(features(0 * sine), torch.tensor(1e-8).log())  # the absolute floor
+
+
+def test_mfcc_is_the_orthonormal_dct_of_log_mel(speech: torch.Tensor) -> None:
+    import scipy.fft
+
+    expected = scipy.fft.dct(LogMel()(speech).numpy(), norm="ortho")
+    assert np.allclose(MFCC()(speech).numpy(), expected, atol=1e-3)
+    assert np.allclose(MFCC(n_mfcc=20)(speech).numpy(), expected[..., :20], atol=1e-3)
+
+
+@pytest.mark.parametrize(("window_ms", "rate"), [(25, 16000), (32, 16000), (25, 8000), (20, 48000)])
+def test_the_transform_for_export_gives_the_numbers_of_the_fft(
+    monkeypatch: pytest.MonkeyPatch, speech: torch.Tensor, window_ms: float, rate: int
+) -> None:
+    features = LogMel(sample_rate=rate, window_ms=window_ms, n_mels=32)
+    fast = features(speech)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    exported = features(speech)
+    assert not torch.equal(fast, exported)  # else it was the same branch
+    assert torch.allclose(fast, exported, atol=2e-3)
+
+
+def test_no_mel_filter_is_empty() -> None:
+    assert (LogMel().filters.sum(0) > 0).all()
+    with pytest.raises(ValueError, match="n_mels=300 is too many for a 25 ms window"):
+        LogMel(n_mels=300)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hop_ms": 0}, "hop_ms=0: accepted are more than 0 and at most window_ms=25"),
+        ({"hop_ms": 30}, "hop_ms=30"),
+        ({"window_ms": 25.03, "sample_rate": 16000}, None),
+        ({"window_ms": 25.07}, "window_ms=25.07: an even number"),
+        ({"n_mfcc": 65}, "n_mfcc=65: accepted are 1 to n_mels=64"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(
+    settings: dict[str, float], message: str | None
+) -> None:
+    if message is None:
+        assert MFCC(**settings).window_samples == 400  # type: ignore[arg-type]
+        return
+    with pytest.raises(ValueError, match=message):
+        MFCC(**settings)  # type: ignore[arg-type]
+
+
+def test_librosas_mfcc_is_librosas_and_cannot_be_streamed(speech: torch.Tensor) -> None:
+    features: Features = MFCCLibrosa()
+    expected = librosa.feature.mfcc(
+        y=speech.numpy(), sr=16000, n_mfcc=64, n_fft=400, hop_length=160
+    )
+    assert np.array_equal(features(speech).numpy(), expected.transpose(0, 2, 1))
+    assert not features.causal
+    louder = torch.cat([speech[:, :16000], 100 * speech[:, 16000:]], dim=1)
+    assert not torch.allclose(features(louder)[:, :90], features(speech)[:, :90], atol=1)
+    with pytest.raises(TypeError, match="MFCCLibrosa is not causal"):
+        features.initial_state(1)
+    with pytest.raises(TypeError, match="MFCCLibrosa is not causal"):
+        features.step(speech, torch.zeros(1))

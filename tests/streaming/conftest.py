@@ -1,0 +1,65 @@
+"""Exported models of both kinds of silence, with weights that give confident posteriors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import langid
+from langid.signal.audio import read_audio
+from langid.streaming.export import export_onnx
+from langid.training.checkpoint import build_identifier
+from langid.training.identifier import LanguageIdentifier
+
+
+@dataclass
+class Exported:
+    """An identifier, its file, and the differences that the export found."""
+
+    identifier: LanguageIdentifier
+    path: Path
+    differences: dict[str, float]
+
+
+@pytest.fixture(scope="session")
+def clips(real_clips: list[Path]) -> list[np.ndarray]:
+    """Return the samples of 20 real clips of three languages, float32 at 16 kHz."""
+    return [read_audio(path, 16000) for path in real_clips[::9] + real_clips[1::2]][:20]
+
+
+@pytest.fixture(scope="session")
+def trained(checkpoint_path: Path) -> LanguageIdentifier:
+    """Return the identifier of ``checkpoint_path``. Tests must not change it."""
+    return langid.load(checkpoint_path)
+
+
+def variant(trained: LanguageIdentifier, **changes: Any) -> LanguageIdentifier:
+    """Return a copy with parts of its description changed and with more confident posteriors."""
+    identifier = build_identifier(trained.description | changes)
+    identifier.load_state_dict(trained.state_dict(), strict=False)
+    with torch.no_grad():  # two epochs give nearly equal posteriors, on which little can differ
+        identifier.network.output.weight.mul_(10)  # type: ignore[union-attr, operator]
+    return identifier.eval()
+
+
+@pytest.fixture(scope="session", params=["mask", "remove"])
+def exported(
+    request: pytest.FixtureRequest,
+    trained: LanguageIdentifier,
+    clips: list[np.ndarray],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Exported:
+    """Return an identifier exported with the silence policy of the parameter."""
+    identifier = variant(trained, silence=request.param)
+    path = tmp_path_factory.mktemp("exported") / f"{request.param}.onnx"
+    seconds = [clip[16000:32000] for clip in clips[:2]]
+    return Exported(identifier, path, export_onnx(identifier, path, seconds))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Keep PyTorch from sharing two processors among many small operations."""
+    torch.set_num_threads(1)

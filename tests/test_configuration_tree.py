@@ -1,0 +1,102 @@
+"""Every file of conf/ composes, and what it names can be built."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from langid.commands import main
+from langid.commands.configuration import compose, tree
+from langid.training.checkpoint import check_targets
+
+CONF = tree("train")
+GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+OF_PREPARE = ("corpus", "features", "detector")
+OPTIONS = [
+    (group, path.stem)
+    for group in GROUPS
+    if group != "runtime"
+    for path in sorted((CONF / group).glob("*.yaml"))
+]
+# Keys that a command line must give.
+GIVEN = {"store": "s.h5", "checkpoint": "c.ckpt", "output": "o", "model": "m.onnx", "audio": "a.wav"}
+
+
+@pytest.fixture(autouse=True)
+def _resolvers() -> None:
+    main._register_resolvers()
+
+
+def needed(command: str) -> list[str]:
+    """Return overrides for the keys that a command cannot do without."""
+    text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")
+    lines = [line.split(":")[0] for line in text.splitlines() if ": ???" in line]
+    return [f"{key}={GIVEN[key]}" for key in lines if key in GIVEN]
+
+
+def missing_keys(config: Any) -> list[str]:
+    return sorted(OmegaConf.missing_keys(config))
+
+
+def targets(config: Any) -> list[dict[str, Any]]:
+    """Return every part of a configuration that has a ``_target_``."""
+    found = []
+    if isinstance(config, dict):
+        found += [config] if "_target_" in config else []
+        for value in config.values():
+            found += targets(value)
+    elif isinstance(config, list):
+        for value in config:
+            found += targets(value)
+    return found
+
+
+@pytest.mark.parametrize("command", main.COMMANDS)
+def test_every_command_composes(command: str) -> None:
+    extra = ["corpus=folders", "corpus.root=x"] if command == "prepare" else []
+    config = compose(command, [*needed(command), *extra])
+    assert missing_keys(config) == []
+    with pytest.raises(Exception, match="Could not override 'unknown_key'"):
+        compose(command, [*needed(command), *extra, "unknown_key=1"])
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_composes_and_its_targets_take_its_keys(group: str, option: str) -> None:
+    command = "prepare" if group in OF_PREPARE else "train"
+    overrides = [*needed(command), f"{group}={option}"]
+    if command == "prepare" and group != "corpus":
+        overrides += ["corpus=folders", "corpus.root=x"]
+    if command == "train":
+        overrides += ["output=o", "name=n"]
+    config = compose(command, overrides)
+    for key in missing_keys(config):
+        assert group == "corpus", f"only a corpus may need a key, not {key}"
+        OmegaConf.update(config, key, "x")
+    plain = OmegaConf.to_container(config, resolve=True)
+    check_targets(plain)  # raises for a class that is not there, or does not take a key
+    assert isinstance(plain, dict)
+    if group in plain:
+        written = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"))
+        assert plain[group].keys() == written.keys()  # type: ignore[union-attr]
+        assert targets(plain[group]) or group in ("data", "silence")
+
+
+def test_groups_are_one_level_deep_and_known() -> None:
+    assert not [path for path in CONF.rglob("*") if len(path.relative_to(CONF).parts) > 2]
+    used = {"runtime", *OF_PREPARE}
+    text = (CONF / "train.yaml").read_text(encoding="utf-8")
+    used |= {line[4:].split(":")[0] for line in text.splitlines() if line.startswith("  - ")}
+    assert set(GROUPS) <= used  # no folder that no command can reach
+
+
+def test_no_file_is_out_of_reach() -> None:
+    commands = {tree(command) / f"{command}.yaml" for command in main.COMMANDS}
+    assert set(CONF.glob("*.yaml")) | set((CONF / "runtime").glob("*.yaml")) == commands
+    assert {path.suffix for path in CONF.rglob("*") if path.is_file()} == {".yaml"}
+
+
+def test_sizes_that_follow_from_the_data_are_typed_nowhere() -> None:
+    for path in CONF.rglob("*.yaml"):
+        keys = [line.split(":")[0].strip() for line in Path(path).read_text().splitlines()]
+        assert not {"bins", "num_classes", "hop_samples"} & set(keys) or "librosa" in path.name

@@ -1,0 +1,80 @@
+"""What the README tells a newcomer to type, and to write, works."""
+
+import re
+import shlex
+import sys
+import textwrap
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+import yaml
+
+from langid.commands.configuration import check_overrides
+from langid.commands.main import COMMANDS
+from langid.networks.network import StreamingNetwork
+from langid.signal.features import LogMel
+from langid.training.checkpoint import build
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+IMPORTS = """
+from pathlib import Path
+from torch import Tensor, nn
+from langid.corpora.manifest import Manifest
+from langid.networks.network import State, StreamingNetwork
+from langid.signal.features import LogMel
+"""
+
+
+def command_lines() -> list[str]:
+    """Return every whole ``langid COMMAND KEY=VALUE`` line of the README's blocks and tables."""
+    lines = re.findall(r"(?:^    |`)(langid (?:%s) [^`\n]*=[^`\n]*)" % "|".join(COMMANDS), README, re.M)
+    return sorted({line.split("  #")[0].strip() for line in lines})
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_commands_compose(line: str) -> None:
+    _, command, *overrides = [word for word in shlex.split(line) if word not in ("...", "-m")]
+    needed = {"train": ["store=x.h5"], "prepare": ["corpus=folders", "corpus.root=x", "store=x.h5"]}
+    needed["evaluate"] = ["checkpoint=x", "store=x.h5", "output=x"]
+    given = {override.partition("=")[0] for override in overrides}
+    if "..." in line:
+        if "corpus.tsv" in given:
+            needed["prepare"][0] = "corpus=common_voice"
+        overrides += [item for item in needed[command] if item.partition("=")[0] not in given]
+    check_overrides(command, overrides)
+
+
+def extension(path: str) -> str:
+    """Return the README's block that begins with the comment ``# path``."""
+    match = re.search(rf"^    # {re.escape(path)}.*\n((?:    .*\n|\n)+?)(?=\n    #|\n\S|\Z)", README, re.M)
+    assert match is not None, path
+    return textwrap.dedent(match.group(1))
+
+
+def test_extensions_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    built = {}
+    for room, name, config in (
+        ("corpora", "my_corpus", "corpus"),
+        ("signal", "power_mel", "features"),
+        ("networks", "linear", "model"),
+    ):
+        source = extension(f"langid/{room}/{name}.py")
+        assert len(source.strip().splitlines()) < 20
+        module = ModuleType(f"langid.{room}.{name}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(IMPORTS + source, vars(module))
+        built[name] = yaml.safe_load(extension(f"conf/{config}/{name}.yaml"))
+
+    (tmp_path / "Thai-ann-1.wav").touch()
+    (row,) = build(built["my_corpus"] | {"root": str(tmp_path)}).read().utterances
+    assert (row["language"], row["speaker"]) == ("Thai", "ann")
+
+    features = build(built["power_mel"])
+    assert isinstance(features, LogMel)
+    assert features(torch.ones(1, 1600)).shape == (1, 10, 64)
+
+    network = build(built["linear"]["network"], bins=64, num_classes=3)
+    assert isinstance(network, StreamingNetwork)
+    assert network(torch.zeros(2, 5, 64), torch.tensor([5, 5])).shape == (2, 5, 3)

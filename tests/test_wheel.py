@@ -1,0 +1,75 @@
+"""The wheel holds the whole package with its configuration, and works from anywhere."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a wheel built from the clone without network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    [path] = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder)
+    return folder
+
+
+def test_the_wheel_holds_code_and_configuration(wheel: Path, unpacked: Path) -> None:
+    assert wheel.name.startswith("langid_speech-")
+    for source, inside in ((ROOT / "conf", "langid/conf"), (ROOT / "langid", "langid")):
+        files = [path for kind in ("py", "yaml") for path in source.rglob(f"*.{kind}")]
+        held = [(unpacked / inside / path.relative_to(source)).is_file() for path in files]
+        assert held
+        assert all(held)
+    tops = {path.name for path in unpacked.iterdir()}
+    assert {name for name in tops if not name.endswith(".dist-info")} == {"langid"}
+
+
+def test_the_wheel_installs_the_command(unpacked: Path) -> None:
+    [points] = unpacked.glob("*.dist-info/entry_points.txt")
+    assert "langid = langid.commands.main:main" in points.read_text()
+
+
+def test_it_composes_its_own_configuration_from_anywhere(unpacked: Path, tmp_path: Path) -> None:
+    program = """
+import langid, sys
+from pathlib import Path
+from langid.commands.configuration import check_overrides, tree
+from langid.commands.main import _register_resolvers, main
+assert Path(langid.__file__).is_relative_to(sys.argv[1]), langid.__file__
+assert tree("train") == Path(sys.argv[1]) / "langid" / "conf", tree("train")
+_register_resolvers()
+check_overrides("train", ["experiment=gru", "store=a.h5", "silence=remove"])
+for command in ("train", "stream"):
+    assert main([command, "--help"]) == 0
+assert main(["stream", "model=absent.onnx", "audio=a.wav"]) == 2
+"""
+    environment = os.environ | {"PYTHONPATH": str(unpacked)}
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(unpacked)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "absent.onnx: no such file" in result.stderr
+    assert "experiment      gru" in result.stdout
+    assert list(tmp_path.iterdir()) == []

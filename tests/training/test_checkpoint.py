@@ -1,0 +1,194 @@
+"""Tests of langid/training/checkpoint.py: plain data, and nothing in a file is executed."""
+
+import copy
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import langid as package
+from langid.commands.main import main
+from langid.errors import LangidError
+from langid.signal.audio import read_audio
+from langid.training.checkpoint import build, build_front_end, check_targets, read_checkpoint
+
+
+class Bomb:
+    """Creates a marker file when it is unpickled."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.fixture
+def changed(checkpoint_path: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a checkpoint whose description was tampered with."""
+
+    def write(change: Callable[[dict[str, Any]], Any]) -> Path:
+        checkpoint = torch.load(checkpoint_path, weights_only=True)
+        change(checkpoint["langid"])
+        torch.save(checkpoint, tmp_path / "changed.ckpt")
+        return tmp_path / "changed.ckpt"
+
+    return write
+
+
+def test_torch_reads_it_as_plain_data(checkpoint_path: Path) -> None:
+    description = torch.load(checkpoint_path, weights_only=True)["langid"]
+    assert description["classes"] == ["English", "Hindi", "Mandarin"]
+    assert description["model"]["network"]["units"] == 24
+    assert description["features"]["_target_"].endswith(".MFCC")
+    assert description["silence"] == "mask"
+    assert description["split"]["_target_"].endswith(".SpeakerSplit")
+    assert {"fingerprint", "detector", "seed", "version", "versions"} <= set(description)
+
+
+def test_load_gives_a_trained_identifier_alone(
+    checkpoint_path: Path, real_clips: list[Path]
+) -> None:
+    identifier = package.load(checkpoint_path)
+    assert not identifier.training
+    trained = torch.load(checkpoint_path, weights_only=True)["state_dict"]
+    assert all(torch.equal(trained[name], value) for name, value in identifier.state_dict().items())
+    samples = torch.from_numpy(read_audio(str(real_clips[0]), 16000))[None]
+    posteriors, speech = identifier.posteriors(samples)
+    assert posteriors.shape == (*speech.shape, 3)
+    torch.testing.assert_close(posteriors.sum(-1), torch.ones_like(posteriors[..., 0]))
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["torch file", "bare pickle"])
+def test_a_pickle_bomb_is_refused_and_does_not_go_off(
+    tmp_path: Path, zipped: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, marker = tmp_path / "bomb.ckpt", tmp_path / "marker"
+    content = {"state_dict": {}, "langid": Bomb(marker)}
+    if zipped:
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content, protocol=2))
+    code = main(["evaluate", f"checkpoint={path}", f"store={path}", f"output={tmp_path / 'out'}"])
+    assert code == 2
+    assert main(["export", f"checkpoint={path}", f"output={tmp_path / 'm.onnx'}"]) == 2
+    with pytest.raises(LangidError, match="could run code"):
+        package.load(path)
+    assert not marker.exists()
+    assert "bomb.ckpt: refused" in capsys.readouterr().err
+    torch.load(path, weights_only=False) if zipped else pickle.loads(path.read_bytes())
+    assert marker.exists()  # the bomb was a real one
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 0.5, 0.999])
+def test_a_file_that_is_cut_off_is_refused(
+    checkpoint_path: Path, tmp_path: Path, size: float
+) -> None:
+    content = checkpoint_path.read_bytes()
+    path = tmp_path / "cut.ckpt"
+    path.write_bytes(content[: size if isinstance(size, int) else int(size * len(content))])
+    with pytest.raises(LangidError, match=r"cut\.ckpt: damaged or not a checkpoint"):
+        package.load(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["hello world\n" * 10, "# a comment", "client_id\tpath\n", "\0" * 9]
+)
+def test_a_text_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "text.ckpt").write_text(text)
+    with pytest.raises(LangidError, match=r"text\.ckpt: (damaged or not a checkpoint|refused)"):
+        package.load(tmp_path / "text.ckpt")
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"state_dict": {}}, {"langid": {"schema": "other"}}])
+def test_a_foreign_torch_file_is_refused(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "foreign.ckpt")
+    with pytest.raises(LangidError, match="not a checkpoint of langid train"):
+        package.load(tmp_path / "foreign.ckpt")
+
+
+def test_an_absent_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.ckpt"):
+        with pytest.raises(LangidError, match="no such file"):
+            read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "target", ["os.system", "builtins.eval", "subprocess.Popen", "torch.load", "hydra.utils.call",
+               "langid.commands.main.main", "langid.training.checkpoint.build",
+               "langid.training.checkpoint.Path", "langid.networks.recurrent.Absent"],
+)  # fmt: skip
+def test_a_target_outside_the_list_is_refused_in_a_checkpoint(
+    changed: Callable[..., Path], target: str
+) -> None:
+    path = changed(lambda held: held["model"]["network"].update(_target_=target))
+    with pytest.raises(LangidError, match=f"_target_={target}: (refused|no such class)"):
+        package.load(path)
+
+
+@pytest.mark.parametrize("wrap", [lambda item: item, lambda item: [item], lambda item: (item,)])
+def test_a_target_hidden_deep_in_a_checkpoint_is_not_executed(
+    changed: Callable[..., Path], tmp_path: Path, wrap: Callable[[Any], Any]
+) -> None:
+    marker = tmp_path / "marker"
+    for call in (
+        {"_target_": "pathlib.Path.touch", "_args_": [{"_target_": "pathlib.Path", "_args_": [
+            str(marker)]}]},
+        f"${{oc.create:{{_target_:os.mkdir,_args_:[{marker}]}}}}",
+    ):  # fmt: skip
+        path = changed(lambda held, call=call: held["features"].update(n_mels=wrap(call)))
+        with pytest.raises(LangidError, match="refused"):
+            package.load(path)
+        assert not marker.exists()
+
+
+def test_a_target_outside_the_list_is_refused_in_a_store() -> None:
+    description = {"features": {"_target_": "os.getcwd"}, "detector": {}}
+    with pytest.raises(LangidError, match=r"_target_=os\.getcwd: refused"):
+        build_front_end(description)
+
+
+@pytest.mark.parametrize("key", ["model", "features", "classes"])
+@pytest.mark.parametrize("value", ["text", 3, {}, None])
+def test_a_nonsensical_description_raises_no_other_error(
+    changed: Callable[..., Path], key: str, value: Any
+) -> None:
+    path = changed(lambda held: held.update({key: value}))
+    with pytest.raises(LangidError, match=r"changed\.ckpt"):
+        package.load(path)
+
+
+@pytest.mark.parametrize("key", ["model", "split", "silence", "fingerprint", "classes"])
+def test_an_incomplete_description_is_refused(changed: Callable[..., Path], key: str) -> None:
+    path = changed(lambda held: held.pop(key))
+    with pytest.raises(LangidError, match=f"its description has no {key}"):
+        package.load(path)
+
+
+def test_weights_of_another_size_are_refused(changed: Callable[..., Path]) -> None:
+    path = changed(lambda held: held["model"]["network"].update(units=25))
+    with pytest.raises(LangidError, match="do not fit"):
+        package.load(path)
+
+
+def test_a_wrong_argument_is_answered_with_the_accepted_ones() -> None:
+    config = {"_target_": "langid.networks.recurrent.GRU", "unitss": 5}
+    with pytest.raises(LangidError, match=r"GRU takes no unitss; accepted are bins, .*units"):
+        build(config, bins=3, num_classes=2)
+
+
+def test_a_refused_value_is_told_in_one_line() -> None:
+    config = {"_target_": "langid.networks.recurrent.GRU", "units": 0}
+    with pytest.raises(LangidError, match="GRU: units=0: accepted are 1 and more"):
+        build(config, bins=3, num_classes=2)
+
+
+def test_the_place_of_a_bad_target_is_named() -> None:
+    good = {"_target_": "torch.optim.Adam"}
+    bad = {"a": [good, {"b": copy.deepcopy(good) | {"_target_": "os.system"}}]}
+    with pytest.raises(LangidError, match=r"^a\[1\]\.b\._target_=os\.system: refused"):
+        check_targets(bad)

@@ -1,0 +1,30 @@
+"""Tests of langid/training/scores.py."""
+
+import torch
+
+from langid.training.scores import UtteranceScores
+
+
+def test_mean_over_speech_frames_of_all_pieces() -> None:
+    scores = UtteranceScores(units=4, num_languages=2)
+    posteriors = torch.tensor(
+        [[[1.0, 0.0], [0.5, 0.5], [0.2, 0.8]], [[0.4, 0.6], [0.3, 0.7], [0.9, 0.1]]]
+    )
+    speech = torch.tensor([[True, False, True], [True, True, False]])
+    scores.update(posteriors, speech, torch.tensor([2, 0]))
+    # another piece of utterance 2, twice in one batch, and one of utterance 3 without speech
+    speech = torch.tensor([[True, True, True], [False, False, False]])
+    scores.update(posteriors, speech, torch.tensor([2, 3]))
+    scores.update(posteriors[[1, 1]], torch.ones(2, 3).bool(), torch.tensor([2, 2]))
+    seen, means = scores.compute()
+    assert seen.tolist() == [0, 2]
+    first = (1.0 + 0.2 + 1.0 + 0.5 + 0.2 + 2 * (0.4 + 0.3 + 0.9)) / 11
+    expected = torch.tensor([[0.35, 0.65], [first, 1 - first]], dtype=torch.float64)
+    torch.testing.assert_close(means, expected, atol=1e-6, rtol=0)
+
+
+def test_reset_forgets() -> None:
+    scores = UtteranceScores(2, 2)
+    scores.update(torch.ones(1, 3, 2), torch.ones(1, 3).bool(), torch.tensor([1]))
+    scores.reset()
+    assert scores.compute()[0].tolist() == []
