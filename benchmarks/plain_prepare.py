@@ -48,7 +48,7 @@ def courses(path: Path) -> float:
     import numpy as np
 
     samples, _ = librosa.load(path, sr=SAMPLE_RATE)
-    intervals = librosa.effects.split(samples, top_db=50)
+    intervals = librosa.effects.split(samples, top_db=50)  # type: ignore[attr-defined]
     speech = np.concatenate([samples[start:stop] for start, stop in intervals])
     librosa.feature.mfcc(y=speech, sr=SAMPLE_RATE, n_mfcc=64, n_fft=400, hop_length=160)
     return len(samples) / SAMPLE_RATE
@@ -57,8 +57,7 @@ def courses(path: Path) -> float:
 def run_plain(paths: list[Path], processes: int) -> dict[str, float]:
     """Return frames and seconds of the joblib loop, the start of its processes included."""
     import joblib
-
-    from plain_prepare import plain as by_name  # workers import it instead of unpickling the code
+    from plain_prepare import plain as by_name  # so that workers import it: __main__ is pickled
 
     started = time.perf_counter()
     frames = sum(joblib.Parallel(n_jobs=processes)(joblib.delayed(by_name)(path) for path in paths))
@@ -66,7 +65,7 @@ def run_plain(paths: list[Path], processes: int) -> dict[str, float]:
 
 
 def run_courses(paths: list[Path]) -> dict[str, float]:
-    """Return seconds of audio and of work in one process, after a warm-up that compiles numba's part."""
+    """Return seconds of audio and of work, after a warm-up in which numba compiles its part."""
     for path in paths[:5]:
         courses(path)
     started = time.perf_counter()
@@ -83,9 +82,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="take only each n-th clip")
     options = parser.parse_args()
     paths = clips_of(options.release)[:: options.every]
-    result = (
-        run_plain(paths, options.processes) if options.way == "plain" else run_courses(paths)
-    )
+    result = run_plain(paths, options.processes) if options.way == "plain" else run_courses(paths)
     print(json.dumps(result))
     return 0
 

@@ -77,7 +77,7 @@ def _peak_gb(status: str) -> float:
 
 def timed(command: Sequence[object]) -> Run:
     """Run a command to its end and return what it took; raises where it fails."""
-    single = {"OMP_NUM_THREADS": "1"} if "courses" in command else {}
+    single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if "courses" in command else {}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -86,7 +86,7 @@ def timed(command: Sequence[object]) -> Run:
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        env=os.environ | single | {"OPENBLAS_NUM_THREADS": "1"} if single else None,
+        env=os.environ | single,
     )
     memory = PeakMemory(process.pid)
     memory.start()
@@ -102,6 +102,13 @@ def timed(command: Sequence[object]) -> Run:
     return Run(wall_s, cpu_s, memory.peak_gb or largest_gb, output)
 
 
+def durations_of(manifest: Path) -> list[float]:
+    """Return the seconds of every clip of a manifest that ``langid prepare`` wrote."""
+    with open(manifest, encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [float(row["duration_s"]) for row in rows]
+
+
 def measure(release: Path, rounds: int, processes: int, every: int) -> Rounds:
     """Run the three ways in turn, after one round of langid and the plain loop to warm up."""
     result = Rounds()
@@ -112,8 +119,7 @@ def measure(release: Path, rounds: int, processes: int, every: int) -> Rounds:
                 [sys.executable, "-m", "langid", "prepare", "corpus=common_voice",
                  f"corpus.root={release}", f"store={store}", f"workers={processes}"]
             )  # fmt: skip
-            with open(store.with_name("sample.manifest.tsv"), encoding="utf-8", newline="") as file:
-                durations = [float(row["duration_s"]) for row in csv.DictReader(file, delimiter="\t")]
+            durations = durations_of(store.with_name("sample.manifest.tsv"))
         reference = [sys.executable, HERE / "plain_prepare.py"]
         plain = timed([*reference, "plain", release, "--processes", processes])
         print(f"round {number}: langid {run.wall_s:.1f} s, plain loop {plain.wall_s:.1f} s", end="")
@@ -184,12 +190,13 @@ def main() -> int:
     parser.add_argument("--data", default=default, help=f"folder that holds {RELEASE} ({default})")
     parser.add_argument("--rounds", type=int, default=3, help="rounds that count (3)")
     parser.add_argument("--processes", type=int, default=2, help="processes of each (2)")
-    parser.add_argument("--every", type=int, default=8, help="the courses' way takes each n-th clip (8)")
+    parser.add_argument("--every", type=int, default=8, help="clip of the courses' way (each 8th)")
     options = parser.parse_args()
     release = Path(options.data).expanduser().resolve() / RELEASE
     if not release.is_dir():
         parser.error(f"{release}: no such folder; give the one that holds {RELEASE} by --data")
-    return report(measure(release, options.rounds, options.processes, options.every), options.processes)
+    rounds = measure(release, options.rounds, options.processes, options.every)
+    return report(rounds, options.processes)
 
 
 if __name__ == "__main__":

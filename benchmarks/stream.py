@@ -1,9 +1,10 @@
 """Real-time factor from PCM to posteriors of a streaming GRU 200, on one thread.
 
 Time is that of StreamingIdentifier.feed, wrapper and running decision included, on 16-bit samples,
-frame by frame (160 samples a call) and in chunks of 100 ms, of the exported ONNX file under
-onnxruntime and of eager PyTorch (TorchModel) in the same run. The three take turns; the median of
-their rounds counts. Weights are random and the sound is synthetic: neither changes the work.
+frame by frame (160 samples a call) and in chunks of 100 ms: the exported ONNX file under
+onnxruntime, against eager PyTorch (TorchModel) frame by frame in the same run. The three take
+turns; the median of their rounds counts. Weights are random and the sound is synthetic: neither
+changes the work.
 """
 
 import argparse
@@ -33,8 +34,8 @@ FRAME_LIMIT, CHUNK_LIMIT = 0.012, 0.006
 
 def random_identifier() -> LanguageIdentifier:
     """Return the GRU 200 of ``experiment=gru`` for three languages, with random weights."""
-    configs = [compose("train", ["experiment=gru", "store=-"]), compose("prepare", ["corpus=folders"])]
-    train, prepare = configs
+    train = compose("train", ["experiment=gru", "store=-"])
+    prepare = compose("prepare", ["corpus=folders"])
     return build_identifier(
         {
             "classes": ["English", "Hindi", "Mandarin"],

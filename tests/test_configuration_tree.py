@@ -20,7 +20,13 @@ OPTIONS = [
     for path in sorted((CONF / group).glob("*.yaml"))
 ]
 # Keys that a command line must give.
-GIVEN = {"store": "s.h5", "checkpoint": "c.ckpt", "output": "o", "model": "m.onnx", "audio": "a.wav"}
+GIVEN = {
+    "store": "s.h5",
+    "checkpoint": "c.ckpt",
+    "output": "o",
+    "model": "m.onnx",
+    "audio": "a.wav",
+}
 
 
 @pytest.fixture(autouse=True)

@@ -94,6 +94,8 @@ def test_a_wrong_arrow_is_seen(file: str, line: str) -> None:
 
 def test_root_files_know_no_room_at_import() -> None:
     """The package itself loads nothing: torch comes with the first call that needs it."""
-    check = "import sys, langid, langid.errors; print(sorted(m for m in sys.modules if 'torch' in m))"
+    check = (
+        "import sys, langid, langid.errors; print(sorted(m for m in sys.modules if 'torch' in m))"
+    )
     result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr

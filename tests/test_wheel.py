@@ -71,5 +71,5 @@ assert main(["stream", "model=absent.onnx", "audio=a.wav"]) == 2
     )
     assert result.returncode == 0, result.stderr
     assert "absent.onnx: no such file" in result.stderr
-    assert "experiment      gru" in result.stdout
+    assert "silence\n    keep" in result.stdout
     assert list(tmp_path.iterdir()) == []

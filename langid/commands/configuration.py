@@ -1,6 +1,7 @@
 """Where the Hydra tree lies, and clear words for what is wrong with an override."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
             f"{error}; expected KEY=VALUE, in quotes where it holds [ ] or blanks"
         ) from None
     values = [_single(override) for override in overrides]
+    _check_groups(command, values)
     try:
         config = compose(command, values)
     except (ConfigCompositionException, ValueError) as error:  # ValueError: GROUP=null
@@ -63,11 +65,39 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
     _check_kinds(command, config)
 
 
+def groups(command: str) -> dict[str, str]:
+    """Return the groups of a command with the option that each has by default."""
+    text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")
+    return dict(re.findall(r"^  - (\w+): (\S+)$", text, re.MULTILINE))
+
+
+def options(command: str, group: str) -> dict[str, Path]:
+    """Return the options of a group and their files."""
+    return {path.stem: path for path in sorted((tree(command) / group).glob("*.yaml"))}
+
+
+def _check_groups(command: str, values: list[str]) -> None:
+    """Raise LangidError for an option that a group does not have, and for a group left open."""
+    given = dict(value.lstrip("+~").partition("=")[::2] for value in values)
+    for group, default in groups(command).items():
+        names = list(options(command, group))
+        choice = given.get(group, default)
+        if choice == "???":
+            raise LangidError(f"langid {command} needs {group}: add {group}={' or '.join(names)}")
+        if choice not in (*names, "null"):
+            raise LangidError(
+                f"{group}={choice}: no such option. Accepted for {group} are: {', '.join(names)}"
+                f"{_nearest(choice, names)}"
+            )
+
+
 def _check_kinds(command: str, config: DictConfig) -> None:
     """Raise LangidError where a key of the command itself holds another kind than its default."""
     defaults = OmegaConf.load(tree(command) / f"{command}.yaml")
     assert isinstance(defaults, DictConfig)
     for key in set(defaults) & set(config):
+        if OmegaConf.is_interpolation(defaults, key):
+            continue
         value = config[key]
         if OmegaConf.is_missing(defaults, key):
             lists = isinstance(value, ListConfig) and (command, key) in TAKE_LISTS
@@ -117,12 +147,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _accepted(command: str, config: DictConfig, value: str) -> str:
-    """List the options of a group, or the keys at the deepest level that exists."""
-    key, _, choice = value.lstrip("+~").partition("=")
-    folder = tree(command) / key.replace(".", "/")
-    if folder.is_dir():
-        options = sorted(path.stem for path in folder.glob("*.yaml"))
-        return f"Accepted for {key} are: {', '.join(options)}{_nearest(choice, options)}"
+    """List the keys at the deepest level that exists."""
+    key = value.lstrip("+~").partition("=")[0]
     node: Any = config
     path = key.split(".")
     while len(path) > 1 and isinstance(node, DictConfig) and path[0] in node:

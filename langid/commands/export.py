@@ -3,7 +3,7 @@
 Before the file gets its name it is compared with PyTorch on real speech: clips of the store that
 the model was trained on, or the files of audio=. A model that cannot be streamed is refused.
 
-examples:
+Examples:
   langid export checkpoint=runs/gru/best.ckpt output=model.onnx
   langid export checkpoint=runs/gru/best.ckpt output=model.onnx 'audio=[clip.wav]'
 """
@@ -47,9 +47,11 @@ def run(config: DictConfig) -> int:
 
 
 def _check_place(output: Path) -> None:
-    """Make the folder of the file; raise LangidError, before any work, where it cannot be written."""
+    """Make the folder of the file, before any work; raise LangidError where that cannot be."""
     if output.is_dir():
-        raise LangidError(f"output={output}: is a folder; expected a file, output={output}/NAME.onnx")
+        raise LangidError(
+            f"output={output}: is a folder; expected a file, output={output}/NAME.onnx"
+        )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output.parent):

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from langid import __version__
-from langid.commands.configuration import check_overrides, tree
+from langid.commands.configuration import check_overrides, groups, options, tree
 from langid.errors import LangidError
 
 COMMANDS = ("prepare", "train", "evaluate", "export", "stream", "predict")
@@ -71,7 +71,9 @@ def _run(command: str, overrides: list[str]) -> int:
     for flag in flags:
         if flag not in accepted:
             words = ", ".join((*accepted, "--help"))
-            raise LangidError(f"langid {command} takes no {flag}; accepted are KEY=VALUE and {words}")
+            raise LangidError(
+                f"langid {command} takes no {flag}; accepted are KEY=VALUE and {words}"
+            )
     _register_resolvers()
     check_overrides(command, [item for item in overrides if item not in flags])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
@@ -123,18 +125,18 @@ def _help(command: str) -> str:
     """Return a command's help: its module's documentation, and its keys from its YAML."""
     text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")
     keys = re.findall(r"^(\w+): (.+?)  # (.+)$", text, re.MULTILINE)
-    groups = re.findall(r"^  - (\w+): (\S+)$", text, re.MULTILINE)
     lines = [f"langid {command}: {_documentation(command)}", "", "keys:"]
     for key, default, meaning in keys:
         shown = "needed" if default == "???" else "" if "$" in default else f"default {default}"
         lines.append(f"  {key:16}{meaning}{f' ({shown})' if shown else ''}")
-    if groups:
+    if groups(command):
         lines += ["", "groups (GROUP=OPTION, then GROUP.KEY=VALUE):"]
-    for group, default in groups:
+    for group, default in groups(command).items():
         lines.append(f"  {group}{' (needed)' if default == '???' else ''}")
-        for path in sorted((tree(command) / group).glob("*.yaml")):
-            name = f"{path.stem} (default)" if path.stem == default != "default" else path.stem
-            lines.append(f"    {name:25} {', '.join(_keys(OmegaConf.to_container(OmegaConf.load(path))))}".rstrip())
+        for option, path in options(command, group).items():
+            name = f"{option} (default)" if option == default != "default" else option
+            taken = ", ".join(_keys(OmegaConf.to_container(OmegaConf.load(path))))
+            lines.append(f"    {name:25} {taken}".rstrip())
     if command == "train":
         lines += ["", "-m runs a sweep: one job for each combination of KEY=A,B,C."]
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 A file that cannot be used is reported, the others are still heard, and the exit code is 1.
 
-examples:
+Examples:
   langid predict model=model.onnx audio=clip.mp3
   langid predict model=model.onnx 'audio=[a.wav,b.flac]' json=true
 """

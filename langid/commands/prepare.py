@@ -3,9 +3,9 @@
 Killed at any moment, the same command goes on where it was. Files that cannot be used are listed
 with the reason in STORE.skipped.tsv.
 
-examples:
-  langid prepare corpus=common_voice corpus.root=cv-corpus-6.1-2020-12-11 'corpus.locales=[en,hi,zh-CN]' store=trio.h5
-  langid prepare corpus=folders corpus.root=recordings store=trio.h5 add=true
+Examples:
+  langid prepare corpus=common_voice corpus.root=cv-corpus 'corpus.locales=[en,hi,zh-CN]' store=a.h5
+  langid prepare corpus=folders corpus.root=recordings store=a.h5 add=true
 """
 
 import os
@@ -58,7 +58,7 @@ def run(config: DictConfig) -> int:
 
 def _plain(reader: Any) -> dict[str, Any]:
     """Return what identifies a reader: its arguments, with paths made absolute."""
-    plain = {}
+    plain: dict[str, Any] = {}
     for key, value in vars(reader).items():
         if isinstance(value, list):
             plain[key] = [item if isinstance(item, str) else str(item) for item in value]

@@ -2,7 +2,7 @@
 
 Runs on onnxruntime and numpy alone, on one thread.
 
-examples:
+Examples:
   langid stream model=model.onnx audio=clip.mp3
   langid stream model=model.onnx audio=clip.mp3 interval_s=0.5 json=true
 """

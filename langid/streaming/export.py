@@ -47,8 +47,8 @@ def export_onnx(
         worst = max(differences.values())
         if not worst <= TOLERANCE:
             raise LangidError(
-                f"{path}: not written, the exported graph differs from PyTorch by {worst:.1e} on real"
-                f" speech; accepted is {TOLERANCE:.0e} ({differences})"
+                f"{path}: not written, the exported graph differs from PyTorch by {worst:.1e} on"
+                f" real speech; accepted is {TOLERANCE:.0e} ({differences})"
             )
         os.replace(partial, path)
     finally:
@@ -123,7 +123,7 @@ def _declare_shapes(model: onnx.ModelProto, module: StreamingModule) -> None:
     state = [[*tensor.shape[1:]] for tensor in module.initial_state(1)]
     languages = len(module.identifier.classes)
     hop = module.front_end.hop_samples
-    shapes = {
+    shapes: dict[str, list[str | int]] = {
         "samples": ["streams", f"{hop}*frames"],
         "posteriors": ["streams", "frames", languages],
         "speech": ["streams", "frames"],

@@ -10,6 +10,7 @@ import pytest
 
 import langid.data.prepare
 from langid.commands.main import COMMANDS, main
+from langid.data.shard import write_shard
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -23,9 +24,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
-def test_help_lists_all_commands(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_help_lists_all_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     for command in COMMANDS:
@@ -37,7 +36,10 @@ def test_help_lists_all_commands(
     ("command", "keys"),
     [
         ("prepare", ["store", "add", "min_duration_s", "workers", "common_voice", "locales"]),
-        ("train", ["store", "output", "resume", "seed", "units", "class_weights", "fraction", "-m"]),
+        (
+            "train",
+            ["store", "output", "resume", "seed", "units", "class_weights", "fraction", "-m"],
+        ),
         ("evaluate", ["checkpoint", "store", "output", "part", "corpora", "workers"]),
         ("export", ["checkpoint", "output", "audio"]),
         ("stream", ["model", "audio", "interval_s", "json"]),
@@ -184,7 +186,6 @@ def test_an_interrupted_prepare_exits_130_and_resumes(
     store = tmp_path / "again.h5"
     command = ["prepare", "corpus=manifest", f"corpus.path={real_manifest}", f"store={store}"]
     written: list[Path] = []
-    write_shard = langid.data.prepare.write_shard
 
     def interrupted(path: Path, *arguments: Any) -> int:
         if len(written) == 2:

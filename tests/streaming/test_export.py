@@ -85,7 +85,7 @@ def test_speech_of_the_graph_is_speech_of_the_front_end(
         _, speech, _ = model.run(whole, model.initial_state(1))
         assert speech.dtype == bool
         np.testing.assert_array_equal(speech, expected)
-        assert 0 < speech.sum()
+        assert speech.sum() > 0
 
 
 def test_batch_of_streams_equals_single_streams(
@@ -108,9 +108,7 @@ def test_batch_of_streams_equals_single_streams(
 def test_declared_shapes_are_dynamic(exported: Exported) -> None:
     graph = onnx.load(exported.path).graph
     shapes = {
-        value.name: [
-            axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim
-        ]
+        value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.output)
     }
     assert shapes.pop("samples") == ["streams", "160*frames"]

@@ -89,11 +89,11 @@ def test_no_decision_before_any_speech(stream: StreamingIdentifier) -> None:
 
 
 def test_integers_of_16_bit_equal_floats(stream: StreamingIdentifier, clip: np.ndarray) -> None:
-    integers = np.round(clip * 32767).astype(np.int16)
+    integers: np.ndarray = np.round(clip * 32767).astype(np.int16)
     heard = stream.feed(integers)
     for dtype in (np.float32, np.float64):
         stream.reset()
-        np.testing.assert_array_equal(stream.feed(integers.astype(dtype) / 32768), heard)
+        np.testing.assert_array_equal(stream.feed(np.divide(integers, 32768, dtype=dtype)), heard)
 
 
 NAN, INFINITY = np.array([0.1, np.nan]), np.array([0.1, np.inf], np.float32)

@@ -1,0 +1,87 @@
+"""langid predict: a line per file; bad files do not stop the others."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from langid.commands.main import main
+from langid.signal.audio import read_audio
+
+
+@pytest.fixture(scope="module")
+def files(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("files")
+    speech = read_audio(real_clips[0], 8000)
+    paths = {
+        name: folder / f"{name}.wav"
+        for name in ("text", "empty", "nan", "loud", "stereo", "silent", "none")
+    }
+    paths["text"].write_text("this is no audio")
+    paths["empty"].write_bytes(b"")
+    soundfile.write(paths["nan"], np.full(16000, np.nan), 16000, subtype="FLOAT")
+    soundfile.write(paths["loud"], np.full(16000, 1e20), 16000, subtype="FLOAT")
+    soundfile.write(paths["stereo"], np.stack([speech, speech], 1), 8000)
+    soundfile.write(paths["silent"], np.zeros(16000), 16000)
+    soundfile.write(paths["none"], np.zeros(0), 16000)
+    return paths | {"absent": folder / "absent.wav", "real": real_clips[0]}
+
+
+def run(model: Path, *paths: Path, json_lines: bool = False) -> int:
+    audio = ",".join(map(str, paths))
+    extra = ["json=true"] if json_lines else []
+    return main(["predict", f"model={model}", f"audio=[{audio}]", *extra])
+
+
+def test_bad_files_are_reported_and_the_others_heard(
+    model_path: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = [files[name] for name in ("text", "empty", "nan", "loud", "absent")]
+    assert run(model_path, files["real"], *bad, files["stereo"]) == 1
+    captured = capsys.readouterr()
+    labels = [line.split("\t") for line in captured.out.splitlines()]
+    assert [Path(path) for _, _, path in labels] == [files["real"], files["stereo"]]
+    assert all(label in ("English", "Hindi", "Mandarin") for label, _, _ in labels)
+    reasons = captured.err.splitlines()
+    assert [line.count(str(path)) for line, path in zip(reasons, bad, strict=True)] == [1] * 5
+    for line, reason in zip(
+        reasons,
+        ("cannot be decoded", "0 bytes", "not finite", "full scale 1", "no such file"),
+        strict=True,
+    ):
+        assert reason in line
+
+
+def test_good_files_exit_with_0_and_json_holds_the_posteriors(
+    model_path: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("real", "stereo", "silent", "none")
+    assert run(model_path, *(files[name] for name in names), json_lines=True) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["audio"] for line in lines] == [str(files[name]) for name in names]
+    for line in lines[:2]:
+        assert sum(line["posteriors"].values()) == pytest.approx(1, abs=1e-5)
+        assert line["label"] == max(line["posteriors"], key=line["posteriors"].get)
+    for line in lines[2:]:  # nobody spoke
+        assert line["label"] is None
+        assert line["speech_s"] == 0
+
+
+def test_a_file_is_heard_alike_whatever_came_before(
+    model_path: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model_path, files["real"]) == 0
+    alone = capsys.readouterr().out
+    assert run(model_path, files["loud"], files["stereo"], files["real"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == alone.strip()
+
+
+def test_a_single_path_and_an_empty_list(
+    model_path: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", f"model={model_path}", f"audio={files['real']}"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert main(["predict", f"model={model_path}", "audio=[]"]) == 2
+    assert "expected a file, or a list of files" in capsys.readouterr().err
