@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 # One thread a process: two test processes with two threads each would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
 
 from langid.commands.main import main  # noqa: E402
 from langid.corpora.common_voice import CommonVoice  # noqa: E402

@@ -29,7 +29,9 @@ from langid.signal.features import LogMel
 
 def command_lines() -> list[str]:
     """Return every whole ``langid COMMAND KEY=VALUE`` line of the README's blocks and tables."""
-    lines = re.findall(r"(?:^    |`)(langid (?:%s) [^`\n]*=[^`\n]*)" % "|".join(COMMANDS), README, re.M)
+    lines = re.findall(
+        r"(?:^    |`)(langid (?:%s) [^`\n]*=[^`\n]*)" % "|".join(COMMANDS), README, re.M
+    )
     return sorted({line.split("  #")[0].strip() for line in lines})
 
 
@@ -48,7 +50,9 @@ def test_commands_compose(line: str) -> None:
 
 def extension(path: str) -> str:
     """Return the README's block that begins with the comment ``# path``."""
-    match = re.search(rf"^    # {re.escape(path)}.*\n((?:    .*\n|\n)+?)(?=\n    #|\n\S|\Z)", README, re.M)
+    match = re.search(
+        rf"^    # {re.escape(path)}.*\n((?:    .*\n|\n)+?)(?=\n    #|\n\S|\Z)", README, re.M
+    )
     assert match is not None, path
     return textwrap.dedent(match.group(1))
 
