@@ -22,7 +22,7 @@ BEST, TEST, MODEL = RUN / "checkpoints" / "best.ckpt", FOLDER / "test", FOLDER /
 NEXT = (
     "langid prepare corpus=common_voice corpus.root=DIR 'corpus.locales=[en,hi,zh-CN]' store=cv.h5",
     "langid train experiment=gru store=cv.h5 output=runs/first",
-    "langid evaluate checkpoint=runs/first/checkpoints/best.ckpt store=cv.h5 output=runs/first/test",
+    "langid evaluate checkpoint=runs/first/checkpoints/best.ckpt store=cv.h5 output=test",
 )
 console = Console()
 

@@ -27,12 +27,14 @@ class Rate(ProgressColumn):
 
 def progress(description: str, unit: str) -> Progress:
     """Return a progress bar with a rate in ``unit`` per second and the time that remains."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn(description),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(unit),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,  # in a log file a bar is noise
     )

@@ -29,9 +29,8 @@ from langid.signal.features import LogMel
 
 def command_lines() -> list[str]:
     """Return every whole ``langid COMMAND KEY=VALUE`` line of the README's blocks and tables."""
-    lines = re.findall(
-        r"(?:^    |`)(langid (?:%s) [^`\n]*=[^`\n]*)" % "|".join(COMMANDS), README, re.M
-    )
+    verbs = "|".join(COMMANDS)
+    lines = re.findall(rf"(?:^    |`)(langid (?:{verbs}) [^`\n]*=[^`\n]*)", README, re.MULTILINE)
     return sorted({line.split("  #")[0].strip() for line in lines})
 
 

@@ -101,7 +101,8 @@ def _check_kinds(command: str, config: DictConfig) -> None:
         value = config[key]
         if OmegaConf.is_missing(defaults, key):
             lists = isinstance(value, ListConfig) and (command, key) in TAKE_LISTS
-            right, expected = isinstance(value, str) or lists, "a path"
+            named = isinstance(value, str | int) and not isinstance(value, bool)  # a folder 2026
+            right, expected = named or lists, "a path"
         elif isinstance(defaults[key], bool):
             right, expected = isinstance(value, bool), "true or false"
         elif isinstance(defaults[key], int):

@@ -28,9 +28,9 @@ def run(config: DictConfig) -> int:
     from langid.streaming.streaming_module import StreamingModule
     from langid.training.checkpoint import load_identifier
 
-    output = Path(config.output).expanduser()
+    output = Path(str(config.output)).expanduser()
     _check_place(output)
-    identifier = load_identifier(Path(config.checkpoint))
+    identifier = load_identifier(Path(str(config.checkpoint)))
     StreamingModule(identifier)  # refuses what cannot be streamed before any work is done
     clips = _clips(config.audio, identifier.description, identifier.front_end.sample_rate)
     differences = export_onnx(identifier, output, clips)

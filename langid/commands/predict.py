@@ -23,7 +23,7 @@ def run(config: DictConfig) -> int:
     paths = list(config.audio) if isinstance(config.audio, ListConfig) else [config.audio]
     if not paths:
         raise LangidError("audio=[]: expected a file, or a list of files")
-    stream = StreamingIdentifier.load(config.model)
+    stream = StreamingIdentifier.load(str(config.model))
     failed = 0
     for path in paths:
         try:

@@ -26,7 +26,7 @@ from langid.training.checkpoint import build, build_front_end
 
 def run(config: DictConfig) -> int:
     """Prepare the store and print what is in it."""
-    store = Path(os.path.abspath(Path(config.store).expanduser()))
+    store = Path(os.path.abspath(Path(str(config.store)).expanduser()))
     if store.suffix not in (".h5", ".hdf5"):
         raise LangidError(f"store={config.store}: expected a name that ends in .h5")
     description: dict[str, Any] = {

@@ -25,11 +25,11 @@ def run(config: DictConfig) -> int:
     """Stream the file and print the running decision."""
     if not config.interval_s > 0:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
-    stream = StreamingIdentifier.load(config.model)
+    stream = StreamingIdentifier.load(str(config.model))
     hop, rate = stream.hop_samples, stream.sample_rate
     interval = max(1, round(config.interval_s * rate / hop)) * hop
     left, busy_s = interval, 0.0  # samples until the next line, time spent in the model
-    for block in read_blocks(config.audio, rate, READ_S):
+    for block in read_blocks(str(config.audio), rate, READ_S):
         while len(block):
             chunk, block = np.split(block, [min(left, round(FEED_S * rate))])
             began = time.perf_counter()

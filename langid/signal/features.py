@@ -100,8 +100,8 @@ class LogMel(Features):
         """Return the power spectrum ``(batch, time, n_fft // 2 + 1)`` of windowed frames.
 
         Two matrix products on the even and odd halves of the frame around its centre: half the cost
-        of a full transform, and the same rounding in PyTorch and in an exported graph, which has no
-        FFT. (An FFT in PyTorch would be faster, but the logarithm makes its other rounding visible.)
+        of a full transform, and the same rounding in PyTorch and in an exported graph. An FFT would
+        be faster here, but a graph has none, and the logarithm makes different rounding visible.
         """
         half = self.window_samples // 2
         after = frames[..., half:]

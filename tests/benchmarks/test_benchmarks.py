@@ -39,10 +39,10 @@ def test_a_benchmark_starts_from_any_folder(tmp_path: Path) -> None:
 
 # Arguments of a benchmark's figures(), and which of its figures does not hold.
 CASES = [
-    ("prepare", (12.0, 10.0, 1.0, 100.0, 10_000.0, 2), None),
-    ("prepare", (12.6, 10.0, 1.0, 100.0, 10_000.0, 2), 0),
-    ("prepare", (12.0, 10.0, 1.6, 100.0, 10_000.0, 2), 1),
-    ("prepare", (12.0, 10.0, 1.0, 200.0, 10_000.0, 2), 2),
+    ("prepare", (12.0, 10.0, 1.0, 400.0, 150.0), None),
+    ("prepare", (12.6, 10.0, 1.0, 400.0, 150.0), 0),
+    ("prepare", (12.0, 10.0, 1.6, 400.0, 150.0), 1),
+    ("prepare", (12.0, 10.0, 1.0, 400.0, 170.0), 2),
     ("train_step", (1.09, 1.0), None),
     ("train_step", (1.11, 1.0), 0),
     ("stream", (0.011, 0.005, 0.03), None),

@@ -290,7 +290,7 @@ def test_a_failing_job_of_a_sweep_does_not_take_the_others(
         ("model.network.units=0", "units=0: accepted are 1 and more"),
         ("data.batch_size=0", "data.batch_size=0: accepted are 1 and more"),
         ("seed=-1", "seed=-1: accepted are whole numbers"),
-        ("seed=null", "seed=None: accepted are whole numbers"),
+        ("seed=null", "seed=None: expected a whole number"),
         ("callbacks.best.monitor=val/los", "trainer or callbacks: "),
         ("resume=nowhere/checkpoints/last.ckpt", "last.ckpt: no such file"),
     ],
