@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from langid.errors import LangidError
 
 COLUMNS = (
@@ -125,8 +123,3 @@ class ManifestFile:
         if cells.get("split", "") not in SPLITS:
             return f"split is {cells['split']!r}; accepted are train, validation, test or nothing"
         return ""
-
-
-def to_frame(rows: list[dict[str, str]]) -> pd.DataFrame:
-    """Return rows of a manifest as a table with ``COLUMNS``."""
-    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -15,7 +15,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from langid.corpora.manifest import COLUMNS
 from langid.data.disk import Disk
@@ -67,6 +66,8 @@ class FeatureStore:
             raise LangidError(
                 f"store={self.path}: incomplete ({error}); run langid prepare again"
             ) from error
+        import pandas as pd  # the processes of prepare write shards and never need it
+
         self.utterances = pd.DataFrame(columns, columns=list(COLUMNS), dtype=object)
         rows = len(self.utterances)
         if len(offsets) != rows + 1 or (shape[0],) != speech or offsets[-1] != shape[0]:

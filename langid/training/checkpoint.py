@@ -6,7 +6,7 @@ import pickle
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from hydra.errors import InstantiationException
@@ -15,8 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from langid.errors import LangidError
 from langid.signal.front_end import FrontEnd
-from langid.training.identifier import LanguageIdentifier
 from langid.training.run_record import SCHEMA
+
+if TYPE_CHECKING:  # Lightning takes seconds to import, and langid prepare builds without it
+    from langid.training.identifier import LanguageIdentifier
 
 # Classes that configuration may name, be it from the command line, a store or a checkpoint.
 ALLOWED_TARGETS = re.compile(
@@ -133,7 +135,7 @@ def _unreadable(path: Path, error: Exception) -> LangidError:
     )
 
 
-def load_identifier(path: Path) -> LanguageIdentifier:
+def load_identifier(path: Path) -> "LanguageIdentifier":
     """Return the trained identifier of a checkpoint, in evaluation mode on the CPU."""
     checkpoint = read_checkpoint(path)
     description = checkpoint["langid"]
@@ -155,7 +157,7 @@ def build_front_end(description: dict[str, Any]) -> FrontEnd:
     return FrontEnd(features, build(description["detector"], hop_samples=features.hop_samples))
 
 
-def build_identifier(description: dict[str, Any], **training: Any) -> LanguageIdentifier:
+def build_identifier(description: dict[str, Any], **training: Any) -> "LanguageIdentifier":
     """Return an untrained identifier; ``training`` is its loss, optimiser and scheduler."""
     front_end = build_front_end(description)
     outputs = len(description["classes"]) + (description["silence"] == "label")

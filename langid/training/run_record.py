@@ -5,10 +5,12 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langid import __version__
-from langid.data.datamodule import LanguageDataModule
+
+if TYPE_CHECKING:  # Lightning takes seconds to import, and langid prepare does without it
+    from langid.data.datamodule import LanguageDataModule
 
 SCHEMA = "langid-checkpoint-1"
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
@@ -20,7 +22,7 @@ def versions() -> dict[str, str]:
     return own | {name: version(name) for name in LIBRARIES}
 
 
-def describe(config: dict[str, Any], data: LanguageDataModule) -> dict[str, Any]:
+def describe(config: dict[str, Any], data: "LanguageDataModule") -> dict[str, Any]:
     """Return the plain data that makes a checkpoint complete, from resolved configuration."""
     return {
         "schema": SCHEMA,
