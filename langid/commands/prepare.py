@@ -10,18 +10,18 @@ Examples:
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from langid.corpora.manifest import SKIPPED_COLUMNS, Manifest, read_rows
-from langid.data.prepare import Request, beside, default_workers, prepare
-from langid.data.store import FeatureStore
+from langid.data.workers import default_workers, start_workers
 from langid.errors import LangidError
-from langid.training.checkpoint import build, build_front_end
+
+if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
+    from langid.corpora.manifest import Manifest
+    from langid.data.store import FeatureStore
 
 
 def run(config: DictConfig) -> int:
@@ -29,6 +29,15 @@ def run(config: DictConfig) -> int:
     store = Path(os.path.abspath(Path(str(config.store)).expanduser()))
     if store.suffix not in (".h5", ".hdf5"):
         raise LangidError(f"store={config.store}: expected a name that ends in .h5")
+    workers = config.workers if config.workers is not None else default_workers()
+    if not isinstance(workers, int) or workers < 1:
+        raise LangidError(f"workers={workers}: accepted are 1 and more")
+    existed = store.exists()
+    started = start_workers(1 if existed and not config.add else workers)
+
+    from langid.data.prepare import Request, prepare
+    from langid.training.checkpoint import build, build_front_end
+
     description: dict[str, Any] = {
         "features": OmegaConf.to_container(config.features, resolve=True),
         "detector": OmegaConf.to_container(config.detector, resolve=True),
@@ -36,10 +45,7 @@ def run(config: DictConfig) -> int:
     front_end = build_front_end(description)
     reader = build(config.corpus)
     manifest: Manifest = reader.read()
-    workers = config.workers if config.workers is not None else default_workers()
-    if not isinstance(workers, int) or workers < 1:
-        raise LangidError(f"workers={workers}: accepted are 1 and more")
-    existed = store.exists()
+    list(started)
     result = prepare(
         Request(
             manifest=manifest,
@@ -67,7 +73,12 @@ def _plain(reader: Any) -> dict[str, Any]:
     return plain
 
 
-def _print_summary(store: FeatureStore, unchanged: bool) -> None:
+def _print_summary(store: "FeatureStore", unchanged: bool) -> None:
+    import pandas as pd
+
+    from langid.corpora.manifest import SKIPPED_COLUMNS, read_rows
+    from langid.data.prepare import beside
+
     console = Console()
     header, rows = read_rows(beside(store.path, "skipped"))
     skipped = pd.DataFrame(rows, columns=list(SKIPPED_COLUMNS) if header else None)

@@ -195,9 +195,8 @@ def _write_shards(request: Request, folder: Path) -> list[Path]:
     missing = [
         (path, batch) for path, batch in zip(shards, batches, strict=True) if not path.exists()
     ]
-    jobs = joblib.Parallel(
-        n_jobs=min(request.workers, max(1, len(missing))), return_as="generator_unordered"
-    )(
+    workers = request.workers if len(missing) > 1 else 1
+    jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
         joblib.delayed(write_shard)(path, batch, request.front_end, request.min_duration_s)
         for path, batch in missing
     )
@@ -241,8 +240,3 @@ def _previously_skipped(
     now = {(row["source"], row["path"]) for row in skipped}
     before = [dict(zip(header, row, strict=False)) for row in rows if len(row) == len(header)]
     return [row for row in before if (row["source"], row["path"]) not in now]
-
-
-def default_workers() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -123,7 +123,6 @@ def test_a_missing_key_is_named(
         (["stream", "model=m", "audio=a", "interval_s=null"], "interval_s=None: expected a number"),
         (["stream", "model=m", "audio=a", "json=maybe"], "json=maybe: expected true or false"),
         (["stream", "model=m", "audio=[a,b]"], "audio=['a', 'b']: expected a path"),
-        (["train", "store=5"], "store=5: "),
         (["train", "store=a.h5", "seed=1.5"], "seed=1.5: expected a whole number"),
         (
             ["prepare", "corpus=folders", "corpus.root=.", "store=a.h5", "min_duration_s=x"],
