@@ -169,7 +169,7 @@ def report(rounds: Rounds, processes: int) -> int:
 
 
 def _median(runs: Sequence[Run], name: str) -> float:
-    return statistics.median(getattr(run, name) for run in runs)
+    return float(statistics.median(getattr(run, name) for run in runs))
 
 
 def _row(
