@@ -36,7 +36,8 @@ def main() -> int:
            "corpus.tsv=[train,dev,test]", f"store={STORE}")  # fmt: skip
     if not (RUN / "run.json").exists() or not BEST.exists():
         langid("train", "experiment=gru", f"store={STORE}", "split=official", f"output={RUN}",
-               "data.batch_size=16", "trainer.max_epochs=8", "callbacks.early_stopping.patience=2")  # fmt: skip
+               "data.batch_size=16", "trainer.max_epochs=8",
+               "callbacks.early_stopping.patience=2")  # fmt: skip
     langid("evaluate", f"checkpoint={BEST}", f"store={STORE}", f"output={TEST}")
     langid("export", f"checkpoint={BEST}", f"output={MODEL}")
     langid("stream", f"model={MODEL}", f"audio={a_test_clip()}")
