@@ -46,7 +46,7 @@ class Split:
         held_out = set(rows["speaker"][np.isin(parts, PARTS[1:])]) - {""}
         if held_out and not self.cuts_utterances:
             parts[fixed & rows["speaker"].isin(held_out).to_numpy()] = ""
-        return parts
+        return np.asarray(parts)
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         raise TypeError(f"{type(self).__name__} does not say how rows are assigned")
@@ -73,7 +73,7 @@ class _RandomSplit(Split):
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         dealt = _deal(self._groups(rows), rows["language"], self.fractions, self.seed)
         parts: np.ndarray = np.array(PARTS)[dealt]
-        return parts
+        return np.asarray(parts)
 
     def _groups(self, rows: pd.DataFrame) -> pd.Series:
         raise TypeError(f"{type(self).__name__} does not say what stays together")
@@ -131,7 +131,7 @@ class KFoldSplit(Split):
         parts = np.full(len(rows), "train", dtype=object)
         parts[folds == self.fold] = "test"
         parts[folds == (self.fold + 1) % self.folds] = "validation"
-        return parts
+        return np.asarray(parts)
 
 
 class OfficialSplit(Split):
@@ -145,7 +145,7 @@ class OfficialSplit(Split):
                 f"split=official: no utterance of the store is marked {', '.join(missing)}; prepare"
                 " with 'corpus.tsv=[train,dev,test]', or choose split=speaker"
             )
-        return parts
+        return np.asarray(parts)
 
 
 def speaker_groups(rows: pd.DataFrame) -> pd.Series:
@@ -197,4 +197,4 @@ def _deal(groups: pd.Series, language: pd.Series, shares: np.ndarray, seed: int)
         part = int(np.argmax(lack))
         dealt[part] += table[group]
         part_of[counts.index[group]] = part
-    return groups.map(part_of).to_numpy()
+    return np.asarray(groups.map(part_of))

@@ -37,10 +37,10 @@ class LogMel(Features):
     """
 
     causal = True
-    window: Tensor
     filters: Tensor
     cosine: Tensor
     sine: Tensor
+    mirrored: Tensor
 
     def __init__(
         self,
@@ -61,61 +61,76 @@ class LogMel(Features):
             )
         if self.window_samples % 2:
             raise ValueError(f"window_ms={window_ms:g}: an even number of samples is needed")
+        self.hops = -(-self.window_samples // self.hop_samples)  # that a window reaches into
         self.n_fft = 2 ** math.ceil(math.log2(self.window_samples))
         self.bins = n_mels
         self.floor = 10 ** (floor_db / 10)
-        window = torch.hann_window(self.window_samples)
         filters = torchaudio.functional.melscale_fbanks(
             self.n_fft // 2 + 1, f_min, sample_rate / 2, n_mels, sample_rate
         )
         if not (filters.sum(0) > 0).all():
             raise ValueError(f"n_mels={n_mels} is too many for a {window_ms:g} ms window")
-        self.register_buffer("window", window / window.square().sum().sqrt(), persistent=False)
-        self.register_buffer("filters", filters, persistent=False)
+        half = self.window_samples // 2
+        centre = self.hops * self.hop_samples - half
+        self.register_buffer("mirrored", torch.arange(centre, centre - half, -1), persistent=False)
+        heard = filters.sum(1) > 0  # no filter hears the first and last frequencies
         cosine, sine = self._half_window_transform()
-        self.register_buffer("cosine", cosine, persistent=False)
-        self.register_buffer("sine", sine, persistent=False)
+        self.register_buffer("filters", filters[heard].contiguous(), persistent=False)
+        self.register_buffer("cosine", cosine[:, heard].contiguous(), persistent=False)
+        self.register_buffer("sine", sine[:, heard].contiguous(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         padded = nn.functional.pad(samples, (0, -samples.shape[1] % self.hop_samples))
         return self.step(padded, self.initial_state(samples.shape[0]))[0]
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """Return the samples before the first: zeros ``(batch, window - hop)``."""
-        overlap = self.window_samples - self.hop_samples
-        return self.window.new_zeros(batch_size, overlap)
+        """Return zeros ``(batch, samples)``: the hops before the first that a window reaches."""
+        return self.filters.new_zeros(batch_size, (self.hops - 1) * self.hop_samples)
 
     def step(self, samples: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """``samples (batch, frames * hop), state`` -> ``features (batch, frames, bins), state``."""
         samples = torch.cat([state, samples], dim=1)
-        frames = samples.unfold(1, self.window_samples, self.hop_samples) * self.window
+        hops = samples.unfold(1, self.hop_samples, self.hop_samples)
+        before = self.hops - 1
+        frames = torch.cat([hops[:, i : i - before or None] for i in range(self.hops)], dim=-1)
         mel = self._power(frames) @ self.filters
-        overlap = self.window_samples - self.hop_samples
-        return self._compress(mel), samples[:, samples.shape[1] - overlap :]
+        return self._compress(mel), last(samples, state.shape[1])
 
     def _compress(self, mel: Tensor) -> Tensor:
         return torch.log(mel.clamp(min=self.floor))
 
     def _power(self, frames: Tensor) -> Tensor:
-        """Return the power spectrum ``(batch, time, n_fft // 2 + 1)`` of windowed frames.
+        """Return the power ``(batch, time, frequencies)`` of the spectrum of the frames' last window.
 
-        Two matrix products on the even and odd halves of the frame around its centre: half the cost
-        of a full transform, and the same rounding in PyTorch and in an exported graph. An FFT would
-        be faster here, but a graph has none, and the logarithm makes different rounding visible.
+        Two matrix products on the even and odd halves of the frame around its centre, the window in
+        the matrices: half the cost of a full transform, and the same rounding in PyTorch and in an
+        exported graph. An FFT would be faster here, but a graph has none, and the logarithm makes
+        different rounding visible.
         """
-        half = self.window_samples // 2
-        after = frames[..., half:]
-        before = frames[..., 1 : half + 1].flip(-1)
-        return ((after + before) @ self.cosine).square() + ((after - before) @ self.sine).square()
+        after = frames[..., -self.window_samples // 2 :]
+        before = frames.index_select(-1, self.mirrored)
+        even, odd = (after + before) @ self.cosine, (after - before) @ self.sine
+        return even * even + odd * odd
 
     def _half_window_transform(self) -> tuple[Tensor, Tensor]:
+        """Return ``(window // 2, n_fft // 2 + 1)`` twice: half a window of unit power, transformed.
+
+        The Hann window is zero at its first sample, which so has no partner on the other side.
+        """
         half = self.window_samples // 2
+        window = torch.hann_window(self.window_samples, dtype=torch.float64)
+        window /= window.square().sum().sqrt()
         offset = torch.arange(half, dtype=torch.float64)[:, None]
         frequency = torch.arange(self.n_fft // 2 + 1, dtype=torch.float64)[None]
         angle = 2 * math.pi * offset * frequency / self.n_fft
-        cosine = angle.cos()
+        cosine = window[half:, None] * angle.cos()
         cosine[0] *= 0.5  # the centre sample stands in both halves of the even part
-        return cosine.float(), angle.sin().float()
+        return cosine.float(), (window[half:, None] * angle.sin()).float()
+
+
+def last(values: Tensor, count: int) -> Tensor:
+    """Return the last ``count``, none or more, of the last axis."""
+    return values[..., -count:] if count else values[..., :0]
 
 
 class MFCC(LogMel):

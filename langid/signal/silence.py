@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from langid.signal.features import last
+
 
 class Detector(nn.Module):
     """Marks the frames that hold speech; a ``causal`` one can be streamed by ``step``."""
@@ -64,34 +66,39 @@ class EnergyDetector(Detector):
         return self.step(padded, self.initial_state(samples.shape[0]))[0]
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
-        """Return power, level and activity of the frames before the first, ``(batch, frames)``."""
-        power = self.like.new_zeros(batch_size, self.smooth_frames - 1)
-        level = self.like.new_full((batch_size, self.floor_frames - 1), 1000.0)  # no floor yet
-        active = self.like.new_zeros(batch_size, self.hangover_frames - 1)
-        return power, level, active
+        """Return power, smooth power and activity before the first frame, ``(batch, 1, frames)``.
+
+        All power is negative, for the noise floor then is a maximum, as pooling has it.
+        """
+        power = self.like.new_zeros(batch_size, 1, self.smooth_frames - 1)
+        smooth = self.like.new_full((batch_size, 1, self.floor_frames - 1), -1e10)  # no floor yet
+        active = self.like.new_zeros(batch_size, 1, self.hangover_frames - 1)
+        return power, smooth, active
 
     def step(self, samples: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """``samples (batch, frames * hop), state`` -> ``speech (batch, frames), state``."""
-        power_before, level_before, active_before = state
-        hops = samples.reshape(samples.shape[0], -1, self.hop_samples)
-        power = torch.cat([power_before, hops.square().mean(-1)], dim=1)
-        smooth = nn.functional.avg_pool1d(power.unsqueeze(1), self.smooth_frames, 1).squeeze(1)
-        level = torch.cat([level_before, 10 * torch.log10(smooth.clamp(min=1e-10))], dim=1)
-        floor = -_sliding_max(-level, self.floor_frames)
-        now = level[:, self.floor_frames - 1 :]
-        threshold = (floor + self.threshold_db).clamp(self.quiet_db, self.loud_db)
-        active = torch.cat([active_before, (now >= threshold).to(now.dtype)], dim=1)
-        speech = _sliding_max(active, self.hangover_frames) > 0.5
+        power_before, smooth_before, active_before = state
+        square = (samples * -samples).unsqueeze(1)
+        power = nn.functional.avg_pool1d(square, self.hop_samples, self.hop_samples)
+        power = torch.cat([power_before, power], dim=2)
+        now = nn.functional.avg_pool1d(power, self.smooth_frames, 1)
+        smooth = torch.cat([smooth_before, now], dim=2)
+        floor = nn.functional.max_pool1d(smooth, self.floor_frames, 1)
+        threshold = (floor * _ratio(self.threshold_db)).clamp(
+            -_ratio(self.loud_db), -_ratio(self.quiet_db)
+        )
+        active = torch.cat([active_before, (now <= threshold).to(now.dtype)], dim=2)
+        speech = nn.functional.max_pool1d(active, self.hangover_frames, 1).squeeze(1) > 0.5
         return speech, (
-            power[:, power.shape[1] - self.smooth_frames + 1 :],
-            level[:, level.shape[1] - self.floor_frames + 1 :],
-            active[:, active.shape[1] - self.hangover_frames + 1 :],
+            last(power, self.smooth_frames - 1),
+            last(smooth, self.floor_frames - 1),
+            last(active, self.hangover_frames - 1),
         )
 
 
-def _sliding_max(values: Tensor, frames: int) -> Tensor:
-    """``(batch, frames - 1 + time) -> (batch, time)``: the maximum of each run of ``frames``."""
-    return nn.functional.max_pool1d(values.unsqueeze(1), frames, stride=1).squeeze(1)
+def _ratio(decibels: float) -> float:
+    """Return the ratio of powers that ``decibels`` are."""
+    return float(10 ** (decibels / 10))
 
 
 class LibrosaDetector(Detector):

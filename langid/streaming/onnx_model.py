@@ -61,10 +61,64 @@ class OnnxModel:
             for shape, value in zip(shapes, values, strict=True)
         ]
 
-    def run(
-        self, samples: np.ndarray, state: list[np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-        """``samples (streams, frames * hop), state -> posteriors, speech, state``."""
-        feed = dict(zip(self.inputs, (samples, *state), strict=True))
-        posteriors, speech, *after = self.session.run(None, feed)
-        return posteriors, speech, after
+    def stepper(self, streams: int = 1) -> "OnnxStepper":
+        """Return streams that step together, before their first sample."""
+        return OnnxStepper(self, streams)
+
+
+class OnnxStepper:
+    """Some streams of an OnnxModel, and their state between calls.
+
+    onnxruntime reads and writes these arrays in place: samples in, and of two sets of states one
+    in and the other out, in turns. Handing arrays over at every call takes a quarter more time.
+    """
+
+    def __init__(self, model: OnnxModel, streams: int):
+        self._session = model.session
+        self._inputs = model.inputs
+        self._outputs = [value.name for value in model.session.get_outputs()]
+        self._hop = int(model.metadata["hop_samples"])
+        self._classes = len(model.metadata["classes"])
+        self._states = [model.initial_state(streams) for _ in ("before", "after")]
+        self._bind((streams, self._hop))
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        """A copy of everything remembered, streams on the first axis of each array."""
+        return [array.copy() for array in self._states[0]]
+
+    @state.setter
+    def state(self, state: list[np.ndarray]) -> None:
+        for own, array in zip(self._states[0], state, strict=True):
+            own[:] = array
+
+    def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``samples (streams, frames * hop) -> posteriors, speech``: see StreamingModule."""
+        if samples.shape != self._samples.shape:
+            self._bind(samples.shape)
+        self._samples[:] = samples
+        self._session.run_with_iobinding(self._bindings[0])
+        self._bindings.reverse()
+        self._states.reverse()
+        return self._posteriors.copy(), self._speech.copy()
+
+    def _bind(self, shape: tuple[int, ...]) -> None:
+        """Prepare both directions for calls of this shape."""
+        frames = (shape[0], shape[1] // self._hop)
+        self._samples = np.zeros(shape, np.float32)
+        self._posteriors = np.zeros((*frames, self._classes), np.float32)
+        self._speech = np.zeros(frames, np.bool_)
+        self._bindings = []
+        for before, after in (self._states, self._states[::-1]):
+            binding = self._session.io_binding()
+            for name, array in zip(self._inputs, (self._samples, *before), strict=True):
+                binding.bind_ortvalue_input(name, _shared(array))
+            results = (self._posteriors, self._speech, *after)
+            for name, array in zip(self._outputs, results, strict=True):
+                binding.bind_ortvalue_output(name, _shared(array))
+            self._bindings.append(binding)
+
+
+def _shared(array: np.ndarray) -> onnxruntime.OrtValue:
+    """Return a value on the array's own memory."""
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)

@@ -9,7 +9,17 @@ import numpy as np
 from langid.errors import LangidError
 from langid.streaming.onnx_model import OnnxModel
 
+UNSUMMED = 100  # calls of feed whose posteriors may wait to be added to the decision
 LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features would overflow
+
+
+class Stepper(Protocol):
+    """Streams that step together: OnnxStepper, TorchStepper."""
+
+    state: list[np.ndarray]
+
+    def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``samples (streams, frames * hop) -> posteriors, speech``."""
 
 
 class StreamingModel(Protocol):
@@ -17,13 +27,8 @@ class StreamingModel(Protocol):
 
     metadata: dict[str, Any]
 
-    def initial_state(self, streams: int) -> list[np.ndarray]:
-        """Return the state before the first sample."""
-
-    def run(
-        self, samples: np.ndarray, state: list[np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-        """``samples (streams, frames * hop), state -> posteriors, speech, state``."""
+    def stepper(self, streams: int = 1) -> Stepper:
+        """Return streams before their first sample."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,9 @@ class StreamingIdentifier:
 
     def reset(self) -> None:
         """Forget everything heard; the next sample begins a new stream."""
-        self._state = self.model.initial_state(1)
+        self._stepper = self.model.stepper()
         self._pending = np.zeros(0, np.float32)
+        self._unsummed: list[tuple[np.ndarray, np.ndarray]] = []
         self._total = np.zeros(len(self.classes))
         self._speech_frames = 0
         self._frames = 0
@@ -72,10 +78,9 @@ class StreamingIdentifier:
         samples = self._checked(samples)
         if len(self._pending):
             samples = np.concatenate([self._pending, samples])
-        whole = len(samples) // self.hop_samples * self.hop_samples
-        posteriors = self._hear(samples[:whole])
-        self._pending = samples[whole:].copy()
-        return posteriors
+        left = len(samples) % self.hop_samples
+        self._pending = samples[len(samples) - left :].copy()
+        return self._hear(samples[: len(samples) - left] if left else samples)
 
     def flush(self) -> np.ndarray:
         """Hear what waits for a full hop, as if silence followed; return its posteriors."""
@@ -87,6 +92,7 @@ class StreamingIdentifier:
     @property
     def decision(self) -> Decision:
         """The running decision: the official score, a mean over speech frames."""
+        self._sum_up()
         mean = self._total / max(1, self._speech_frames)
         hop_s = self.hop_samples / self.sample_rate
         return Decision(
@@ -99,12 +105,21 @@ class StreamingIdentifier:
     def _hear(self, samples: np.ndarray) -> np.ndarray:
         if not len(samples):
             return np.zeros((0, len(self.classes)), np.float32)
-        posteriors, speech, self._state = self.model.run(samples[None], self._state)
-        self._total += posteriors[0][speech[0]].sum(0, dtype=np.float64)
-        self._speech_frames += int(np.count_nonzero(speech))
-        self._frames += len(posteriors[0])
+        posteriors, speech = self._stepper.step(samples[None])
+        self._unsummed.append((posteriors[0], speech[0]))
+        if len(self._unsummed) >= UNSUMMED:
+            self._sum_up()
         frames: np.ndarray = posteriors[0]
         return frames
+
+    def _sum_up(self) -> None:
+        """Add what was heard since the last time to the decision: numpy is slow on single frames."""
+        if self._unsummed:
+            posteriors, speech = map(np.concatenate, zip(*self._unsummed, strict=True))
+            self._total += posteriors[speech].sum(0, dtype=np.float64)
+            self._speech_frames += int(np.count_nonzero(speech))
+            self._frames += len(speech)
+            self._unsummed.clear()
 
     def _checked(self, samples: np.ndarray) -> np.ndarray:
         try:
@@ -116,14 +131,14 @@ class StreamingIdentifier:
                 f"samples of shape {samples.shape}: expected one axis, (samples,), mono"
             )
         if samples.dtype == np.int16:
-            return samples.astype(np.float32) / 32768
+            return samples * np.float32(1 / 32768)
         if samples.dtype.kind != "f":
             raise LangidError(
                 f"samples of type {samples.dtype}: expected floats of full scale 1, or int16"
             )
-        if not np.isfinite(samples).all():
-            raise LangidError("samples hold NaN or infinity: expected finite numbers")
         peak = np.abs(samples).max(initial=0.0)
+        if not np.isfinite(peak):
+            raise LangidError("samples hold NaN or infinity: expected finite numbers")
         if peak > LOUDEST:
             raise LangidError(
                 f"samples reach {peak:.4g}: expected floats of full scale 1, or int16; divide"

@@ -63,7 +63,10 @@ class StreamingModule(nn.Module):
             "hop_samples": self.front_end.hop_samples,
             "silence": self.identifier.silence,
             "state": [[*tensor.shape[1:]] for tensor in self.initial_state(1)],
-            "initial_state": [float(tensor.flatten()[0]) for tensor in self.initial_state(1)],
+            "initial_state": [
+                float(tensor.flatten()[0]) if tensor.numel() else 0.0
+                for tensor in self.initial_state(1)
+            ],
             "features": description.get("features"),
             "detector": description.get("detector"),
             "fingerprint": description.get("fingerprint"),
@@ -78,14 +81,30 @@ class TorchModel:
         self.module = module
         self.metadata = module.metadata()
 
-    def initial_state(self, streams: int) -> list[np.ndarray]:
-        return [tensor.numpy() for tensor in self.module.initial_state(streams)]
+    def stepper(self, streams: int = 1) -> "TorchStepper":
+        """Return streams that step together, before their first sample."""
+        return TorchStepper(self.module, streams)
+
+
+class TorchStepper:
+    """Some streams of a StreamingModule, and their state between calls."""
+
+    def __init__(self, module: StreamingModule, streams: int):
+        self._module = module
+        self._state = module.initial_state(streams)
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        """A copy of everything remembered, streams on the first axis of each array."""
+        return [tensor.numpy().copy() for tensor in self._state]
+
+    @state.setter
+    def state(self, state: list[np.ndarray]) -> None:
+        self._state = tuple(torch.from_numpy(array.copy()) for array in state)
 
     @torch.inference_mode()
-    def run(
-        self, samples: np.ndarray, state: list[np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-        """``samples (streams, frames * hop), state -> posteriors, speech, state``."""
-        tensors = [torch.from_numpy(array) for array in (samples, *state)]
-        posteriors, speech, *after = (tensor.numpy() for tensor in self.module(*tensors))
-        return posteriors, speech, after
+    def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``samples (streams, frames * hop) -> posteriors, speech``: see StreamingModule."""
+        posteriors, speech, *after = self._module(torch.from_numpy(samples), *self._state)
+        self._state = tuple(after)
+        return posteriors.numpy(), speech.numpy()

@@ -82,7 +82,7 @@ def test_speech_of_the_graph_is_speech_of_the_front_end(
     for clip in clips:
         whole = clip[: len(clip) // 160 * 160][None]
         expected = exported.identifier.front_end(torch.from_numpy(whole))[1].numpy()
-        _, speech, _ = model.run(whole, model.initial_state(1))
+        _, speech = model.stepper().step(whole)
         assert speech.dtype == bool
         np.testing.assert_array_equal(speech, expected)
         assert speech.sum() > 0
@@ -93,16 +93,16 @@ def test_batch_of_streams_equals_single_streams(
 ) -> None:
     batch = np.stack([clip[8000:24000] for clip in clips[:3]])
     for model in (OnnxModel(exported.path), TorchModel(StreamingModule(exported.identifier))):
-        state = model.initial_state(3)
-        together = []
-        for start, stop in pairwise((0, 1600, 1760, 16000)):
-            posteriors, _, state = model.run(batch[:, start:stop], state)
-            together.append(posteriors)
+        three = model.stepper(3)
+        together = [
+            three.step(batch[:, start:stop])[0] for start, stop in pairwise((0, 1600, 1760, 16000))
+        ]
         for row, samples in enumerate(batch):
-            alone, _, after = model.run(samples[None], model.initial_state(1))
+            single = model.stepper()
+            alone, _ = single.step(samples[None])
             np.testing.assert_allclose(np.concatenate(together, 1)[row], alone[0], atol=1e-5)
-            for tensor, single in zip(state, after, strict=True):
-                np.testing.assert_allclose(tensor[row], single[0], atol=1e-3)
+            for array, expected in zip(three.state, single.state, strict=True):
+                np.testing.assert_allclose(array[row], expected[0], atol=1e-3)
 
 
 def test_declared_shapes_are_dynamic(exported: Exported) -> None:
@@ -133,7 +133,7 @@ def test_no_warning_of_onnxruntime_for_any_length(
     model.session = onnxruntime.InferenceSession(exported.path, options)
     for streams, frames in ((1, 1), (1, 7), (2, 10), (3, 250)):
         samples = np.zeros((streams, frames * 160), np.float32)
-        posteriors, speech, _ = model.run(samples, model.initial_state(streams))
+        posteriors, speech = model.stepper(streams).step(samples)
         assert posteriors.shape == (streams, frames, 3)
         assert speech.shape == (streams, frames)
     captured = capfd.readouterr()

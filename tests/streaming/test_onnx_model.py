@@ -20,6 +20,18 @@ def test_initial_state_has_streams_on_the_first_axis(model_path: Path) -> None:
         np.testing.assert_array_equal(three, np.repeat(one, 3, axis=0))
 
 
+def test_a_saved_state_goes_on_where_it_was(model_path: Path) -> None:
+    stepper = OnnxModel(model_path).stepper(2)
+    samples = np.random.default_rng(0).normal(0, 0.1, (2, 9 * 160)).astype(np.float32)
+    before, _ = stepper.step(samples)
+    kept, saved = before.copy(), stepper.state
+    expected, _ = stepper.step(samples[:, :160])
+    np.testing.assert_array_equal(before, kept)  # results are not overwritten by the next step
+    stepper.step(samples)
+    stepper.state = saved
+    np.testing.assert_array_equal(stepper.step(samples[:, :160])[0], expected)
+
+
 def foreign(metadata: str | None) -> bytes:
     """Return a sound ONNX file that langid did not export."""
     value = helper.make_tensor_value_info("samples", TensorProto.FLOAT, [1])

@@ -71,7 +71,7 @@ def test_decision_is_the_mean_over_speech_frames(
     posteriors = np.concatenate(
         [stream.feed(whole[i : i + 1000]) for i in range(0, len(whole), 1000)]
     )
-    speech = stream.model.run(whole[None], stream.model.initial_state(1))[1][0]
+    speech = stream.model.stepper().step(whole[None])[1][0]
     assert 0 < speech.sum() < len(speech)
     mean = posteriors[speech].mean(0)
     decision = stream.decision

@@ -56,14 +56,15 @@ def test_steps_of_any_length_equal_one_step(
     model = TorchModel(StreamingModule(identifier))
     samples = np.stack([clip[8000:16000] for clip in clips[:2]])
     samples[:, :3200] *= 1e-4  # so that there is silence to hold the state over
-    whole, speech, _ = model.run(samples, model.initial_state(2))
+    whole, speech = model.stepper(2).step(samples)
     assert 0 < speech.sum() < speech.size
     assert whole.shape == (2, 50, 3)  # the class silence of the policy label is left out
     np.testing.assert_allclose(whole.sum(-1), 1, atol=1e-5)
-    state, pieces = model.initial_state(2), []
-    for start, stop in pairwise((0, 160, 480, 1600, 8000)):
-        posteriors, _, state = model.run(samples[:, start:stop], state)
-        pieces.append(posteriors)
+    stepper = model.stepper(2)
+    pieces = [
+        stepper.step(samples[:, start:stop])[0]
+        for start, stop in pairwise((0, 160, 480, 1600, 8000))
+    ]
     np.testing.assert_allclose(np.concatenate(pieces, 1), whole, atol=1e-5)
 
 
@@ -80,7 +81,7 @@ def test_removed_frames_hold_the_posteriors(
 ) -> None:
     model = TorchModel(StreamingModule(variant(trained, silence="remove")))
     samples = np.concatenate([clips[0][16000:24000], np.zeros(16000, np.float32)])[None]
-    posteriors, speech, _ = model.run(samples, model.initial_state(1))
+    posteriors, speech = model.stepper().step(samples)
     last = int(np.flatnonzero(speech[0])[-1])
     assert last < len(posteriors[0]) - 20
     after = posteriors[0, last + 1 :]
