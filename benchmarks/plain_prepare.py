@@ -27,7 +27,9 @@ def features() -> Callable[..., object]:
     from langid.signal.features import MFCC
 
     torch.set_num_threads(1)
-    return MFCC(sample_rate=SAMPLE_RATE)
+    mfcc = MFCC(sample_rate=SAMPLE_RATE)
+    mfcc.use_fft = True
+    return mfcc
 
 
 def plain(path: Path) -> int:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from langid.build import check_targets
 from langid.commands import main
 from langid.commands.configuration import compose, tree
-from langid.training.checkpoint import check_targets
 
 CONF = tree("train")
 GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())

@@ -11,11 +11,11 @@ import pytest
 import torch
 import yaml
 
+from langid.build import build
 from langid.commands.configuration import check_overrides
 from langid.commands.main import COMMANDS
 from langid.networks.network import StreamingNetwork
 from langid.signal.features import LogMel
-from langid.training.checkpoint import build
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 IMPORTS = """

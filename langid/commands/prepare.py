@@ -9,6 +9,7 @@ Examples:
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from langid.data.workers import default_workers, start_workers
 from langid.errors import LangidError
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
-    from langid.corpora.manifest import Manifest
+    from langid.data.prepare import Request
     from langid.data.store import FeatureStore
 
 
@@ -33,33 +34,36 @@ def run(config: DictConfig) -> int:
     if not isinstance(workers, int) or workers < 1:
         raise LangidError(f"workers={workers}: accepted are 1 and more")
     existed = store.exists()
-    started = start_workers(1 if existed and not config.add else workers)
+    ready = start_workers(1 if existed and not config.add else workers)
+    try:
+        request = _request(config, store, workers)
+    finally:  # joblib does not bear to be left alone with unfinished jobs
+        list(ready)
 
-    from langid.data.prepare import Request, prepare
-    from langid.training.checkpoint import build, build_front_end
+    from langid.data.prepare import prepare
 
-    description: dict[str, Any] = {
-        "features": OmegaConf.to_container(config.features, resolve=True),
-        "detector": OmegaConf.to_container(config.detector, resolve=True),
-    }
-    front_end = build_front_end(description)
-    reader = build(config.corpus)
-    manifest: Manifest = reader.read()
-    list(started)
-    result = prepare(
-        Request(
-            manifest=manifest,
-            corpus={"_target_": config.corpus["_target_"]} | _plain(reader),
-            front_end=front_end,
-            description=description,
-            store=store,
-            min_duration_s=config.min_duration_s,
-            workers=workers,
-            add=config.add,
-        )
-    )
+    result = prepare(request)
     _print_summary(result, existed and not config.add)
     return 0
+
+
+def _request(config: DictConfig, store: Path, workers: int) -> "Request":
+    from langid.build import build
+    from langid.data.prepare import Request
+
+    reader = build(config.corpus)
+    return Request(
+        manifest=reader.read(),
+        corpus={"_target_": config.corpus["_target_"]} | _plain(reader),
+        description={
+            "features": OmegaConf.to_container(config.features, resolve=True),
+            "detector": OmegaConf.to_container(config.detector, resolve=True),
+        },
+        store=store,
+        min_duration_s=config.min_duration_s,
+        workers=workers,
+        add=config.add,
+    )
 
 
 def _plain(reader: Any) -> dict[str, Any]:
@@ -74,27 +78,28 @@ def _plain(reader: Any) -> dict[str, Any]:
 
 
 def _print_summary(store: "FeatureStore", unchanged: bool) -> None:
-    import pandas as pd
-
-    from langid.corpora.manifest import SKIPPED_COLUMNS, read_rows
+    from langid.corpora.manifest import read_rows
     from langid.data.prepare import beside
 
     console = Console()
-    header, rows = read_rows(beside(store.path, "skipped"))
-    skipped = pd.DataFrame(rows, columns=list(SKIPPED_COLUMNS) if header else None)
+    columns = (store.columns[name] for name in ("language", "duration_s", "speaker"))
+    rows = list(zip(*columns, strict=True))
+    skipped = beside(store.path, "skipped")
+    header, left_out = read_rows(skipped) if skipped.exists() else ([], [])
+    missing = Counter(row[header.index("language")] for row in left_out)
     table = Table("language", "clips", "hours", "speakers", "skipped")
-    languages = sorted(set(store.utterances["language"]) | set(skipped["language"]))
-    for language in languages:
-        of_language = store.utterances[store.utterances["language"] == language]
-        speakers = set(of_language["speaker"])
+    for language in sorted({row[0] for row in rows} | set(missing)):
+        durations = [float(row[1]) for row in rows if row[0] == language]
+        speakers = {row[2] for row in rows if row[0] == language}
         known = f"{len(speakers - {''}):,}" + (" + unknown" if "" in speakers else "")
-        hours = of_language["duration_s"].astype(float).sum() / 3600
-        left_out = int((skipped["language"] == language).sum())
-        table.add_row(language, f"{len(of_language):,}", f"{hours:.2f}", known, f"{left_out:,}")
+        hours = sum(durations) / 3600
+        table.add_row(
+            language, f"{len(durations):,}", f"{hours:.2f}", known, f"{missing[language]:,}"
+        )
     console.print(table)
     if unchanged:
         console.print("The store was already complete; nothing was done.")
     console.print(f"store     {store.path}", soft_wrap=True, highlight=False)
     console.print(f"manifest  {beside(store.path, 'manifest')}", soft_wrap=True, highlight=False)
-    console.print(f"skipped   {beside(store.path, 'skipped')}", soft_wrap=True, highlight=False)
+    console.print(f"skipped   {skipped}", soft_wrap=True, highlight=False)
     console.print(f"next      langid train experiment=gru store={store.path}", soft_wrap=True)

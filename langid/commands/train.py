@@ -91,8 +91,8 @@ def _seed(seed: Any) -> None:
 
 
 def _data(plain: dict[str, Any]) -> "LanguageDataModule":
+    from langid.build import build
     from langid.data.datamodule import LanguageDataModule
-    from langid.training.checkpoint import build
 
     store = os.path.abspath(Path(str(plain["store"])).expanduser())
     split, silence = build(plain["split"]), plain["silence"]["policy"]
@@ -105,7 +105,8 @@ def _identifier(
     """Return the untrained identifier, its normaliser fitted to the training part."""
     import torch
 
-    from langid.training.checkpoint import build, build_identifier
+    from langid.build import build
+    from langid.training.checkpoint import build_identifier
 
     scheduler = plain.get("scheduler")
     identifier = build_identifier(
@@ -120,7 +121,7 @@ def _identifier(
 
 
 def _trainer(plain: dict[str, Any]) -> "Trainer":
-    from langid.training.checkpoint import build
+    from langid.build import build
     from langid.training.checkpoint_file import WholeCheckpoint
 
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)

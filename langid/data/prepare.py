@@ -11,23 +11,26 @@ from typing import Any
 import h5py
 import joblib
 
+from langid import __version__
 from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, Manifest, read_rows, write_table
-from langid.data.shard import write_shard
+from langid.data.shard import facts_of, write_shard
 from langid.data.store import SCHEMA, FeatureStore, merge, write_failure
+from langid.data.workers import end_workers
 from langid.errors import LangidError
 from langid.progress import progress
-from langid.signal.front_end import FrontEnd
 
 SHARD_UTTERANCES = 64
 
 
 @dataclass
 class Request:
-    """What ``prepare`` is asked for; ``description`` and ``corpus`` are plain configuration."""
+    """What ``prepare`` is asked for.
+
+    ``corpus`` is the configuration of the reader, ``description`` that of features and detector.
+    """
 
     manifest: Manifest
     corpus: dict[str, Any]
-    front_end: FrontEnd
     description: dict[str, Any]
     store: Path
     min_duration_s: float = 0.5
@@ -48,21 +51,22 @@ def prepare(request: Request) -> FeatureStore:
         if _already_holds(base, corpus, request):
             return base
         _leave_out_known(request.manifest, base)
-    description = _configuration(request) | {
-        "corpora": [*(base.description["corpora"] if base else []), corpus],
-        "sample_rate": request.front_end.sample_rate,
-        "hop_samples": request.front_end.hop_samples,
-    }
+    (facts,) = joblib.Parallel(request.workers)([joblib.delayed(facts_of)(request.description)])
+    bins = facts.pop("bins")
+    corpora = [*(base.description["corpora"] if base else []), corpus]
+    description = _configuration(request) | facts | {"corpora": corpora}
     try:
-        _build(request, base, description)
+        _build(request, base, description, bins)
     except OSError as error:
         raise write_failure(request.store, error) from error
     return FeatureStore(request.store)
 
 
-def _build(request: Request, base: FeatureStore | None, description: dict[str, Any]) -> None:
+def _build(
+    request: Request, base: FeatureStore | None, description: dict[str, Any], bins: int
+) -> None:
     parts = Path(f"{request.store}.parts")
-    identity = [description, base.fingerprint if base else ""]
+    identity = [SCHEMA, __version__, description, base.fingerprint if base else ""]
     folder = parts / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     shards = _write_shards(request, folder)
@@ -88,7 +92,7 @@ def _build(request: Request, base: FeatureStore | None, description: dict[str, A
         merge(
             ([base.path] if base else []) + shards,
             whole,
-            request.front_end.bins,
+            bins,
             attributes,
             lambda frames: bar.advance(task, frames),
         )
@@ -107,8 +111,7 @@ def _outcome(shards: list[Path]) -> tuple[int, list[dict[str, str]]]:
     for shard in shards:
         with h5py.File(shard, "r") as file:
             kept += len(file["offsets"]) - 1
-            rows = file["skipped"].asstr()[:]
-        skipped += [dict(zip(SKIPPED_COLUMNS, row, strict=True)) for row in rows]
+            skipped += json.loads(file["skipped"][()])
     return kept, skipped
 
 
@@ -170,7 +173,7 @@ def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _leave_out_known(manifest: Manifest, base: FeatureStore) -> None:
     """Skip rows that the store already holds, also as the same Common Voice clip elsewhere."""
-    known = {_identity(row): row for row in base.utterances["utterance_id"]}
+    known = {_identity(row): row for row in base.columns["utterance_id"]}
     fresh = []
     for row in manifest.utterances:
         held = known.get(_identity(row["utterance_id"]))
@@ -197,7 +200,7 @@ def _write_shards(request: Request, folder: Path) -> list[Path]:
     ]
     workers = request.workers if len(missing) > 1 else 1
     jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
-        joblib.delayed(write_shard)(path, batch, request.front_end, request.min_duration_s)
+        joblib.delayed(write_shard)(path, batch, request.description, request.min_duration_s)
         for path, batch in missing
     )
     with progress("preparing", "clips") as bar:
@@ -205,6 +208,8 @@ def _write_shards(request: Request, folder: Path) -> list[Path]:
         task = bar.add_task("preparing", total=len(rows), completed=done)
         for count in jobs:
             bar.advance(task, count)
+    if workers > 1:
+        end_workers()
     return shards
 
 

@@ -1,25 +1,38 @@
 """Some utterances to frames in a file of their own: what one process of ``prepare`` does."""
 
+import functools
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from langid.corpora.manifest import SKIPPED_COLUMNS, Manifest
-from langid.data.store import TEXT, StoreWriter
+from langid.corpora.manifest import Manifest
+from langid.data.store import StoreWriter
 from langid.signal.audio import AudioError, read_blocks
-from langid.signal.front_end import FrontEnd
+
+if TYPE_CHECKING:
+    from langid.signal.front_end import FrontEnd
 
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 WHOLE_CLIP_LIMIT_S = 1800.0
 
 
+def facts_of(description: dict[str, Any]) -> dict[str, int]:
+    """Return bins, sample rate and hop of the features that a store's description names."""
+    front_end = _front_end(json.dumps(description))
+    return {name: getattr(front_end, name) for name in ("bins", "sample_rate", "hop_samples")}
+
+
 def write_shard(
-    path: Path, rows: list[dict[str, str]], front_end: FrontEnd, min_duration_s: float
+    path: Path, rows: list[dict[str, str]], description: dict[str, Any], min_duration_s: float
 ) -> int:
     """Write the frames of some utterances to a file of their own; return how many rows it took."""
+    import torch  # here and below: the process that only waits for others does without
+
     torch.set_num_threads(1)  # processes are the parallelism; same bytes whatever their number
+    front_end = _front_end(json.dumps(description))
     skipped = Manifest()
     with StoreWriter(path, front_end.bins) as writer, torch.inference_mode():
         for row in rows:
@@ -31,15 +44,13 @@ def write_shard(
                 skipped.skip(row["corpus"], row["path"], row["language"], reason)
             else:
                 writer.end_utterance(row | {"duration_s": f"{duration_s:.3f}"})
-        table = [[row[name] for name in SKIPPED_COLUMNS] for row in skipped.skipped]
-        data = np.array(table, dtype=object).reshape(-1, len(SKIPPED_COLUMNS))
-        writer.file.create_dataset("skipped", data=data, dtype=TEXT)
+        writer.file["skipped"] = json.dumps(skipped.skipped)
         writer.finish({"sha256": writer.digest.hexdigest()})
     return len(rows)
 
 
 def _write_utterance(
-    writer: StoreWriter, path: str, front_end: FrontEnd, min_duration_s: float
+    writer: StoreWriter, path: str, front_end: "FrontEnd", min_duration_s: float
 ) -> float:
     """Write the frames of one file, in bounded memory, and return its duration in seconds."""
     samples, peak, speech_frames = 0, 0.0, 0
@@ -75,13 +86,26 @@ def _whole_clip(path: str, sample_rate: int) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def _frames(path: str, front_end: FrontEnd) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+@functools.cache
+def _front_end(description: str) -> "FrontEnd":
+    from langid.signal.front_end import build_front_end
+
+    front_end = build_front_end(json.loads(description))
+    front_end.features.use_fft = True  # the store rounds to float16 anyway
+    return front_end
+
+
+def _frames(
+    path: str, front_end: "FrontEnd"
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield ``samples, features (time, bins), speech (time,)``, block by block where possible."""
+    import torch
+
     if front_end.obstacles:
         samples = _whole_clip(path, front_end.sample_rate)
         if len(samples):
             features, speech = front_end(torch.from_numpy(samples)[None])
-            yield samples, features[0].numpy(), speech[0].numpy()
+            yield samples, features[0].half().numpy(), speech[0].numpy()
         return
     state = front_end.initial_state(1)
     rest = np.zeros(0, np.float32)
@@ -89,12 +113,11 @@ def _frames(path: str, front_end: FrontEnd) -> Iterator[tuple[np.ndarray, np.nda
     block = next(blocks, None)
     while block is not None:
         following = next(blocks, None)
-        samples = np.concatenate([rest, block])
+        missing = -(len(rest) + len(block)) % front_end.hop_samples  # of the last hop
+        filling = np.zeros(0 if following is not None else missing, np.float32)
+        samples = np.concatenate([rest, block, filling])
         whole = len(samples) // front_end.hop_samples * front_end.hop_samples
-        if following is None and whole < len(samples):  # fill up the last hop
-            samples = np.pad(samples, (0, whole + front_end.hop_samples - len(samples)))
-            whole = len(samples)
         rest = samples[whole:]
         features, speech, state = front_end.step(torch.from_numpy(samples[None, :whole]), state)
-        yield block, features[0].numpy(), speech[0].numpy()
+        yield block, features[0].half().numpy(), speech[0].numpy()
         block = following

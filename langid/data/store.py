@@ -5,13 +5,14 @@ Datasets: ``features (total_frames, bins) float16``, ``speech (total_frames,) bo
 resolved feature and detector configuration, hash of the manifest, fingerprint, versions.
 """
 
+import functools
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -20,15 +21,19 @@ from langid.corpora.manifest import COLUMNS
 from langid.data.disk import Disk
 from langid.errors import LangidError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCHEMA = "langid-store-1"
 TEXT = h5py.string_dtype("utf-8")
-COPY_FRAMES = 1 << 17
+CHUNK_FRAMES = 1 << 13
+BUFFER_FRAMES = 1 << 15  # HDF5 takes its time for every write, however short
 
 
 class FeatureStore:
     """Reads a store; the file is opened lazily, once per process.
 
-    ``utterances`` is the manifest with ``first_frame`` and ``frames`` of each row. Raises
+    ``columns`` are those of the manifest, ``offsets`` the first frames of its rows. Raises
     LangidError for a file that is absent, cut off, not a store, or of another schema.
     """
 
@@ -59,25 +64,30 @@ class FeatureStore:
         try:
             self.description: dict[str, Any] = json.loads(file.attrs["description"])
             self.fingerprint = str(file.attrs["fingerprint"])
-            columns = {name: file[name].asstr()[:] for name in COLUMNS}
-            offsets = file["offsets"][:]
+            self.columns = {name: file[name].asstr()[:] for name in COLUMNS}
+            self.offsets = file["offsets"][:]
             shape, speech = file["features"].shape, file["speech"].shape
         except (KeyError, ValueError) as error:
             raise LangidError(
                 f"store={self.path}: incomplete ({error}); run langid prepare again"
             ) from error
-        import pandas as pd  # the processes of prepare write shards and never need it
-
-        self.utterances = pd.DataFrame(columns, columns=list(COLUMNS), dtype=object)
-        rows = len(self.utterances)
-        if len(offsets) != rows + 1 or (shape[0],) != speech or offsets[-1] != shape[0]:
+        rows = len(self.columns["utterance_id"])
+        if len(self.offsets) != rows + 1 or (shape[0],) != speech or self.offsets[-1] != shape[0]:
             raise LangidError(
                 f"store={self.path}: its parts do not fit together ({rows} utterances,"
-                f" {len(offsets)} offsets, {shape[0]} frames); run langid prepare again"
+                f" {len(self.offsets)} offsets, {shape[0]} frames); run langid prepare again"
             )
         self.bins = int(shape[1])
-        self.utterances["first_frame"] = offsets[:-1]
-        self.utterances["frames"] = np.diff(offsets)
+
+    @functools.cached_property
+    def utterances(self) -> "pd.DataFrame":
+        """The manifest with ``first_frame`` and ``frames`` of each row."""
+        import pandas as pd  # prepare does without: importing it takes half a second
+
+        table = pd.DataFrame(self.columns, columns=list(COLUMNS), dtype=object)
+        table["first_frame"] = self.offsets[:-1]
+        table["frames"] = np.diff(self.offsets)
+        return table
 
     @property
     def frames_per_second(self) -> float:
@@ -123,12 +133,13 @@ class StoreWriter:
         shape = (self.frames or 0, self.bins)
         growing: dict[str, Any] = {}
         if self.frames is None:
-            growing = {"maxshape": (None, self.bins), "chunks": (1024, self.bins)}
+            growing = {"maxshape": (None, self.bins), "chunks": (CHUNK_FRAMES, self.bins)}
         self.features = self.file.create_dataset("features", shape, "f2", **growing)
         if self.frames is None:
-            growing = {"maxshape": (None,), "chunks": (1 << 16,)}
+            growing = {"maxshape": (None,), "chunks": (CHUNK_FRAMES,)}
         self.speech = self.file.create_dataset("speech", shape[:1], "?", **growing)
-        self.written = 0
+        self.written = 0  # with the frames that wait in the buffer
+        self.buffer: list[tuple[np.ndarray, np.ndarray]] = []
         self.offsets = [0]
         self.rows: list[dict[str, str]] = []
         self.digest = hashlib.sha256()
@@ -136,18 +147,30 @@ class StoreWriter:
 
     def write_frames(self, features: np.ndarray, speech: np.ndarray) -> None:
         """Append frames of the current utterance."""
-        stop = self.written + len(features)
-        if self.frames is None:
-            self.features.resize(stop, axis=0)
-            self.speech.resize(stop, axis=0)
-        features = np.ascontiguousarray(features, np.float16)
-        self.features[self.written : stop] = features
-        self.speech[self.written : stop] = speech
-        self.disk.check()
+        self.buffer.append(
+            (np.ascontiguousarray(features, np.float16), np.ascontiguousarray(speech, bool))
+        )
+        self.written += len(features)
+        if self.frames is not None or sum(len(s) for _, s in self.buffer) >= BUFFER_FRAMES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self.buffer:
+            return
+        if len(self.buffer) == 1:
+            ((features, speech),) = self.buffer
+        else:
+            features, speech = map(np.concatenate, zip(*self.buffer, strict=True))
+        self.buffer.clear()
+        start = self.written - len(speech)
         if self.frames is None:  # a shard; a store's fingerprint is made of those of its shards
+            self.features.resize(self.written, axis=0)
+            self.speech.resize(self.written, axis=0)
             self.digest.update(features.data)
-            self.digest.update(np.ascontiguousarray(speech, bool).data)
-        self.written = stop
+            self.digest.update(speech.data)
+        self.features[start : self.written] = features
+        self.speech[start : self.written] = speech
+        self.disk.check()
 
     def end_utterance(self, row: dict[str, str]) -> None:
         """Close the current utterance and keep its row of the manifest."""
@@ -156,16 +179,20 @@ class StoreWriter:
 
     def drop_utterance(self) -> None:
         """Forget the frames of the current utterance."""
+        self._flush()
         self.written = self.offsets[-1]
 
     def finish(self, attributes: dict[str, str]) -> None:
         """Write offsets, columns and attributes."""
+        self._flush()
         if self.frames is None:  # without the frames of a last utterance that was dropped
             self.features.resize(self.written, axis=0)
             self.speech.resize(self.written, axis=0)
+            self.file["rows"] = json.dumps(self.rows)  # read once, so not worth columns
+        else:
+            for name in COLUMNS:
+                self.file.create_dataset(name, data=[row[name] for row in self.rows], dtype=TEXT)
         self.file["offsets"] = np.array(self.offsets, np.int64)
-        for name in COLUMNS:
-            self.file.create_dataset(name, data=[row[name] for row in self.rows], dtype=TEXT)
         self.file.attrs.update(attributes)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -206,13 +233,15 @@ def merge(
 def _copy(file: h5py.File, writer: StoreWriter, on_progress: Callable[[int], None]) -> None:
     base = writer.written
     frames = len(file["features"])
-    for start in range(0, frames, COPY_FRAMES):
-        stop = min(start + COPY_FRAMES, frames)
+    for start in range(0, frames, CHUNK_FRAMES):
+        stop = min(start + CHUNK_FRAMES, frames)
         writer.write_frames(file["features"][start:stop], file["speech"][start:stop])
         on_progress(stop - start)
-    columns = [file[name].asstr()[:] for name in COLUMNS]
-    rows: Iterable[tuple[str, ...]] = zip(*columns, strict=True)
-    writer.rows += [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    if "rows" in file:
+        writer.rows += json.loads(file["rows"][()])
+    else:
+        columns = zip(*(file[name].asstr()[:] for name in COLUMNS), strict=True)
+        writer.rows += [dict(zip(COLUMNS, row, strict=True)) for row in columns]
     writer.offsets += [base + int(offset) for offset in file["offsets"][1:]]
 
 

@@ -1,11 +1,13 @@
 """The processes of ``prepare``, started early: importing torch takes each of them seconds."""
 
+import gc
 import os
-import warnings
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 
 
 def default_workers() -> int:
@@ -13,22 +15,31 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def start_workers(workers: int) -> Iterator[None]:
+def start_workers(count: int) -> Iterator[None]:
     """Start processes that get ready while this one goes on; exhaust the iterator to wait for them.
 
-    joblib keeps them for the next ``Parallel`` of as many jobs.
+    joblib keeps them for every ``Parallel`` of as many jobs, until ``end_workers``.
     """
-    if workers == 1:
+    if count == 1:
         return iter(())
-    # Where the command fails before it waits for them, they are not needed: nothing to warn of.
-    warnings.filterwarnings("ignore", message=".*tasks have been successfully executed.*")
-    warnings.filterwarnings("ignore", message=".*tasks which were still being processed.*")
-    ready: Any = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
-        joblib.delayed(_get_ready)() for _ in range(workers)
+    # glibc would give memory back to the system after every clip, and fetch it again for the next.
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
+        os.environ.setdefault(name, str(1 << 27))
+    ready: Any = joblib.Parallel(n_jobs=count, return_as="generator_unordered")(
+        joblib.delayed(_get_ready)() for _ in range(count)
     )
     return iter(ready)
 
 
+def end_workers() -> None:
+    """Kill the processes while this one goes on; each would take itself apart at leisure."""
+    executor = get_reusable_executor(reuse=True)
+    threading.Thread(target=executor.shutdown, kwargs={"kill_workers": True}).start()
+
+
 def _get_ready() -> None:
     import langid.data.shard
-    import langid.signal.features  # noqa: F401
+    import langid.signal.front_end
+    import langid.signal.silence  # noqa: F401
+
+    gc.freeze()  # joblib collects garbage every second: let it not look through all of torch

@@ -10,13 +10,14 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader
 
+from langid.build import build
 from langid.corpora.splits import Split, speaker_groups
 from langid.data.datamodule import HELD_OUT_FRAMES, LanguageDataModule
 from langid.data.dataset import Batch, SequenceDataset, collate, cut
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.progress import progress
-from langid.training.checkpoint import build, load_identifier
+from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
 from langid.training.scores import UtteranceScores
 

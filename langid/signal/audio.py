@@ -32,11 +32,7 @@ def read_blocks(
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     try:
         with soundfile.SoundFile(path) as file:
-            if file.samplerate == sample_rate:
-                resampler = None
-            else:
-                resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
-            yield from _mono_blocks(file, resampler, max(1, int(block_s * file.samplerate)), path)
+            yield from _mono_blocks(file, sample_rate, max(1, int(block_s * file.samplerate)), path)
     except TypeError as error:  # soundfile wants to be told what headerless .raw files hold
         raise AudioError(f"{path}: cannot be decoded (raw samples without a header)") from error
     except soundfile.SoundFileError as error:
@@ -44,20 +40,23 @@ def read_blocks(
 
 
 def _mono_blocks(
-    file: soundfile.SoundFile,
-    resampler: soxr.ResampleStream | None,
-    block_frames: int,
-    path: Path,
+    file: soundfile.SoundFile, sample_rate: int, block_frames: int, path: Path
 ) -> Iterator[np.ndarray]:
+    rates = (file.samplerate, sample_rate)
+    resampler = None
     last = False
     while not last:
         block = file.read(block_frames, dtype="float32", always_2d=True)
         last = len(block) < block_frames
         samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-        if not np.isfinite(samples).all():
+        if rates[0] != rates[1]:
+            if last and resampler is None:  # the whole file: faster in one go
+                samples = soxr.resample(samples, *rates)
+            else:
+                resampler = resampler or soxr.ResampleStream(*rates, 1, dtype="float32")
+                samples = resampler.resample_chunk(samples, last=last)
+        if not np.isfinite(samples).all():  # resampling keeps NaN, and makes it of infinity
             raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity)")
-        if resampler is not None:
-            samples = resampler.resample_chunk(samples, last=last)
         if len(samples):
             yield np.ascontiguousarray(samples)
 

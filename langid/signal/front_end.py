@@ -1,7 +1,10 @@
 """Everything between samples and the network's normaliser: features and speech mask."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
+from langid.build import build
 from langid.signal.features import Features
 from langid.signal.silence import Detector
 
@@ -52,3 +55,9 @@ class FrontEnd(nn.Module):
         features, overlap = self.features.step(samples, state[0])
         speech, detector_state = self.detector.step(samples, state[1:])
         return features, speech, (overlap, *detector_state)
+
+
+def build_front_end(description: dict[str, Any]) -> FrontEnd:
+    """Return the front end of the ``features`` and ``detector`` of a store or checkpoint."""
+    features = build(description["features"])
+    return FrontEnd(features, build(description["detector"], hop_samples=features.hop_samples))

@@ -113,7 +113,7 @@ class StreamingIdentifier:
         return frames
 
     def _sum_up(self) -> None:
-        """Add what was heard since the last time to the decision: numpy is slow on single frames."""
+        """Add what waits to the decision, in one go: numpy is slow on single frames."""
         if self._unsummed:
             posteriors, speech = map(np.concatenate, zip(*self._unsummed, strict=True))
             self._total += posteriors[speech].sum(0, dtype=np.float64)

@@ -1,99 +1,23 @@
-"""Checkpoints as plain data, and the only place where configuration becomes objects."""
+"""Checkpoints as plain data, and the identifiers in them."""
 
-import importlib
-import inspect
 import pickle
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 
+from langid.build import build
 from langid.errors import LangidError
-from langid.signal.front_end import FrontEnd
+from langid.signal.front_end import build_front_end
+from langid.training.identifier import LanguageIdentifier
 from langid.training.run_record import SCHEMA
 
-if TYPE_CHECKING:  # Lightning takes seconds to import, and langid prepare builds without it
-    from langid.training.identifier import LanguageIdentifier
-
-# Classes that configuration may name, be it from the command line, a store or a checkpoint.
-ALLOWED_TARGETS = re.compile(
-    r"langid\.(corpora|signal|networks|training)\.[a-z_]+\.[A-Z]\w*"
-    r"|torch\.optim\.(lr_scheduler\.)?[A-Z]\w*"
-    r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
-    r"|pytorch_lightning\.Trainer"
-)
 NEEDED = ("classes", "data", "detector", "features", "fingerprint", "model", "seed", "silence",
           "split", "split_summary", "versions")  # fmt: skip
 # What torch says of a pickle that would run code, not of one that is damaged.
 CODE = re.compile(r"Unsupported (?:global|class).*|Trying to .*|Can only (?:build|create) .*")
-
-
-def build(config: Any, **arguments: Any) -> Any:
-    """Return the object that ``config`` describes by ``_target_`` and its arguments.
-
-    Raises LangidError for a target outside the allow-list, an argument that the class does not
-    take, and a value that it refuses.
-    """
-    plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
-    if not isinstance(plain, dict) or "_target_" not in plain:
-        raise LangidError(f"configuration {plain}: expected a _target_ and its arguments")
-    check_targets(plain)
-    try:
-        return instantiate(DictConfig(plain), **arguments, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, LangidError):
-            raise cause from None
-        raise LangidError(f"{plain.get('_target_')}: {cause or error}") from error
-
-
-def check_targets(config: Any, key: str = "") -> None:
-    """Raise LangidError where any ``_target_`` in nested plain configuration is not allowed.
-
-    Interpolations are refused as well: they could become a target after this check.
-    """
-    if isinstance(config, dict):
-        if "_target_" in config:
-            _check_target(config, key)
-        for name, value in config.items():
-            check_targets(value, f"{key}.{name}".lstrip("."))
-    elif isinstance(config, list | tuple):
-        for number, value in enumerate(config):
-            check_targets(value, f"{key}[{number}]")
-    elif isinstance(config, str) and "${" in config:
-        raise LangidError(f"{key}={config}: refused, expected a value without ${{}}")
-
-
-def _check_target(config: dict[str, Any], key: str) -> None:
-    target = config["_target_"]
-    where = f"{key}._target_".lstrip(".")
-    if not isinstance(target, str) or not ALLOWED_TARGETS.fullmatch(target):
-        raise LangidError(
-            f"{where}={target}: refused, it is not on the list of classes that configuration may"
-            " name (langid's own features, networks, losses and readers; torch.optim; Lightning's"
-            " callbacks, loggers and Trainer)"
-        )
-    module, _, name = target.rpartition(".")
-    try:
-        built = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
-        raise LangidError(f"{where}={target}: no such class") from None
-    package = target.partition(".")[0]
-    if not inspect.isclass(built) or built.__module__.partition(".")[0] != package:
-        raise LangidError(f"{where}={target}: refused, it is not a class of {package}")
-    accepted = inspect.signature(built).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
-        return
-    unknown = [name for name in config if name not in accepted and not name.startswith("_")]
-    if unknown:
-        raise LangidError(
-            f"{target} takes no {', '.join(unknown)}; accepted are {', '.join(accepted)}"
-        )
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -135,7 +59,7 @@ def _unreadable(path: Path, error: Exception) -> LangidError:
     )
 
 
-def load_identifier(path: Path) -> "LanguageIdentifier":
+def load_identifier(path: Path) -> LanguageIdentifier:
     """Return the trained identifier of a checkpoint, in evaluation mode on the CPU."""
     checkpoint = read_checkpoint(path)
     description = checkpoint["langid"]
@@ -151,13 +75,7 @@ def load_identifier(path: Path) -> "LanguageIdentifier":
     return identifier.eval()
 
 
-def build_front_end(description: dict[str, Any]) -> FrontEnd:
-    """Return the front end of the ``features`` and ``detector`` of a store or checkpoint."""
-    features = build(description["features"])
-    return FrontEnd(features, build(description["detector"], hop_samples=features.hop_samples))
-
-
-def build_identifier(description: dict[str, Any], **training: Any) -> "LanguageIdentifier":
+def build_identifier(description: dict[str, Any], **training: Any) -> LanguageIdentifier:
     """Return an untrained identifier; ``training`` is its loss, optimiser and scheduler."""
     front_end = build_front_end(description)
     outputs = len(description["classes"]) + (description["silence"] == "label")

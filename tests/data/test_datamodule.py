@@ -30,10 +30,11 @@ def small(tmp_path: Path) -> Callable[[Sequence[Row]], Path]:
 
     def write(rows: Sequence[Row]) -> Path:
         path = tmp_path / "small.h5"
-        with StoreWriter(path, bins=2) as writer:
-            for number, (language, speaker, part, frames) in enumerate(rows):
-                speech = np.array([mark == "#" for mark in frames])
-                values = np.stack([np.full(len(frames), number), np.arange(len(frames))], axis=1)
+        frames = sum(len(row[-1]) for row in rows)
+        with StoreWriter(path, bins=2, frames=frames) as writer:
+            for number, (language, speaker, part, mask) in enumerate(rows):
+                speech = np.array([mark == "#" for mark in mask])
+                values = np.stack([np.full(len(mask), number), np.arange(len(mask))], axis=1)
                 writer.write_frames(values, speech)
                 cells = {"utterance_id": str(number), "language": language, "speaker": speaker,
                          "split": part, "corpus": "c"}  # fmt: skip

@@ -14,7 +14,7 @@ SILENCE = 3
 
 def write_store(path: Path, speech: Sequence[str], languages: Sequence[str]) -> FeatureStore:
     """Write utterances given as strings of ``#`` (speech) and ``.``; bin 0 counts the frames."""
-    with StoreWriter(path, bins=2) as writer:
+    with StoreWriter(path, bins=2, frames=sum(map(len, speech))) as writer:
         for number, (mask, language) in enumerate(zip(speech, languages, strict=True)):
             spoken = np.array([mark == "#" for mark in mask])
             counter = np.arange(len(mask)) + 100.0 * number

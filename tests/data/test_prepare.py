@@ -26,9 +26,6 @@ from langid.data.prepare import Request, beside, prepare
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.signal.audio import read_blocks
-from langid.signal.features import MFCC, LogMel, MFCCLibrosa
-from langid.signal.front_end import FrontEnd
-from langid.signal.silence import EnergyDetector
 
 # The function of the same name hides the module from "import ... as".
 module = importlib.import_module("langid.data.prepare")
@@ -44,11 +41,13 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def request_of(rows: list[dict[str, str]], path: Path, reader: str = "one", **more: Any) -> Request:
     manifest = Manifest([dict(row) for row in rows])
-    front_end = more.pop("front_end", FrontEnd(LogMel(), EnergyDetector(160)))
-    description = {"features": {"name": type(front_end.features).__name__}, "detector": {"db": 12}}
+    description = {
+        "features": {"_target_": f"langid.signal.features.{more.pop('features', 'LogMel')}"},
+        "detector": {"_target_": "langid.signal.silence.EnergyDetector", "threshold_db": 12},
+    }
     return Request(
-        manifest, {"_target_": "reader", "root": reader}, front_end,
-        more.pop("description", description), path, **more,
+        manifest, {"_target_": "reader", "root": reader},
+        description, path, **more,
     )  # fmt: skip
 
 
@@ -228,7 +227,7 @@ def test_files_that_cannot_be_used_never_reach_the_store(
     rows = [*rows_of(tmp_path, names[:5]), *real_rows[:3], *rows_of(tmp_path, names[5:])]
     rows += rows_of(tmp_path, ["stereo.wav"])
     path = tmp_path / "a.h5"
-    made = prepare(request_of(rows, path, front_end=FrontEnd(MFCC(), EnergyDetector(160))))
+    made = prepare(request_of(rows, path, features="MFCC"))
     good = [row["utterance_id"] for row in real_rows[:3]]
     assert list(made.utterances["utterance_id"]) == [*good, "stereo.wav"]
     assert np.isfinite(made.read(0, int(made.utterances["frames"].sum()))[0]).all()
@@ -237,8 +236,7 @@ def test_files_that_cannot_be_used_never_reach_the_store(
     for name, reason in expected.items():
         assert reason in reasons[name], name
         assert str(tmp_path) not in reasons[name]
-    only = prepare(request_of(real_rows[:3], tmp_path / "b.h5", front_end=FrontEnd(
-        MFCC(), EnergyDetector(160))))  # fmt: skip
+    only = prepare(request_of(real_rows[:3], tmp_path / "b.h5", features="MFCC"))
     stop = int(only.utterances["frames"].sum())
     assert np.array_equal(made.read(0, stop)[0], only.read(0, stop)[0])
 
@@ -270,11 +268,11 @@ def test_a_store_that_differs_is_refused_with_the_difference(
     whole: Path, real_rows: list[dict[str, str]]
 ) -> None:
     before = whole.read_bytes()
-    description = {"features": {"name": "MFCC"}, "detector": {"db": 12}}
     with pytest.raises(
-        LangidError, match=r"another configuration: features.name: the store has LogMel, asked is M"
+        LangidError,
+        match=r"configuration: features._target_: the store has \S*LogMel, asked is \S*MFCC",
     ):
-        prepare(request_of(real_rows, whole, description=description))
+        prepare(request_of(real_rows, whole, features="MFCC"))
     with pytest.raises(LangidError, match=r"min_duration_s: the store has 0.5, asked is 3.0"):
         prepare(request_of(real_rows, whole, min_duration_s=3.0))
     with pytest.raises(
@@ -454,9 +452,8 @@ def test_features_of_the_whole_clip_refuse_a_long_one_before_it_fills_the_memory
             yield block
 
     monkeypatch.setattr(shard, "read_blocks", counted)
-    front_end = FrontEnd(MFCCLibrosa(), EnergyDetector(160))
     rows = [real_rows[0], *rows_of(tmp_path, ["long.flac"])]
-    made = prepare(request_of(rows, tmp_path / "a.h5", front_end=front_end))
+    made = prepare(request_of(rows, tmp_path / "a.h5", features="MFCCLibrosa"))
     assert len(made.utterances) == 1
     assert skipped(tmp_path / "a.h5")["long.flac"].startswith("longer than 10 s")
     assert sum(heard) < 16000 * 100

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 import langid as package
+from langid.build import build, check_targets
 from langid.commands.main import main
 from langid.errors import LangidError
 from langid.signal.audio import read_audio
-from langid.training.checkpoint import build, build_front_end, check_targets, read_checkpoint
+from langid.signal.front_end import build_front_end
+from langid.training.checkpoint import read_checkpoint
 
 
 class Bomb:
