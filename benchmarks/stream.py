@@ -3,7 +3,8 @@
 Time is that of StreamingIdentifier.feed, wrapper and running decision included, on 16-bit samples,
 frame by frame (160 samples a call) and in chunks of 100 ms: the exported ONNX file under
 onnxruntime, against eager PyTorch (TorchModel) frame by frame in the same run. The three take
-turns; the median of their rounds counts. Weights are random and the sound is synthetic: neither
+turns; the best of their rounds counts, for other load can only add to it, and the median stands
+beside it. Weights are random and the sound is synthetic: neither
 changes the work.
 """
 
@@ -97,14 +98,15 @@ def measure(seconds: float, rounds: int) -> dict[str, list[np.ndarray]]:
 
 def report(taken: dict[str, list[np.ndarray]], seconds: float) -> int:
     """Print the table and the verdict, and return the exit code."""
-    rows = [["", "RTF", "us a frame", "us a call: median", "p99", "x real time"]]
+    rows = [["", "RTF", "median RTF", "us a frame", "us a call: median", "p99", "x real time"]]
     factors = []
     for name, rounds in taken.items():
-        factor = statistics.median(float(calls.sum()) for calls in rounds) / seconds
+        sums = [float(calls.sum()) / seconds for calls in rounds]
+        factor = min(sums)
         calls = np.concatenate(rounds) * 1e6
         factors.append(factor)
         rows.append(
-            [name, f"{factor:.5f}", f"{factor * 1e4:.1f}", f"{np.median(calls):.1f}",
+            [name, f"{factor:.5f}", f"{statistics.median(sums):.5f}", f"{factor * 1e4:.1f}", f"{np.median(calls):.1f}",
              f"{np.percentile(calls, 99):.1f}", f"{1 / factor:.0f}"]
         )  # fmt: skip
     print_table(f"{seconds:g} s of sound, {len(rounds)} rounds, one thread; {machine()}", rows)
@@ -126,7 +128,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=30.0, help="sound per round (30)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds that count (7)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds that count (15)")
     options = parser.parse_args()
     return report(measure(options.seconds, options.rounds), options.seconds)
 

@@ -31,7 +31,7 @@ BUFFER_FRAMES = 1 << 15  # HDF5 takes its time for every write, however short
 
 
 class FeatureStore:
-    """Reads a store; the file is opened lazily, once per process.
+    """Reads a store; its frames are mapped into memory lazily, once per process.
 
     ``columns`` are those of the manifest, ``offsets`` the first frames of its rows. Raises
     LangidError for a file that is absent, cut off, not a store, or of another schema.
@@ -39,8 +39,6 @@ class FeatureStore:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self._file: h5py.File | None = None
-        self._process = 0
         if not self.path.is_file():
             raise LangidError(
                 f"store={path}: no such file; make it with langid prepare store={path}"
@@ -96,22 +94,40 @@ class FeatureStore:
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Return ``features (time, bins) float16`` and ``speech (time,) bool`` of stored frames."""
-        file = self._open()
-        return file["features"][start:stop], file["speech"][start:stop]
+        features, speech = self._frames
+        return features[start:stop], speech[start:stop]
 
     def read_speech(self, start: int, stop: int) -> np.ndarray:
         """Return ``speech (time,) bool`` of stored frames."""
-        speech: np.ndarray = self._open()["speech"][start:stop]
-        return speech
+        return self._frames[1][start:stop]
 
-    def _open(self) -> h5py.File:
-        if self._file is None or self._process != os.getpid():
-            self._file = h5py.File(self.path, "r")
-            self._process = os.getpid()
-        return self._file
+    @functools.cached_property
+    def _frames(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features and speech mask as arrays on the file's own pages, which processes share.
+
+        The datasets are contiguous, so that no call of HDF5 is needed to read them.
+        """
+        arrays = []
+        with h5py.File(self.path, "r") as file:
+            for dataset in (file["features"], file["speech"]):
+                if dataset.id.get_offset() is None:
+                    raise LangidError(
+                        f"store={self.path}: its datasets are not contiguous; run langid prepare"
+                        " again"
+                    )
+                arrays.append(
+                    np.memmap(  # copies on writing: torch does not like arrays for reading only
+                        self.path,
+                        dataset.dtype,
+                        mode="c",
+                        offset=dataset.id.get_offset(),
+                        shape=dataset.shape,
+                    )
+                )
+        return arrays[0], arrays[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_file": None}
+        return {name: value for name, value in vars(self).items() if name != "_frames"}
 
 
 class StoreWriter:

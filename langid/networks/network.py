@@ -48,18 +48,18 @@ class StreamingNetwork(Network):
 class Normaliser(nn.Module):
     """Shifts and scales every bin by the mean and deviation of the training speakers' speech."""
 
-    mean: Tensor
+    shift: Tensor
     scale: Tensor
 
     def __init__(self, bins: int):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(bins))
+        self.register_buffer("shift", torch.zeros(bins))
         self.register_buffer("scale", torch.ones(bins))
 
     def fit(self, mean: Tensor, deviation: Tensor) -> None:
         """Take over mean and standard deviation, ``(bins,)`` each."""
-        self.mean.copy_(mean)
         self.scale.copy_(1 / deviation)
+        self.shift.copy_(-mean / deviation)
 
     def forward(self, features: Tensor) -> Tensor:
-        return (features - self.mean) * self.scale
+        return torch.addcmul(self.shift, features, self.scale)
