@@ -35,7 +35,7 @@ def run(config: DictConfig) -> int:
     clips = _clips(config.audio, identifier.description, identifier.front_end.sample_rate)
     differences = export_onnx(identifier, output, clips)
     console = Console()
-    console.print(f"largest difference from offline PyTorch on {len(clips)} clips of real speech:")
+    console.print(f"largest difference from offline PyTorch on {len(clips)} clips:")
     for name, difference in differences.items():
         console.print(f"  {name:22} {difference:.1e}  (accepted {TOLERANCE:.0e})", highlight=False)
     size = output.stat().st_size / 1e6
