@@ -106,8 +106,8 @@ def report(taken: dict[str, list[np.ndarray]], seconds: float) -> int:
         calls = np.concatenate(rounds) * 1e6
         factors.append(factor)
         rows.append(
-            [name, f"{factor:.5f}", f"{statistics.median(sums):.5f}", f"{factor * 1e4:.1f}", f"{np.median(calls):.1f}",
-             f"{np.percentile(calls, 99):.1f}", f"{1 / factor:.0f}"]
+            [name, f"{factor:.5f}", f"{statistics.median(sums):.5f}", f"{factor * 1e4:.1f}",
+             f"{np.median(calls):.1f}", f"{np.percentile(calls, 99):.1f}", f"{1 / factor:.0f}"]
         )  # fmt: skip
     print_table(f"{seconds:g} s of sound, {len(rounds)} rounds, one thread; {machine()}", rows)
     return verdict(figures(*factors))
