@@ -92,4 +92,4 @@ def test_normaliser_gives_mean_zero_and_deviation_one() -> None:
     scaled = normaliser(features)
     torch.testing.assert_close(scaled.mean((0, 1)), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(scaled.std((0, 1), correction=0), torch.ones(3), atol=1e-4, rtol=0)
-    assert set(normaliser.state_dict()) == {"mean", "scale"}  # they travel in the checkpoint
+    assert set(normaliser.state_dict()) == {"shift", "scale"}  # they travel in the checkpoint
