@@ -11,6 +11,7 @@ from langid.errors import LangidError
 # Classes that configuration may name, be it from the command line, a store or a checkpoint.
 ALLOWED_TARGETS = re.compile(
     r"langid\.(corpora|signal|networks|training)\.[a-z_]+\.[A-Z]\w*"
+    r"|langid\.data\.balance\.[A-Z]\w*"
     r"|torch\.optim\.(lr_scheduler\.)?[A-Z]\w*"
     r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
     r"|pytorch_lightning\.Trainer"

@@ -26,6 +26,7 @@ GIVEN = {
     "output": "o",
     "model": "m.onnx",
     "audio": "a.wav",
+    "folders": "[r]",
 }
 
 

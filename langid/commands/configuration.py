@@ -22,10 +22,11 @@ HINTS = {
     "output": "output=PATH",
     "model": "model=MODEL.onnx",
     "audio": "audio=FILE",
+    "folders": "DIR",
     "corpus.root": "corpus.root=DIR",
     "corpus.path": "corpus.path=MANIFEST.tsv",
 }
-TAKE_LISTS = {("predict", "audio"), ("evaluate", "checkpoint")}
+TAKE_LISTS = {("predict", "audio"), ("evaluate", "checkpoint"), ("compare", "folders")}
 
 
 def tree(command: str) -> Path:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
+from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
 
 
@@ -49,7 +50,7 @@ def _list(value: Any) -> list[str]:
 
 
 def _print_report(report: dict[str, Any], output: Path) -> None:
-    table = Table("", "value", "95 % interval", title=f"{report['part']} part")
+    table = Table("", "value", "95 % interval", title=f"{report['part']} part: {report['task']}")
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "nll"):
         table.add_row(name.replace("_", " "), *_cells(report[name]))
     for name, figures in report["classes"].items():
@@ -66,6 +67,8 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
         f"picture   {output / 'confusion.png'}",
         sep="\n",
     )
+    if left_out := left_out_line(report["task"], report["left_out"]):
+        print(f"of the whole store {left_out}")
     if report["scored"] == "sequence":
         print(f"scored are {report['support']} sequences of these clips, not whole utterances")
 

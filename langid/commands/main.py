@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from langid import __version__
+from langid.commands.compare import with_folders
 from langid.commands.configuration import check_overrides, groups, options, tree
+from langid.commands.sweep import Sweep, check_sweep, job_folder
+from langid.commands.train import run_folder
 from langid.errors import LangidError
 
-COMMANDS = ("prepare", "train", "evaluate", "export", "stream", "predict")
+COMMANDS = ("prepare", "train", "evaluate", "compare", "export", "stream", "predict")
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -61,12 +62,12 @@ def _guard(work: Callable[[], int]) -> int:
         return INTERRUPTED
 
 
-def _run(command: str, overrides: list[str]) -> int:
+def _run(command: str, arguments: list[str]) -> int:
     if command not in COMMANDS:
         near = difflib.get_close_matches(command, COMMANDS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise LangidError(f"no command {command}; there are {', '.join(COMMANDS)}.{hint}")
-    flags = [argument for argument in overrides if argument.startswith("-")]
+    flags = [argument for argument in arguments if argument.startswith("-")]
     accepted = ("-m", "--multirun") if command == "train" else ()
     for flag in flags:
         if flag not in accepted:
@@ -74,38 +75,57 @@ def _run(command: str, overrides: list[str]) -> int:
             raise LangidError(
                 f"langid {command} takes no {flag}; accepted are KEY=VALUE and {words}"
             )
-    _register_resolvers()
-    check_overrides(command, [item for item in overrides if item not in flags])
+    overrides = [argument for argument in arguments if argument not in flags]
+    if command == "compare":
+        overrides = with_folders(overrides)
+    check_overrides(command, overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
-    sys.argv = [f"langid {command}", *overrides]
+    return _sweep(command, overrides) if flags else _single(command, overrides)
+
+
+def _single(command: str, overrides: list[str]) -> int:
     codes: list[int] = []
 
     def job(config: DictConfig) -> None:
-        codes.append(_job(config))
+        module: Any = importlib.import_module(f"langid.commands.{command}")
+        codes.append(_guard(lambda: module.run(config)))
 
-    hydra.main(version_base="1.3", config_path=str(tree(command)), config_name=command)(job)()
+    _start_hydra(command, overrides, job)
     return max(codes, default=0)
 
 
-def _job(config: DictConfig) -> int:
-    """Run a job of the command that Hydra was started for; in a sweep, say so where it fails."""
-    settings = HydraConfig.get()
-    module: Any = importlib.import_module(f"langid.commands.{settings.job.config_name}")
-    if settings.mode is RunMode.RUN:
-        return _guard(lambda: module.run(config))
+def _sweep(command: str, overrides: list[str]) -> int:
+    """Run all jobs; those that fail do not stop the others."""
+    overrides = check_sweep(overrides)
+    sweep = Sweep(overrides)
+
+    def job(config: DictConfig) -> None:
+        module: Any = importlib.import_module(f"langid.commands.{command}")
+        sweep.run(config, module.run)
+
     try:
-        code: int = module.run(config)
-    except Exception as error:
-        name = settings.job.override_dirname
-        print(f"langid: job {settings.job.num} ({name}) failed: {error}", file=sys.stderr)
-        raise  # Hydra goes on with the other jobs and raises the first error at the end
-    return code
+        # The flag goes first: Hydra does not take overrides on both sides of it.
+        _start_hydra(command, ["--multirun", *overrides], job)
+    except Exception:  # Hydra raises the first error again when all jobs are done
+        if not sweep.failed:
+            raise
+    finally:
+        if sweep.jobs:
+            sweep.print_summary()
+    return FAILED if sweep.failed else 0
+
+
+def _start_hydra(command: str, arguments: list[str], job: Callable[[DictConfig], None]) -> None:
+    sys.argv = [f"langid {command}", *arguments]
+    hydra.main(version_base="1.3", config_path=str(tree(command)), config_name=command)(job)()
 
 
 def _register_resolvers() -> None:
-    from langid.commands.train import run_folder
-
+    OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True, use_cache=True)
+
+
+_register_resolvers()  # at import: a launcher that runs jobs in other processes imports this file
 
 
 def _overview() -> str:
@@ -138,7 +158,11 @@ def _help(command: str) -> str:
             taken = ", ".join(_keys(OmegaConf.to_container(OmegaConf.load(path))))
             lines.append(f"    {name:25} {taken}".rstrip())
     if command == "train":
-        lines += ["", "-m runs a sweep: one job for each combination of KEY=A,B,C."]
+        lines += [
+            "",
+            "-m runs a sweep: one job for each combination of KEY=A,B,C. A job that fails does not",
+        ]
+        lines += ["stop the others; the same line again does what is not finished."]
     return "\n".join(lines)
 
 

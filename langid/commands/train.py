@@ -2,7 +2,7 @@
 
 Writes checkpoints/best.ckpt (lowest validation loss), checkpoints/last.ckpt, TensorBoard logs and
 run.json into the folder of the run. A run that was killed goes on with resume=PATH/last.ckpt and
-ends with the same weights.
+ends with the same weights. A sweep (-m) goes on when its line is typed again.
 
 Examples:
   langid train experiment=gru store=trio.h5 optimizer.lr=0.0005
@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
 
 if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the configuration
@@ -31,7 +32,10 @@ if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the config
     from langid.data.datamodule import LanguageDataModule
     from langid.training.identifier import LanguageIdentifier
 
-HYPERPARAMETERS = ("model", "silence", "split", "data", "loss", "optimizer", "scheduler", "seed")
+HYPERPARAMETERS = (
+    "task", "model", "silence", "split", "data", "balance", "augment", "loss", "optimizer",
+    "scheduler", "seed",
+)  # fmt: skip
 # Advice of Lightning that does not apply to the user.
 SILENCED = (
     ".*does not have many workers.*", ".*exists and is not empty.*", ".*isn't compatible.*",
@@ -68,6 +72,7 @@ def run(config: DictConfig) -> int:
     record = description | {
         "config": plain,
         "class_frames": data.class_frames(),
+        "sequences": data.sequence_counts(),
         "class_weights": [round(float(weight), 6) for weight in identifier.loss.weight],  # type: ignore[union-attr]
         "parameters": sum(parameter.numel() for parameter in identifier.parameters()),
     }
@@ -96,7 +101,15 @@ def _data(plain: dict[str, Any]) -> "LanguageDataModule":
 
     store = os.path.abspath(Path(str(plain["store"])).expanduser())
     split, silence = build(plain["split"]), plain["silence"]["policy"]
-    return LanguageDataModule(store, split, silence, **plain["data"], seed=plain["seed"])
+    return LanguageDataModule(
+        store,
+        split,
+        silence,
+        **plain["data"],
+        seed=plain["seed"],
+        balance=build(plain["balance"]),
+        task=build(plain["task"]),
+    )
 
 
 def _identifier(
@@ -114,6 +127,7 @@ def _identifier(
         loss=build(plain["loss"], class_frames=data.class_frames()),
         optimizer=build(plain["optimizer"] | {"_partial_": True}),
         scheduler=build(scheduler | {"_partial_": True}) if scheduler else None,
+        augment=build(plain["augment"]),
     )
     mean, deviation = (torch.from_numpy(values) for values in data.normaliser_statistics())
     identifier.normaliser.fit(mean.float(), deviation.float())
@@ -168,26 +182,38 @@ def _result(trainer: "Trainer", seconds: float) -> dict[str, Any]:
 
 def _log_hyperparameters(trainer: "Trainer", plain: dict[str, Any], result: dict[str, Any]) -> None:
     """Add what was chosen and what came out to TensorBoard: dotted keys, simple values."""
+    from torch.utils.tensorboard.summary import hparams
+
     from langid.data.prepare import flatten
 
-    assert trainer.logger is not None
+    if not trainer.is_global_zero:
+        return
+    logger: Any = trainer.logger
     flat = {
         key: value if isinstance(value, int | float | bool) else str(value)
         for key, value in flatten({key: plain.get(key) for key in HYPERPARAMETERS}).items()
     }
     finals = {f"best/{name}": value for name, value in result["best"].items()}
-    trainer.logger.log_hyperparams(flat, finals)
-    trainer.logger.save()
+    logger.log_metrics(finals)
+    logger.log_hyperparams(flat)
+    # Without the list of columns, the first of the three: TensorBoard would take that of one run
+    # for all, and the keys that only other networks of a sweep have would not be shown.
+    for summary in hparams(flat, finals)[1:]:  # type: ignore[no-untyped-call]
+        logger.experiment.file_writer.add_summary(summary)
+    logger.save()
 
 
 def _print_start(record: dict[str, Any], output: Path) -> None:
     parts, shared = record["split_summary"]["parts"], record["split_summary"]["shared"]
-    table = Table("language", *parts, "loss weight", title="clips / speakers")
-    for language, weight in zip(record["classes"], record["class_weights"], strict=False):
-        counts = [part.get(language, {"clips": 0, "speakers": 0}) for part in parts.values()]
+    column = record["task"]["column"]
+    table = Table(column, *parts, "loss weight", title="clips / speakers")
+    for name, weight in zip(record["classes"], record["class_weights"], strict=False):
+        counts = [part.get(name, {"clips": 0, "speakers": 0}) for part in parts.values()]
         cells = [f"{count['clips']} / {count['speakers']}" for count in counts]
-        table.add_row(language, *cells, f"{weight:.3f}")
+        table.add_row(name, *cells, f"{weight:.3f}")
     Console(markup=False).print(table)
+    if left_out := left_out_line(column, record["left_out"]):
+        print(left_out)
     print(
         f"shared by training and the other parts: {shared['speakers']} speakers,"
         f" {shared['utterances']} utterances"
@@ -197,8 +223,23 @@ def _print_start(record: dict[str, Any], output: Path) -> None:
             f"warning: {shared['unknown_speakers']} clips of validation and test have no known"
             " speaker; each counts as one of its own, so speakers may be shared unseen"
         )
+    _print_balance(record)
     numbers = f"parameters: {record['parameters']:,}   seed: {record['seed']}"
     print(f"{numbers}   folder: {output}", flush=True)
+
+
+def _print_balance(record: dict[str, Any]) -> None:
+    """Say what an epoch draws, where that is not every training sequence once."""
+    if record["balance"]["_target_"].endswith(".EverySequence"):
+        return
+    counts = zip(record["classes"], *record["sequences"].values(), strict=True)
+    drawn = (f"{name} {per_epoch} (of {there})" for name, there, per_epoch in counts)
+    print(f"sequences an epoch: {', '.join(drawn)}")
+    if len(set(record["class_weights"])) > 1:
+        print(
+            "warning: balance and loss.class_weights correct the imbalance twice; add"
+            " loss.class_weights=none, or take balance=none"
+        )
 
 
 def _print_end(result: dict[str, Any], output: Path, store: str) -> None:

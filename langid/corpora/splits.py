@@ -26,8 +26,12 @@ class Split:
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Return a part for each row (``train``, ``validation``, ``test``, or empty: left out).
 
-        ``rows`` has the manifest's columns. Raises LangidError where the split cannot be made.
+        ``rows`` has the manifest's columns, and ``class`` where that is not the language: parts
+        are stratified by it, and rows without one are left out. Raises LangidError where the split
+        cannot be made.
         """
+        if "class" not in rows:
+            rows = rows.assign(**{"class": rows["language"]})
         known = sorted(set(rows["corpus"]))
         unknown = [name for name in self.train_only if name not in known]
         if unknown:
@@ -36,12 +40,16 @@ class Split:
                 f" it holds {', '.join(known)}"
             )
         fixed = rows["corpus"].isin(self.train_only).to_numpy()
-        if fixed.all():
+        labelled = (rows["class"] != "").to_numpy()
+        dealt = labelled & ~fixed
+        if not dealt.any():
             raise LangidError(
-                "split.train_only names every corpus of the store; none is left to test"
+                "split.train_only names every corpus of the store that the task can use; none is"
+                " left to test"
             )
-        parts = np.full(len(rows), "train", dtype=object)
-        parts[~fixed] = self._assign(rows[~fixed])
+        parts = np.full(len(rows), "", dtype=object)
+        parts[labelled & fixed] = "train"
+        parts[dealt] = self._assign(rows[dealt])
         # A speaker of the held-out parts who also speaks in a train-only corpus must not train.
         held_out = set(rows["speaker"][np.isin(parts, PARTS[1:])]) - {""}
         if held_out and not self.cuts_utterances:
@@ -53,7 +61,7 @@ class Split:
 
 
 class _RandomSplit(Split):
-    """A seeded random split of groups of rows, stratified by language, in given fractions."""
+    """A seeded random split of groups of rows, stratified by class, in given fractions."""
 
     def __init__(
         self,
@@ -71,7 +79,7 @@ class _RandomSplit(Split):
         self.fractions /= self.fractions.sum()
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
-        dealt = _deal(self._groups(rows), rows["language"], self.fractions, self.seed)
+        dealt = _deal(self._groups(rows), rows["class"], self.fractions, self.seed)
         parts: np.ndarray = np.array(PARTS)[dealt]
         return np.asarray(parts)
 
@@ -80,7 +88,7 @@ class _RandomSplit(Split):
 
 
 class SpeakerSplit(_RandomSplit):
-    """No speaker is in two parts, over all languages and corpora; the default.
+    """No speaker is in two parts, over all classes and corpora; the default.
 
     An utterance without a speaker counts as a speaker of its own.
     """
@@ -127,7 +135,7 @@ class KFoldSplit(Split):
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = np.full(self.folds, 1 / self.folds)
-        folds = _deal(speaker_groups(rows), rows["language"], shares, self.seed)
+        folds = _deal(speaker_groups(rows), rows["class"], shares, self.seed)
         parts = np.full(len(rows), "train", dtype=object)
         parts[folds == self.fold] = "test"
         parts[folds == (self.fold + 1) % self.folds] = "validation"
@@ -171,19 +179,20 @@ def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int
     }
 
 
-def _deal(groups: pd.Series, language: pd.Series, shares: np.ndarray, seed: int) -> np.ndarray:
-    """Return a part's index for each row: groups stay whole, languages keep the shares.
+def _deal(groups: pd.Series, classes: pd.Series, shares: np.ndarray, seed: int) -> np.ndarray:
+    """Return a part's index for each row: groups stay whole, classes keep the shares.
 
     Groups are shuffled, the largest dealt first, each to the part that lacks most of the group's
-    languages. Raises LangidError for a language with fewer groups than parts.
+    classes. Raises LangidError for a class with fewer groups than parts.
     """
-    counts = pd.crosstab(groups.to_numpy(), language.to_numpy())
-    per_language = (counts > 0).sum()
-    short = per_language[per_language < len(shares)]
+    counts = pd.crosstab(groups.to_numpy(), classes.to_numpy())
+    per_class = (counts > 0).sum()
+    short = per_class[per_class < len(shares)]
     if len(short):
+        which = " and ".join(f"{name} has {count}" for name, count in short.items())
         raise LangidError(
-            f"split: {short.index[0]} has {short.iloc[0]} speakers or recordings to deal, fewer"
-            f" than the {len(shares)} parts; prepare more speech of it or leave the language out"
+            f"split: {which} speakers or recordings to deal, fewer than the {len(shares)} parts;"
+            " prepare more speech, merge classes (task.merge) or leave some out (task.classes)"
         )
     table = counts.to_numpy()
     order = np.random.default_rng(seed).permutation(len(table))
@@ -192,8 +201,8 @@ def _deal(groups: pd.Series, language: pd.Series, shares: np.ndarray, seed: int)
     dealt = np.zeros_like(wanted)
     part_of: dict[Hashable, int] = {}
     for group in order:
-        speaks = table[group] > 0
-        lack = ((wanted - dealt)[:, speaks] / wanted[:, speaks]).mean(1)
+        has = table[group] > 0
+        lack = ((wanted - dealt)[:, has] / wanted[:, has]).mean(1)
         part = int(np.argmax(lack))
         dealt[part] += table[group]
         part_of[counts.index[group]] = part

@@ -1,6 +1,6 @@
 """Training, validation and test batches of a store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
 from langid.corpora.splits import PARTS, Split, shared_between_parts, speaker_groups
+from langid.corpora.tasks import Task
+from langid.data.balance import Balance, EverySequence
 from langid.data.dataset import POLICIES, Batch, SequenceDataset, collate, cut
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
@@ -21,8 +23,9 @@ HELD_OUT_FRAMES = 3000  # longer utterances are scored in pieces of 30 s, to bou
 class LanguageDataModule(LightningDataModule):
     """Sequences of ``sequence_frames`` to train on, whole utterances to validate and test on.
 
-    Under a split that cuts utterances all parts are made of sequences. ``classes`` are the
-    languages in index order, sorted by name.
+    Under a split that cuts utterances all parts are made of sequences. ``task`` says what is
+    predicted, the language unless it is given; ``classes`` are its classes in index order, and
+    ``left_out`` counts the rows that have none of them.
     """
 
     def __init__(
@@ -34,6 +37,8 @@ class LanguageDataModule(LightningDataModule):
         batch_size: int = 128,
         workers: int = 0,
         seed: int = 0,
+        balance: Balance | None = None,
+        task: Task | None = None,
     ):
         super().__init__()
         if silence not in POLICIES:
@@ -48,17 +53,15 @@ class LanguageDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
-        self.classes = sorted(set(self.store.utterances["language"]))
-        if len(self.classes) < 2:
-            raise LangidError(
-                f"store={store}: holds one language only ({', '.join(self.classes)}); two are"
-                " needed"
-            )
+        self.balance = balance or EverySequence()
+        self.task = task or Task()
+        self.classes = self.task.classes_of(self.store.utterances)
+        self.left_out = self.task.left_out(self.store.utterances, self.classes)
         self._assign()
 
     def _assign(self) -> None:
         """Cut utterances into sequences and give every sequence its part."""
-        utterances = self.store.utterances
+        utterances = self._labelled()
         sequences = cut(self.store, self.silence, self.sequence_frames)
         if self.split.cuts_utterances:
             rows = utterances.iloc[sequences["row"]].reset_index(drop=True)
@@ -74,48 +77,71 @@ class LanguageDataModule(LightningDataModule):
             held_out["part"] = parts[held_out["row"]]
             held_out["unit"] = held_out["row"]
             self.parts = pd.DataFrame({"row": np.arange(len(parts)), "part": parts})
-        target = utterances["language"].map({name: i for i, name in enumerate(self.classes)})
+        numbers = {name: index for index, name in enumerate(self.classes)}
+        target = utterances["class"].map(lambda name: numbers.get(name, -1)).to_numpy()
         for table in (sequences, held_out):
-            table["target"] = target.to_numpy()[table["row"]]
+            table["target"] = target[table["row"]]
         self.sequences = {
             "train": sequences[sequences["part"] == "train"],
             **{part: held_out[held_out["part"] == part] for part in PARTS[1:]},
-            "all": held_out,
+            "all": held_out[held_out["target"] >= 0],
         }
-        self._require_languages()
+        self._require_classes()
 
-    def _require_languages(self) -> None:
-        present = set(self.sequences["train"]["target"])
-        missing = [name for index, name in enumerate(self.classes) if index not in present]
+    def _labelled(self) -> pd.DataFrame:
+        """Return the utterances with their ``class``, which is empty where the task has none."""
+        utterances = self.store.utterances
+        return utterances.assign(**{"class": self.task.labels(utterances, self.classes)})
+
+    def _require_classes(self) -> None:
+        clips = {
+            part: self.sequences[part].groupby("target")["unit"].nunique().to_dict()
+            for part in PARTS
+        }
+        missing = [index for index in range(len(self.classes)) if index not in clips["train"]]
         if missing:
+            held = [
+                f"{self.classes[index]} ({clips['validation'].get(index, 0)} in validation,"
+                f" {clips['test'].get(index, 0)} in test)"
+                for index in missing
+            ]
             raise LangidError(
-                f"the training part has no utterance of {', '.join(missing)}; change the split or"
-                " prepare more speech of it"
+                f"the training part has no utterance of {', '.join(held)}; change the split,"
+                " prepare more speech, or leave the class out (task.classes)"
             )
         empty = [part for part in PARTS if not len(self.sequences[part])]
         if empty:
             raise LangidError(f"the {empty[0]} part is empty; change the split's fractions")
 
     def summary(self) -> dict[str, Any]:
-        """Return utterances and speakers per part and language, and what the parts share."""
-        rows = self.store.utterances.iloc[self.parts["row"]].reset_index(drop=True)
+        """Return utterances and speakers per part and class, and what the parts share.
+
+        ``left_out`` counts what the split leaves out, not the rows that have no class.
+        """
+        rows = self._labelled().iloc[self.parts["row"]].reset_index(drop=True)
         parts = self.parts["part"].to_numpy()
         counts: dict[str, Any] = {}
         for part in PARTS:
             of_part = rows[parts == part]
             speakers = speaker_groups(of_part)
             counts[part] = {
-                language: {
+                name: {
                     "clips": int(group["utterance_id"].nunique()),
                     "speakers": int(speakers[group.index].nunique()),
                 }
-                for language, group in of_part.groupby("language")
+                for name, group in of_part.groupby("class")
             }
         return {
             "parts": counts,
-            "left_out": int((parts == "").sum()),
+            "left_out": int(((parts == "") & (rows["class"] != "")).sum()),
             "shared": shared_between_parts(rows, parts),
         }
+
+    def sequence_counts(self) -> dict[str, list[int]]:
+        """Return how many training sequences of each class there are, and an epoch draws."""
+        targets = self.sequences["train"]["target"].to_numpy()
+        drawn = targets[self._drawn(0)]
+        return {"there": np.bincount(targets).tolist(), "per_epoch": np.bincount(drawn).tolist()}
 
     def class_frames(self) -> list[int]:
         """Return the training frames with a loss of each class, ``silence`` last if it is one."""
@@ -140,8 +166,7 @@ class LanguageDataModule(LightningDataModule):
         return mean, np.sqrt(np.maximum(squares / count - np.square(mean), 1e-8))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        sampler = EpochSampler(len(self.sequences["train"]), self.seed)
-        return self._loader("train", sampler)
+        return self._loader("train", EpochSampler(self._drawn, self.seed))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._loader("validation")
@@ -152,6 +177,10 @@ class LanguageDataModule(LightningDataModule):
     def part_dataloader(self, part: str) -> DataLoader[Batch]:
         """Return unshuffled batches of ``train``, ``validation``, ``test`` or ``all``."""
         return self._loader(part)
+
+    def _drawn(self, epoch: int) -> np.ndarray:
+        targets = self.sequences["train"]["target"].to_numpy()
+        return self.balance(targets, self.seed, epoch)
 
     def _loader(self, part: str, sampler: Sampler[int] | None = None) -> DataLoader[Batch]:
         sequences = self.sequences[part]
@@ -169,10 +198,13 @@ class LanguageDataModule(LightningDataModule):
 
 
 class EpochSampler(Sampler[int]):
-    """A random order that depends on seed and epoch alone, so that a resumed run repeats it."""
+    """A random order that depends on seed and epoch alone, so that a resumed run repeats it.
 
-    def __init__(self, length: int, seed: int):
-        self.length = length
+    ``draw`` returns the indices of an epoch, as many in each.
+    """
+
+    def __init__(self, draw: Callable[[int], np.ndarray], seed: int):
+        self.draw = draw
         self.seed = seed
         self.epoch = 0
 
@@ -182,7 +214,8 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         order = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        yield from torch.randperm(self.length, generator=order).tolist()
+        drawn = torch.from_numpy(self.draw(self.epoch))
+        yield from drawn[torch.randperm(len(drawn), generator=order)].tolist()
 
     def __len__(self) -> int:
-        return self.length
+        return len(self.draw(self.epoch))

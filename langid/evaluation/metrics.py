@@ -45,14 +45,13 @@ def score(
     """Return all figures of a part as plain data, each with a 95 % interval.
 
     ``targets (utterances,)`` are class indices, ``posteriors (utterances, classes)`` sum to 1, and
-    ``speakers`` are the units that the bootstrap draws, with replacement, within each language
+    ``speakers`` are the units that the bootstrap draws, with replacement, within each class
     (Efron & Tibshirani 1993, percentile intervals). ``nll`` is in nats per utterance.
     """
     count = len(classes)
     unit, language = _units(speakers, targets)
     cells = targets * count + posteriors.argmax(1)
-    per_unit = np.zeros((len(language), count * count))
-    np.add.at(per_unit, (unit, cells), 1)
+    per_unit = _confusion_per_unit(unit, len(language), cells, count)
     nll = -np.log(np.clip(posteriors[np.arange(len(targets)), targets], 1e-12, None))
     nll_per_unit = np.bincount(unit, nll, minlength=len(language))
 
@@ -75,12 +74,48 @@ def score(
     }
     report["confusion"] = confusion.astype(int).tolist()
     report["support"] = len(targets)
-    report["interval"] = f"95 %, bootstrap over speakers within languages, {RESAMPLES} resamples"
+    report["interval"] = f"95 %, bootstrap over speakers within classes, {RESAMPLES} resamples"
     return report
 
 
+def paired_difference(
+    targets: np.ndarray,
+    predicted: np.ndarray,
+    reference: np.ndarray,
+    speakers: Sequence[str],
+    classes: int,
+    seed: int = 0,
+) -> dict[str, dict[str, float]]:
+    """Return how much more often ``predicted`` is right than ``reference``, with 95 % intervals.
+
+    All three are class indices ``(utterances,)``. Each resample scores both on the same speakers,
+    drawn as ``score`` draws them (paired bootstrap, Bisani & Ney 2004), so that what makes the
+    utterances easy or hard for both does not widen the interval.
+    """
+    unit, language = _units(speakers, targets)
+    drawn = _draw(language, seed)
+    values, spreads = [], []
+    for answers in (predicted, reference):
+        per_unit = _confusion_per_unit(unit, len(language), targets * classes + answers, classes)
+        values.append(of_confusion(per_unit.sum(0).reshape(classes, classes)))
+        spreads.append(of_confusion((drawn @ per_unit).reshape(-1, classes, classes)))
+    return {
+        name: _with_interval(values[0][name] - values[1][name], spreads[0][name] - spreads[1][name])
+        for name in ("accuracy", "balanced_accuracy")
+    }
+
+
+def _confusion_per_unit(
+    unit: np.ndarray, units: int, cells: np.ndarray, classes: int
+) -> np.ndarray:
+    """Return the confusion matrix of each unit, flat: ``(units, classes * classes)``."""
+    per_unit = np.zeros((units, classes * classes))
+    np.add.at(per_unit, (unit, cells), 1)
+    return per_unit
+
+
 def _units(speakers: Sequence[str], targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each utterance's speaker as a number, and each speaker's main language."""
+    """Return each utterance's speaker as a number, and each speaker's main class."""
     _, unit = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
     counts = np.zeros((unit.max() + 1, targets.max() + 1))
     np.add.at(counts, (unit, targets), 1)

@@ -1,7 +1,7 @@
 """Posteriors of every utterance of a part, from one checkpoint or from the folds of several."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from langid.build import build
 from langid.corpora.splits import Split, speaker_groups
+from langid.corpora.tasks import Task
 from langid.data.datamodule import HELD_OUT_FRAMES, LanguageDataModule
 from langid.data.dataset import Batch, SequenceDataset, collate, cut
 from langid.data.store import FeatureStore
@@ -31,8 +32,10 @@ class Predictions:
     """What checkpoints say of the utterances of a part.
 
     ``table`` has one row per unit that is scored (``unit``: ``utterance``, or ``sequence`` under a
-    split that cuts utterances) and a column ``p(LANGUAGE)`` per class; ``descriptions`` are those
-    of the checkpoints, ``fingerprint`` is that of the store.
+    split that cuts utterances), its class in ``column`` (``language``, unless the task is another)
+    and a column ``p(CLASS)`` per class; ``descriptions`` are those of the checkpoints,
+    ``fingerprint`` is that of the store, and ``left_out`` counts the rows of the whole store that
+    have none of the classes.
     """
 
     table: pd.DataFrame
@@ -40,6 +43,8 @@ class Predictions:
     classes: list[str]
     descriptions: list[dict[str, Any]]
     fingerprint: str
+    column: str = "language"
+    left_out: dict[str, Any] = field(default_factory=dict)
 
 
 def predict_part(
@@ -47,19 +52,23 @@ def predict_part(
 ) -> Predictions:
     """Return the posteriors of a part; those of several checkpoints (folds, say) are pooled.
 
-    Raises LangidError where a checkpoint does not belong to the store or utterances are scored
-    twice.
+    Raises LangidError where a checkpoint does not belong to the store, checkpoints know different
+    classes, or utterances are scored twice.
     """
     if part not in EVALUATED_PARTS:
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
     if not checkpoints:
         raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
     held = FeatureStore(store)
-    tables, descriptions, units = [], [], set()
+    tables: list[pd.DataFrame] = []
+    descriptions: list[dict[str, Any]] = []
+    units: set[str] = set()
     for path in checkpoints:
         identifier = load_identifier(path)
         _check_store(identifier, path, held, part)
-        sequences, rows, unit = _units(identifier, store, held, part)
+        if descriptions:
+            _check_alike(descriptions[0], identifier.description, path)
+        sequences, rows, unit = _units(identifier, held, part)
         tables.append(_predict(identifier, held, sequences, rows, workers))
         descriptions.append(identifier.description)
         units.add(unit)
@@ -71,19 +80,40 @@ def predict_part(
             f"checkpoint: several of them score the same utterances{which}; only folds of one split"
             " can be pooled"
         )
+    task = _task(identifier)
     return Predictions(
         pooled.drop(columns="number"),
         units.pop(),
         identifier.classes,
         descriptions,
         held.fingerprint,
+        task.column,
+        task.left_out(held.utterances, identifier.classes),
     )
+
+
+def _task(identifier: LanguageIdentifier) -> Task:
+    """Return the task of a training, with the classes that it found."""
+    config = identifier.description["task"]
+    task = build(config | {"classes": identifier.classes}) if isinstance(config, dict) else None
+    if not isinstance(task, Task):
+        raise LangidError(f"checkpoint: its task {config} is none; expected one of langid train")
+    return task
+
+
+def _check_alike(first: dict[str, Any], other: dict[str, Any], path: Path) -> None:
+    for key in ("task", "classes"):
+        if first[key] != other[key]:
+            raise LangidError(
+                f"checkpoint={path}: its {key} {other[key]} is not that of the first one,"
+                f" {first[key]}; only checkpoints of one task and the same classes can be pooled"
+            )
 
 
 def _check_store(
     identifier: LanguageIdentifier, path: Path, store: FeatureStore, part: str
 ) -> None:
-    """Raise LangidError where a store's features, languages or rows are not those of a training."""
+    """Raise LangidError where a store's features, classes or rows are not those of a training."""
     description = identifier.description
     for name in ("features", "detector"):
         if store.description[name] != description[name]:
@@ -97,30 +127,34 @@ def _check_store(
             f" {description['fingerprint'][:12]}, {store.path} has {store.fingerprint[:12]}), so"
             f" its {part} part cannot be told; part=all scores every utterance of a foreign store"
         )
-    languages = sorted(set(store.utterances["language"]))
-    if languages != identifier.classes:
+    labels = set(_task(identifier).labels(store.utterances, identifier.classes)) - {""}
+    if len(labels) < len(identifier.classes):
         raise LangidError(
             f"checkpoint={path}: knows {', '.join(identifier.classes)}; the store {store.path}"
-            f" holds {', '.join(languages)}"
+            f" holds {', '.join(sorted(labels)) or 'none'} of them"
         )
 
 
 def _units(
-    identifier: LanguageIdentifier, path: Path, store: FeatureStore, part: str
+    identifier: LanguageIdentifier, store: FeatureStore, part: str
 ) -> tuple[pd.DataFrame, np.ndarray, str]:
     """Return the sequences to hear, the utterance's row of each unit, and what a unit is.
 
-    ``all`` is every utterance of the store, whatever the split.
+    ``all`` is every utterance of the store that has one of the classes, whatever the split.
     """
-    description = identifier.description
+    description, task = identifier.description, _task(identifier)
     if part == "all":
         sequences = cut(store, identifier.silence, HELD_OUT_FRAMES)
-        numbers = store.utterances["language"].map(identifier.classes.index).to_numpy()
-        sequences = sequences.assign(unit=sequences["row"], target=numbers[sequences["row"]])
-        return sequences, np.arange(len(store.utterances)), "utterance"
+        numbers = {name: index for index, name in enumerate(identifier.classes)}
+        labels = task.labels(store.utterances, identifier.classes)
+        targets = labels.map(lambda name: numbers.get(name, -1)).to_numpy()
+        sequences = sequences.assign(unit=sequences["row"], target=targets[sequences["row"]])
+        return sequences[sequences["target"] >= 0], np.arange(len(store.utterances)), "utterance"
     split: Split = build(description["split"])
     frames = description["data"]["sequence_frames"]
-    data = LanguageDataModule(path, split, identifier.silence, sequence_frames=frames)
+    data = LanguageDataModule(
+        store.path, split, identifier.silence, sequence_frames=frames, task=task
+    )
     unit = "sequence" if split.cuts_utterances else "utterance"
     return data.sequences[part], data.parts["row"].to_numpy(), unit
 
@@ -144,15 +178,18 @@ def _predict(
         collate_fn=collate,  # type: ignore[arg-type]
     )
     with progress("evaluating", "sequences") as bar:
-        task = bar.add_task("evaluating", total=len(dataset))
+        shown = bar.add_task("evaluating", total=len(dataset))
         for batch in loader:
             logits = identifier(batch.features, batch.lengths)
             posteriors = identifier.language_posteriors(logits)
             scores.update(posteriors, batch.speech, batch.unit)
-            bar.advance(task, len(batch))
+            bar.advance(shown, len(batch))
     seen, posteriors = scores.compute()
+    seen = seen.reshape(-1)  # torchmetrics makes a single number a scalar
     heard = store.utterances.iloc[rows[seen.numpy()]].reset_index(drop=True)
     table: pd.DataFrame = heard[TABLE].assign(speaker=speaker_groups(heard))
+    task = _task(identifier)
+    table[task.column] = task.labels(heard, identifier.classes)
     table["predicted"] = [identifier.classes[index] for index in posteriors.argmax(1).tolist()]
     for index, name in enumerate(identifier.classes):
         table[f"p({name})"] = posteriors[:, index].numpy()

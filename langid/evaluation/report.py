@@ -19,29 +19,32 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
     """Return the report of a part as plain data.
 
     ``clips`` counts utterances; ``scored`` and ``support`` count the units that are scored, which
-    are sequences of utterances under a split that cuts them.
+    are sequences of utterances under a split that cuts them. ``left_out`` counts what the whole
+    store holds without one of the task's classes.
     """
-    table, classes = predictions.table, predictions.classes
-    missing = [name for name in classes if name not in set(table["language"])]
+    table, classes, column = predictions.table, predictions.classes, predictions.column
+    missing = [name for name in classes if name not in set(table[column])]
     if missing:
         raise LangidError(
             f"the {part} part that is left has no utterance of {', '.join(missing)}, so nothing can"
             " be said of it; score a larger part"
         )
-    targets = table["language"].map(classes.index).to_numpy()
+    targets = table[column].map(classes.index).to_numpy()
     posteriors = table[[f"p({name})" for name in classes]].to_numpy(dtype=float)
     figures = score(targets, posteriors, table["speaker"].tolist(), classes)
-    for name, group in table.groupby("language"):
+    for name, group in table.groupby(column):
         clips, speakers = group["utterance_id"].nunique(), group["speaker"].nunique()
         figures["classes"][name] |= {"clips": int(clips), "speakers": int(speakers)}
     return {
         "schema": SCHEMA,
         "part": part,
+        "task": predictions.column,
         **figures,
         "clips": int(table["utterance_id"].nunique()),
         "speakers": int(table["speaker"].nunique()),
         "scored": predictions.unit,
         "corpora": table["corpus"].value_counts().to_dict(),
+        "left_out": predictions.left_out,
         "score": f"mean posterior over the speech frames of each {predictions.unit}",
         **_training(predictions, part),
         "fingerprint": predictions.fingerprint,

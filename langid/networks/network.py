@@ -21,6 +21,16 @@ class Network(nn.Module):
         return lengths
 
 
+class UtteranceNetwork(Network):
+    """A network that hears a whole utterance and returns one frame of logits for all of it.
+
+    In training its target is the language once per utterance instead of once per frame.
+    """
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        return torch.ones_like(lengths)
+
+
 class StreamingNetwork(Network):
     """A network without look-ahead whose whole memory goes in and out as ``state``.
 

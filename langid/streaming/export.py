@@ -102,16 +102,14 @@ def _to_onnx(module: StreamingModule) -> onnx.ModelProto:
     streams, frames = torch.export.Dim("streams"), torch.export.Dim("frames")
     names = [f"state_{number}" for number in range(len(state))]
     # torch 2.13 caches the decomposition of the first export, and a second one fails on it.
-    torch.ops.aten.gru.input._dispatch_cache.clear()
+    for operator in RECURRENT:
+        operator._dispatch_cache.clear()
     with _quiet():
         program = torch.onnx.export(
             module,
             (samples, *state),
             dynamo=True,
-            custom_translation_table={
-                torch.ops.aten.gru.input: _gru,
-                torch.ops.aten.unfold.default: _unfold,
-            },
+            custom_translation_table=RECURRENT | {torch.ops.aten.unfold.default: _unfold},
             verbose=False,
             input_names=["samples", *names],
             output_names=["posteriors", "speech", *(f"next_{name}" for name in names)],
@@ -124,25 +122,45 @@ def _to_onnx(module: StreamingModule) -> onnx.ModelProto:
     return program.model_proto
 
 
-def _gru(
-    x: Any, state: Any, weights: Any, biases: bool, layers: int, dropout: float, train: bool,
-    bidirectional: bool, batch_first: bool,
-) -> Any:  # fmt: skip
-    """Translate one layer of nn.GRU; the exporter's own translation has 14 nodes more a step."""
-    assert biases and layers == 1 and not bidirectional and batch_first
-    gates = [op.Split(weight, num_outputs=3, axis=0) for weight in weights]  # reset, update, new
-    w, r, *b = (op.Concat(update, reset, new, axis=0) for reset, update, new in gates)
-    outputs, after = op.GRU(
-        op.Transpose(x, perm=[1, 0, 2]),
-        op.Unsqueeze(w, [0]),
-        op.Unsqueeze(r, [0]),
-        op.Unsqueeze(op.Concat(*b, axis=0), [0]),
-        None,
-        state,
-        hidden_size=weights[1].shape[1],
-        linear_before_reset=1,
-    )
-    return op.Transpose(op.Squeeze(outputs, [1]), perm=[1, 0, 2]), after
+def _recurrent(operator: Any, order: tuple[int, ...], **options: Any) -> Any:
+    """Return the translation of one layer: ONNX's operator, with torch's gates in its order.
+
+    The exporter's own has 14 nodes more a step.
+    """
+
+    def translate(
+        x: Any, state: Any, weights: Any, biases: bool, layers: int, dropout: float, train: bool,
+        bidirectional: bool, batch_first: bool,
+    ) -> Any:  # fmt: skip
+        assert biases and layers == 1 and not bidirectional and batch_first
+        w, r, *b = (_reordered(weight, order) for weight in weights)
+        outputs, *after = operator(
+            op.Transpose(x, perm=[1, 0, 2]),
+            op.Unsqueeze(w, [0]),
+            op.Unsqueeze(r, [0]),
+            op.Unsqueeze(op.Concat(*b, axis=0), [0]),
+            None,
+            *(state if isinstance(state, list | tuple) else [state]),
+            hidden_size=weights[1].shape[1],
+            **options,
+        )
+        return op.Transpose(op.Squeeze(outputs, [1]), perm=[1, 0, 2]), *after
+
+    return translate
+
+
+def _reordered(weight: Any, order: tuple[int, ...]) -> Any:
+    if len(order) == 1:
+        return weight
+    gates = op.Split(weight, num_outputs=len(order), axis=0)
+    return op.Concat(*(gates[gate] for gate in order), axis=0)
+
+
+RECURRENT: dict[Any, Any] = {
+    torch.ops.aten.rnn_tanh.input: _recurrent(op.RNN, (0,)),
+    torch.ops.aten.gru.input: _recurrent(op.GRU, (1, 0, 2), linear_before_reset=1),
+    torch.ops.aten.lstm.input: _recurrent(op.LSTM, (0, 3, 1, 2)),
+}
 
 
 def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:

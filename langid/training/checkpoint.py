@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from langid.build import build
+from langid.corpora.tasks import LANGUAGE
 from langid.errors import LangidError
 from langid.signal.front_end import build_front_end
 from langid.training.identifier import LanguageIdentifier
@@ -43,6 +44,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     missing = [key for key in NEEDED if key not in description]
     if missing:
         raise LangidError(f"checkpoint={path}: its description has no {', '.join(missing)}")
+    description.setdefault("task", LANGUAGE)
     return checkpoint
 
 

@@ -9,31 +9,52 @@ from torch import Tensor, nn
 from langid.data.dataset import IGNORED
 from langid.errors import LangidError
 
+SAMPLE_FRAMES = 6000  # what counts as a sample for effective numbers: a minute in hops of 10 ms
 
-def weights_of(choice: str | Sequence[float] | None, class_frames: Sequence[int]) -> Tensor:
-    """Return a loss weight per class.
+
+def weights_of(
+    choice: str | Sequence[float] | None, class_frames: Sequence[int], beta: float = 0.999
+) -> Tensor:
+    """Return a loss weight per class, ``(classes,)``.
 
     ``balanced`` is ``frames / (classes * frames of the class)``, ``None`` or ``none`` is 1
-    throughout, and a list gives one positive weight per class.
+    throughout, and a list gives one positive weight per class. ``effective`` is the inverse of the
+    effective number of samples, ``(1 - beta ** n) / (1 - beta)``, scaled to a mean of 1 over the
+    classes (Cui et al. 2019). Frames in a row are all but copies of one another, so ``n`` counts
+    minutes, not frames: with ``beta`` 0.999 classes of a few hours are weighted almost as if
+    balanced, and beyond some 50 hours more speech of a class makes no difference.
     """
     frames = torch.tensor(list(class_frames), dtype=torch.float64)
     if choice is None or choice == "none":
         return torch.ones(len(frames))
     if choice == "balanced":
         return (frames.sum() / (len(frames) * frames.clamp(min=1))).float()
+    if choice == "effective":
+        inverse = 1 / (1 - beta ** (frames.clamp(min=1) / SAMPLE_FRAMES))
+        return (inverse / inverse.mean()).float()
     values = list(choice) if isinstance(choice, list | tuple) else []
     if len(values) != len(frames) or not all(
         isinstance(value, int | float) and 0 < value < math.inf for value in values
     ):
         raise LangidError(
-            f"loss.class_weights={choice}: accepted are balanced, none, or a list of"
+            f"loss.class_weights={choice}: accepted are balanced, effective, none, or a list of"
             f" {len(frames)} positive numbers, one per class"
         )
     return torch.tensor([float(value) for value in values])
 
 
-class CrossEntropy(nn.Module):
-    """Class-weighted cross-entropy, averaged over the frames that have a target."""
+def _checked(name: str, value: float, below: float) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < below:
+        raise ValueError(f"loss.{name}={value}: accepted are numbers from 0 to below {below}")
+    return value
+
+
+class WeightedLoss(nn.Module):
+    """A loss with a weight per class, as ``weights_of`` makes them.
+
+    ``logits (batch, frames, classes), targets (batch, frames) -> loss ()``, in nats; targets
+    IGNORED count for nothing. Utterance networks have one frame.
+    """
 
     weight: Tensor
 
@@ -41,13 +62,64 @@ class CrossEntropy(nn.Module):
         self,
         class_frames: Sequence[int],
         class_weights: str | Sequence[float] | None = "balanced",
+        beta: float = 0.999,
     ):
         super().__init__()
-        weight = weights_of(class_weights, class_frames)
+        weight = weights_of(class_weights, class_frames, _checked("beta", beta, below=1))
         self.register_buffer("weight", weight, persistent=False)
 
+
+class CrossEntropy(WeightedLoss):
+    """Class-weighted cross-entropy, averaged over the frames that have a target.
+
+    ``label_smoothing`` is the share of a target that is spread evenly over all classes, its own
+    included (Szegedy et al. 2016); weights then apply to each class's share, as torch has it.
+    """
+
+    def __init__(
+        self,
+        class_frames: Sequence[int],
+        class_weights: str | Sequence[float] | None = "balanced",
+        beta: float = 0.999,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__(class_frames, class_weights, beta)
+        self.label_smoothing = _checked("label_smoothing", label_smoothing, below=1)
+
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """``logits (batch, time, classes), targets (batch, time) -> loss ()``, in nats."""
         return nn.functional.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), self.weight, ignore_index=IGNORED
+            logits.flatten(0, 1),
+            targets.flatten(),
+            self.weight,
+            ignore_index=IGNORED,
+            label_smoothing=self.label_smoothing,
         )
+
+
+class Focal(WeightedLoss):
+    """Cross-entropy times ``(1 - p) ** gamma``, ``p`` the posterior of the true class.
+
+    Frames that are right already count less (Lin et al. 2017, whose best ``gamma`` is 2); 0 is
+    cross-entropy. The mean is weighted as that of CrossEntropy.
+    """
+
+    def __init__(
+        self,
+        class_frames: Sequence[int],
+        class_weights: str | Sequence[float] | None = "balanced",
+        beta: float = 0.999,
+        gamma: float = 2.0,
+    ):
+        super().__init__(class_frames, class_weights, beta)
+        self.gamma = _checked("gamma", gamma, below=math.inf)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        targets = targets.flatten()
+        surprise = nn.functional.cross_entropy(
+            logits.flatten(0, 1), targets, ignore_index=IGNORED, reduction="none"
+        )
+        # 1 - p, off zero: there the power's slope is infinite for a gamma below 1.
+        doubt = (-torch.expm1(-surprise)).clamp(min=1e-7)
+        weight = self.weight[targets.clamp(min=0)] * (targets != IGNORED)
+        loss: Tensor = (weight * doubt**self.gamma * surprise).sum() / weight.sum()
+        return loss

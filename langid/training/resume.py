@@ -9,8 +9,8 @@ from langid.training.checkpoint import read_checkpoint
 
 # What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
 RESUMED_ALIKE = (
-    "fingerprint", "seed", "classes", "features", "detector", "model", "silence", "split", "data",
-    "loss", "optimizer", "scheduler",
+    "fingerprint", "seed", "task", "classes", "features", "detector", "model", "silence", "split",
+    "data", "balance", "augment", "loss", "optimizer", "scheduler",
 )  # fmt: skip
 
 

@@ -21,7 +21,11 @@ class UtteranceScores(Metric):  # type: ignore[misc]
         self.add_state("frames", zeros[:, 0].clone(), dist_reduce_fx="sum")
 
     def update(self, posteriors: Tensor, speech: Tensor, unit: Tensor) -> None:
-        """Add ``posteriors (batch, time, languages)`` where ``speech (batch, time)`` is true."""
+        """Add ``posteriors (batch, time, languages)`` where ``speech (batch, time)`` is true.
+
+        One frame of posteriors, ``(batch, 1, languages)``, stands for all frames of its piece: it
+        counts as often as there are speech frames.
+        """
         spoken = speech.unsqueeze(-1)
         self.total.index_add_(0, unit, (posteriors * spoken).sum(1).to(self.total.dtype))
         self.frames.index_add_(0, unit, speech.sum(1).to(self.frames.dtype))

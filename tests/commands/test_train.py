@@ -155,7 +155,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(store_path: Path, tmp_path: Pa
     overrides = (
         "model.network.dropout=0.3", "model.network.layers=2", "trainer.max_epochs=6",
         "scheduler.patience=0", "+scheduler.threshold=0.9", "callbacks.early_stopping.patience=99",
-        "~callbacks.confusion",
+        "~callbacks.confusion", "augment=spec_augment", "balance=undersample", "loss=focal",
     )  # fmt: skip
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     command = [sys.executable, "-m", "langid", "train", *TINY, f"store={store_path}"]
@@ -200,6 +200,8 @@ def test_a_finished_run_can_be_given_more_epochs(store_path: Path, tmp_path: Pat
         ("silence=keep", "silence: the checkpoint has mask, asked is keep"),
         ("optimizer.lr=0.1", "optimizer.lr: the checkpoint has 0.001, asked is 0.1"),
         ("split.seed=7", "split.seed: the checkpoint has 0, asked is 7"),
+        ("balance=subclasses", "balance._target_: the checkpoint has langid.data.balance.Every"),
+        ("augment=spec_augment", "augment.time_masks: the checkpoint has 0, asked is 2"),
     ],
 )
 def test_resuming_another_run_is_refused(
@@ -264,6 +266,41 @@ def test_silence_policies(store_path: Path, tmp_path: Path, policy: str) -> None
     torch.testing.assert_close(posteriors.sum(-1), torch.ones_like(posteriors[..., 0]))
 
 
+def test_augmented_balanced_and_focal(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choices = ("loss=focal", "balance=oversample", "loss.class_weights=none")
+    assert train(store_path, tmp_path / "run", "augment=spec_augment", *choices) == 0
+    printed = capsys.readouterr().out
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    there, per_epoch = record["sequences"]["there"], record["sequences"]["per_epoch"]
+    assert len(set(there)) > 1 and per_epoch == [max(there)] * 3
+    assert f"sequences an epoch: English {max(there)} (of {there[0]}), Hindi" in printed
+    assert "imbalance twice" not in printed
+    assert record["steps"] == -(-3 * max(there) // 8)
+    assert record["config"]["augment"]["time_masks"] == 2
+    # The masks change what is learnt, and validation hears none of them.
+    assert train(store_path, tmp_path / "plain", "augment=none", *choices) == 0
+    assert not same(last(tmp_path / "run")["state_dict"], last(tmp_path / "plain")["state_dict"])
+    test_validation_figures_are_those_of_evaluate(tmp_path / "run", store_path, tmp_path)
+
+
+def test_an_imbalance_corrected_twice_is_told(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(store_path, tmp_path / "run", "balance=undersample") == 0
+    printed = capsys.readouterr().out
+    assert "warning: balance and loss.class_weights correct the imbalance twice" in printed
+
+
+def test_subclasses_that_are_not_there_are_refused(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(store_path, tmp_path / "run", "balance=subclasses", "balance.fold=9") == 2
+    error = capsys.readouterr().err
+    assert "balance.fold=9: the training part makes 2 balanced sets; accepted are 0 to 1" in error
+
+
 def test_a_failing_job_of_a_sweep_does_not_take_the_others(
     store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -272,7 +309,7 @@ def test_a_failing_job_of_a_sweep_does_not_take_the_others(
     captured = capsys.readouterr()
     assert code != 0
     assert "job 0" in captured.err
-    assert "loss.class_weights=[1, 2]: accepted are balanced, none, or a list" in captured.err
+    assert "loss.class_weights=[1, 2]: accepted are balanced, effective, none, or a" in captured.err
     finished = list((tmp_path / "sweep").glob("*class_weights=none*/checkpoints/best.ckpt"))
     assert len(finished) == 1
     assert len(list((tmp_path / "sweep").glob("*/checkpoints"))) == 1
@@ -289,6 +326,10 @@ def test_a_failing_job_of_a_sweep_does_not_take_the_others(
         ("+model.network.size=1", "GRU takes no size; accepted are bins"),
         ("model.network.units=0", "units=0: accepted are 1 and more"),
         ("data.batch_size=0", "data.batch_size=0: accepted are 1 and more"),
+        ("balance._target_=langid.data.disk.Disk", "_target_=langid.data.disk.Disk: refused"),
+        ("+balance.fold=1", "EverySequence takes no fold"),
+        ("loss.label_smoothing=1", "loss.label_smoothing=1: accepted are numbers from 0"),
+        ("augment.time_masks=-1", "augment.time_masks=-1: accepted are whole numbers from 0"),
         ("seed=-1", "seed=-1: accepted are whole numbers"),
         ("seed=null", "seed=None: expected a whole number"),
         ("callbacks.best.monitor=val/los", "trainer or callbacks: "),

@@ -8,6 +8,7 @@ import torch
 
 from langid.corpora.manifest import COLUMNS
 from langid.corpora.splits import KFoldSplit, RecordingSplit, SequenceSplit, SpeakerSplit, Split
+from langid.corpora.tasks import Task
 from langid.data.datamodule import HELD_OUT_FRAMES, EpochSampler, LanguageDataModule
 from langid.data.dataset import IGNORED
 from langid.data.store import SCHEMA, FeatureStore, StoreWriter
@@ -181,7 +182,7 @@ def test_summary_tells_rows_left_out_and_unknown_speakers(
 
 
 def test_the_order_depends_on_seed_and_epoch_alone(store_path: Path) -> None:
-    sampler = EpochSampler(50, seed=3)
+    sampler = EpochSampler(lambda _: np.arange(50), seed=3)
     first = list(sampler)
     assert sorted(first) == list(range(50)) and len(sampler) == 50
     torch.manual_seed(99)
@@ -189,10 +190,10 @@ def test_the_order_depends_on_seed_and_epoch_alone(store_path: Path) -> None:
     sampler.set_epoch(1)
     second = list(sampler)
     assert second != first
-    again = EpochSampler(50, seed=3)
+    again = EpochSampler(lambda _: np.arange(50), seed=3)
     again.set_epoch(1)
     assert list(again) == second
-    assert list(EpochSampler(50, seed=4)) != first
+    assert list(EpochSampler(lambda _: np.arange(50), seed=4)) != first
     data = LanguageDataModule(store_path, SpeakerSplit(), seed=5)
     loader = data.train_dataloader()
     assert isinstance(loader.sampler, EpochSampler) and loader.sampler.seed == 5
@@ -222,3 +223,42 @@ def test_stores_that_cannot_be_learnt_from_are_refused(
         LanguageDataModule(small(ROWS[1:]), Given())
     with pytest.raises(LangidError, match="the validation part is empty"):
         LanguageDataModule(small([row for row in ROWS if row[2] != "validation"]), Given())
+
+
+@pytest.mark.parametrize("given", [Given(), SequenceSplit(fractions=[2, 1, 1])], ids=str)
+def test_rows_that_the_task_leaves_out_are_in_no_part_and_no_figure(
+    small: Callable[[Sequence[Row]], Path], given: Split
+) -> None:
+    extra = [("C", "c1", "train", "#" * 9), ("", "d1", "test", "##"), ("C", "c2", "test", "##")]
+    rows = [*ROWS, *extra]
+    data = LanguageDataModule(small(rows), given, sequence_frames=4, task=Task(classes=["B", "A"]))
+    assert data.classes == ["B", "A"]
+    assert data.left_out == {"unlabelled": 1, "other_classes": {"C": 2}}
+    for part in (*PARTS, "all"):
+        sequences = data.sequences[part]
+        assert set(sequences["row"]) <= set(range(len(ROWS)))
+        expected = [["B", "A"].index(rows[row][0]) for row in sequences["row"]]
+        assert sequences["target"].tolist() == expected
+    train = data.sequences["train"]
+    spoken = [train["speech"][train["target"] == index].sum() for index in (0, 1)]
+    assert data.class_frames() == spoken  # what the weights are made of
+    mean, _ = data.normaliser_statistics()
+    assert mean[0] <= len(ROWS) - 1  # bin 0 is the number of the row
+    summary = data.summary()
+    assert all(set(part) <= {"A", "B"} for part in summary["parts"].values())
+    if isinstance(given, Given):
+        assert data.class_frames() == [12, 4]
+        assert summary["left_out"] == 1  # row 7, by the split
+
+
+@pytest.mark.parametrize(
+    ("part", "where"), [("test", "0 in validation, 1 in test"), ("", "0 in validation, 0 in test")]
+)
+def test_a_class_without_training_rows_is_refused_with_where_it_is(
+    small: Callable[[Sequence[Row]], Path], part: str, where: str
+) -> None:
+    store = small([*ROWS, ("C", "c1", part, "###")])
+    message = rf"training part has no utterance of C \({where}\); change .* \(task.classes\)"
+    with pytest.raises(LangidError, match=message):
+        LanguageDataModule(store, Given())
+    assert LanguageDataModule(store, Given(), task=Task(classes=["A", "B"])).classes == ["A", "B"]

@@ -9,7 +9,7 @@ from sklearn.metrics import (  # type: ignore[import-untyped]
 )
 from sklearn.metrics import precision_recall_fscore_support as prf
 
-from langid.evaluation.metrics import of_confusion, score
+from langid.evaluation.metrics import of_confusion, paired_difference, score
 
 CLASSES = ["English", "Hindi", "Mandarin"]
 
@@ -109,3 +109,32 @@ def test_a_speaker_of_two_languages_is_drawn_as_one() -> None:
     report = score(targets, posteriors, ["a", "b", "a", "c"], ["x", "y"])
     assert report["confusion"] == [[1, 1], [0, 2]]
     assert report["accuracy"]["value"] == pytest.approx(3 / 4)
+
+
+def test_paired_differences_are_those_of_the_two_scores_and_zero_for_the_same() -> None:
+    targets, posteriors = drawn(200)
+    _, others = drawn(200, seed=1)
+    speakers = [f"s{i // 2}" for i in range(200)]
+    left, right = posteriors.argmax(1), others.argmax(1)
+    difference = paired_difference(targets, left, right, speakers, 3)
+    scores = [score(targets, values, speakers, CLASSES) for values in (posteriors, others)]
+    for name in ("accuracy", "balanced_accuracy"):
+        expected = scores[0][name]["value"] - scores[1][name]["value"]
+        assert difference[name]["value"] == pytest.approx(expected)
+        assert difference[name]["low"] < expected < difference[name]["high"]
+        same = paired_difference(targets, left, left, speakers, 3)[name]
+        assert same == {"value": 0, "low": 0, "high": 0}
+
+
+def test_paired_intervals_are_narrower_where_systems_fail_on_the_same_utterances() -> None:
+    targets = np.repeat([0, 1, 2], 60)
+    generator = np.random.default_rng(0)
+    hard = generator.random(180) < 0.4
+    wrong = np.where(hard, (targets + 1) % 3, targets)
+    better = wrong.copy()
+    better[np.flatnonzero(hard)[::6]] = targets[np.flatnonzero(hard)[::6]]
+    speakers = [str(i) for i in range(180)]
+    paired = paired_difference(targets, better, wrong, speakers, 3)["accuracy"]
+    single = score(targets, np.eye(3)[better] * 0.8 + 0.2 / 3, speakers, CLASSES)["accuracy"]
+    assert paired["low"] > 0
+    assert paired["high"] - paired["low"] < 0.7 * (single["high"] - single["low"])

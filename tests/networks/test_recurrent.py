@@ -1,87 +1,100 @@
-"""Tests of langid/networks/recurrent.py and the streaming contract of network.py."""
+"""Tests of langid/networks/recurrent.py, and of the normaliser of network.py.
+
+What holds for every network of frames: test_parity.py.
+"""
+
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from langid.networks.network import Normaliser
-from langid.networks.recurrent import GRU
-
-CHUNKS = ([1] * 23, [7, 7, 9], [22, 1], [5, 0, 18], [23])
+from langid.networks.network import Normaliser, StreamingNetwork
+from langid.networks.recurrent import GRU, LSTM, RNN, BiGRU, BiLSTM, Recurrent
 
 
-def network(layers: int = 1) -> GRU:
-    torch.manual_seed(1)
-    return GRU(bins=6, num_classes=3, units=10, layers=layers, dense=5, dropout=0.3).eval()
+def parameters(network: Recurrent) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
-def in_chunks(gru: GRU, features: Tensor, sizes: list[int], advance: Tensor | None) -> Tensor:
-    state, outputs, start = gru.initial_state(len(features)), [], 0
-    for size in sizes:
-        stop = start + size
-        heard = None if advance is None else advance[:, start:stop]
-        logits, state = gru.step(features[:, start:stop], state, heard)
-        outputs.append(logits)
-        start = stop
-    return torch.cat(outputs, dim=1)
+@pytest.mark.parametrize(("network", "gates"), [(RNN, 1), (GRU, 3), (LSTM, 4)])
+def test_parameters_are_those_of_the_layers(network: type[Recurrent], gates: int) -> None:
+    layer = gates * 200 * (64 + 200 + 2)  # two biases
+    assert parameters(network(bins=64, num_classes=3)) == layer + 200 * 100 + 100 + 303
 
 
 def test_the_default_network_has_the_parameters_of_the_published_baseline() -> None:
-    parameters = GRU(bins=64, num_classes=3).parameters()
-    assert sum(parameter.numel() for parameter in parameters) == 180_003
+    gru = GRU(bins=64, num_classes=3)
+    assert parameters(gru) == 180_003
+    assert {name.partition(".")[0] for name in gru.state_dict()} == {"layers", "dense", "output"}
+    assert "layers.0.weight_ih_l0" in gru.state_dict()
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("sizes", [sizes for sizes in CHUNKS if 0 not in sizes])
-def test_steps_equal_forward(layers: int, sizes: list[int]) -> None:
-    gru, features = network(layers), torch.randn(4, 23, 6)
-    whole = gru(features, torch.full((4,), 23))
-    assert whole.shape == (4, 23, 3)
-    torch.testing.assert_close(in_chunks(gru, features, sizes, None), whole, rtol=0, atol=1e-6)
+@pytest.mark.parametrize("network", [RNN, GRU, LSTM, BiGRU, BiLSTM])
+def test_layers_have_the_widths_of_a_list(network: type[Recurrent]) -> None:
+    stack = network(bins=6, num_classes=3, units=[12, 8], dense=5)
+    assert [layer.hidden_size for layer in stack.layers] == [12, 8]
+    assert stack(torch.randn(2, 4, 6), torch.tensor([4, 3])).shape == (2, 4, 3)
+    same = network(bins=6, num_classes=3, units=[9, 9], layers=2, dense=5)
+    assert parameters(same) == parameters(network(6, 3, units=9, layers=2, dense=5))
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("masked", [False, True])
-def test_no_gradient_reaches_a_later_input(layers: int, masked: bool) -> None:
-    gru, features = network(layers), torch.randn(1, 12, 6, requires_grad=True)
-    advance = torch.tensor([[1, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1]]).bool() if masked else None
-    logits = gru.step(features, gru.initial_state(1), advance)[0]
-    for frame in (0, 5, 8):
-        (gradient,) = torch.autograd.grad(logits[:, frame].sum(), features, retain_graph=True)
-        assert torch.count_nonzero(gradient[:, frame + 1 :]) == 0
-        assert torch.count_nonzero(gradient[:, : frame + 1]) > 0
+def test_an_lstm_remembers_output_and_cell_of_each_layer() -> None:
+    torch.manual_seed(1)
+    lstm = LSTM(bins=6, num_classes=3, units=[12, 8]).eval()
+    features = torch.randn(2, 9, 6)
+    state = lstm.step(features, lstm.initial_state(2))[1]
+    frames: Tensor = features
+    for number, layer in enumerate(lstm.layers):
+        frames, memory = layer(frames)
+        for tensor, expected in zip(state[2 * number :], memory, strict=False):
+            torch.testing.assert_close(tensor, expected[0], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("sizes", CHUNKS[:3] + CHUNKS[4:])
-def test_advance_is_the_same_as_cutting_frames_out(layers: int, sizes: list[int]) -> None:
-    gru, features = network(layers), torch.randn(4, 23, 6)
-    advance = torch.rand(4, 23) > 0.5
-    advance[1] = True
-    advance[2] = False  # never hears anything
-    advance[3, :8] = False  # the first chunks hold nothing
-    logits = in_chunks(gru, features, sizes, advance)
-    for row, heard in enumerate(advance):
-        cut = features[row : row + 1, heard]
-        if heard.any():
-            expected = gru(cut, torch.tensor([cut.shape[1]]))[0]
-            torch.testing.assert_close(logits[row, heard], expected, rtol=0, atol=1e-6)
-        for frame in range(1, 23):
-            if not heard[frame]:  # what was said before is said again
-                torch.testing.assert_close(logits[row, frame], logits[row, frame - 1])
+@pytest.mark.parametrize("network", [BiGRU, BiLSTM])
+def test_both_directions_are_heard(network: type[Recurrent]) -> None:
+    torch.manual_seed(1)
+    both = network(bins=6, num_classes=3, units=10, layers=2, dense=5).eval()
+    assert not isinstance(both, StreamingNetwork)
+    features = torch.randn(1, 12, 6, requires_grad=True)
+    logits = both(features, torch.tensor([10]))
+    (gradient,) = torch.autograd.grad(logits[:, 5].sum(), features)
+    assert torch.count_nonzero(gradient[:, :10].abs().sum(-1)) == 10
+    assert torch.count_nonzero(gradient[:, 10:]) == 0
 
 
-def test_state_after_unheard_frames_is_the_state_before_them() -> None:
-    gru = network(2)
-    state = gru.step(torch.randn(2, 5, 6), gru.initial_state(2))[1]
-    after = gru.step(torch.randn(2, 4, 6), state, torch.zeros(2, 4).bool())[1]
-    assert all(torch.equal(old, new) for old, new in zip(state, after, strict=True))
+@pytest.mark.parametrize("network", [GRU, LSTM, BiGRU])
+def test_dropout_stands_between_layers_in_training_only(network: type[Recurrent]) -> None:
+    torch.manual_seed(1)
+    dropped = network(bins=6, num_classes=3, units=10, layers=2, dense=5, dropout=0.5)
+    calls: list[Tensor] = []
+    dropped.dropout.register_forward_hook(lambda module, inputs, output: calls.append(output))
+    features, lengths = torch.randn(2, 8, 6), torch.tensor([8, 8])
+    assert not torch.equal(dropped(features, lengths), dropped(features, lengths))
+    assert len(calls) == 4  # twice between the layers, twice before the dense one
+    dropped.eval()
+    assert torch.equal(dropped(features, lengths), dropped(features, lengths))
 
 
-@pytest.mark.parametrize("name", ["units", "layers", "dense"])
-def test_a_size_below_one_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name}=0: accepted are 1 and more"):
-        GRU(bins=4, num_classes=2, **{name: 0})
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"units": 0}, "units=0: accepted are 1 and more, or a list"),
+    ({"units": []}, r"units=\[\]: accepted"),
+    ({"units": [8, 0]}, r"units=\[8, 0\]: accepted"),
+    ({"units": "wide"}, "units=wide: accepted"),
+    ({"units": 2.5}, r"units=2\.5: accepted"),
+    ({"units": [8, 4], "layers": 3}, r"layers=3, but units=\[8, 4\] are 2 layers"),
+    ({"layers": 0}, "layers=0: accepted are 1 and more"),
+    ({"dense": 0}, "dense=0: accepted are 1 and more"),
+]
+
+
+@pytest.mark.parametrize("network", [GRU, BiLSTM])
+@pytest.mark.parametrize(("keys", "message"), WRONG)
+def test_sizes_that_make_no_network_are_refused(
+    network: type[Recurrent], keys: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        network(bins=4, num_classes=2, **keys)
 
 
 def test_normaliser_gives_mean_zero_and_deviation_one() -> None:

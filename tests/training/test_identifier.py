@@ -1,5 +1,7 @@
 """Tests of langid/training/identifier.py; whole runs are tested in commands/test_train.py."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,16 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy
 
 import langid as package
+from langid.commands.main import main
 from langid.corpora.splits import SpeakerSplit
 from langid.data.datamodule import LanguageDataModule
-from langid.data.dataset import Batch
+from langid.data.dataset import IGNORED, Batch
+from langid.networks.recurrent import BiGRU
 from langid.signal.audio import read_audio
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
+from langid.training.losses import CrossEntropy
+from langid.training.scores import UtteranceScores
 
 
 def untrained(checkpoint_path: Path, silence: str) -> LanguageIdentifier:
@@ -42,6 +48,26 @@ def test_under_remove_silent_frames_are_not_heard(
         logits = identifier(features, torch.tensor([features.shape[1]]))
         expected = identifier.language_posteriors(logits)
     torch.testing.assert_close(posteriors[speech][None], expected, atol=1e-5, rtol=0)
+
+
+def test_under_remove_a_network_that_looks_ahead_hears_speech_alone(
+    checkpoint_path: Path, real_clips: list[Path]
+) -> None:
+    identifier = untrained(checkpoint_path, "remove")
+    identifier.network = BiGRU(identifier.front_end.bins, 3, units=4, dense=4).eval()
+    samples = torch.from_numpy(read_audio(str(real_clips[0]), 16000))[None]
+    samples = torch.cat([samples, torch.zeros_like(samples)])
+    posteriors, speech = identifier.posteriors(samples)
+    assert 0 < int(speech[0].sum()) < speech.shape[1]
+    assert not speech[1].any()
+    with torch.inference_mode():
+        spoken = identifier.front_end(samples[:1])[0][speech[:1]][None]
+        logits = identifier(spoken, torch.tensor([spoken.shape[1]]))
+    expected = identifier.language_posteriors(logits)[0]
+    torch.testing.assert_close(posteriors[0, speech[0]], expected, atol=1e-5, rtol=0)
+    silent = torch.nonzero(~speech[0, 1:]).squeeze(1) + 1
+    silent = silent[speech[0].cumsum(0)[silent] > 0]
+    assert torch.equal(posteriors[0, silent], posteriors[0, silent - 1])  # said again
 
 
 def test_frame_accuracy_counts_speech_frames(checkpoint_path: Path) -> None:
@@ -95,3 +121,124 @@ def test_normaliser_was_fitted_to_the_training_speakers_alone(
     )
     scale = 1 / speech_frames.std(0, correction=0)
     torch.testing.assert_close(identifier.normaliser.scale.double(), scale, atol=1e-4, rtol=1e-3)
+
+
+def test_a_validation_part_of_one_utterance_is_scored(checkpoint_path: Path) -> None:
+    identifier = untrained(checkpoint_path, "mask")
+    identifier.scores, identifier.targets = UtteranceScores(3, 3), torch.tensor([0, 2, 0])
+    identifier.scores.update(torch.ones(1, 4, 3), torch.ones(1, 4).bool(), torch.tensor([1]))
+    identifier.on_validation_epoch_end()
+    assert identifier.confusion is not None
+    assert identifier.confusion.sum(1).tolist() == [0, 0, 1]
+
+
+# Utterance networks
+
+TINY = {
+    "cnn": ("channels=[4,4]", "dense=4"),
+    "crnn": ("channels=[4,4]", "units=4"),
+    "ecapa_tdnn": ("channels=16", "aggregated=8", "embedding=4", "bottleneck=4"),
+}
+Train = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def train_utterances(store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """Return a function that trains an utterance network for two steps, once per choice."""
+    runs: dict[tuple[str, str], Path] = {}
+
+    def train(model: str, silence: str = "mask") -> Path:
+        if (model, silence) not in runs:
+            output = tmp_path_factory.mktemp("run") / f"{model}-{silence}"
+            sizes = [f"model.network.{size}" for size in TINY[model]]
+            limits = ["data.batch_size=8", "+trainer.limit_train_batches=2", "trainer.max_epochs=1"]
+            arguments = [f"store={store_path}", f"output={output}", "trainer.accelerator=cpu"]
+            choices = [f"model={model}", f"silence={silence}", "~callbacks.confusion"]
+            assert main(["train", *choices, *sizes, *limits, *arguments]) == 0
+            runs[model, silence] = output / "checkpoints" / "best.ckpt"
+        return runs[model, silence]
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("model", "silence"),
+    [*((model, "mask") for model in TINY), ("cnn", "keep"), ("cnn", "remove"), ("cnn", "label")],
+)
+def test_utterance_networks_are_trained_and_evaluated(
+    train_utterances: Train, store_path: Path, tmp_path: Path, model: str, silence: str
+) -> None:
+    checkpoint = train_utterances(model, silence)
+    record = json.loads((checkpoint.parents[1] / "run.json").read_text())
+    assert (record["status"], record["steps"]) == ("finished", 2)
+    arguments = [f"checkpoint={checkpoint}", f"store={store_path}", f"output={tmp_path}"]
+    assert main(["evaluate", *arguments, "part=validation"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    held = torch.load(checkpoint, weights_only=True)["langid_validation"]
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        assert held[name] == pytest.approx(report[name]["value"], abs=1e-6)
+
+
+@pytest.mark.parametrize("silence", ["mask", "remove", "label"])
+def test_an_utterance_network_says_the_same_at_all_times(
+    train_utterances: Train, real_clips: list[Path], silence: str
+) -> None:
+    identifier = package.load(train_utterances("cnn", silence))
+    samples = torch.from_numpy(read_audio(str(real_clips[0]), 16000))[None]
+    posteriors, speech = identifier.posteriors(torch.cat([samples, torch.zeros_like(samples)]))
+    assert posteriors.shape == (*speech.shape, 3)
+    assert torch.equal(posteriors, posteriors[:, :1].expand_as(posteriors))
+    torch.testing.assert_close(posteriors.sum(-1), torch.ones(speech.shape))
+    assert 0 < int(speech[0].sum()) < speech.shape[1]
+    assert not speech[1].any()
+    with torch.inference_mode():
+        features = identifier.front_end(samples)[0]
+        heard = features[speech[:1]][None] if silence == "remove" else features
+        logits = identifier(heard, torch.tensor([heard.shape[1]]))
+    expected = identifier.language_posteriors(logits)[0, 0]
+    torch.testing.assert_close(posteriors[0, 0], expected, atol=1e-5, rtol=0)
+
+
+def test_export_of_an_utterance_network_is_refused(
+    train_utterances: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "model.onnx"
+    assert main(["export", f"checkpoint={train_utterances('cnn')}", f"output={output}"]) == 2
+    message = capsys.readouterr().err
+    assert "the network CNN needs the whole utterance: train model=gru" in message
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("silence", "targets"),
+    [
+        ("mask", [[2, 2, IGNORED], [IGNORED] * 3]),
+        ("keep", [[2, 2, 2], [1, 1, 1]]),
+        ("label", [[2, 2, 3], [3, 3, 3]]),
+    ],
+)
+def test_the_target_of_an_utterance_is_its_language_once(
+    train_utterances: Train, silence: str, targets: list[list[int]]
+) -> None:
+    identifier = package.load(train_utterances("cnn", "label" if silence == "label" else "mask"))
+    identifier.loss = CrossEntropy([1] * identifier.network.output.out_features, "none")  # type: ignore[union-attr, list-item, operator]
+    batch = Batch(
+        features=torch.zeros(0), lengths=torch.tensor([3, 3]), targets=torch.tensor(targets),
+        speech=torch.tensor([[True, True, False], [False] * 3]), language=torch.tensor([2, 1]),
+        unit=torch.tensor([0, 1]),
+    )  # fmt: skip
+    logits = torch.randn(2, 1, 4 if silence == "label" else 3)
+    of_each = -logits[:, 0].log_softmax(-1)[[0, 1], [2, 1]]
+    expected = of_each.mean() if silence == "keep" else of_each[0]  # the other one has no speech
+    torch.testing.assert_close(identifier._loss(logits, batch), expected)
+
+
+def test_the_decision_on_an_utterance_counts_at_its_speech_frames(
+    train_utterances: Train,
+) -> None:
+    identifier = package.load(train_utterances("cnn"))
+    logits = torch.tensor([[[9.0, 0, 0]], [[9.0, 0, 0]]])
+    speech = torch.tensor([[True, True, True, False], [False, True, False, False]])
+    empty, both = torch.zeros(0), torch.tensor([0, 1])
+    batch = Batch(empty, torch.tensor([4, 4]), empty, speech, both, both)
+    assert float(identifier._frame_accuracy(logits, batch)) == pytest.approx(3 / 4)

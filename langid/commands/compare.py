@@ -1,0 +1,160 @@
+"""Compare finished runs: what was chosen, what came out, and whether it differs from the best.
+
+The folders are searched for run.json. Every best.ckpt is scored on the validation part, or on
+part=test, with 95 % intervals from a bootstrap over speakers; the difference from the best is
+paired: both runs on the same drawn speakers. Writes compare.csv and compare.png.
+
+Examples:
+  langid compare runs/gru output=runs/gru/table
+  langid compare runs/first runs/second part=test
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, ListConfig
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from langid.errors import LangidError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTS = ("validation", "test")
+HEARD_S = 3.0
+FEED_S = 0.1
+FILE_COLUMNS = 160  # where the table does not go to a terminal
+
+
+def with_folders(arguments: Sequence[str]) -> list[str]:
+    """Return overrides of which ``folders`` holds the arguments that are not KEY=VALUE.
+
+    The folder of a job of a sweep has ``=`` in its name, so folders that exist count as such.
+    """
+    folders, overrides = [], []
+    for argument in arguments:
+        key, equals, _ = argument.partition("=")
+        if not equals or "/" in key or Path(argument).is_dir():
+            folders.append('"' + argument.replace('"', '\\"') + '"')
+        else:
+            overrides.append(argument)
+    return [*overrides, f"folders=[{','.join(folders)}]"] if folders else overrides
+
+
+def run(config: DictConfig) -> int:
+    """Score the runs, print the table and write it."""
+    from langid.evaluation.compare import compare_runs, draw_comparison
+    from langid.evaluation.runs import check_classes, find_runs, score_run
+
+    if config.part not in PARTS:
+        raise LangidError(f"part={config.part}: accepted are {', '.join(PARTS)}")
+    given = config.folders if isinstance(config.folders, ListConfig) else [config.folders]
+    folders = [Path(str(folder)).expanduser() for folder in given]
+    found, left_out = find_runs(folders)
+    check_classes(found)
+    store = Path(str(config.store)).expanduser() if config.store is not None else None
+    runs = [score_run(folder, config.part, store, config.workers) for folder in found]
+    factors = [_real_time_factor(run.checkpoint) for run in runs]
+    table = compare_runs(runs, factors)
+    output = Path(str(config.output or folders[0])).expanduser()
+    output.mkdir(parents=True, exist_ok=True)
+    table.to_csv(output / "compare.csv", index=False)
+    title = f"{config.part} part"
+    figure = draw_comparison(table, _labels(table), title)
+    figure.savefig(output / "compare.png", dpi=150)
+    _print_table(table, title)
+    for folder, reason in left_out.items():
+        print(f"left out  {folder}: {reason}")
+    print(
+        f"best      {table['run'][0]}",
+        f"table     {output / 'compare.csv'}",
+        f"picture   {output / 'compare.png'}",
+        sep="\n",
+    )
+    return 0
+
+
+def _real_time_factor(checkpoint: Path) -> float | None:
+    """Return the time that PyTorch needs for a second of sound, or None for what cannot stream.
+
+    One thread, steps of 100 ms, after a warm-up; the exported file is faster.
+    """
+    import numpy as np
+    import torch
+
+    from langid.streaming.streamer import StreamingIdentifier
+    from langid.streaming.streaming_module import StreamingModule, TorchModel
+    from langid.training.checkpoint import load_identifier
+
+    try:
+        stream = StreamingIdentifier(TorchModel(StreamingModule(load_identifier(checkpoint))))
+    except LangidError:
+        return None
+    samples = np.random.default_rng(0).normal(0, 0.1, round(HEARD_S * stream.sample_rate))
+    chunks = np.split(samples, range(0, len(samples), round(FEED_S * stream.sample_rate))[1:])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        stream.feed(chunks[0])
+        began = time.perf_counter()
+        for chunk in chunks:
+            stream.feed(chunk)
+        return (time.perf_counter() - began) / HEARD_S
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _keys(table: "pd.DataFrame") -> list[str]:
+    """Return the columns of the keys that differ."""
+    columns = list(table.columns)
+    return columns[1 : columns.index("balanced_accuracy")]
+
+
+def _labels(table: "pd.DataFrame") -> list[str]:
+    """Return a short name for each run: what sets it apart, or its folder."""
+    keys = _keys(table)
+    named = [", ".join(str(row[key]) for key in keys) for _, row in table.iterrows()]
+    if len(set(named)) == len(named) and all(named):
+        return named
+    return [str(Path(run).name) for run in table["run"]]
+
+
+def _print_table(table: "pd.DataFrame", title: str) -> None:
+    keys = _keys(table)
+    labelled = table[keys].duplicated().any() if keys else True
+    shown = Table(
+        *(["run"] if labelled else []), *(key.rpartition(".")[2] for key in keys),
+        "balanced accuracy", "accuracy", "from the best", "parameters", "train s", "RTF",
+        title=f"{title}, 95 % intervals", box=box.SIMPLE_HEAD,
+    )  # fmt: skip
+    for _, row in table.iterrows():
+        difference = row["note"] or _interval(row, "difference", "+.3f")
+        shown.add_row(
+            *([Path(row["run"]).name] if labelled else []),
+            *(str(row[key]) for key in keys),
+            _interval(row, "balanced_accuracy"),
+            _interval(row, "accuracy"),
+            difference,
+            f"{row['parameters']:,}",
+            _number(row["seconds"], ".0f"),
+            _number(row["real_time_factor"], ".4f"),
+        )
+    width = None if sys.stdout.isatty() else FILE_COLUMNS
+    Console(markup=False, highlight=False, width=width).print(shown)
+
+
+def _interval(row: "pd.Series", name: str, form: str = ".3f") -> str:
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    between = " to " if "+" in form else "–"
+    return f"{value:{form}}\n{low:{form}}{between}{high:{form}}"
+
+
+def _number(value: float | None, form: str) -> str:
+    import pandas as pd
+
+    return "-" if pd.isna(value) else f"{value:{form}}"

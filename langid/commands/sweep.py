@@ -1,0 +1,197 @@
+"""What a sweep needs beside Hydra: folders that stay, jobs that are not repeated, a summary."""
+
+import collections
+import hashlib
+import itertools
+import json
+import math
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.table import Table
+
+from langid.commands.configuration import compose
+from langid.errors import LangidError
+
+LONGEST_NAME = 200  # bytes; most file systems take 255
+SHOWN_DIFFERENCES = 3
+DECIDE_DEVICES = ("experiment", "trainer")
+USERS_ERRORS = (LangidError, HydraException, OmegaConfBaseException, OSError)
+
+
+@dataclass
+class Job:
+    """How a job of a sweep ended; one that Ctrl-C stopped stays ``interrupted``."""
+
+    name: str
+    status: str = "interrupted"
+    reason: str = ""
+
+
+def job_folder(overrides: Sequence[str]) -> str:
+    """Return the name of a job's folder, the same whenever the same job is asked for.
+
+    It is made of all overrides but ``output``, in alphabetical order; a long one is cut and ends
+    with a part of its hash.
+    """
+    words = []
+    for override in sorted(map(str, overrides)):
+        key, _, value = override.partition("=")
+        if key == "store":
+            path = value.strip("'\"")
+            override = f"store={Path(path).stem}"
+        if key != "output":
+            words.append(override.replace("/", "_"))
+    name = ",".join(words) or "job"
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name.encode()[: LONGEST_NAME - 13].decode(errors='ignore')},{digest}"
+
+
+def check_sweep(overrides: list[str]) -> list[str]:
+    """Return the overrides of a sweep, with a folder that does not depend on the time.
+
+    Raises LangidError for several devices per job and for ``resume``, before anything starts.
+    """
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    keys = {override.get_key_element() for override in parsed}
+    if "resume" in keys:
+        raise LangidError(
+            "resume= belongs to a single run; a sweep that was killed goes on when the same line"
+            " is typed again"
+        )
+    values = [
+        list(_values(override)) if _decides_devices(override) else list(_values(override))[:1]
+        for override in parsed
+    ]
+    for combination in itertools.product(*values):
+        _check_devices(compose("train", list(combination)))
+    return overrides if "output" in keys else [*overrides, "output=runs/${name}"]
+
+
+def _values(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    key = override.get_key_element()
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+def _decides_devices(override: Override) -> bool:
+    return override.get_key_element().lstrip("+").split(".")[0] in DECIDE_DEVICES
+
+
+def _check_devices(config: DictConfig) -> None:
+    trainer: Any = OmegaConf.to_container(config.trainer, resolve=False)
+    devices = trainer.get("devices", 1)
+    one = str(devices) == "1" or (isinstance(devices, list) and len(devices) == 1)
+    for key, value, right in (
+        ("devices", devices, one),
+        ("num_nodes", trainer.get("num_nodes", 1), trainer.get("num_nodes", 1) == 1),
+    ):
+        if not right:
+            raise LangidError(
+                f"trainer.{key}={value}: a job of a sweep runs on one device, because the processes"
+                " of the other devices would each start the whole sweep again; take"
+                f" trainer.{key}=1, or train these runs one by one without -m"
+            )
+
+
+class Sweep:
+    """The jobs of a sweep, in the order in which they were begun."""
+
+    def __init__(self, overrides: list[str]):
+        parsed = OverridesParser.create().parse_overrides(overrides)
+        swept = [override for override in parsed if override.is_sweep_override()]
+        self.keys = {override.get_key_element() for override in swept}
+        self.total = math.prod(len(_values(override)) for override in swept)
+        self.jobs: list[Job] = []
+
+    @property
+    def failed(self) -> bool:
+        """Whether any job has failed."""
+        return any(job.status == "failed" for job in self.jobs)
+
+    def run(self, config: DictConfig, command: Callable[[DictConfig], int]) -> int:
+        """Run a job unless it is finished; what goes wrong is printed and raised."""
+        settings = HydraConfig.get()
+        chosen = [item for item in settings.overrides.task if item.partition("=")[0] in self.keys]
+        job = Job(", ".join(chosen) or "the only one")
+        self.jobs.append(job)
+        title = f"job {settings.job.num} ({job.name})"
+        print(title, flush=True)
+        try:
+            output = Path(settings.runtime.output_dir)
+            config.output = str(output)
+            if _is_finished(output, config):
+                job.status = "skipped, was finished"
+                return 0
+            code = command(config)
+        except Exception as error:
+            job.status, job.reason = "failed", str(error) or type(error).__name__
+            print(f"langid: {title} failed: {job.reason}", file=sys.stderr)
+            if not isinstance(error, USERS_ERRORS):
+                traceback.print_exc()
+            raise
+        job.status = "finished"
+        return code
+
+    def print_summary(self) -> None:
+        """Print how each job ended, and how many ended how."""
+        table = Table("job", "what", "how it ended", title="sweep")
+        for number, job in enumerate(self.jobs):
+            table.add_row(str(number), job.name, ": ".join(filter(None, (job.status, job.reason))))
+        Console(markup=False, highlight=False).print(table)
+        counts = collections.Counter(job.status for job in self.jobs)
+        if self.total > len(self.jobs):
+            counts["not begun"] = self.total - len(self.jobs)
+        told = ", ".join(f"{count} {status}" for status, count in counts.items())
+        print(f"{self.total} jobs: {told}", flush=True)
+
+
+def _is_finished(output: Path, config: DictConfig) -> bool:
+    """Return whether the job was finished before; where it was begun, make it go on.
+
+    Raises LangidError where the folder holds a run of another configuration or store.
+    """
+    from langid.data.store import FeatureStore
+    from langid.evaluation.runs import choices, read_record
+
+    if not (output / "run.json").is_file():
+        return False
+    record = read_record(output)
+    # Through JSON and back, as the record went: tuples and numbers look alike then.
+    plain = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
+    fingerprint = FeatureStore(Path(str(config.store)).expanduser()).fingerprint
+    held = choices(record["config"]) | {"fingerprint of the store": record["fingerprint"][:12]}
+    asked = choices(plain) | {"fingerprint of the store": fingerprint[:12]}
+    differences = [
+        f"{key}: there {held.get(key)}, asked {asked.get(key)}"
+        for key in held | asked
+        if held.get(key) != asked.get(key)
+    ]
+    if differences:
+        raise LangidError(
+            f"{output} holds another run ({'; '.join(differences[:SHOWN_DIFFERENCES])}); choose"
+            " another output=DIR"
+        )
+    checkpoints = output / "checkpoints"
+    if record["status"] == "finished" and (checkpoints / "best.ckpt").is_file():
+        return True
+    if (checkpoints / "last.ckpt").is_file():
+        config.resume = str(checkpoints / "last.ckpt")
+    else:  # ended before its first epoch was saved: nothing is lost
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return False

@@ -1,0 +1,147 @@
+"""Finished runs on disk: found, read, and scored on a part."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from langid.data.prepare import flatten
+from langid.errors import LangidError
+from langid.evaluation.predictions import predict_part
+from langid.evaluation.report import make_report, write_report
+
+# Where a run lies and what it is called, not what it is.
+PLACES = ("name", "output", "resume", "store")
+FOLLOWS = ("callbacks.step_seed.",)
+
+
+@dataclass
+class Run:
+    """A finished run: its folder, its run.json, its report on a part, and what it predicted.
+
+    ``table`` has a row per scored unit: ``utterance_id``, ``speaker``, ``class``, ``predicted``.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    report: dict[str, Any]
+    table: pd.DataFrame
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint of the lowest validation loss."""
+        return self.folder / "checkpoints" / "best.ckpt"
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the run.json of a folder; raises LangidError where it is damaged or foreign."""
+    path = folder / "run.json"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        absent = {"classes", "config", "fingerprint", "parameters", "status"} - set(record)
+    except (ValueError, TypeError) as error:
+        raise LangidError(f"{path}: not a record of langid train ({error})") from error
+    if absent:
+        raise LangidError(f"{path}: not a record of langid train (no {', '.join(sorted(absent))})")
+    return record
+
+
+def choices(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides how a run comes out: dotted keys, without names and places."""
+    text = json.dumps(config).replace(json.dumps(config["output"])[1:-1], "")
+    flat = flatten({key: value for key, value in json.loads(text).items() if key not in PLACES})
+    return {key: value for key, value in flat.items() if not key.startswith(FOLLOWS)}
+
+
+def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
+    """Return the finished runs in some folders, and the others with the reason they are left out.
+
+    Raises LangidError for a folder that is absent or without a run, for one that itself is a run
+    that cannot be compared, and where no run is left.
+    """
+    if not folders:
+        raise LangidError("langid compare needs folders of runs: langid compare runs/gru")
+    found: list[Path] = []
+    left_out: dict[Path, str] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise LangidError(f"{folder}: no such folder")
+        runs = sorted(path.parent for path in folder.rglob("run.json"))
+        if not runs:
+            raise LangidError(
+                f"{folder}: no run in it (no run.json); runs are made by langid train"
+            )
+        for run in runs:
+            reason = _obstacle(run)
+            if reason and run == folder:
+                raise LangidError(f"{run}: {reason}")
+            if reason:
+                left_out[run] = reason
+            elif run.resolve() not in {other.resolve() for other in found}:
+                found.append(run)
+    if not found:
+        told = "; ".join(f"{run}: {reason}" for run, reason in left_out.items())
+        raise LangidError(f"no run can be compared ({told})")
+    return found, left_out
+
+
+def _obstacle(run: Path) -> str:
+    """Return why a run cannot be compared, or nothing."""
+    if read_record(run)["status"] != "finished":
+        return "not finished; go on with langid train resume=... or the sweep's own line"
+    if not (run / "checkpoints" / "best.ckpt").is_file():
+        return "no checkpoints/best.ckpt"
+    return ""
+
+
+def score_run(folder: Path, part: str, store: Path | None, workers: int = 0) -> Run:
+    """Return a run with its report on a part, which is kept in the run's folder for next time.
+
+    The report counts as long as best.ckpt holds the same bytes. Raises LangidError where the
+    run's store is not where it was.
+    """
+    record = read_record(folder)
+    checkpoint = folder / "checkpoints" / "best.ckpt"
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    kept = folder / f"compared_{part}"  # not the folder of langid evaluate, which may be filtered
+    report = _kept_report(kept, digest)
+    if report is None:
+        place = store or Path(record["store"])
+        try:
+            predictions = predict_part([checkpoint], place, part, workers)
+            report = make_report(predictions, part) | {"checkpoint_sha256": digest}
+        except LangidError as error:
+            raise LangidError(f"{folder}: {error}") from error
+        kept.mkdir(exist_ok=True)
+        write_report(report, predictions.table, kept)
+    columns = ["utterance_id", "speaker", report["task"], "predicted"]
+    path = kept / "predictions.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, usecols=columns, keep_default_na=False)
+    table = table.rename(columns={report["task"]: "class"})
+    return Run(folder, record, report, table)
+
+
+def _kept_report(folder: Path, digest: str) -> dict[str, Any] | None:
+    path = folder / "report.json"
+    if not (path.is_file() and (folder / "predictions.tsv").is_file()):
+        return None
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return report if report.get("checkpoint_sha256") == digest else None
+
+
+def check_classes(folders: Sequence[Path]) -> None:
+    """Raise LangidError where runs tell different classes apart."""
+    first, *others = [(folder, read_record(folder)["classes"]) for folder in folders]
+    for other in others:
+        if other[1] != first[1]:
+            raise LangidError(
+                f"runs of different classes cannot be compared: {first[0]} has"
+                f" {', '.join(first[1])}; {other[0]} has {', '.join(other[1])}"
+            )

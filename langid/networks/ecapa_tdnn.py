@@ -1,0 +1,123 @@
+"""ECAPA-TDNN: time-delay network with channel attention, propagation and aggregation."""
+
+import torch
+from torch import Tensor, nn
+
+from langid.networks.network import UtteranceNetwork
+from langid.networks.pooling import AttentiveStatisticsPooling, frame_mask, masked_mean
+
+DILATIONS = (2, 3, 4)
+SCALE = 8  # parts into which a Res2 convolution divides its channels
+
+
+class ECAPATDNN(UtteranceNetwork):
+    """SE-Res2 blocks, multi-layer aggregation, attentive statistics, embedding, logits.
+
+    Desplanques et al. 2020, "ECAPA-TDNN: Emphasized Channel Attention, Propagation and Aggregation
+    in TDNN Based Speaker Verification"; the defaults are their network of 6.2 million parameters.
+    Classes are told by a linear layer and cross-entropy instead of the additive angular margin.
+    ``aggregated`` is the width behind the multi-layer aggregation, ``bottleneck`` that of
+    squeeze-excitation and attention.
+    """
+
+    def __init__(
+        self,
+        bins: int,
+        num_classes: int,
+        channels: int = 512,
+        aggregated: int = 1536,
+        embedding: int = 192,
+        bottleneck: int = 128,
+    ):
+        super().__init__()
+        widths = {"aggregated": aggregated, "embedding": embedding, "bottleneck": bottleneck}
+        for name, value in widths.items():
+            if value < 1:
+                raise ValueError(f"{name}={value}: accepted are 1 and more")
+        if channels < SCALE or channels % SCALE:
+            raise ValueError(f"channels={channels}: accepted are multiples of {SCALE}")
+        self.stem = TDNN(bins, channels, kernel=5)
+        self.blocks = nn.ModuleList(
+            SERes2Block(channels, dilation, bottleneck) for dilation in DILATIONS
+        )
+        self.aggregation = nn.Conv1d(len(DILATIONS) * channels, aggregated, 1)
+        self.pooling = AttentiveStatisticsPooling(aggregated, bottleneck)
+        self.pooled_norm = UtteranceNorm(2 * aggregated)
+        self.embedding = nn.Linear(2 * aggregated, embedding)
+        self.embedding_norm = UtteranceNorm(embedding)
+        self.output = nn.Linear(embedding, num_classes)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        # Batch norm wants more than one value per channel, also of an utterance of one frame.
+        features = nn.functional.pad(features, (0, 0, 0, max(2 - features.shape[1], 0)))
+        mask = frame_mask(lengths, features.shape[1])
+        hidden = self.stem(features.transpose(1, 2) * mask.unsqueeze(1), mask)
+        outputs: list[Tensor] = []
+        for block in self.blocks:  # each hears the sum of all before it
+            outputs.append(block(hidden, mask))
+            hidden = hidden + outputs[-1]
+        aggregated = torch.relu(self.aggregation(torch.cat(outputs, dim=1)))
+        pooled = self.pooled_norm(self.pooling(aggregated, mask))
+        logits: Tensor = self.output(self.embedding_norm(self.embedding(pooled)))
+        return logits.unsqueeze(1)
+
+
+class TDNN(nn.Module):
+    """Dilated convolution over time, ReLU and batch norm; padding is zero before and after."""
+
+    def __init__(self, before: int, after: int, kernel: int = 1, dilation: int = 1):
+        super().__init__()
+        padding = kernel // 2 * dilation
+        self.convolution = nn.Conv1d(before, after, kernel, padding=padding, dilation=dilation)
+        self.norm = nn.BatchNorm1d(after)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """``hidden (batch, before, time), mask (batch, time) bool -> (batch, after, time)``."""
+        outputs: Tensor = self.norm(torch.relu(self.convolution(hidden)))
+        return outputs * mask.unsqueeze(1)
+
+
+class SERes2Block(nn.Module):
+    """Dense layer, Res2 convolution, dense layer, squeeze-excitation, and the input added.
+
+    A Res2 convolution divides the channels into parts; each but the first is added to what came out
+    of the part before and convolved (Gao et al. 2019).
+    """
+
+    def __init__(self, channels: int, dilation: int, bottleneck: int):
+        super().__init__()
+        width = channels // SCALE
+        self.before = TDNN(channels, channels)
+        self.parts = nn.ModuleList(TDNN(width, width, 3, dilation) for _ in range(SCALE - 1))
+        self.after = TDNN(channels, channels)
+        self.gate = nn.Sequential(
+            nn.Linear(channels, bottleneck),
+            nn.ReLU(),
+            nn.Linear(bottleneck, channels),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """``hidden (batch, channels, time), mask (batch, time) bool -> the same shape``."""
+        first, *others = self.before(hidden, mask).chunk(SCALE, dim=1)
+        outputs = [first]
+        for number, (convolution, part) in enumerate(zip(self.parts, others, strict=True)):
+            heard = part + outputs[-1] if number else part
+            outputs.append(convolution(heard, mask))
+        mixed: Tensor = self.after(torch.cat(outputs, dim=1), mask)
+        gate: Tensor = self.gate(masked_mean(mixed.transpose(1, 2), mask))
+        return hidden + mixed * gate.unsqueeze(2)
+
+
+class UtteranceNorm(nn.BatchNorm1d):
+    """Batch norm of one vector per utterance; a batch of one is scaled by the running statistics.
+
+    The last batch of an epoch may hold a single utterance, which has no deviation of its own.
+    """
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        if self.training and len(vectors) == 1:
+            return nn.functional.batch_norm(
+                vectors, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(vectors)

@@ -1,0 +1,90 @@
+"""The temporal convolutional network."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from langid.networks.heard import compact, hold, window
+from langid.networks.network import State, StreamingNetwork
+
+
+class TCN(StreamingNetwork):
+    """Dilated causal convolutions in residual blocks (Bai et al. 2018), and logits for every frame.
+
+    Block number i of ``layers`` has two convolutions of ``kernel`` frames that are 2^i apart, so a
+    frame of logits hears ``1 + 2 (kernel - 1)(2^layers - 1)`` frames. A dense ReLU layer follows.
+    Before the first frame heard the logits are zeros.
+    """
+
+    def __init__(
+        self,
+        bins: int,
+        num_classes: int,
+        channels: int = 64,
+        layers: int = 6,
+        kernel: int = 3,
+        dense: int = 100,
+        dropout: float = 0.05,
+    ):
+        super().__init__()
+        for name, value in (("channels", channels), ("layers", layers), ("dense", dense)):
+            if value < 1:
+                raise ValueError(f"{name}={value}: accepted are 1 and more")
+        if kernel < 2:
+            raise ValueError(f"kernel={kernel}: accepted are 2 and more")
+        self.blocks = nn.ModuleList(
+            ResidualBlock(channels if number else bins, channels, kernel, 2**number, dropout)
+            for number in range(layers)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(channels, dense)
+        self.output = nn.Linear(dense, num_classes)
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return zeros: what each convolution has yet to hear again, and the last logits.
+
+        ``(batch, (kernel - 1) * dilation, channels)`` for each, and ``(batch, classes)``.
+        """
+        zeros = self.output.weight.new_zeros
+        memories = [size for block in self.blocks for size in block.memories]  # type: ignore[union-attr]
+        last = zeros(batch_size, self.output.out_features)
+        return (*(zeros(batch_size, *size) for size in memories), last)
+
+    def step(
+        self, features: Tensor, state: State, advance: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        hidden, heard = compact(features, advance)
+        hidden = hidden.transpose(1, 2)
+        after: list[Tensor] = []
+        for block in self.blocks:
+            hidden, memory = block(hidden, state[len(after) : len(after) + 2], heard)
+            after.extend(memory)
+        logits = self.output(torch.relu(self.dense(self.dropout(hidden.transpose(1, 2)))))
+        logits = hold(state[-1], logits, heard)
+        return logits, (*after, logits[:, -1])
+
+
+class ResidualBlock(nn.Module):
+    """Two dilated causal convolutions with weight norm and spatial dropout, and a way around them.
+
+    ``frames (batch, inputs, time), memory, heard -> frames (batch, channels, time), memory``.
+    """
+
+    def __init__(self, inputs: int, channels: int, kernel: int, dilation: int, dropout: float):
+        super().__init__()
+        self.first = weight_norm(nn.Conv1d(inputs, channels, kernel, dilation=dilation))
+        self.second = weight_norm(nn.Conv1d(channels, channels, kernel, dilation=dilation))
+        self.around = nn.Conv1d(inputs, channels, 1) if inputs != channels else nn.Identity()
+        self.dropout = nn.Dropout1d(dropout)
+        past = (kernel - 1) * dilation
+        self.memories = ((past, inputs), (past, channels))
+
+    def forward(
+        self, frames: Tensor, memory: State, heard: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        hidden, after = frames, []
+        for convolution, past in zip((self.first, self.second), memory, strict=True):
+            hidden = torch.cat([past.transpose(1, 2), hidden], dim=2)
+            after.append(window(hidden.transpose(1, 2), past.shape[1], heard))
+            hidden = self.dropout(torch.relu(convolution(hidden)))
+        return torch.relu(hidden + self.around(frames)), after

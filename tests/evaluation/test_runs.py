@@ -1,0 +1,44 @@
+"""Tests of langid/evaluation/runs.py on a record; its errors: tests/commands/test_compare.py."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langid.errors import LangidError
+from langid.evaluation.runs import choices, find_runs, read_record
+
+
+def configuration(output: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "name": "gru",
+        "output": output,
+        "store": "s.h5",
+        "resume": None,
+        "seed": changed.get("seed", 0),
+        "optimizer": {"lr": changed.get("lr", 0.1)},
+        "callbacks": {
+            "best": {"dirpath": f"{output}/checkpoints"},
+            "step_seed": {"seed": changed.get("seed", 0)},
+        },
+        "logger": {"save_dir": output},
+    }
+
+
+def test_names_and_places_are_no_choices() -> None:
+    config = configuration("/a/run")
+    moved = configuration("/b/other") | {"name": "b", "store": "t.h5", "resume": "/b/last.ckpt"}
+    assert choices(config) == choices(moved)
+    assert choices(configuration("/a/run", lr=0.2)) == choices(config) | {"optimizer.lr": 0.2}
+    assert choices(configuration("/a/run", seed=1)) == choices(config) | {"seed": 1}
+
+
+def test_a_run_is_found_once(run_path: Path) -> None:
+    folders = [run_path.parent, run_path, run_path.parent]
+    assert find_runs(folders) == ([run_path], {})
+    assert read_record(run_path)["status"] == "finished"
+
+
+def test_no_folder_at_all() -> None:
+    with pytest.raises(LangidError, match="needs folders of runs"):
+        find_runs([])

@@ -1,0 +1,130 @@
+"""Tests of langid/networks/cnn.py, and of what all utterance networks have in common."""
+
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from langid.build import build
+from langid.commands.configuration import tree
+from langid.networks.cnn import CNN, ConvBlocks
+from langid.networks.crnn import CRNN
+from langid.networks.ecapa_tdnn import ECAPATDNN
+from langid.networks.network import UtteranceNetwork
+
+TINY: dict[str, tuple[type[UtteranceNetwork], dict[str, Any]]] = {
+    "cnn": (CNN, {"channels": [4, 6, 8], "dense": 5}),
+    "crnn": (CRNN, {"channels": [4, 6], "units": 5}),
+    "crnn, bins pooled": (CRNN, {"channels": [4, 6], "units": 5, "pool_time": False}),
+    "ecapa_tdnn": (ECAPATDNN, {"channels": 32, "aggregated": 12, "embedding": 6, "bottleneck": 4}),
+}
+LENGTHS = [37, 1, 2, 16, 17, 31, 5]
+
+
+def tiny(name: str, bins: int = 13) -> UtteranceNetwork:
+    torch.manual_seed(3)
+    cls, sizes = TINY[name]
+    network = cls(bins=bins, num_classes=3, **sizes)
+    network(torch.randn(8, 40, bins) + 1, torch.full((8,), 40))  # moves the running statistics
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):  # as training would
+            nn.init.normal_(module.bias)
+    return network
+
+
+# All utterance networks
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_padding_changes_nothing(name: str) -> None:
+    network, lengths = tiny(name).eval(), torch.tensor(LENGTHS)
+    features = torch.randn(len(LENGTHS), 45, 13)
+    noise = features.clone()
+    for row, length in enumerate(LENGTHS):
+        noise[row, length:] = 1e3
+    logits = network(features, lengths)
+    assert logits.shape == (len(LENGTHS), 1, 3)
+    torch.testing.assert_close(network(noise, lengths), logits, rtol=0, atol=1e-5)
+    for row, length in enumerate(LENGTHS):
+        alone = network(features[row : row + 1, :length], torch.tensor([length]))
+        torch.testing.assert_close(alone, logits[row : row + 1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_frame_is_heard(name: str) -> None:
+    network = tiny(name).eval()
+    features = torch.randn(1, 33, 13, requires_grad=True)
+    (gradient,) = torch.autograd.grad(network(features, torch.tensor([33])).sum(), features)
+    assert (gradient.abs().sum(2) > 0).all()
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("training", [True, False])
+def test_one_frame_or_none_gives_finite_logits_and_gradients(name: str, training: bool) -> None:
+    network = tiny(name).train(training)
+    for frames in (1, 0):
+        network.zero_grad()
+        logits = network(torch.randn(1, frames, 13), torch.tensor([frames]))
+        assert logits.shape == (1, 1, 3)
+        logits.square().sum().backward()
+        gradients = [parameter.grad for parameter in network.parameters()]
+        assert logits.isfinite().all()
+        assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_gradients_reach_all_parameters(name: str) -> None:
+    network = tiny(name).eval()  # in training, batch norm cancels the biases before it
+    logits = network(torch.randn(5, 40, 13), torch.tensor([40, 30, 20, 10, 1]))
+    nn.functional.cross_entropy(logits.flatten(0, 1), torch.tensor([0, 1, 2, 0, 1])).backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().max() > 1e-7, key
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_each_utterance_has_one_frame_of_logits(name: str) -> None:
+    assert tiny(name).output_lengths(torch.tensor([7, 1])).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("cnn", 163_443), ("crnn", 1_980_147), ("ecapa_tdnn", 6_149_443)],
+)
+def test_default_sizes_of_the_configurations(model: str, expected: int) -> None:
+    config = OmegaConf.load(tree("train") / "model" / f"{model}.yaml")
+    network: nn.Module = build(config.network, bins=64, num_classes=3)
+    assert sum(parameter.numel() for parameter in network.parameters()) == expected
+    own = type(network)(bins=64, num_classes=3)  # type: ignore[call-arg]
+    sizes = [[*parameter.shape] for parameter in own.parameters()]
+    assert sizes == [[*parameter.shape] for parameter in network.parameters()]
+
+
+# The convolutional network
+
+
+@pytest.mark.parametrize(("pool_time", "frames"), [(True, [5, 1]), (False, [20, 3])])
+def test_blocks_halve_bins_and_time_rounding_up(pool_time: bool, frames: list[int]) -> None:
+    blocks = ConvBlocks(13, [4, 8], (5, 3), pool_time)
+    hidden, lengths = blocks(torch.randn(2, 20, 13), torch.tensor([20, 3]))
+    assert hidden.shape == (2, frames[0], blocks.units) == (2, frames[0], 8 * 4)
+    assert lengths.tolist() == frames
+    assert [layer.kernel_size[0] for layer in blocks.convolutions] == [5, 3]
+
+
+def test_more_blocks_than_bins_can_be_halved() -> None:
+    network = CNN(bins=3, num_classes=2, channels=[2] * 5)
+    assert network(torch.randn(1, 1, 3), torch.tensor([1])).isfinite().all()
+
+
+@pytest.mark.parametrize("channels", [[], [4, 0], 16, [4, "x"], [2.5], None])
+def test_bad_channels_are_refused(channels: Any) -> None:
+    with pytest.raises(ValueError, match="accepted is a list of whole numbers, 1 and more"):
+        CNN(bins=4, num_classes=2, channels=channels)
+
+
+def test_a_dense_layer_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="dense=0: accepted are 1 and more"):
+        CNN(bins=4, num_classes=2, dense=0)
