@@ -225,7 +225,9 @@ def test_stores_that_cannot_be_learnt_from_are_refused(
         LanguageDataModule(small([row for row in ROWS if row[2] != "validation"]), Given())
 
 
-@pytest.mark.parametrize("given", [Given(), SequenceSplit(fractions=[2, 1, 1])], ids=["given", "sequence"])
+@pytest.mark.parametrize(
+    "given", [Given(), SequenceSplit(fractions=[2, 1, 1])], ids=["given", "sequence"]
+)
 def test_rows_that_the_task_leaves_out_are_in_no_part_and_no_figure(
     small: Callable[[Sequence[Row]], Path], given: Split
 ) -> None:
