@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from langid.build import build
+from langid.commands.compare import with_folders
 from langid.commands.configuration import check_overrides
 from langid.commands.main import COMMANDS
 from langid.networks.network import StreamingNetwork
@@ -44,7 +45,7 @@ def test_commands_compose(line: str) -> None:
         if "corpus.tsv" in given:
             needed["prepare"][0] = "corpus=common_voice"
         overrides += [item for item in needed[command] if item.partition("=")[0] not in given]
-    check_overrides(command, overrides)
+    check_overrides(command, with_folders(overrides) if command == "compare" else overrides)
 
 
 def extension(path: str) -> str:

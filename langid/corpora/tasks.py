@@ -1,11 +1,12 @@
 """What is predicted: a column of the manifest and its classes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from langid.errors import LangidError
+
+if TYPE_CHECKING:  # commands that stream do without pandas
+    import pandas as pd
 
 PREDICTED = ("language", "age", "accent", "gender")
 # The age groups of Common Voice from young to old, as its reader spells them.
@@ -54,7 +55,7 @@ class Task:
         if self.classes is not None and len(set(self.classes)) < len(self.classes):
             raise LangidError(f"task.classes={self.classes}: a class is named twice; name it once")
 
-    def classes_of(self, rows: pd.DataFrame) -> list[str]:
+    def classes_of(self, rows: "pd.DataFrame") -> list[str]:
         """Return the classes to learn from rows of the manifest, in index order.
 
         Raises LangidError for a merge or a class that no row has, and for fewer than two classes.
@@ -84,18 +85,18 @@ class Task:
         self._require("classes", [name for name in self.classes if name not in found], found)
         return self.classes
 
-    def labels(self, rows: pd.DataFrame, classes: Sequence[str]) -> pd.Series:
+    def labels(self, rows: "pd.DataFrame", classes: Sequence[str]) -> "pd.Series":
         """Return the class of each row; it is empty where the row is left out."""
         merged = self._merged(rows)
         return merged.where(merged.isin(classes), "")
 
-    def left_out(self, rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    def left_out(self, rows: "pd.DataFrame", classes: Sequence[str]) -> dict[str, Any]:
         """Count the rows that are left out: ``unlabelled``, and ``other_classes`` by name."""
         merged = self._merged(rows)
         others = _counts(merged[~merged.isin(classes)])
         return {"unlabelled": int((merged == "").sum()), "other_classes": others}
 
-    def _merged(self, rows: pd.DataFrame) -> pd.Series:
+    def _merged(self, rows: "pd.DataFrame") -> "pd.Series":
         return rows[self.column].map(lambda value: self.merge.get(value, value))
 
     def _order(self, name: str) -> tuple[int, str]:
@@ -130,7 +131,7 @@ def _name(key: str, value: Any) -> str:
     return str(value)
 
 
-def _counts(values: pd.Series) -> dict[str, int]:
+def _counts(values: "pd.Series") -> dict[str, int]:
     """Return how many rows have each value, the most frequent first; empty ones are not counted."""
     return {str(name): int(n) for name, n in values[values != ""].value_counts().items()}
 
