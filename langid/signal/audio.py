@@ -9,7 +9,7 @@ import soxr
 
 from langid.errors import LangidError
 
-BLOCK_S = 60.0
+BLOCK_S = 20.0
 
 
 class AudioError(LangidError):
