@@ -166,6 +166,7 @@ def _is_finished(output: Path, config: DictConfig) -> bool:
 
     Raises LangidError where the folder holds a run of another configuration or store.
     """
+    from langid.data.prepare import differing
     from langid.data.store import FeatureStore
     from langid.evaluation.runs import choices, read_record
 
@@ -177,11 +178,7 @@ def _is_finished(output: Path, config: DictConfig) -> bool:
     fingerprint = FeatureStore(Path(str(config.store)).expanduser()).fingerprint
     held = choices(record["config"]) | {"fingerprint of the store": record["fingerprint"][:12]}
     asked = choices(plain) | {"fingerprint of the store": fingerprint[:12]}
-    differences = [
-        f"{key}: there {held.get(key)}, asked {asked.get(key)}"
-        for key in held | asked
-        if held.get(key) != asked.get(key)
-    ]
+    differences = differing(held, asked, "the run")
     if differences:
         raise LangidError(
             f"{output} holds another run ({'; '.join(differences[:SHOWN_DIFFERENCES])}); choose"

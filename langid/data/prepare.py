@@ -162,6 +162,15 @@ def _differences(has: dict[str, Any], asked: dict[str, Any], prefix: str = "") -
     return [f"{key}: the store has {left.get(key)}, asked is {right.get(key)}" for key in keys]
 
 
+def differing(held: dict[str, Any], asked: dict[str, Any], holder: str) -> list[str]:
+    """Return a phrase for every key of flat configuration that is not the same in both."""
+    return [
+        f"{key}: {holder} has {held.get(key)}, asked is {asked.get(key)}"
+        for key in held | asked
+        if held.get(key) != asked.get(key)
+    ]
+
+
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested configuration as one level of dotted keys."""
     flat: dict[str, Any] = {}

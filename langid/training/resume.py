@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from langid.data.prepare import flatten
+from langid.data.prepare import differing, flatten
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
 
@@ -28,11 +28,7 @@ def check_resumable(path: Path, description: dict[str, Any]) -> None:
     """Raise LangidError where the run that is asked for is not the one of the checkpoint."""
     held = flatten({key: read_checkpoint(path)["langid"].get(key) for key in RESUMED_ALIKE})
     asked = flatten({key: description[key] for key in RESUMED_ALIKE})
-    differences = [
-        f"{key}: the checkpoint has {held.get(key)}, asked is {asked.get(key)}"
-        for key in held | asked
-        if held.get(key) != asked.get(key)
-    ]
+    differences = differing(held, asked, "the checkpoint")
     if differences:
         raise LangidError(
             f"resume={path}: it comes from another run ({'; '.join(differences)}); give the same"

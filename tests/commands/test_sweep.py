@@ -108,11 +108,11 @@ def test_another_configuration_in_the_same_folder_is_refused(
     path.write_text(json.dumps(record))
     assert sweep(store_path, folder, WEIGHTS, "silence=mask,remove") == 1
     error = capsys.readouterr().err
-    assert "holds another run (optimizer.lr: there 0.5, asked 0.001" in error
+    assert "holds another run (optimizer.lr: the run has 0.5, asked is 0.001" in error
     record["config"]["optimizer"]["lr"] = 0.001
     path.write_text(json.dumps(record | {"fingerprint": "0123456789abcdef"}))
     assert sweep(store_path, folder, WEIGHTS, "silence=mask,remove") == 1
-    assert "fingerprint of the store: there 0123456789ab, asked" in capsys.readouterr().err
+    assert "fingerprint of the store: the run has 0123456789ab, asked is" in capsys.readouterr().err
 
 
 def test_without_output_the_folders_are_the_same_each_time(

@@ -192,8 +192,7 @@ def test_senseless_numbers_are_refused(tmp_path: Path, wrong: dict[str, int]) ->
 
 def test_variants_exist() -> None:
     spec = importlib.util.find_spec("espeakng_loader")
-    if spec is None or spec.origin is None:
-        pytest.skip("eSpeak NG is not installed")
+    assert spec is not None and spec.origin is not None, "install the extra demo: eSpeak NG"
     folder = Path(spec.origin).parent / "espeak-ng-data" / "voices" / "!v"
     names = {path.name for path in folder.iterdir()}
     assert set(" ".join(synthetic.VARIANTS.values()).split()) <= names
