@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,13 @@ def machine() -> str:
     """Return what a figure depends on besides the code."""
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}{load}"
+
+
+def resident_mb(peak: bool = False) -> float:
+    """Return the resident memory of this process, or the most that it ever was, in MB.
+
+    Read from /proc, where the mark begins with the process: ru_maxrss is inherited from the parent.
+    """
+    name = "VmHWM:" if peak else "VmRSS:"
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(name)) / 1e3

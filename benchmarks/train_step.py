@@ -23,9 +23,9 @@ from unittest import mock
 
 import numpy as np
 import torch
+from bare_networks import NETWORKS, BareStep
 from figures import Figure, machine, print_table, verdict
 from omegaconf import OmegaConf
-from torch import Tensor, nn
 
 from langid.commands.configuration import compose
 from langid.commands.main import main as langid
@@ -39,10 +39,16 @@ WARM_UP = 5
 LIMIT = 1.10
 
 
-def write_store(path: Path, sequences: int) -> None:
-    """Write a store of random frames, utterances of 5 to 12.5 s, of about so many sequences."""
+def write_store(path: Path, sequences: int, frames: int = FRAMES, whole: bool = False) -> None:
+    """Write a store of random frames, of about so many sequences of ``frames``.
+
+    Utterances are 1 to 2.5 sequences long, so that the last one of each is shorter; where ``whole``
+    they are 2 long, and none is.
+    """
     random = np.random.default_rng(0)
-    lengths = random.integers(FRAMES, FRAMES * 5 // 2, size=max(90, int(sequences / 2.2)))
+    lengths = random.integers(frames, frames * 5 // 2, size=max(90, int(sequences / 2.2)))
+    if whole:
+        lengths[:] = 2 * frames
     config = compose("prepare", ["corpus=folders"])
     description = {
         "features": OmegaConf.to_container(config.features),
@@ -67,46 +73,16 @@ def write_store(path: Path, sequences: int) -> None:
         writer.finish({"schema": SCHEMA, "description": text, "fingerprint": "random"})
 
 
-class BareStep(nn.Module):
-    """A step of plain PyTorch on batches that are in memory already."""
-
-    def __init__(self, weight: Tensor, device: torch.device):
-        super().__init__()
-        self.gru = nn.GRU(BINS, 200, batch_first=True)
-        self.dense = nn.Linear(200, 100)
-        self.output = nn.Linear(100, len(LANGUAGES))
-        self.to(device)
-        self.optimizer = torch.optim.Adam(self.parameters(), lr=0.001)
-        self.weight = weight.to(device)
-        shape = (BATCH, FRAMES)
-        language = torch.arange(BATCH, device=device) % len(LANGUAGES)
-        self.batches = [
-            (
-                torch.randn(*shape, BINS, device=device),
-                torch.where(torch.rand(shape, device=device) < 0.8, language[:, None], -100),
-            )
-            for _ in range(4)
-        ]
-        self.taken = 0
-
-    def step(self) -> None:
-        """Take one step of training."""
-        features, targets = self.batches[self.taken % len(self.batches)]
-        self.taken += 1
-        self.optimizer.zero_grad()
-        logits = self.output(torch.relu(self.dense(self.gru(features)[0])))
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), self.weight, ignore_index=-100
-        )
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters(), 1.0)
-        self.optimizer.step()
-
-
 class Turns:
-    """Takes a bare step after every full one, and times both."""
+    """Takes a bare step after every full one, and times both.
 
-    def __init__(self) -> None:
+    ``bare`` makes the bare step for the module that is trained; ``shape`` is that of the batches
+    that count, ``(batch, time, bins)``.
+    """
+
+    def __init__(self, bare: Callable[[Any], BareStep], shape: tuple[int, int, int]) -> None:
+        self.make_bare = bare
+        self.shape = shape
         self.full: list[float] = []
         self.bare: list[float] = []
         self.bare_step: BareStep | None = None
@@ -119,10 +95,10 @@ class Turns:
         The time of a full step runs from here to here, so that reading the batch, logging and all
         callbacks are in it. The first step of an epoch is left out: validation lies before it.
         """
-        if self.bare_step is None:
-            self.bare_step = BareStep(module.loss.weight, module.device)
         now = _now(module.device)
-        whole = tuple(batch.features.shape) == (BATCH, FRAMES, BINS)  # the last may be smaller
+        if self.bare_step is None:
+            self.bare_step = self.make_bare(module)
+        whole = tuple(batch.features.shape) == self.shape  # the last of an epoch may be smaller
         counts = whole and self.epoch == trainer.current_epoch
         bare_s = _seconds(self.bare_step.step, module.device)
         if counts:
@@ -149,23 +125,40 @@ def _seconds(work: Callable[[], None], device: torch.device) -> float:
     return taken
 
 
+def bare_gru(module: Any) -> BareStep:
+    """Return the bare step of the GRU 200, for the weights and the device of ``module``."""
+    network = NETWORKS["gru"](BINS, len(LANGUAGES), units=200, layers=1, dense=100, dropout=0.0)
+    return BareStep(network, module.loss.weight, module.device, (BATCH, FRAMES, BINS))
+
+
+def train(on_batch_end: Callable[..., None], *overrides: str) -> None:
+    """Run ``langid train`` in this process; ``on_batch_end`` is called where callbacks are.
+
+    It gets trainer, module, outputs, batch and its number. Raises SystemExit where training fails.
+    """
+    with (
+        mock.patch.object(EpochLine, "on_train_batch_end", staticmethod(on_batch_end)),
+        contextlib.redirect_stdout(io.StringIO()) as output,
+    ):
+        code = langid(["train", *overrides, "split.fractions=[0.96,0.02,0.02]"])
+    if code:
+        raise SystemExit(f"langid train failed with {code}: {output.getvalue()}")
+
+
 def measure(steps: int, batch_store: int) -> Turns:
     """Train on a store of ``batch_store`` batches for so many steps, and return all times."""
-    turns = Turns()
+    turns = Turns(bare_gru, (BATCH, FRAMES, BINS))
     epochs = -(-(steps + WARM_UP) // (batch_store - 1))
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "random.h5"
         write_store(store, (batch_store + 1) * BATCH)
-        with (
-            mock.patch.object(EpochLine, "on_train_batch_end", turns.on_train_batch_end),
-            contextlib.redirect_stdout(io.StringIO()) as output,
-        ):
-            code = langid(
-                ["train", "experiment=gru", f"store={store}", f"output={folder}/run",
-                 f"trainer.max_epochs={epochs}", "split.fractions=[0.96,0.02,0.02]"]
-            )  # fmt: skip
-        if code:
-            raise SystemExit(f"langid train failed with {code}: {output.getvalue()}")
+        train(
+            turns.on_train_batch_end,
+            "experiment=gru",
+            f"store={store}",
+            f"output={folder}/run",
+            f"trainer.max_epochs={epochs}",
+        )
     return turns
 
 

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from langid.build import check_targets
 from langid.commands import main
-from langid.commands.configuration import compose, tree
+from langid.commands.configuration import compose, groups, texts, tree
 
 CONF = tree("train")
 GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
@@ -27,6 +27,7 @@ GIVEN = {
     "model": "m.onnx",
     "audio": "a.wav",
     "folders": "[r]",
+    "experiments": "[e]",
 }
 
 
@@ -37,7 +38,7 @@ def _resolvers() -> None:
 
 def needed(command: str) -> list[str]:
     """Return overrides for the keys that a command cannot do without."""
-    text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")
+    text = "\n".join(texts(command))
     lines = [line.split(":")[0] for line in text.splitlines() if ": ???" in line]
     return [f"{key}={GIVEN[key]}" for key in lines if key in GIVEN]
 
@@ -61,7 +62,7 @@ def targets(config: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("command", main.COMMANDS)
 def test_every_command_composes(command: str) -> None:
-    extra = ["corpus=folders", "corpus.root=x"] if command == "prepare" else []
+    extra = ["corpus=folders", "corpus.root=x"] if command in ("prepare", "reproduce") else []
     config = compose(command, [*needed(command), *extra])
     assert missing_keys(config) == []
     with pytest.raises(Exception, match="Could not override 'unknown_key'"):
@@ -70,11 +71,11 @@ def test_every_command_composes(command: str) -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_its_targets_take_its_keys(group: str, option: str) -> None:
-    command = "prepare" if group in OF_PREPARE else "train"
+    command = "prepare" if group in OF_PREPARE else "tune" if group == "tune" else "train"
     overrides = [*needed(command), f"{group}={option}"]
     if command == "prepare" and group != "corpus":
         overrides += ["corpus=folders", "corpus.root=x"]
-    if command == "train":
+    if command in ("train", "tune"):
         overrides += ["output=o", "name=n"]
     config = compose(command, overrides)
     for key in missing_keys(config):
@@ -85,16 +86,28 @@ def test_every_option_composes_and_its_targets_take_its_keys(group: str, option:
     assert isinstance(plain, dict)
     if group in plain:
         written = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"))
-        assert plain[group].keys() == written.keys()  # type: ignore[union-attr]
-        assert targets(plain[group]) or group in ("data", "silence")
+        assert isinstance(written, dict)
+        extended = written.pop("defaults", None) is not None  # it takes over another option's keys
+        keys = plain[group].keys()
+        assert keys > written.keys() if extended else keys == written.keys()
+        assert targets(plain[group]) or group in ("data", "silence", "tune")
 
 
 def test_groups_are_one_level_deep_and_known() -> None:
     assert not [path for path in CONF.rglob("*") if len(path.relative_to(CONF).parts) > 2]
     used = {"runtime", *OF_PREPARE}
-    text = (CONF / "train.yaml").read_text(encoding="utf-8")
-    used |= {line[4:].split(":")[0] for line in text.splitlines() if line.startswith("  - ")}
+    used |= set(groups("tune"))  # which has those of train
     assert set(GROUPS) <= used  # no folder that no command can reach
+
+
+def test_every_epoch_is_the_default_without_early_stopping() -> None:
+    overrides = [*needed("train"), "output=o", "name=n"]
+    early = "callbacks.early_stopping.patience=3"
+    default = dict(compose("train", [*overrides, early]).callbacks)
+    every_epoch = compose("train", [*overrides, "callbacks=every_epoch"]).callbacks
+    assert default.pop("early_stopping").patience == 3
+    assert default == every_epoch
+    assert list(every_epoch)[:2] == ["best", "last"]  # the run's result is that of the first
 
 
 def test_no_file_is_out_of_reach() -> None:
@@ -105,5 +118,6 @@ def test_no_file_is_out_of_reach() -> None:
 
 def test_sizes_that_follow_from_the_data_are_typed_nowhere() -> None:
     for path in CONF.rglob("*.yaml"):
-        keys = [line.split(":")[0].strip() for line in Path(path).read_text().splitlines()]
-        assert not {"bins", "num_classes", "hop_samples"} & set(keys) or "librosa" in path.name
+        keys = {line.split(":")[0].strip() for line in Path(path).read_text().splitlines()}
+        chosen = {"hop_samples"} if path.parent.name == "features" else set()
+        assert not {"bins", "num_classes", "hop_samples"} & keys - chosen

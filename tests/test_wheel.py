@@ -32,7 +32,11 @@ def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_code_and_configuration(wheel: Path, unpacked: Path) -> None:
     assert wheel.name.startswith("langid_speech-")
-    for source, inside in ((ROOT / "conf", "langid/conf"), (ROOT / "langid", "langid")):
+    for source, inside in (
+        (ROOT / "conf", "langid/conf"),
+        (ROOT / "langid", "langid"),
+        (ROOT / "experiments", "langid/experiments"),
+    ):
         files = [path for kind in ("py", "yaml") for path in source.rglob(f"*.{kind}")]
         held = [(unpacked / inside / path.relative_to(source)).is_file() for path in files]
         assert held

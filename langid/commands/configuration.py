@@ -24,22 +24,33 @@ HINTS = {
     "audio": "audio=FILE",
     "folders": "DIR",
     "corpus.root": "corpus.root=DIR",
+    "experiments": "NAME, or --all",
     "corpus.path": "corpus.path=MANIFEST.tsv",
 }
-TAKE_LISTS = {("predict", "audio"), ("evaluate", "checkpoint"), ("compare", "folders")}
+TAKE_LISTS = {
+    ("predict", "audio"),
+    ("evaluate", "checkpoint"),
+    ("compare", "folders"),
+    ("reproduce", "experiments"),
+}
 
 
 def tree(command: str) -> Path:
-    """Return the folder of a command's Hydra tree: in the wheel, or beside the package in a clone.
+    """Return the folder of a command's Hydra tree.
 
     The commands that run an exported file have a tree of their own, because there ``model`` is a
     file and not a group.
     """
+    conf = root("conf")
+    runtime = conf / "runtime"
+    return runtime if (runtime / f"{command}.yaml").is_file() else conf
+
+
+def root(folder: str) -> Path:
+    """Return a folder that lies beside the package in a clone and inside it in the wheel."""
     package = Path(__file__).resolve().parents[1]
-    inside = package / "conf"
-    root = inside if inside.is_dir() else package.parent / "conf"
-    runtime = root / "runtime"
-    return runtime if (runtime / f"{command}.yaml").is_file() else root
+    inside = package / folder
+    return inside if inside.is_dir() else package.parent / folder
 
 
 def check_overrides(command: str, arguments: Sequence[str]) -> None:
@@ -66,10 +77,16 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
     _check_kinds(command, config)
 
 
+def texts(command: str) -> list[str]:
+    """Return the YAML of a command, after that of the command whose keys and groups it has too."""
+    text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")
+    base = re.search(r"^  - (?!_self_)(\w+)$", text, re.MULTILINE)
+    return [*(texts(base[1]) if base else ()), text]
+
+
 def groups(command: str) -> dict[str, str]:
     """Return the groups of a command with the option that each has by default."""
-    text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")
-    return dict(re.findall(r"^  - (\w+): (\S+)$", text, re.MULTILINE))
+    return dict(re.findall(r"^  - (\w+): (\S+)$", "\n".join(texts(command)), re.MULTILINE))
 
 
 def options(command: str, group: str) -> dict[str, Path]:
@@ -79,7 +96,8 @@ def options(command: str, group: str) -> dict[str, Path]:
 
 def _check_groups(command: str, values: list[str]) -> None:
     """Raise LangidError for an option that a group does not have, and for a group left open."""
-    given = dict(value.lstrip("+~").partition("=")[::2] for value in values)
+    chosen = [value for value in values if not value.startswith("~")]  # ~GROUP takes it away
+    given = dict(value.lstrip("+").partition("=")[::2] for value in chosen)
     for group, default in groups(command).items():
         names = list(options(command, group))
         choice = given.get(group, default)
@@ -88,13 +106,13 @@ def _check_groups(command: str, values: list[str]) -> None:
         if choice not in (*names, "null"):
             raise LangidError(
                 f"{group}={choice}: no such option. Accepted for {group} are: {', '.join(names)}"
-                f"{_nearest(choice, names)}"
+                f"{nearest(choice, names)}"
             )
 
 
 def _check_kinds(command: str, config: DictConfig) -> None:
     """Raise LangidError where a key of the command itself holds another kind than its default."""
-    defaults = OmegaConf.load(tree(command) / f"{command}.yaml")
+    defaults = OmegaConf.merge(*map(OmegaConf.create, texts(command)))
     assert isinstance(defaults, DictConfig)
     for key in set(defaults) & set(config):
         if OmegaConf.is_interpolation(defaults, key):
@@ -158,9 +176,9 @@ def _accepted(command: str, config: DictConfig, value: str) -> str:
     if not isinstance(node, DictConfig):
         return "It is a single value"
     keys = [str(name) for name in node]
-    return f"Accepted keys are: {', '.join(keys)}{_nearest(path[0], keys)}"
+    return f"Accepted keys are: {', '.join(keys)}{nearest(path[0], keys)}"
 
 
-def _nearest(word: str, words: list[str]) -> str:
+def nearest(word: str, words: list[str]) -> str:
     near = difflib.get_close_matches(word, words, n=1)
     return f". Did you mean {near[0]}?" if near else ""

@@ -51,7 +51,7 @@ def _list(value: Any) -> list[str]:
 
 def _print_report(report: dict[str, Any], output: Path) -> None:
     table = Table("", "value", "95 % interval", title=f"{report['part']} part: {report['task']}")
-    for name in ("accuracy", "balanced_accuracy", "macro_f1", "nll"):
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll"):
         table.add_row(name.replace("_", " "), *_cells(report[name]))
     for name, figures in report["classes"].items():
         who = f"recall {name} ({figures['clips']} clips, {figures['speakers']} speakers)"

@@ -16,12 +16,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from langid import __version__
 from langid.commands.compare import with_folders
-from langid.commands.configuration import check_overrides, groups, options, tree
+from langid.commands.configuration import check_overrides, groups, options, texts, tree
+from langid.commands.reproduce import with_experiments
 from langid.commands.sweep import Sweep, check_sweep, job_folder
 from langid.commands.train import run_folder
 from langid.errors import LangidError
 
-COMMANDS = ("prepare", "train", "evaluate", "compare", "export", "stream", "predict")
+COMMANDS = (
+    "prepare", "train", "tune", "evaluate", "compare", "reproduce", "export", "stream", "predict",
+)  # fmt: skip
+FLAGS = {"train": ("-m", "--multirun"), "reproduce": ("--all",)}
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -68,7 +72,7 @@ def _run(command: str, arguments: list[str]) -> int:
         hint = f" Did you mean {near[0]}?" if near else ""
         raise LangidError(f"no command {command}; there are {', '.join(COMMANDS)}.{hint}")
     flags = [argument for argument in arguments if argument.startswith("-")]
-    accepted = ("-m", "--multirun") if command == "train" else ()
+    accepted = FLAGS.get(command, ())
     for flag in flags:
         if flag not in accepted:
             words = ", ".join((*accepted, "--help"))
@@ -78,9 +82,13 @@ def _run(command: str, arguments: list[str]) -> int:
     overrides = [argument for argument in arguments if argument not in flags]
     if command == "compare":
         overrides = with_folders(overrides)
+    elif command == "reproduce":
+        overrides = with_experiments([*overrides, *(["experiments=all"] if flags else [])])
     check_overrides(command, overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
-    return _sweep(command, overrides) if flags else _single(command, overrides)
+    return (
+        _sweep(command, overrides) if flags and command == "train" else _single(command, overrides)
+    )
 
 
 def _single(command: str, overrides: list[str]) -> int:
@@ -143,10 +151,11 @@ def _overview() -> str:
 
 def _help(command: str) -> str:
     """Return a command's help: its module's documentation, and its keys from its YAML."""
-    text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")
-    keys = re.findall(r"^(\w+): (.+?)  # (.+)$", text, re.MULTILINE)
+    text = "\n".join(texts(command))
+    rows = re.findall(r"^(\w+): (.+?)  # (.+)$", text, re.MULTILINE)
+    keys = {key: (default, meaning) for key, default, meaning in rows}
     lines = [f"langid {command}: {_documentation(command)}", "", "keys:"]
-    for key, default, meaning in keys:
+    for key, (default, meaning) in keys.items():
         shown = "needed" if default == "???" else "" if "$" in default else f"default {default}"
         lines.append(f"  {key:16}{meaning}{f' ({shown})' if shown else ''}")
     if groups(command):

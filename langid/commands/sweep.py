@@ -9,7 +9,6 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,6 @@ LONGEST_NAME = 200  # bytes; most file systems take 255
 SHOWN_DIFFERENCES = 3
 DECIDE_DEVICES = ("experiment", "trainer")
 USERS_ERRORS = (LangidError, HydraException, OmegaConfBaseException, OSError)
-
-
-@dataclass
-class Job:
-    """How a job of a sweep ended; one that Ctrl-C stopped stays ``interrupted``."""
-
-    name: str
-    status: str = "interrupted"
-    reason: str = ""
 
 
 def job_folder(overrides: Sequence[str]) -> str:
@@ -78,7 +68,7 @@ def check_sweep(overrides: list[str]) -> list[str]:
         for override in parsed
     ]
     for combination in itertools.product(*values):
-        _check_devices(compose("train", list(combination)))
+        check_devices(compose("train", list(combination)), "a job of a sweep")
     return overrides if "output" in keys else [*overrides, "output=runs/${name}"]
 
 
@@ -93,7 +83,8 @@ def _decides_devices(override: Override) -> bool:
     return override.get_key_element().lstrip("+").split(".")[0] in DECIDE_DEVICES
 
 
-def _check_devices(config: DictConfig) -> None:
+def check_devices(config: DictConfig, run: str) -> None:
+    """Raise LangidError where one of many trainings in a process asks for several devices."""
     trainer: Any = OmegaConf.to_container(config.trainer, resolve=False)
     devices = trainer.get("devices", 1)
     one = str(devices) == "1" or (isinstance(devices, list) and len(devices) == 1)
@@ -103,65 +94,87 @@ def _check_devices(config: DictConfig) -> None:
     ):
         if not right:
             raise LangidError(
-                f"trainer.{key}={value}: a job of a sweep runs on one device, because the processes"
-                " of the other devices would each start the whole sweep again; take"
-                f" trainer.{key}=1, or train these runs one by one without -m"
+                f"trainer.{key}={value}: {run} runs on one device, because the processes of the"
+                " other devices would each start the whole command again; take"
+                f" trainer.{key}=1, or train these runs one by one"
             )
 
 
 class Sweep:
-    """The jobs of a sweep, in the order in which they were begun."""
+    """The jobs of a sweep, and how each of them ended.
+
+    A launcher may run jobs in other processes, so how they ended goes through a file in the sweep's
+    folder: a line of JSON when a job begins, and one when it ends.
+    """
 
     def __init__(self, overrides: list[str]):
         parsed = OverridesParser.create().parse_overrides(overrides)
         swept = [override for override in parsed if override.is_sweep_override()]
         self.keys = {override.get_key_element() for override in swept}
         self.total = math.prod(len(_values(override)) for override in swept)
-        self.jobs: list[Job] = []
+        folder = compose("train", [_values(override)[0] for override in parsed]).output
+        self.journal = Path(str(folder)).expanduser().resolve() / "jobs.jsonl"
+        self.journal.unlink(missing_ok=True)
+
+    @property
+    def jobs(self) -> dict[int, dict[str, Any]]:
+        """The jobs begun, by number: ``name``, ``status`` and, of a failed one, ``reason``."""
+        if not self.journal.is_file():
+            return {}
+        lines = map(json.loads, self.journal.read_text(encoding="utf-8").splitlines())
+        return {line["number"]: line for line in lines}  # the last line of a job counts
 
     @property
     def failed(self) -> bool:
         """Whether any job has failed."""
-        return any(job.status == "failed" for job in self.jobs)
+        return any(job["status"] == "failed" for job in self.jobs.values())
 
-    def run(self, config: DictConfig, command: Callable[[DictConfig], int]) -> int:
+    def run(self, config: DictConfig, command: Callable[[DictConfig], int]) -> None:
         """Run a job unless it is finished; what goes wrong is printed and raised."""
         settings = HydraConfig.get()
         chosen = [item for item in settings.overrides.task if item.partition("=")[0] in self.keys]
-        job = Job(", ".join(chosen) or "the only one")
-        self.jobs.append(job)
-        title = f"job {settings.job.num} ({job.name})"
+        number, name = settings.job.num, ", ".join(chosen) or "the only one"
+        title = f"job {number} ({name})"
         print(title, flush=True)
+        self._note(number, name, "interrupted")  # unless another line follows
         try:
             output = Path(settings.runtime.output_dir)
             config.output = str(output)
-            if _is_finished(output, config):
-                job.status = "skipped, was finished"
-                return 0
-            code = command(config)
+            if is_finished(output, config):
+                self._note(number, name, "skipped, was finished")
+                return
+            command(config)
         except Exception as error:
-            job.status, job.reason = "failed", str(error) or type(error).__name__
-            print(f"langid: {title} failed: {job.reason}", file=sys.stderr)
+            reason = str(error) or type(error).__name__
+            self._note(number, name, "failed", reason)
+            print(f"langid: {title} failed: {reason}", file=sys.stderr)
             if not isinstance(error, USERS_ERRORS):
                 traceback.print_exc()
             raise
-        job.status = "finished"
-        return code
+        self._note(number, name, "finished")
+
+    def _note(self, number: int, name: str, status: str, reason: str = "") -> None:
+        self.journal.parent.mkdir(parents=True, exist_ok=True)
+        line = {"number": number, "name": name, "status": status, "reason": reason}
+        with self.journal.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
     def print_summary(self) -> None:
         """Print how each job ended, and how many ended how."""
         table = Table("job", "what", "how it ended", title="sweep")
-        for number, job in enumerate(self.jobs):
-            table.add_row(str(number), job.name, ": ".join(filter(None, (job.status, job.reason))))
+        jobs = self.jobs
+        for number, job in sorted(jobs.items()):
+            ended = ": ".join(filter(None, (job["status"], job["reason"])))
+            table.add_row(str(number), job["name"], ended)
         Console(markup=False, highlight=False).print(table)
-        counts = collections.Counter(job.status for job in self.jobs)
-        if self.total > len(self.jobs):
-            counts["not begun"] = self.total - len(self.jobs)
+        counts = collections.Counter(job["status"] for job in jobs.values())
+        if self.total > len(jobs):
+            counts["not begun"] = self.total - len(jobs)
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{self.total} jobs: {told}", flush=True)
 
 
-def _is_finished(output: Path, config: DictConfig) -> bool:
+def is_finished(output: Path, config: DictConfig) -> bool:
     """Return whether the job was finished before; where it was begun, make it go on.
 
     Raises LangidError where the folder holds a run of another configuration or store.

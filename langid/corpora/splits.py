@@ -15,9 +15,11 @@ class Split:
 
     ``train_only`` names corpora whose rows go to training and nowhere else. ``cuts_utterances`` is
     true where the rows are sequences of frames, so that one utterance can lie in several parts.
+    ``parts`` are those that it deals; some published protocols have no test part.
     """
 
     cuts_utterances = False
+    parts: tuple[str, ...] = PARTS
 
     def __init__(self, seed: int = 0, train_only: Sequence[str] = ()):
         self.seed = seed
@@ -61,7 +63,10 @@ class Split:
 
 
 class _RandomSplit(Split):
-    """A seeded random split of groups of rows, stratified by class, in given fractions."""
+    """A seeded random split of groups of rows, stratified by class, in given fractions.
+
+    The fraction of the test part may be 0: then there is none.
+    """
 
     def __init__(
         self,
@@ -71,15 +76,18 @@ class _RandomSplit(Split):
     ):
         super().__init__(seed, train_only)
         self.fractions = np.array(list(fractions), float)
-        if self.fractions.shape != (3,) or (self.fractions <= 0).any():
+        positive, zero = self.fractions > 0, self.fractions == 0
+        if positive.shape != (3,) or not positive[:2].all() or not (positive | zero)[2]:
             raise LangidError(
                 f"split.fractions={list(fractions)}: expected three positive shares,"
-                " of training, validation and test"
+                " of training, validation and test; that of test may be 0"
             )
         self.fractions /= self.fractions.sum()
+        self.parts = PARTS if positive[2] else PARTS[:2]
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
-        dealt = _deal(self._groups(rows), rows["class"], self.fractions, self.seed)
+        shares = self.fractions[: len(self.parts)]
+        dealt = _deal(self._groups(rows), rows["class"], shares, self.seed)
         parts: np.ndarray = np.array(PARTS)[dealt]
         return np.asarray(parts)
 
@@ -114,6 +122,31 @@ class SequenceSplit(_RandomSplit):
 
     def _groups(self, rows: pd.DataFrame) -> pd.Series:
         return pd.Series(np.arange(len(rows)), index=rows.index)
+
+
+class HeldOutFilesSplit(SequenceSplit):
+    """Whole utterances are dealt to test; the sequences of the others to training and validation.
+
+    So validation is leaky and test is of files never heard, though speakers are shared: the
+    protocol of an EE599 baseline (USC, 2020), which shows the gap between the two.
+    """
+
+    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+        if "test" not in self.parts:
+            raise LangidError(
+                "split.fractions: held out files are the test part, whose share must be positive;"
+                " split=sequence deals sequences alone"
+            )
+        test = self.fractions[2]
+        held_out = _deal(
+            rows["utterance_id"], rows["class"], np.array([1 - test, test]), self.seed
+        ).astype(bool)
+        parts = np.full(len(rows), "test", dtype=object)
+        others = rows[~held_out]
+        shares = self.fractions[:2] / (1 - test)
+        dealt = _deal(self._groups(others), others["class"], shares, self.seed)
+        parts[~held_out] = np.array(PARTS[:2])[dealt]
+        return np.asarray(parts)
 
 
 class KFoldSplit(Split):

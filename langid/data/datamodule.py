@@ -25,7 +25,8 @@ class LanguageDataModule(LightningDataModule):
 
     Under a split that cuts utterances all parts are made of sequences. ``task`` says what is
     predicted, the language unless it is given; ``classes`` are its classes in index order, and
-    ``left_out`` counts the rows that have none of them.
+    ``left_out`` counts the rows that have none of them. Without ``normalise`` features stay as they
+    are stored, as in published systems that have no normalisation.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class LanguageDataModule(LightningDataModule):
         seed: int = 0,
         balance: Balance | None = None,
         task: Task | None = None,
+        normalise: bool = True,
     ):
         super().__init__()
         if silence not in POLICIES:
@@ -46,6 +48,8 @@ class LanguageDataModule(LightningDataModule):
         for name, value in (("sequence_frames", sequence_frames), ("batch_size", batch_size)):
             if value < 1:
                 raise LangidError(f"data.{name}={value}: accepted are 1 and more")
+        if not isinstance(normalise, bool):
+            raise LangidError(f"data.normalise={normalise}: accepted are true and false")
         self.store = FeatureStore(store)
         self.split = split
         self.silence = silence
@@ -55,6 +59,7 @@ class LanguageDataModule(LightningDataModule):
         self.seed = seed
         self.balance = balance or EverySequence()
         self.task = task or Task()
+        self.normalise = normalise
         self.classes = self.task.classes_of(self.store.utterances)
         self.left_out = self.task.left_out(self.store.utterances, self.classes)
         self._assign()
@@ -109,7 +114,7 @@ class LanguageDataModule(LightningDataModule):
                 f"the training part has no utterance of {', '.join(held)}; change the split,"
                 " prepare more speech, or leave the class out (task.classes)"
             )
-        empty = [part for part in PARTS if not len(self.sequences[part])]
+        empty = [part for part in self.split.parts if not len(self.sequences[part])]
         if empty:
             raise LangidError(f"the {empty[0]} part is empty; change the split's fractions")
 
@@ -154,7 +159,12 @@ class LanguageDataModule(LightningDataModule):
         return [int(count) for count in frames]
 
     def normaliser_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation per bin over the training part's speech frames."""
+        """Return mean and standard deviation per bin over the training part's speech frames.
+
+        Without ``normalise`` they are 0 and 1, which change nothing.
+        """
+        if not self.normalise:
+            return np.zeros(self.store.bins), np.ones(self.store.bins)
         total, squares, count = np.zeros(self.store.bins), np.zeros(self.store.bins), 0
         for start, stop in self.sequences["train"][["start", "stop"]].itertuples(index=False):
             features, speech = self.store.read(start, stop)
@@ -166,10 +176,12 @@ class LanguageDataModule(LightningDataModule):
         return mean, np.sqrt(np.maximum(squares / count - np.square(mean), 1e-8))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("train", EpochSampler(self._drawn, self.seed))
+        rank, processes = self._place()
+        sampler = EpochSampler(self._drawn, self.seed, self.batch_size, rank, processes)
+        return self._loader("train", sampler, processes=processes)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("validation")
+        return self._loader("validation", None, *self._place())
 
     def test_dataloader(self) -> DataLoader[Batch]:
         return self._loader("test")
@@ -178,18 +190,41 @@ class LanguageDataModule(LightningDataModule):
         """Return unshuffled batches of ``train``, ``validation``, ``test`` or ``all``."""
         return self._loader(part)
 
+    def check_processes(self, processes: int) -> None:
+        """Raise LangidError where so many processes cannot share a batch evenly."""
+        if self.batch_size % processes:
+            near = max(1, round(self.batch_size / processes)) * processes
+            raise LangidError(
+                f"data.batch_size={self.batch_size}: {processes} processes share each batch evenly,"
+                f" so it must be a multiple of {processes}; take data.batch_size={near}, say"
+            )
+        held_out = len(self.sequences["validation"])
+        if held_out < processes:
+            raise LangidError(
+                f"the validation part has {held_out} sequences, too few for {processes} processes;"
+                " take fewer trainer.devices"
+            )
+
+    def _place(self) -> tuple[int, int]:
+        """Return the number of this process of a training, and how many there are."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
     def _drawn(self, epoch: int) -> np.ndarray:
         targets = self.sequences["train"]["target"].to_numpy()
         return self.balance(targets, self.seed, epoch)
 
-    def _loader(self, part: str, sampler: Sampler[int] | None = None) -> DataLoader[Batch]:
+    def _loader(
+        self, part: str, sampler: Sampler[int] | None = None, rank: int = 0, processes: int = 1
+    ) -> DataLoader[Batch]:
+        """Return the batches of a part; of several processes each has its share of every batch."""
         sequences = self.sequences[part]
         if sampler is None:  # batches of like lengths waste little on padding
             length = sequences["stop"] - sequences["start"]
-            sequences = sequences.iloc[np.argsort(length.to_numpy(), kind="stable")]
+            by_length = np.argsort(length.to_numpy(), kind="stable")
+            sequences = sequences.iloc[by_length[rank::processes]]
         return DataLoader(
             SequenceDataset(self.store, sequences, self.silence, len(self.classes)),
-            batch_size=self.batch_size,
+            batch_size=self.batch_size // processes,
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
@@ -200,12 +235,25 @@ class LanguageDataModule(LightningDataModule):
 class EpochSampler(Sampler[int]):
     """A random order that depends on seed and epoch alone, so that a resumed run repeats it.
 
-    ``draw`` returns the indices of an epoch, as many in each.
+    ``draw`` returns the indices of an epoch, as many in each. Of several processes each takes its
+    share of every batch of ``batch_size``, so that all of them together learn from the same
+    batches as one alone, and draw each index once. Where the last batch has fewer indices than
+    there are processes, those without one take one of the others', to be at every step.
     """
 
-    def __init__(self, draw: Callable[[int], np.ndarray], seed: int):
+    def __init__(
+        self,
+        draw: Callable[[int], np.ndarray],
+        seed: int,
+        batch_size: int = 1,
+        rank: int = 0,
+        processes: int = 1,
+    ):
         self.draw = draw
         self.seed = seed
+        self.batch_size = batch_size
+        self.rank = rank
+        self.processes = processes
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -213,9 +261,18 @@ class EpochSampler(Sampler[int]):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        order = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         drawn = torch.from_numpy(self.draw(self.epoch))
-        yield from drawn[torch.randperm(len(drawn), generator=order)].tolist()
+        order = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
+        yield from order[self.rank :: self.processes]
+        if rest := self._to_fill(len(order)):
+            yield order[len(order) - rest + self.rank % rest]
 
     def __len__(self) -> int:
-        return len(self.draw(self.epoch))
+        drawn = len(self.draw(self.epoch))
+        return len(range(self.rank, drawn, self.processes)) + bool(self._to_fill(drawn))
+
+    def _to_fill(self, drawn: int) -> int:
+        """Return the size of the last batch where this process has no share in it, else 0."""
+        rest = drawn % self.batch_size
+        return rest if rest <= self.rank else 0

@@ -34,7 +34,8 @@ def write_shard(
     torch.set_num_threads(1)  # processes are the parallelism; same bytes whatever their number
     front_end = _front_end(json.dumps(description))
     skipped = Manifest()
-    with StoreWriter(path, front_end.bins) as writer, torch.inference_mode():
+    writer = StoreWriter(path, front_end.bins, stored_as=front_end.features.stored_as)
+    with writer, torch.inference_mode():
         for row in rows:
             try:
                 duration_s = _write_utterance(writer, row["path"], front_end, min_duration_s)
@@ -91,7 +92,7 @@ def _front_end(description: str) -> "FrontEnd":
     from langid.signal.front_end import build_front_end
 
     front_end = build_front_end(json.loads(description))
-    front_end.features.use_fft = True  # the store rounds to float16 anyway
+    front_end.features.use_fft = True  # the store rounds anyway
     return front_end
 
 
@@ -101,11 +102,12 @@ def _frames(
     """Yield ``samples, features (time, bins), speech (time,)``, block by block where possible."""
     import torch
 
+    number = getattr(torch, front_end.features.stored_as)
     if front_end.obstacles:
         samples = _whole_clip(path, front_end.sample_rate)
         if len(samples):
             features, speech = front_end(torch.from_numpy(samples)[None])
-            yield samples, features[0].half().numpy(), speech[0].numpy()
+            yield samples, features[0].to(number).numpy(), speech[0].numpy()
         return
     state = front_end.initial_state(1)
     rest = np.zeros(0, np.float32)
@@ -119,5 +121,5 @@ def _frames(
         whole = len(samples) // front_end.hop_samples * front_end.hop_samples
         rest = samples[whole:]
         features, speech, state = front_end.step(torch.from_numpy(samples[None, :whole]), state)
-        yield block, features[0].half().numpy(), speech[0].numpy()
+        yield block, features[0].to(number).numpy(), speech[0].numpy()
         block = following

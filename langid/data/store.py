@@ -1,8 +1,10 @@
 """The feature store: frames, speech mask and manifest of all utterances in one HDF5 file.
 
-Datasets: ``features (total_frames, bins) float16``, ``speech (total_frames,) bool``, ``offsets
-(utterances + 1,) int64`` and one text dataset per manifest column. Attributes: schema version,
-resolved feature and detector configuration, hash of the manifest, fingerprint, versions.
+Datasets: ``features (total_frames, bins)``, ``speech (total_frames,) bool``, ``offsets (utterances
++ 1,) int64`` and one text dataset per manifest column. Attributes: schema version, resolved feature
+and detector configuration, hash of the manifest, fingerprint, versions. Features are float16, or
+float32 where their ``stored_as`` says so (power, whose range is wider); what reads a store takes
+the type from the dataset.
 """
 
 import functools
@@ -93,7 +95,7 @@ class FeatureStore:
         return float(self.description["sample_rate"] / self.description["hop_samples"])
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``features (time, bins) float16`` and ``speech (time,) bool`` of stored frames."""
+        """Return ``features (time, bins)``, as stored, and ``speech (time,) bool`` of frames."""
         features, speech = self._frames
         return features[start:stop], speech[start:stop]
 
@@ -134,14 +136,18 @@ class StoreWriter:
     """Writes a store or a shard of one; the file appears under its name only when it is whole.
 
     Used as a context manager: an exception inside leaves nothing behind. ``frames`` fixes the size
-    beforehand and gives contiguous datasets, which are the fastest to read.
+    beforehand and gives contiguous datasets, which are the fastest to read; ``stored_as`` is the
+    type of the features, ``float16`` or ``float32``.
     """
 
-    def __init__(self, path: Path, bins: int, frames: int | None = None):
+    def __init__(
+        self, path: Path, bins: int, frames: int | None = None, stored_as: str = "float16"
+    ):
         self.path = path
         self.partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         self.bins = bins
         self.frames = frames
+        self.stored_as = stored_as
 
     def __enter__(self) -> "StoreWriter":
         self.disk = Disk(self.partial)
@@ -150,7 +156,7 @@ class StoreWriter:
         growing: dict[str, Any] = {}
         if self.frames is None:
             growing = {"maxshape": (None, self.bins), "chunks": (CHUNK_FRAMES, self.bins)}
-        self.features = self.file.create_dataset("features", shape, "f2", **growing)
+        self.features = self.file.create_dataset("features", shape, self.stored_as, **growing)
         if self.frames is None:
             growing = {"maxshape": (None,), "chunks": (CHUNK_FRAMES,)}
         self.speech = self.file.create_dataset("speech", shape[:1], "?", **growing)
@@ -164,7 +170,7 @@ class StoreWriter:
     def write_frames(self, features: np.ndarray, speech: np.ndarray) -> None:
         """Append frames of the current utterance."""
         self.buffer.append(
-            (np.ascontiguousarray(features, np.float16), np.ascontiguousarray(speech, bool))
+            (np.ascontiguousarray(features, self.stored_as), np.ascontiguousarray(speech, bool))
         )
         self.written += len(features)
         if self.frames is not None or sum(len(s) for _, s in self.buffer) >= BUFFER_FRAMES:
@@ -239,7 +245,8 @@ def merge(
     for source in sources:
         with h5py.File(source, "r") as file:
             total += len(file["features"])
-    with StoreWriter(path, bins, total) as writer:
+            stored_as = file["features"].dtype.name  # of all the same: so is their description
+    with StoreWriter(path, bins, total, stored_as) as writer:
         for source in sources:
             with h5py.File(source, "r") as file:
                 _copy(file, writer, on_progress)

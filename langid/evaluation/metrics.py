@@ -78,6 +78,24 @@ def score(
     return report
 
 
+def frame_accuracy(
+    targets: np.ndarray,
+    speakers: Sequence[str],
+    frames: np.ndarray,
+    right_frames: np.ndarray,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return the share of speech frames whose most likely class is right, with its interval.
+
+    ``frames (utterances,)`` count speech frames, ``right_frames (utterances,)`` those that are
+    right; speakers are drawn as ``score`` draws them.
+    """
+    unit, language = _units(speakers, targets)
+    heard, right = (np.bincount(unit, counts) for counts in (frames, right_frames))
+    drawn = _draw(language, seed)
+    return _with_interval(right.sum() / heard.sum(), (drawn @ right) / (drawn @ heard))
+
+
 def paired_difference(
     targets: np.ndarray,
     predicted: np.ndarray,

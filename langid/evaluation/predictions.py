@@ -33,7 +33,8 @@ class Predictions:
 
     ``table`` has one row per unit that is scored (``unit``: ``utterance``, or ``sequence`` under a
     split that cuts utterances), its class in ``column`` (``language``, unless the task is another)
-    and a column ``p(CLASS)`` per class; ``descriptions`` are those of the checkpoints,
+    and a column ``p(CLASS)`` per class; ``frames`` counts its speech frames and ``right_frames``
+    those whose most likely class is right; ``descriptions`` are those of the checkpoints,
     ``fingerprint`` is that of the store, and ``left_out`` counts the rows of the whole store that
     have none of the classes.
     """
@@ -151,6 +152,10 @@ def _units(
         sequences = sequences.assign(unit=sequences["row"], target=targets[sequences["row"]])
         return sequences[sequences["target"] >= 0], np.arange(len(store.utterances)), "utterance"
     split: Split = build(description["split"])
+    if part not in split.parts:
+        raise LangidError(
+            f"part={part}: the split of this training has no {part} part; score part=validation"
+        )
     frames = description["data"]["sequence_frames"]
     data = LanguageDataModule(
         store.path, split, identifier.silence, sequence_frames=frames, task=task
@@ -168,6 +173,7 @@ def _predict(
     workers: int,
 ) -> pd.DataFrame:
     scores = UtteranceScores(len(rows), len(identifier.classes))
+    frames, right_frames = torch.zeros(2, len(rows), dtype=torch.long)
     length = (sequences["stop"] - sequences["start"]).to_numpy()
     sequences = sequences.iloc[np.argsort(length, kind="stable")]  # wastes little on padding
     dataset = SequenceDataset(store, sequences, identifier.silence, len(identifier.classes))
@@ -177,12 +183,17 @@ def _predict(
         num_workers=workers,
         collate_fn=collate,  # type: ignore[arg-type]
     )
-    with progress("evaluating", "sequences") as bar:
+    # Of protocols that change features in evaluation, the same changes every time.
+    with torch.random.fork_rng(devices=[]), progress("evaluating", "sequences") as bar:
+        torch.manual_seed(0)
         shown = bar.add_task("evaluating", total=len(dataset))
         for batch in loader:
             logits = identifier(batch.features, batch.lengths)
             posteriors = identifier.language_posteriors(logits)
             scores.update(posteriors, batch.speech, batch.unit)
+            right = batch.speech & (posteriors.argmax(-1) == batch.language[:, None])
+            frames.index_add_(0, batch.unit, batch.speech.sum(1))
+            right_frames.index_add_(0, batch.unit, right.sum(1))
             bar.advance(shown, len(batch))
     seen, posteriors = scores.compute()
     seen = seen.reshape(-1)  # torchmetrics makes a single number a scalar
@@ -193,5 +204,6 @@ def _predict(
     table["predicted"] = [identifier.classes[index] for index in posteriors.argmax(1).tolist()]
     for index, name in enumerate(identifier.classes):
         table[f"p({name})"] = posteriors[:, index].numpy()
+    table["frames"], table["right_frames"] = frames[seen].numpy(), right_frames[seen].numpy()
     table["number"] = seen.numpy()
     return table

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from langid.errors import LangidError
-from langid.evaluation.metrics import score
+from langid.evaluation.metrics import frame_accuracy, score
 from langid.evaluation.predictions import Predictions
 from langid.training.confusion import draw_confusion
 from langid.training.run_record import versions, write_record
@@ -31,7 +31,10 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
         )
     targets = table[column].map(classes.index).to_numpy()
     posteriors = table[[f"p({name})" for name in classes]].to_numpy(dtype=float)
-    figures = score(targets, posteriors, table["speaker"].tolist(), classes)
+    speakers = table["speaker"].tolist()
+    figures = score(targets, posteriors, speakers, classes)
+    frames = (table[name].to_numpy() for name in ("frames", "right_frames"))
+    figures["frame_accuracy"] = frame_accuracy(targets, speakers, *frames)
     for name, group in table.groupby(column):
         clips, speakers = group["utterance_id"].nunique(), group["speaker"].nunique()
         figures["classes"][name] |= {"clips": int(clips), "speakers": int(speakers)}

@@ -55,7 +55,7 @@ class ConvBlocks(nn.Module):
         pool_time: bool = True,
     ):
         super().__init__()
-        _check_channels(channels)
+        check_channels(channels)
         sides = [kernels[min(block, len(kernels) - 1)] for block in range(len(channels))]
         self.convolutions = nn.ModuleList(
             nn.Conv2d(before, after, side, padding=side // 2, bias=False)
@@ -88,7 +88,8 @@ class ConvBlocks(nn.Module):
         return frame_mask(lengths, hidden.shape[2])[:, None, :, None]
 
 
-def _check_channels(channels: Any) -> None:
+def check_channels(channels: Any) -> None:
+    """Raise ValueError unless ``channels`` is a list with the filters of one layer or more."""
     whole = isinstance(channels, list | tuple) and all(isinstance(n, int) for n in channels)
     if not whole or not channels or min(channels) < 1:
         raise ValueError(f"channels={channels}: accepted is a list of whole numbers, 1 and more")

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from langid.networks.cnn import ConvBlocks
 from langid.networks.network import UtteranceNetwork
 from langid.networks.pooling import frame_mask, masked_mean
+from langid.networks.recurrent import hear_both_ways
 
 KERNELS = (7, 5, 3)  # of the first, the second and all further convolutions, as published
 
@@ -40,10 +40,7 @@ class CRNN(UtteranceNetwork):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         hidden, lengths = self.blocks(features, lengths)
-        packed = pack_padded_sequence(  # backwards, it begins at each utterance's own end
-            hidden, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        hidden = pad_packed_sequence(self.lstm(packed)[0], True, total_length=hidden.shape[1])[0]
+        hidden = hear_both_ways(self.lstm, hidden, lengths.clamp(min=1))
         pooled = masked_mean(hidden, frame_mask(lengths, hidden.shape[1]))
         logits: Tensor = self.output(self.dropout(pooled))
         return logits.unsqueeze(1)

@@ -18,6 +18,12 @@ def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     return (hidden * weight).sum(1) / weight.sum(1)
 
 
+def last_frame(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """Return each utterance's last frame: ``hidden (batch, time, units) -> (batch, 1, units)``."""
+    last = (lengths.clamp(min=1) - 1)[:, None, None]
+    return hidden.gather(1, last.expand(-1, 1, hidden.shape[2]))
+
+
 class AttentiveStatisticsPooling(nn.Module):
     """Mean and deviation over time, weighted by attention per channel with global context.
 

@@ -1,4 +1,4 @@
-"""Changes to normalised features that a network hears in training alone."""
+"""Changes to normalised features that a network hears in training, and by rights there alone."""
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,12 @@ class SpecAugment(nn.Module):
     ``frequency_width`` bins, and no time mask covers more than a fifth of its sequence. The
     defaults are the paper's policy SM (Switchboard mild) without time warping, by which it gained
     least. Of MFCC the bands are of cepstral coefficients, not of frequencies. Draws come from
-    torch's generator; in evaluation mode, or without masks, features pass as they are.
+    torch's generator.
+
+    Before it is masked, every sequence is rotated in time by up to ``time_shift`` of its length,
+    either way; targets and speech mask are not, so this is for networks that hear whole utterances.
+    In evaluation mode features pass as they are, unless ``in_evaluation`` asks for the flaw of a
+    published protocol.
     """
 
     def __init__(
@@ -24,6 +29,8 @@ class SpecAugment(nn.Module):
         time_width: int = 70,
         frequency_masks: int = 2,
         frequency_width: int = 15,
+        time_shift: float = 0.0,
+        in_evaluation: bool = False,
     ):
         super().__init__()
         for name, value in (
@@ -34,10 +41,16 @@ class SpecAugment(nn.Module):
         ):
             if type(value) is not int or value < 0:
                 raise ValueError(f"augment.{name}={value}: accepted are whole numbers from 0")
+        if type(time_shift) not in (int, float) or not 0 <= time_shift <= 1:
+            raise ValueError(f"augment.time_shift={time_shift}: accepted are 0 to 1")
+        if type(in_evaluation) is not bool:
+            raise ValueError(f"augment.in_evaluation={in_evaluation}: accepted are true and false")
         self.time_masks = time_masks
         self.time_width = time_width
         self.frequency_masks = frequency_masks
         self.frequency_width = frequency_width
+        self.time_shift = time_shift
+        self.in_evaluation = in_evaluation
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins), lengths (batch,) -> features (batch, time, bins)``.
@@ -45,8 +58,15 @@ class SpecAugment(nn.Module):
         ``features`` are normalised: masked ones become 0, their mean. Raises LangidError where
         a band could be wider than the number of bins.
         """
-        if not self.training or not (self.time_masks or self.frequency_masks):
+        if not (self.training or self.in_evaluation):
             return features
+        if self.time_shift:
+            features = _rotated(features, lengths, self.time_shift)
+        if self.time_masks or self.frequency_masks:
+            features = self._masked(features, lengths)
+        return features
+
+    def _masked(self, features: Tensor, lengths: Tensor) -> Tensor:
         time, bins = features.shape[1:]
         if self.frequency_masks and self.frequency_width > bins:
             raise LangidError(
@@ -59,6 +79,16 @@ class SpecAugment(nn.Module):
         widest = torch.full_like(lengths, self.frequency_width)
         in_frequency = _masks(bins, self.frequency_masks, widest, every)
         return features.masked_fill(in_time[:, :, None] | in_frequency[:, None, :], 0.0)
+
+
+def _rotated(features: Tensor, lengths: Tensor, share: float) -> Tensor:
+    """Return every sequence rotated within its own length, by up to a share of it either way."""
+    draws = torch.rand(len(lengths), device=features.device) * 2 - 1
+    shifts = (draws * share * lengths).round().long()[:, None]
+    places = torch.arange(features.shape[1], device=features.device)[None]
+    lengths = lengths[:, None]
+    sources = torch.where(places < lengths, (places - shifts) % lengths.clamp(min=1), places)
+    return features.gather(1, sources[..., None].expand_as(features))
 
 
 def _masks(size: int, masks: int, widest: Tensor, extent: Tensor) -> Tensor:

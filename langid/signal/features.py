@@ -13,14 +13,25 @@ class Features(nn.Module):
 
     ``causal`` features see no sample after the end of their frame's hop and nothing of the clip as
     a whole; they also have ``initial_state`` and ``step`` and can be streamed. ``use_fft`` may be
-    set where speed counts and the last digits do not.
+    set where speed counts and the last digits do not. ``stored_as`` is the type of number that a
+    store keeps them in: ``float16``, or ``float32`` where values leave its range.
     """
 
     causal: bool
     use_fft = False
+    stored_as = "float16"
     sample_rate: int
     hop_samples: int
     bins: int
+
+    def clip(self, samples: Tensor) -> Tensor:
+        """Return the samples that frames are made of, ``(batch, samples)``: by default all."""
+        return samples
+
+    def frames(self, clip: Tensor) -> Tensor:
+        """Return the features ``(batch, time, bins)`` of what ``clip`` returns."""
+        features: Tensor = self(clip)
+        return features
 
     def initial_state(self, batch_size: int) -> Tensor:
         raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
@@ -169,34 +180,3 @@ class MFCC(LogMel):
 
     def _compress(self, mel: Tensor) -> Tensor:
         return super()._compress(mel) @ self.dct
-
-
-class MFCCLibrosa(Features):
-    """librosa's MFCC with its defaults, to reproduce published protocols.
-
-    Not causal: frames are centred with padding, and power is clamped 80 dB below the loudest frame
-    of the clip, so it cannot be streamed and export refuses it.
-    """
-
-    causal = False
-
-    def __init__(
-        self, sample_rate: int = 16000, n_mfcc: int = 64, n_fft: int = 400, hop_samples: int = 160
-    ):
-        super().__init__()
-        self.sample_rate = sample_rate
-        self.n_fft = n_fft
-        self.hop_samples = hop_samples
-        self.bins = n_mfcc
-
-    def forward(self, samples: Tensor) -> Tensor:
-        import librosa  # slow to import and only needed here
-
-        coefficients = librosa.feature.mfcc(
-            y=samples.numpy(),
-            sr=self.sample_rate,
-            n_mfcc=self.bins,
-            n_fft=self.n_fft,
-            hop_length=self.hop_samples,
-        )
-        return torch.from_numpy(coefficients).transpose(1, 2).contiguous()

@@ -28,8 +28,8 @@ class FrontEnd(nn.Module):
         reasons = []
         if not self.features.causal:
             reasons.append(
-                f"features {type(self.features).__name__} are not causal (they look ahead or depend"
-                " on the loudest frame of the clip): prepare with features=mfcc or log_mel"
+                f"features {type(self.features).__name__} are not causal (they look ahead or need"
+                " the whole clip): prepare with features=mfcc or log_mel"
             )
         if not self.detector.causal:
             reasons.append(
@@ -39,9 +39,10 @@ class FrontEnd(nn.Module):
         return reasons
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.features(samples)
-        speech = self.detector(samples)
-        time = min(features.shape[1], speech.shape[1])  # librosa's centred frames may be one more
+        clip = self.features.clip(samples)
+        features = self.features.frames(clip)
+        speech = self.detector(clip)
+        time = min(features.shape[1], speech.shape[1])  # centred frames may be one more
         return features[:, :time], speech[:, :time]
 
     def initial_state(self, batch_size: int) -> State:

@@ -101,6 +101,26 @@ def _ratio(decibels: float) -> float:
     return float(10 ** (decibels / 10))
 
 
+class EveryFrame(Detector):
+    """Every frame counts as speech, for published protocols that do not ask for silence."""
+
+    causal = True
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Return one frame more than there are whole hops, as centred features have."""
+        frames = samples.shape[1] // self.hop_samples + 1
+        return samples.new_ones(samples.shape[0], frames, dtype=torch.bool)
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
+        """Return nothing: no frame depends on those before."""
+        return ()
+
+    def step(self, samples: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """``samples (batch, frames * hop), state`` -> ``speech (batch, frames), state``."""
+        frames = samples.shape[1] // self.hop_samples
+        return samples.new_ones(samples.shape[0], frames, dtype=torch.bool), state
+
+
 class LibrosaDetector(Detector):
     """``librosa.effects.split``: frames less than ``top_db`` below the loudest frame of the clip.
 

@@ -16,7 +16,8 @@ class StepSeed(Callback):
         self.seed = seed
 
     def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + trainer.global_step)
+        step = self.seed * 1_000_003 + trainer.global_step
+        torch.manual_seed(step + (trainer.global_rank << 52))  # each process has masks of its own
 
 
 class ConfusionPicture(Callback):
@@ -25,6 +26,8 @@ class ConfusionPicture(Callback):
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, LanguageIdentifier)
         if trainer.sanity_checking or trainer.logger is None or module.confusion is None:
+            return
+        if not trainer.is_global_zero:  # the others log nothing
             return
         title = f"validation, epoch {trainer.current_epoch}"
         figure = draw_confusion(module.confusion.cpu().numpy(), module.classes, title)

@@ -66,7 +66,7 @@ def load_identifier(path: Path) -> LanguageIdentifier:
     checkpoint = read_checkpoint(path)
     description = checkpoint["langid"]
     try:
-        identifier = build_identifier(description)
+        identifier = build_identifier(description, augment=_augment(description))
         identifier.load_state_dict(checkpoint["state_dict"])
     except LangidError as error:
         raise LangidError(f"checkpoint={path}: {error}") from error
@@ -77,8 +77,14 @@ def load_identifier(path: Path) -> LanguageIdentifier:
     return identifier.eval()
 
 
+def _augment(description: dict[str, Any]) -> Any:
+    """Return what changes features in evaluation as well, a flaw of some published protocols."""
+    augment = description.get("augment") or {}
+    return build(augment) if augment.get("in_evaluation") else None
+
+
 def build_identifier(description: dict[str, Any], **training: Any) -> LanguageIdentifier:
-    """Return an untrained identifier; ``training`` is its loss, optimiser and scheduler."""
+    """Return an untrained identifier; ``training``: its loss, optimiser, scheduler and augment."""
     front_end = build_front_end(description)
     outputs = len(description["classes"]) + (description["silence"] == "label")
     model = {key: value for key, value in description["model"].items() if key != "network"}

@@ -18,10 +18,23 @@ from langid.data.dataset import IGNORED, Batch
 from langid.errors import LangidError
 from langid.networks.network import Network, Normaliser, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
+from langid.training.losses import WeightedLoss
+from langid.training.processes import gathered, same_buffers, summed
 from langid.training.scores import UtteranceScores
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
+
+
+class Diverged(LangidError):
+    """The loss is infinite or NaN; raised in all processes of a run at once.
+
+    ``utterances`` are those of the batch.
+    """
+
+    def __init__(self, message: str, utterances: Sequence[str]):
+        super().__init__(message)
+        self.utterances = list(utterances)
 
 
 class LanguageIdentifier(LightningModule):
@@ -29,9 +42,10 @@ class LanguageIdentifier(LightningModule):
 
     ``classes`` are the languages in index order; under the silence policy ``label`` the network
     has one more class, ``silence``. ``description`` is plain data that is written into every
-    checkpoint, and from which the identifier can be built again. Loss, optimiser, scheduler and
-    ``augment``, which changes normalised features, are for training only; a scheduler that watches
-    a metric watches ``val/loss``.
+    checkpoint, and from which the identifier can be built again. Loss, optimiser and scheduler are
+    for training only; a scheduler that watches a metric watches ``val/loss``, one whose
+    ``every_step`` is true moves on with each step of the optimiser, any other with each epoch.
+    ``augment`` changes normalised features in batches, not those of ``posteriors``.
     """
 
     def __init__(
@@ -59,10 +73,15 @@ class LanguageIdentifier(LightningModule):
         self.augment = augment
         self.scores: UtteranceScores | None = None
         self.confusion: Tensor | None = None
+        self.sums = torch.zeros(2, 2, dtype=torch.float64)
+        self.validation_loss: Tensor | None = None
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``."""
-        logits: Tensor = self.network(self.normaliser(features), lengths)
+        features = self.normaliser(features)
+        if self.augment is not None:  # it knows itself whether it does anything in evaluation
+            features = self.augment(features, lengths)
+        logits: Tensor = self.network(features, lengths)
         return logits
 
     def language_posteriors(self, logits: Tensor) -> Tensor:
@@ -80,7 +99,7 @@ class LanguageIdentifier(LightningModule):
         features, speech = self.front_end(samples)
         if self.silence != "remove":
             lengths = torch.full((len(samples),), features.shape[1], device=features.device)
-            logits = self(features, lengths)
+            logits = self.network(self.normaliser(features), lengths)
         elif isinstance(self.network, StreamingNetwork):
             state = self.network.initial_state(len(samples))
             logits = self.network.step(self.normaliser(features), state, advance=speech)[0]
@@ -96,51 +115,67 @@ class LanguageIdentifier(LightningModule):
         kept[:, :1] |= ~speech.any(1, keepdim=True)  # of no speech at all, one frame
         pairs = zip(features, kept, strict=True)
         spoken = pad_sequence([frames[which] for frames, which in pairs], batch_first=True)
-        logits: Tensor = self(spoken, kept.sum(1))
+        logits: Tensor = self.network(self.normaliser(spoken), kept.sum(1))
         if isinstance(self.network, UtteranceNetwork):
             return logits
         index = (kept.cumsum(1) - 1).clamp(min=0).unsqueeze(-1)
         return logits.gather(1, index.expand(-1, -1, logits.shape[2]))
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        features = self.normaliser(batch.features)
-        if self.augment is not None:
-            features = self.augment(features, batch.lengths)
-        logits = self.network(features, batch.lengths)
+        logits = self(batch.features, batch.lengths)
         loss = self._loss(logits, batch)
-        accuracy = self._frame_accuracy(logits, batch)
-        values = {"train/loss": loss, "train/frame_accuracy": accuracy}
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch))
-        return loss
+        own = self._sums(loss, logits, batch)
+        sums, weights = summed(own.clone())
+        if not sums[0].isfinite():
+            raise self._diverged(sums[0], [batch])
+        mean_loss, accuracy = sums / weights.clamp(min=1e-9)
+        values = {"train/loss": mean_loss, "train/frame_accuracy": accuracy}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
+        # The mean over the batch of all processes: gradients are averaged over them.
+        share = own[1, 0] / weights[0] * self.trainer.world_size
+        scaled: Tensor = loss * share.to(loss.dtype)
+        return scaled
 
     def on_validation_epoch_start(self) -> None:
-        units = len(self.trainer.datamodule.parts)  # type: ignore[attr-defined]
-        self.scores = UtteranceScores(units, len(self.classes)).to(self.device)
-        self.targets = torch.zeros(units, dtype=torch.long, device=self.device)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.scores = UtteranceScores(len(data.parts), len(self.classes)).to(self.device)
+        held_out = data.sequences["validation"]
+        self.targets = torch.zeros(len(data.parts), dtype=torch.long, device=self.device)
+        units, targets = torch.tensor(held_out[["unit", "target"]].to_numpy().T.copy())
+        self.targets[units.to(self.device)] = targets.to(self.device)
+        self.sums = torch.zeros(2, 2, dtype=torch.float64, device=self.device)
+        self.failed: list[Batch] = []
+        same_buffers(self)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         logits = self(batch.features, batch.lengths)
-        # Means over targets and frames, not over batches.
-        due, frames = int((self._targets(batch) != IGNORED).sum()), int(batch.speech.sum())
-        self.log("val/loss", self._loss(logits, batch), batch_size=due, sync_dist=True)
-        accuracy = self._frame_accuracy(logits, batch)
-        self.log("val/frame_accuracy", accuracy, batch_size=frames, sync_dist=True)
+        loss = self._loss(logits, batch)
+        if not loss.isfinite():
+            self.failed.append(batch)
+        self.sums += self._sums(loss, logits, batch)
         assert self.scores is not None
         self.scores.update(self.language_posteriors(logits), batch.speech, batch.unit)
-        self.targets[batch.unit] = batch.language
 
     def on_validation_epoch_end(self) -> None:
         assert self.scores is not None
+        sums, weights = summed(self.sums)
+        if not sums[0].isfinite():
+            raise self._diverged(sums[0], self.failed)
+        # Means over targets and frames of the whole part, not over batches or processes.
+        loss, accuracy = sums / weights.clamp(min=1e-9)
         seen, posteriors = self.scores.compute()
         seen = seen.reshape(-1)  # torchmetrics makes a single number a scalar
         targets, count = self.targets[seen], len(self.classes)
         self.confusion = multiclass_confusion_matrix(posteriors, targets, num_classes=count)
         values = {
+            "val/loss": loss,
+            "val/frame_accuracy": accuracy,
             "val/accuracy": multiclass_accuracy(posteriors, targets, count, average="micro"),
             "val/balanced_accuracy": multiclass_accuracy(posteriors, targets, count),
             "val/macro_f1": multiclass_f1_score(posteriors, targets, count),
         }
-        self.log_dict(values)
+        self.log_dict(values, sync_dist=True)
+        self.validation_loss = loss
 
     def configure_optimizers(self) -> Any:
         assert self.optimizer is not None
@@ -148,17 +183,27 @@ class LanguageIdentifier(LightningModule):
         if self.scheduler is None:
             return optimizer
         # Lightning steps schedulers after it has saved the checkpoint of the epoch, and a resumed
-        # run would miss that step; so it never does, and on_train_epoch_end does it in time.
+        # run would miss that step; so it never does, and the two methods below do it in time.
         never = {"frequency": sys.maxsize, "monitor": "val/loss"}
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.scheduler(optimizer), **never},
         }
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        scheduler = self.lr_schedulers()
+        if getattr(scheduler, "every_step", False):
+            scheduler.step()  # type: ignore[union-attr, call-arg]
+
     def on_train_epoch_end(self) -> None:
         scheduler = self.lr_schedulers()
+        if getattr(scheduler, "every_step", False):
+            return
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            scheduler.step(self.trainer.callback_metrics["val/loss"])
+            if self.validation_loss is not None:  # not every epoch need be validated
+                scheduler.step(self.validation_loss.item())
+            self.validation_loss = None
         elif isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler):
             scheduler.step()
 
@@ -174,14 +219,36 @@ class LanguageIdentifier(LightningModule):
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
         assert self.loss is not None
         loss: Tensor = self.loss(logits, self._targets(batch))
-        if not loss.isfinite():
-            raise LangidError(
-                f"the loss is {loss.item():g} in epoch {self.current_epoch}, step"
-                f" {self.global_step} (utterances {', '.join(self._utterances(batch)[:5])}, ...);"
-                " take a smaller optimizer.lr or trainer.gradient_clip_val. Checkpoints of earlier"
-                " epochs are kept"
-            )
         return loss
+
+    def _sums(self, loss: Tensor, logits: Tensor, batch: Batch) -> Tensor:
+        """Return loss and frame accuracy times their weights, and the weights, ``(2, 2)``."""
+        assert isinstance(self.loss, WeightedLoss)
+        due = self.loss.total_weight(self._targets(batch))
+        weights = torch.stack([due.double(), batch.speech.sum().double()])
+        accuracy = self._frame_accuracy(logits, batch)
+        means = torch.stack([loss.detach().double(), accuracy.double()])
+        return torch.stack([means * weights, weights])
+
+    def _diverged(self, loss: Tensor, batches: Sequence[Batch]) -> Diverged:
+        """Return the error of all processes where the loss of any has become infinite or NaN."""
+        names = [name for batch in batches for name in self._utterances(batch)]
+        finite = [row.isfinite().all() for batch in batches for row in batch.features]
+        broken = [name for name, right in zip(names, finite, strict=True) if not right]
+        # Each once, also where several of its sequences are in the batch.
+        names, broken = (list(dict.fromkeys(gathered(some))) for some in (names, broken))
+        advice = (
+            f"the features of {', '.join(broken[:5])} are not finite; leave these out, or prepare"
+            " the store again"
+            if broken
+            else "take a smaller optimizer.lr or trainer.gradient_clip_val"
+        )
+        return Diverged(
+            f"the loss is {loss.item():g} in epoch {self.current_epoch}, step {self.global_step}"
+            f" (utterances {', '.join(names[:5])}, ...); {advice}. Checkpoints of earlier epochs"
+            " are kept",
+            names,
+        )
 
     def _targets(self, batch: Batch) -> Tensor:
         """Return the target of each frame of logits, ``(batch, frames)``.

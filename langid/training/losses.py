@@ -68,6 +68,10 @@ class WeightedLoss(nn.Module):
         weight = weights_of(class_weights, class_frames, _checked("beta", beta, below=1))
         self.register_buffer("weight", weight, persistent=False)
 
+    def total_weight(self, targets: Tensor) -> Tensor:
+        """Return what the mean over ``targets (batch, frames)`` is divided by, ``()``."""
+        return (self.weight[targets.clamp(min=0)] * (targets != IGNORED)).sum()
+
 
 class CrossEntropy(WeightedLoss):
     """Class-weighted cross-entropy, averaged over the frames that have a target.

@@ -51,10 +51,14 @@ def describe(config: dict[str, Any], data: "LanguageDataModule") -> dict[str, An
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Write plain data as JSON so that a reader never sees half of it."""
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader never sees half of it."""
     partial = path.with_name(f"{path.name}.partial")
     try:
-        text = json.dumps(record, indent=2, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

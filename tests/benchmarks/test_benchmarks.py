@@ -1,6 +1,7 @@
 """The benchmarks' verdicts: what they print last and what they exit with. Nothing is timed here."""
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-NAMES = ("prepare", "train_step", "stream")
+NAMES = ("prepare", "train_step", "stream", "networks")
+MODELS = ("rnn", "gru", "lstm", "bigru", "bilstm", "tcn", "conformer", "cnn", "crnn", "ecapa_tdnn")
 
 
 @pytest.fixture
@@ -81,10 +83,10 @@ def test_a_step_is_timed_after_the_first_of_its_epoch(benchmark: Any) -> None:
     import torch
 
     module = benchmark("train_step")
-    turns = module.Turns()
-    turns.bare_step = type("Bare", (), {"step": lambda self: None})()
-    identifier = type("Module", (), {"device": torch.device("cpu")})()
     whole = (module.BATCH, module.FRAMES, module.BINS)
+    bare_step = type("Bare", (), {"step": lambda self: None})()
+    turns = module.Turns(lambda _: bare_step, whole)
+    identifier = type("Module", (), {"device": torch.device("cpu")})()
     for epoch, shape in [(0, whole), (0, whole), (0, (3, *whole[1:])), (1, whole), (1, whole)]:
         trainer = type("Trainer", (), {"current_epoch": epoch})()
         batch = type("Batch", (), {"features": torch.empty(shape)})()
@@ -103,6 +105,100 @@ def test_the_synthetic_store_is_one_that_training_takes(benchmark: Any, tmp_path
     assert sorted(set(store.utterances["language"])) == ["English", "Hindi", "Mandarin"]
     assert store.utterances["frames"].min() >= 500
     assert 0.3 < speech.mean() < 0.99
+
+
+def test_a_store_of_whole_sequences_has_no_shorter_one(benchmark: Any, tmp_path: Path) -> None:
+    from langid.data.store import FeatureStore
+
+    path = tmp_path / "random.h5"
+    benchmark("train_step").write_store(path, 60, frames=30, whole=True)
+    assert set(FeatureStore(path).utterances["frames"]) == {60}
+
+
+def test_the_bare_networks_are_those_that_users_train(benchmark: Any) -> None:
+    assert tuple(benchmark("bare_networks").NETWORKS) == MODELS
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_bare_network_computes_what_langid_does(name: str, benchmark: Any) -> None:
+    import torch
+
+    from langid.build import build
+    from langid.commands.configuration import compose
+
+    work = benchmark("networks").Work(name, "32-true", "cpu", 2, 120)
+    config = compose("train", [f"model={name}", "store=-"]).model.network
+    torch.manual_seed(0)
+    network, bare = build(config, bins=64, num_classes=3).eval(), work.bare_network().eval()
+    pairs = list(zip(network.parameters(), bare.parameters(), strict=True))
+    assert all(ours.shape == theirs.shape for ours, theirs in pairs)
+    features = torch.randn(2, 120, 64)
+    with torch.inference_mode():
+        for ours, theirs in pairs:
+            theirs.copy_(ours)
+        logits = network(features, torch.tensor([120, 120])).squeeze(1)
+        torch.testing.assert_close(bare(features), logits, rtol=1e-3, atol=1e-5)
+
+
+def test_networks_prints_figures_and_exits_by_them(
+    benchmark: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--steps=2", "--batch=4", "--frames=20"]
+    monkeypatch.setattr(sys, "argv", ["networks.py", "--networks=rnn", "--json", *sizes])
+    module = benchmark("networks")
+    code = module.main()
+    (rnn,) = json.loads(capsys.readouterr().out)["networks"]
+    assert (rnn["network"], rnn["parameters"]) == ("rnn", 73_603)
+    assert rnn["langid_mb"] > 1 and rnn["bare_mb"] > 1
+    assert code == int(rnn["time_ratio"] > module.LIMIT)
+
+
+def test_networks_of_utterances_take_turns_too(benchmark: Any, tmp_path: Path) -> None:
+    work = benchmark("networks").Work("cnn", "bf16-mixed", "cpu", 4, 20)
+    store = tmp_path / "random.h5"
+    benchmark("train_step").write_store(store, 60, 20, whole=True)
+    parameters, turns = benchmark("networks").in_turns(work, store, 2, tmp_path / "run")
+    assert parameters == 163_443
+    assert len(turns.full) == len(turns.bare) == 2 + benchmark("networks").WARM_UP
+
+
+def test_networks_reports_every_ratio(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    module = benchmark("networks")
+    rates = {"langid_frames_s": 1e4, "bare_frames_s": 1e4, "langid_mb": 60.0, "bare_mb": 50.0}
+    rows = [
+        module.Measured(name, "32-true", (), 73_603, time_ratio=ratio, **rates)
+        for name, ratio in (("rnn", 1.09), ("cnn", 1.11))
+    ]
+    assert module.report(rows[:1], "title") == 0
+    assert module.report(rows, "title") == 1
+    *table, last = capsys.readouterr().out.splitlines()
+    assert "73,603" in table[-1] and "1.20 x" in table[-1]
+    assert "rnn 32-true 1.09 x" in last and "DOES NOT HOLD" in last.split("; ")[1]
+
+
+def test_networks_says_why_it_skips_the_gpu(
+    benchmark: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(
+        sys, "argv", ["networks.py", "--accelerator=gpu", "--precision=32-true,bf16-mixed"]
+    )
+    assert benchmark("networks").main() == 0
+    assert "skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", ["--networks=rnn,grue", "--precision=bf16"])
+def test_networks_refuses_what_it_does_not_know(
+    given: str,
+    benchmark: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["networks.py", given])
+    with pytest.raises(SystemExit) as ended:
+        benchmark("networks").main()
+    assert ended.value.code == 2
+    assert "accepted are" in capsys.readouterr().err
 
 
 def test_peak_memory_of_a_status_file(benchmark: Any) -> None:

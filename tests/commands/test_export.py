@@ -21,7 +21,7 @@ def test_export_writes_one_file(model_path: Path) -> None:
 def changed(checkpoint_path: Path, tmp_path: Path) -> Path:
     """Return a checkpoint whose features and detector cannot be streamed."""
     checkpoint = torch.load(checkpoint_path, weights_only=True)
-    checkpoint["langid"]["features"] = {"_target_": "langid.signal.features.MFCCLibrosa"}
+    checkpoint["langid"]["features"] = {"_target_": "langid.signal.clip_features.MFCCLibrosa"}
     checkpoint["langid"]["detector"] = {"_target_": "langid.signal.silence.LibrosaDetector"}
     path = tmp_path / "changed.ckpt"
     torch.save(checkpoint, path)

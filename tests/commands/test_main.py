@@ -40,6 +40,7 @@ def test_help_lists_all_commands(arguments: list[str], capsys: pytest.CaptureFix
             "train",
             ["store", "output", "resume", "seed", "units", "class_weights", "fraction", "-m"],
         ),
+        ("tune", ["trials", "warmup_epochs", "store", "seed", "recurrent", "lr.low", "units"]),
         ("evaluate", ["checkpoint", "store", "output", "part", "corpora", "workers"]),
         ("compare", ["folders", "output", "part", "store"]),
         ("export", ["checkpoint", "output", "audio"]),
@@ -75,7 +76,10 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["train", "store=a.h5", "sed=1"], ["sed=1", "Accepted keys are:", "Did you mean seed?"]),
         (["train", "store=a.h5", "model=grru"], ["grru", "Accepted for model are: ", "gru?"]),
-        (["train", "store=a.h5", "experiment=x"], ["Accepted for experiment are: gru"]),
+        (
+            ["train", "store=a.h5", "experiment=x"],
+            ["Accepted for experiment are: accent_es_advanced"],
+        ),
         (["train", "store=a.h5", "optimizer.lrr=1"], ["Accepted keys are:", "Did you mean lr?"]),
         (["train", "store=a.h5", "model.network.unit=1"], ["unit=1", "Did you mean units?"]),
         (["train", "store=a.h5", "silence=cut"], ["keep, label, mask, remove"]),

@@ -6,6 +6,7 @@ import pytest
 
 from langid.corpora.splits import (
     PARTS,
+    HeldOutFilesSplit,
     KFoldSplit,
     OfficialSplit,
     RecordingSplit,
@@ -116,6 +117,37 @@ def test_sequence_split_cuts_utterances_and_the_leak_is_measured(rows: pd.DataFr
     assert shared["speakers"] > 50
 
 
+@pytest.mark.parametrize("make", [SpeakerSplit, RecordingSplit, SequenceSplit])
+def test_a_split_may_have_no_test_part(rows: pd.DataFrame, make: type[SpeakerSplit]) -> None:
+    split = make(fractions=[0.8, 0.2, 0])
+    assert split.parts == ("train", "validation") and make().parts == PARTS
+    parts = split(rows)
+    assert set(parts) == {"train", "validation"}
+    shares = pd.crosstab(rows["language"].to_numpy(), parts, normalize="index")
+    assert np.abs(shares.to_numpy() - [0.8, 0.2]).max() < 0.03
+    two = table({"English": {"a": 5, "b": 5}, "Hindi": {"c": 5, "d": 5}})
+    counts = pd.crosstab(two["language"].to_numpy(), make(fractions=[1, 1, 0])(two))
+    assert (counts.to_numpy() == 5).all() if make is SpeakerSplit else (counts > 0).all(axis=None)
+
+
+def test_held_out_files_are_whole_and_the_other_sequences_are_dealt(rows: pd.DataFrame) -> None:
+    sequences = rows.loc[rows.index.repeat(5)].reset_index(drop=True)
+    split = HeldOutFilesSplit(seed=1, fractions=[0.72, 0.18, 0.10])
+    assert split.cuts_utterances and split.parts == PARTS
+    parts = split(sequences)
+    shares = pd.crosstab(sequences["language"].to_numpy(), parts, normalize="index")[list(PARTS)]
+    assert np.abs(shares.to_numpy() - [0.72, 0.18, 0.10]).max() < 0.03
+    files = {part: set(sequences["utterance_id"][parts == part]) for part in PARTS}
+    assert not files["test"] & (files["train"] | files["validation"])
+    shared = shared_between_parts(sequences, parts)
+    assert shared["utterances"] == len(files["train"] & files["validation"]) > 0.3 * len(rows)
+    assert shared["speakers"] > 50
+    assert (parts == HeldOutFilesSplit(seed=1, fractions=[0.72, 0.18, 0.10])(sequences)).all()
+    assert (parts != HeldOutFilesSplit(seed=2, fractions=[0.72, 0.18, 0.10])(sequences)).any()
+    with pytest.raises(LangidError, match=r"held out files are the test part.*split=sequence"):
+        HeldOutFilesSplit(fractions=[0.8, 0.2, 0])(sequences)
+
+
 def test_train_only_is_never_held_out_nor_lends_a_speaker(rows: pd.DataFrame) -> None:
     extra = table({"English": {"both-1": 5, "English-3": 5, "": 5, "new": 5}}, "folders")
     both = pd.concat([rows, extra])
@@ -168,7 +200,10 @@ def test_too_few_speakers_are_refused_by_name() -> None:
     ("make", "message"),
     [
         (lambda: SpeakerSplit(fractions=[0.9, 0.1]), "three positive shares"),
-        (lambda: SpeakerSplit(fractions=[0.9, 0.1, 0]), "three positive shares"),
+        (lambda: SpeakerSplit(fractions=[0.9, 0, 0.1]), "three positive shares"),
+        (lambda: SpeakerSplit(fractions=[0, 0.9, 0]), "three positive shares"),
+        (lambda: SpeakerSplit(fractions=[0.9, 0.1, -0.1]), "that of test may be 0"),
+        (lambda: SpeakerSplit(fractions=[0.9, 0.1, float("nan")]), "that of test may be 0"),
         (lambda: KFoldSplit(folds=2), "split.folds=2: accepted are 3 and more"),
         (lambda: KFoldSplit(fold=5), "split.fold=5: accepted are 0 to 4"),
         (lambda: KFoldSplit(fold=-1), "split.fold=-1"),

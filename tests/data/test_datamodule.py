@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,7 +8,14 @@ import pytest
 import torch
 
 from langid.corpora.manifest import COLUMNS
-from langid.corpora.splits import KFoldSplit, RecordingSplit, SequenceSplit, SpeakerSplit, Split
+from langid.corpora.splits import (
+    HeldOutFilesSplit,
+    KFoldSplit,
+    RecordingSplit,
+    SequenceSplit,
+    SpeakerSplit,
+    Split,
+)
 from langid.corpora.tasks import Task
 from langid.data.datamodule import HELD_OUT_FRAMES, EpochSampler, LanguageDataModule
 from langid.data.dataset import IGNORED
@@ -88,6 +96,23 @@ def test_class_frames_count_what_has_a_loss(
     assert counted.tolist() == frames
 
 
+def test_without_normalising_features_stay_as_they_are(store_path: Path) -> None:
+    mean, deviation = LanguageDataModule(
+        store_path, SpeakerSplit(), normalise=False
+    ).normaliser_statistics()
+    assert mean.tolist() == [0.0] * 64 and deviation.tolist() == [1.0] * 64
+    with pytest.raises(LangidError, match=r"data.normalise=no: accepted are true and false"):
+        LanguageDataModule(store_path, SpeakerSplit(), normalise="no")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("make", [SpeakerSplit, SequenceSplit])
+def test_a_split_may_have_no_test_part(store_path: Path, make: type[SpeakerSplit]) -> None:
+    data = LanguageDataModule(store_path, make(fractions=[0.8, 0.2, 0]), sequence_frames=100)
+    assert len(data.sequences["validation"]) and not len(data.sequences["test"])
+    summary = data.summary()
+    assert summary["parts"]["test"] == {} and summary["left_out"] == 0
+
+
 @pytest.mark.parametrize("policy", ["keep", "mask", "remove", "label"])
 def test_the_normaliser_knows_speech_of_the_training_part_alone(
     store_path: Path, policy: str
@@ -145,7 +170,8 @@ def test_loader_processes_give_the_same_batches(store_path: Path) -> None:
 @pytest.mark.parametrize(
     ("split", "speakers", "utterances"),
     [(SpeakerSplit(), False, False), (KFoldSplit(folds=3), False, False),
-     (RecordingSplit(), True, False), (SequenceSplit(), True, True)],
+     (RecordingSplit(), True, False), (SequenceSplit(), True, True),
+     (HeldOutFilesSplit(), True, True)],
 )  # fmt: skip
 def test_summary_counts_what_the_parts_share(
     store_path: Path, tmp_path: Path, split: Split, speakers: bool, utterances: bool
@@ -197,6 +223,64 @@ def test_the_order_depends_on_seed_and_epoch_alone(store_path: Path) -> None:
     data = LanguageDataModule(store_path, SpeakerSplit(), seed=5)
     loader = data.train_dataloader()
     assert isinstance(loader.sampler, EpochSampler) and loader.sampler.seed == 5
+
+
+@pytest.mark.parametrize(("drawn", "processes"), [(50, 2), (48, 2), (49, 2), (49, 4), (51, 4)])
+def test_processes_share_every_batch_of_an_epoch(drawn: int, processes: int) -> None:
+    """Batch by batch all of them together draw what one alone draws, each index once."""
+    one = EpochSampler(lambda _: np.arange(drawn), seed=3, batch_size=8)
+    ranks = range(processes)
+    several = [
+        EpochSampler(lambda _: np.arange(drawn), 3, batch_size=8, rank=rank, processes=processes)
+        for rank in ranks
+    ]
+    orders = []
+    for epoch in (0, 1):
+        for sampler in (one, *several):
+            sampler.set_epoch(epoch)
+        alone, shares = list(one), [list(sampler) for sampler in several]
+        assert [len(share) for share in shares] == [len(sampler) for sampler in several]
+        size = 8 // processes
+        assert {-(-len(share) // size) for share in shares} == {-(-drawn // 8)}  # steps
+        for step in range(-(-drawn // 8)):
+            batch = alone[8 * step : 8 * step + 8]
+            together = [index for share in shares for index in share[size * step :][:size]]
+            assert set(together) == set(batch)
+            assert len(together) == max(len(batch), processes)  # padded, so that none waits
+        orders.append(alone)
+    assert orders[0] != orders[1]
+
+
+def test_processes_share_the_validation_part(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sequence is in the batches of one process."""
+    data = LanguageDataModule(store_path, SpeakerSplit(), batch_size=4)
+    expected = sorted(data.sequences["validation"]["unit"])
+    units = []
+    for rank in (0, 1):
+        monkeypatch.setattr(data, "_place", functools.partial(tuple, (rank, 2)))
+        loader = data.val_dataloader()
+        assert loader.batch_size == 2
+        units += [unit for batch in loader for unit in batch.unit.tolist()]
+    assert sorted(units) == expected
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "processes", "message"),
+    [
+        (7, 2, "data.batch_size=7: 2 processes share each batch .*; take data.batch_size=8, say"),
+        (1, 4, "must be a multiple of 4; take data.batch_size=4"),
+        (64, 64, "the validation part has 6 sequences, too few for 64 processes"),
+    ],
+)
+def test_processes_that_cannot_share_are_refused(
+    store_path: Path, batch_size: int, processes: int, message: str
+) -> None:
+    data = LanguageDataModule(store_path, SpeakerSplit(), batch_size=batch_size)
+    data.check_processes(1)
+    with pytest.raises(LangidError, match=message):
+        data.check_processes(processes)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS, Manifest, read_rows
@@ -25,7 +26,8 @@ from langid.data import shard, store
 from langid.data.prepare import Request, beside, prepare
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
-from langid.signal.audio import read_blocks
+from langid.signal.audio import read_audio, read_blocks
+from langid.signal.front_end import build_front_end
 
 # The function of the same name hides the module from "import ... as".
 module = importlib.import_module("langid.data.prepare")
@@ -42,7 +44,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 def request_of(rows: list[dict[str, str]], path: Path, reader: str = "one", **more: Any) -> Request:
     manifest = Manifest([dict(row) for row in rows])
     description = {
-        "features": {"_target_": f"langid.signal.features.{more.pop('features', 'LogMel')}"},
+        "features": {"_target_": f"langid.signal.{more.pop('features', 'features.LogMel')}"},
         "detector": {"_target_": "langid.signal.silence.EnergyDetector", "threshold_db": 12},
     }
     return Request(
@@ -227,7 +229,7 @@ def test_files_that_cannot_be_used_never_reach_the_store(
     rows = [*rows_of(tmp_path, names[:5]), *real_rows[:3], *rows_of(tmp_path, names[5:])]
     rows += rows_of(tmp_path, ["stereo.wav"])
     path = tmp_path / "a.h5"
-    made = prepare(request_of(rows, path, features="MFCC"))
+    made = prepare(request_of(rows, path, features="features.MFCC"))
     good = [row["utterance_id"] for row in real_rows[:3]]
     assert list(made.utterances["utterance_id"]) == [*good, "stereo.wav"]
     assert np.isfinite(made.read(0, int(made.utterances["frames"].sum()))[0]).all()
@@ -236,7 +238,7 @@ def test_files_that_cannot_be_used_never_reach_the_store(
     for name, reason in expected.items():
         assert reason in reasons[name], name
         assert str(tmp_path) not in reasons[name]
-    only = prepare(request_of(real_rows[:3], tmp_path / "b.h5", features="MFCC"))
+    only = prepare(request_of(real_rows[:3], tmp_path / "b.h5", features="features.MFCC"))
     stop = int(only.utterances["frames"].sum())
     assert np.array_equal(made.read(0, stop)[0], only.read(0, stop)[0])
 
@@ -272,7 +274,7 @@ def test_a_store_that_differs_is_refused_with_the_difference(
         LangidError,
         match=r"configuration: features._target_: the store has \S*LogMel, asked is \S*MFCC",
     ):
-        prepare(request_of(real_rows, whole, features="MFCC"))
+        prepare(request_of(real_rows, whole, features="features.MFCC"))
     with pytest.raises(LangidError, match=r"min_duration_s: the store has 0.5, asked is 3.0"):
         prepare(request_of(real_rows, whole, min_duration_s=3.0))
     with pytest.raises(
@@ -453,7 +455,42 @@ def test_features_of_the_whole_clip_refuse_a_long_one_before_it_fills_the_memory
 
     monkeypatch.setattr(shard, "read_blocks", counted)
     rows = [real_rows[0], *rows_of(tmp_path, ["long.flac"])]
-    made = prepare(request_of(rows, tmp_path / "a.h5", features="MFCCLibrosa"))
+    made = prepare(request_of(rows, tmp_path / "a.h5", features="clip_features.MFCCLibrosa"))
     assert len(made.utterances) == 1
     assert skipped(tmp_path / "a.h5")["long.flac"].startswith("longer than 10 s")
     assert sum(heard) < 16000 * 100
+
+
+def test_power_is_stored_as_it_is(real_rows: list[dict[str, str]], tmp_path: Path) -> None:
+    """Of a full-scale square wave mel power leaves float16 upwards, of silence downwards."""
+    wave = 0.999 * np.sign(np.sin(0.2 * np.arange(64000)))
+    wave[32000:] *= 1e-4
+    soundfile.write(tmp_path / "wave.wav", wave, 32000, subtype="FLOAT")
+    rows, path = [*real_rows[:5], *rows_of(tmp_path, ["wave.wav"])], tmp_path / "a.h5"
+    power = "clip_features.MelSpectrogram"
+    first = prepare(request_of(rows[:3], path, features=power))
+    assert first.bins == 64 and first.read(0, 9)[0].dtype == np.float32
+    made = prepare(request_of(rows[3:], path, "two", features=power, add=True))
+    assert made.fingerprint != first.fingerprint
+    assert list(made.utterances["utterance_id"]) == [row["utterance_id"] for row in rows]
+    front_end = build_front_end(made.description)
+    for row, start, frames in zip(
+        rows, made.utterances["first_frame"], made.utterances["frames"], strict=True
+    ):
+        samples = torch.from_numpy(read_audio(row["path"], 32000))[None]
+        features, speech = made.read(start, start + frames)
+        expected, expected_speech = front_end(samples)
+        assert features.dtype == np.float32
+        assert np.array_equal(features, expected[0].numpy())
+        assert np.array_equal(speech, expected_speech[0].numpy())
+    assert features.max() > np.finfo(np.float16).max
+    assert 0 < features.min() < np.finfo(np.float16).smallest_subnormal
+
+
+def test_features_too_large_for_their_store_are_refused(tmp_path: Path) -> None:
+    """No loudness is lost in silence: what does not fit is left out with the reason."""
+    noise = np.random.default_rng(0).normal(size=16000)
+    soundfile.write(tmp_path / "loud.wav", noise * 1e5, 8000, subtype="FLOAT")
+    with pytest.raises(LangidError, match="its features are not finite"):
+        rows = rows_of(tmp_path, ["loud.wav"])
+        prepare(request_of(rows, tmp_path / "a.h5", features="clip_features.Samples"))

@@ -9,7 +9,7 @@ from sklearn.metrics import (  # type: ignore[import-untyped]
 )
 from sklearn.metrics import precision_recall_fscore_support as prf
 
-from langid.evaluation.metrics import of_confusion, paired_difference, score
+from langid.evaluation.metrics import frame_accuracy, of_confusion, paired_difference, score
 
 CLASSES = ["English", "Hindi", "Mandarin"]
 
@@ -138,3 +138,14 @@ def test_paired_intervals_are_narrower_where_systems_fail_on_the_same_utterances
     single = score(targets, np.eye(3)[better] * 0.8 + 0.2 / 3, speakers, CLASSES)["accuracy"]
     assert paired["low"] > 0
     assert paired["high"] - paired["low"] < 0.7 * (single["high"] - single["low"])
+
+
+def test_frame_accuracy_is_the_share_of_right_frames_and_its_interval_is_over_speakers() -> None:
+    targets, speakers = np.array([0, 0, 1, 1]), list("aabb")
+    frames, right = np.array([10, 30, 20, 40]), np.array([10, 0, 20, 10])
+    figure = frame_accuracy(targets, speakers, frames, right)
+    assert figure["value"] == pytest.approx(40 / 100)
+    # One speaker per class is always drawn, so there is nothing to vary.
+    assert figure["low"] == pytest.approx(0.4) and figure["high"] == pytest.approx(0.4)
+    spread = frame_accuracy(targets, list("abcd"), frames, right)
+    assert spread["low"] < 0.3 and spread["high"] > 0.5

@@ -1,13 +1,18 @@
 """Tests of langid/evaluation/predictions.py; whole reports are tested in commands/."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import langid as package
 from langid.data.dataset import cut
 from langid.data.store import FeatureStore
+from langid.errors import LangidError
 from langid.evaluation import predictions
 from langid.training.checkpoint import build_identifier, read_checkpoint
 
@@ -53,3 +58,51 @@ def test_pieces_of_an_utterance_count_by_their_speech_frames(
     columns = [f"p({name})" for name in identifier.classes]
     found = table.loc[store.utterances["utterance_id"][5], columns].tolist()
     assert found == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+@pytest.fixture
+def changed(checkpoint_path: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a checkpoint with parts of its description changed."""
+
+    def write(**parts: Any) -> Path:
+        checkpoint = read_checkpoint(checkpoint_path)
+        for name, settings in parts.items():
+            checkpoint["langid"][name] = checkpoint["langid"][name] | settings
+        torch.save(checkpoint, tmp_path / "changed.ckpt")
+        return tmp_path / "changed.ckpt"
+
+    return write
+
+
+def test_a_test_part_that_the_split_does_not_have_is_told(
+    changed: Callable[..., Path], store_path: Path
+) -> None:
+    path = changed(split={"fractions": [0.8, 0.2, 0]})
+    with pytest.raises(
+        LangidError,
+        match=r"part=test: the split of this training has no test part; score part=validation",
+    ):
+        predictions.predict_part([path], store_path, "test")
+    assert len(predictions.predict_part([path], store_path, "validation").table) >= 3
+
+
+def test_what_changes_features_in_evaluation_does_so_alike_each_time(
+    changed: Callable[..., Path], store_path: Path
+) -> None:
+    masks = {"time_masks": 2, "frequency_masks": 2, "frequency_width": 40, "time_shift": 0.4}
+
+    def table(augment: dict[str, Any], workers: int = 0) -> pd.DataFrame:
+        path = changed(augment=augment)
+        return predictions.predict_part([path], store_path, "all", workers).table
+
+    plain, flawed = table(masks), table(masks | {"in_evaluation": True})
+    column = "p(Hindi)"
+    assert not np.allclose(plain[column], flawed[column], atol=1e-6)
+    torch.manual_seed(77)
+    package.load(changed(augment=masks))
+    state = torch.get_rng_state()
+    torch.manual_seed(77)
+    assert table(masks | {"in_evaluation": True}).equals(flawed)
+    assert torch.equal(torch.get_rng_state(), state)  # nothing but loading has drawn or seeded
+    assert table(masks | {"in_evaluation": True}, workers=1).equals(flawed)
+    assert table({}).equals(plain)  # of training alone

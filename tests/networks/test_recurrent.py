@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from langid.networks.network import Normaliser, StreamingNetwork
-from langid.networks.recurrent import GRU, LSTM, RNN, BiGRU, BiLSTM, Recurrent
+from langid.networks.recurrent import GRU, LSTM, RNN, BiGRU, BiLSTM, Recurrent, hear_both_ways
 
 
 def parameters(network: Recurrent) -> int:
@@ -26,8 +27,31 @@ def test_parameters_are_those_of_the_layers(network: type[Recurrent], gates: int
 def test_the_default_network_has_the_parameters_of_the_published_baseline() -> None:
     gru = GRU(bins=64, num_classes=3)
     assert parameters(gru) == 180_003
-    assert {name.partition(".")[0] for name in gru.state_dict()} == {"layers", "dense", "output"}
+    assert {name.partition(".")[0] for name in gru.state_dict()} == {"layers", "head"}
     assert "layers.0.weight_ih_l0" in gru.state_dict()
+
+
+PUBLISHED: list[tuple[type[Recurrent], dict[str, Any], int]] = [
+    # Per layer gates * units * (inputs + units + 2): torch has two biases where Keras' LSTM has one
+    # (50,407 in all); Keras' GRU has two as well.
+    (
+        LSTM,
+        {"units": [64, 32], "dense": [100, 16], "head_dropout": 0.5},
+        4 * 64 * (64 + 64 + 2) + 4 * 32 * (64 + 32 + 2) + 3300 + 1616 + 51,
+    ),
+    (
+        GRU,
+        {"units": [64, 32], "dense": 100, "activation": "tanh"},
+        3 * 64 * (64 + 64 + 2) + 3 * 32 * (64 + 32 + 2) + 3300 + 303,
+    ),
+]
+
+
+@pytest.mark.parametrize(("network", "keys", "expected"), PUBLISHED)
+def test_published_networks_have_the_parameters_of_their_layers(
+    network: type[Recurrent], keys: dict[str, Any], expected: int
+) -> None:
+    assert parameters(network(bins=64, num_classes=3, **keys)) == expected
 
 
 @pytest.mark.parametrize("network", [RNN, GRU, LSTM, BiGRU, BiLSTM])
@@ -84,7 +108,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"units": 2.5}, r"units=2\.5: accepted"),
     ({"units": [8, 4], "layers": 3}, r"layers=3, but units=\[8, 4\] are 2 layers"),
     ({"layers": 0}, "layers=0: accepted are 1 and more"),
-    ({"dense": 0}, "dense=0: accepted are 1 and more"),
+    ({"dense": -1}, "dense=-1: accepted are 1 and more, a list of such, one a layer, or 0"),
+    ({"activation": "gelu"}, "activation=gelu: accepted are relu, tanh"),
 ]
 
 
@@ -106,3 +131,14 @@ def test_normaliser_gives_mean_zero_and_deviation_one() -> None:
     torch.testing.assert_close(scaled.mean((0, 1)), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(scaled.std((0, 1), correction=0), torch.ones(3), atol=1e-4, rtol=0)
     assert set(normaliser.state_dict()) == {"shift", "scale"}  # they travel in the checkpoint
+
+
+@pytest.mark.parametrize("cell", [nn.RNN, nn.GRU, nn.LSTM])
+def test_the_way_back_is_that_of_packed_sequences(cell: type[nn.RNNBase]) -> None:
+    layer = cell(6, 5, batch_first=True, bidirectional=True)  # type: ignore[arg-type]
+    features, lengths = torch.randn(3, 9, 6), torch.tensor([9, 4, 1])
+    packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
+    wanted = pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=9)[0]
+    outputs = hear_both_ways(layer, features, lengths)
+    for row, length in enumerate(lengths):
+        torch.testing.assert_close(outputs[row, :length], wanted[row, :length])

@@ -80,18 +80,66 @@ def test_nothing_is_masked_or_drawn_in_evaluation_or_without_masks() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_an_identifier_masks_in_its_training_step_alone(checkpoint_path: Path) -> None:
+def test_rotation_is_within_each_sequence() -> None:
+    lengths = torch.arange(64) * 3 + 1
+    features = torch.arange(200.0)[None, :, None].expand(64, -1, 2)
+    augment = SpecAugment(0, 0, 0, 0, time_shift=0.4)
+    torch.manual_seed(1)
+    rotated = augment(features, lengths)
+    shares = []
+    for row, length in enumerate(lengths.tolist()):
+        shift = -int(rotated[row, 0, 0])
+        shift += length if -shift > length / 2 else 0
+        expected = features[row, :length].roll(shift, 0)
+        assert torch.equal(rotated[row, :length], expected)
+        assert torch.equal(rotated[row, length:], features[row, length:])  # padding stays
+        assert abs(shift) <= 0.4 * length + 0.5
+        shares.append(shift / length)
+    assert min(shares) < -0.3 and max(shares) > 0.3  # both ways, each sequence its own
+
+
+def test_rotated_sequences_are_masked_as_well() -> None:
+    in_time, _ = masked(SpecAugment(2, 51, 2, 6, time_shift=0.4))
+    assert in_time.any()
+
+
+def test_in_evaluation_nothing_changes_unless_asked_for() -> None:
+    both = SpecAugment(time_shift=0.4, in_evaluation=True).eval()
+    torch.manual_seed(3)
+    changed = both(FEATURES, LENGTHS)
+    assert not torch.equal(changed, FEATURES)
+    torch.manual_seed(3)
+    assert torch.equal(SpecAugment(time_shift=0.4)(FEATURES, LENGTHS), changed)
+    assert SpecAugment(time_shift=0.4).eval()(FEATURES, LENGTHS) is FEATURES
+
+
+@pytest.mark.parametrize("in_evaluation", [False, True])
+def test_an_identifier_changes_batches_but_never_whole_clips(
+    checkpoint_path: Path, in_evaluation: bool
+) -> None:
     trained = package.load(checkpoint_path)
-    identifier = build_identifier(trained.description, augment=SpecAugment(4, 70, 4, 30))
+    augment = SpecAugment(4, 70, 4, 30, in_evaluation=in_evaluation)
+    identifier = build_identifier(trained.description, augment=augment)
     identifier.load_state_dict(trained.state_dict())  # the masks add nothing to a checkpoint
-    identifier.train()
     features, lengths = torch.randn(2, 100, 64), torch.tensor([100, 100])
-    assert torch.equal(identifier(features, lengths), trained(features, lengths))
     samples = torch.randn(1, 16000)
-    for ours, theirs in zip(
-        identifier.posteriors(samples), trained.posteriors(samples), strict=True
-    ):
-        assert torch.equal(ours, theirs)
+    for training in (True, False):
+        identifier.train(training)
+        same = torch.equal(identifier(features, lengths), trained(features, lengths))
+        assert same != (training or in_evaluation)
+        pairs = zip(identifier.posteriors(samples), trained.posteriors(samples), strict=True)
+        assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, "far", True])
+def test_a_bad_shift_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=rf"augment.time_shift={value}: accepted are 0 to 1"):
+        SpecAugment(time_shift=value)
+
+
+def test_a_bad_switch_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"augment.in_evaluation=1: accepted are true and false"):
+        SpecAugment(in_evaluation=1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("key", ["time_masks", "time_width", "frequency_masks", "frequency_width"])

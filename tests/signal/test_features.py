@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from langid.signal.audio import read_audio
-from langid.signal.features import MFCC, Features, LogMel, MFCCLibrosa
+from langid.signal.features import MFCC, LogMel
 
 CAUSAL = {"log_mel": LogMel, "mfcc": MFCC}
 
@@ -118,18 +118,3 @@ def test_settings_that_cannot_be_are_refused(
         return
     with pytest.raises(ValueError, match=message):
         MFCC(**settings)  # type: ignore[arg-type]
-
-
-def test_librosas_mfcc_is_librosas_and_cannot_be_streamed(speech: torch.Tensor) -> None:
-    features: Features = MFCCLibrosa()
-    expected = librosa.feature.mfcc(
-        y=speech.numpy(), sr=16000, n_mfcc=64, n_fft=400, hop_length=160
-    )
-    assert np.array_equal(features(speech).numpy(), expected.transpose(0, 2, 1))
-    assert not features.causal
-    louder = torch.cat([speech[:, :16000], 100 * speech[:, 16000:]], dim=1)
-    assert not torch.allclose(features(louder)[:, :90], features(speech)[:, :90], atol=1)
-    with pytest.raises(TypeError, match="MFCCLibrosa is not causal"):
-        features.initial_state(1)
-    with pytest.raises(TypeError, match="MFCCLibrosa is not causal"):
-        features.step(speech, torch.zeros(1))

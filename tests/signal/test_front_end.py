@@ -4,14 +4,18 @@ import pytest
 import torch
 
 from langid.signal.audio import read_audio
-from langid.signal.features import MFCC, LogMel, MFCCLibrosa
+from langid.signal.clip_features import MFCCLibrosa
+from langid.signal.features import MFCC, LogMel
 from langid.signal.front_end import FrontEnd
-from langid.signal.silence import EnergyDetector, LibrosaDetector
+from langid.signal.silence import Detector, EnergyDetector, EveryFrame, LibrosaDetector
 
 
 @pytest.mark.parametrize("hops", [1, 10])
-def test_steps_give_the_same_as_the_whole(real_clips: list[Path], hops: int) -> None:
-    front_end = FrontEnd(LogMel(), EnergyDetector(160))
+@pytest.mark.parametrize("detector", [EnergyDetector, EveryFrame])
+def test_steps_give_the_same_as_the_whole(
+    real_clips: list[Path], hops: int, detector: type[Detector]
+) -> None:
+    front_end = FrontEnd(LogMel(), detector(160))
     samples = torch.from_numpy(read_audio(real_clips[5], 16000))[None, :48000]
     features, speech = front_end(samples)
     assert features.shape[:2] == speech.shape

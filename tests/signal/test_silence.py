@@ -6,7 +6,7 @@ import torch
 from librosa.effects import split
 
 from langid.signal.audio import read_audio
-from langid.signal.silence import EnergyDetector, LibrosaDetector
+from langid.signal.silence import EnergyDetector, EveryFrame, LibrosaDetector
 
 HOP = 160
 
@@ -84,3 +84,16 @@ def test_librosas_detector_is_its_split_and_cannot_be_streamed(speech: torch.Ten
         detector.initial_state(1)
     with pytest.raises(TypeError, match="LibrosaDetector is not causal"):
         detector.step(speech, ())
+
+
+@pytest.mark.parametrize("hops", [1, 7])
+def test_every_frame_is_speech(hops: int) -> None:
+    detector, samples = EveryFrame(HOP), torch.zeros(2, 21 * HOP)
+    state = detector.initial_state(2)
+    for chunk in torch.split(samples, hops * HOP, dim=1):
+        mask, state = detector.step(chunk, state)
+        assert mask.shape == (2, hops) and mask.dtype == torch.bool and mask.all()
+    assert state == ()
+    for count, frames in ((0, 1), (1, 1), (HOP - 1, 1), (HOP, 2), (21 * HOP + 1, 22)):
+        mask = detector(samples[:, :1].expand(-1, count))  # of as many frames as any features have
+        assert mask.shape == (2, frames) and mask.dtype == torch.bool and mask.all()

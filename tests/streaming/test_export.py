@@ -156,11 +156,27 @@ def test_differences_are_given_per_runtime_and_chunk(exported: Exported) -> None
     assert list(exported.path.parent.iterdir()) == [exported.path]
 
 
+@pytest.mark.parametrize("silence", ["mask", "remove"])
+def test_a_detector_that_marks_every_frame_is_exported(
+    trained: LanguageIdentifier, clips: list[np.ndarray], tmp_path: Path, silence: str
+) -> None:
+    detector = {"_target_": "langid.signal.silence.EveryFrame"}
+    identifier = variant(trained, detector=detector, silence=silence)
+    excerpts = [clip[16000:24100] for clip in clips[:2]]
+    differences = export_onnx(identifier, tmp_path / "m.onnx", excerpts)
+    assert max(differences.values()) <= 1e-4
+    stream = StreamingIdentifier.load(tmp_path / "m.onnx")
+    np.testing.assert_allclose(
+        hear(stream, excerpts[0], 1000), offline(identifier, excerpts[0]), rtol=0, atol=1e-4
+    )
+    assert stream.decision.speech_s == stream.decision.heard_s == pytest.approx(0.51)
+
+
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
         (
-            {"features": {"_target_": "langid.signal.features.MFCCLibrosa"}},
+            {"features": {"_target_": "langid.signal.clip_features.MFCCLibrosa"}},
             r"MFCCLibrosa are not causal .*features=mfcc or log_mel",
         ),
         (

@@ -33,7 +33,7 @@ def test_a_network_without_steps_is_refused(trained: LanguageIdentifier) -> None
 def test_all_reasons_are_given_at_once(trained: LanguageIdentifier) -> None:
     identifier = variant(
         trained,
-        features={"_target_": "langid.signal.features.MFCCLibrosa"},
+        features={"_target_": "langid.signal.clip_features.MFCCLibrosa"},
         detector={"_target_": "langid.signal.silence.LibrosaDetector"},
     )
     with pytest.raises(LangidError, match=r"MFCCLibrosa .*; .*LibrosaDetector"):

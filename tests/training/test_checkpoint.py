@@ -15,6 +15,7 @@ from langid.build import build, check_targets
 from langid.commands.main import main
 from langid.errors import LangidError
 from langid.signal.audio import read_audio
+from langid.signal.augment import SpecAugment
 from langid.signal.front_end import build_front_end
 from langid.training.checkpoint import read_checkpoint
 
@@ -63,6 +64,17 @@ def test_load_gives_a_trained_identifier_alone(
     posteriors, speech = identifier.posteriors(samples)
     assert posteriors.shape == (*speech.shape, 3)
     torch.testing.assert_close(posteriors.sum(-1), torch.ones_like(posteriors[..., 0]))
+
+
+def test_what_changes_features_is_loaded_where_evaluation_needs_it(
+    changed: Callable[..., Path],
+) -> None:
+    masks = {"_target_": "langid.signal.augment.SpecAugment", "time_masks": 1}
+    assert package.load(changed(lambda held: held.update(augment=masks))).augment is None
+    masks["in_evaluation"] = True
+    augment = package.load(changed(lambda held: held.update(augment=masks))).augment
+    assert isinstance(augment, SpecAugment) and augment.time_masks == 1 and not augment.training
+    assert package.load(changed(lambda held: held.pop("augment"))).augment is None
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["torch file", "bare pickle"])
@@ -154,8 +166,17 @@ def test_a_target_outside_the_list_is_refused_in_a_store() -> None:
         build_front_end(description)
 
 
-@pytest.mark.parametrize("key", ["model", "features", "classes"])
-@pytest.mark.parametrize("value", ["text", 3, {}, None])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(
+            (key, value)
+            for key in ("model", "features", "classes")
+            for value in ("text", 3, {}, None)
+        ),
+        *(("augment", value) for value in ("text", 3, {"in_evaluation": True})),
+    ],
+)
 def test_a_nonsensical_description_raises_no_other_error(
     changed: Callable[..., Path], key: str, value: Any
 ) -> None:

@@ -1,0 +1,244 @@
+"""A study of Optuna whose trials are runs of ``langid train``."""
+
+import contextlib
+import datetime
+import functools
+import gc
+import json
+import shlex
+import sqlite3
+import time
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from langid.commands.configuration import compose
+from langid.commands.search_space import Space, told, typed
+from langid.commands.sweep import SHOWN_DIFFERENCES, is_finished
+from langid.commands.train import train
+from langid.data.prepare import differing
+from langid.data.store import FeatureStore
+from langid.errors import LangidError
+from langid.evaluation.runs import choices, read_record
+from langid.training.pruning import Pruning
+from langid.training.run_record import write_record
+
+NAME = "langid"  # of the study in its database
+SHOWN_TRIALS = 5
+
+
+class Search:
+    """The trials of a study, those of earlier calls included.
+
+    ``overrides`` are those of ``langid train`` that all trials share, ``space`` is what they
+    differ in. The study lies in ``folder``/study.db and the runs beside it. Raises LangidError
+    where the folder holds another study.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        overrides: Sequence[str],
+        space: Space,
+        pruner: optuna.pruners.BasePruner,
+    ):
+        self.folder = folder
+        self.overrides = list(overrides)
+        self.space = space
+        config = compose("train", self.overrides)
+        self.seed: int = config.seed
+        self.study = open_study(folder / "study.db", pruner)
+        self._check_same(config)
+
+    def _check_same(self, config: DictConfig) -> None:
+        """Write down what is searched, or compare it with what was written down before."""
+        config.output = str(self.folder)
+        plain = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
+        store = FeatureStore(Path(str(config.store)).expanduser())
+        asked = choices(plain) | {
+            f"tune.{key}": told(distribution) for key, distribution in self.space.items()
+        }
+        asked |= {"fingerprint of the store": store.fingerprint[:12]}
+        held = self.study.user_attrs.get("search")
+        if held is None:
+            self.study.set_user_attr("search", asked)
+        elif differences := differing(held, asked, "the study"):
+            raise LangidError(
+                f"{self.folder} holds another study"
+                f" ({'; '.join(differences[:SHOWN_DIFFERENCES])}); choose another output=DIR"
+            )
+
+    def run(self, trials: int) -> None:
+        """Run trials until ``trials`` have ended; one that was killed goes on."""
+        started, before = time.monotonic(), self._ended()
+        for ended in range(before + 1, trials + 1):
+            trial = self._next()
+            values = {key: _suggest(trial, key, kind) for key, kind in self.space.items()}
+            print(f"trial {trial.number:3d}  {_short(values)}", end="  ", flush=True)
+            outcome = self._run_trial(trial, values)
+            gc.collect()  # a trainer refers to itself, and the next trial needs its memory
+            pace = (time.monotonic() - started) / (ended - before)
+            rest = datetime.timedelta(seconds=round(pace * (trials - ended)))
+            print(f"{outcome}  {pace:.1f} s a trial, {trials - ended} left: {rest}", flush=True)
+
+    def _ended(self) -> int:
+        return sum(trial.state.is_finished() for trial in self.study.trials)
+
+    def _next(self) -> optuna.Trial:
+        """Return the trial that a kill left open, or a new one.
+
+        Each draws with a seed of its own, so a study that was killed draws what it would have
+        drawn, and nothing twice.
+        """
+        running = self.study.get_trials(states=(TrialState.RUNNING,))
+        number = running[0].number if running else len(self.study.trials)
+        (seed,) = np.random.SeedSequence([self.seed, number]).generate_state(1)
+        self.study.sampler = optuna.samplers.TPESampler(seed=int(seed))
+        return optuna.Trial(self.study, running[0]._trial_id) if running else self.study.ask()
+
+    def _run_trial(self, trial: optuna.Trial, values: dict[str, Any]) -> str:
+        """Train as the trial says, tell the study how it ended, and say it in words."""
+        folder = self._folder_of(trial)
+        folder.mkdir(exist_ok=True)
+        try:
+            best = self._train(trial, values)
+        except Exception as error:
+            pruned = isinstance(error, optuna.TrialPruned)
+            status = "pruned" if pruned else "failed"
+            _close_record(folder, status)
+            self.study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            return f"{status} {reason}" if pruned else f"{status}: {reason} ({folder}/output.txt)"
+        trial.set_user_attr("best", best)
+        self.study.tell(trial, best["balanced_accuracy"])
+        return f"balanced accuracy {best['balanced_accuracy']:.3f}, loss {best['loss']:.3f}"
+
+    def _train(self, trial: optuna.Trial, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the figures of best.ckpt; what training prints goes to output.txt."""
+        folder = self._folder_of(trial)
+        config = compose("train", [*self.overrides, *shlex.split(" ".join(typed(values)))])
+        config.output = str(folder)
+        with (
+            (folder / "output.txt").open("a", encoding="utf-8") as file,
+            contextlib.redirect_stdout(file),
+        ):
+            try:
+                if is_finished(folder, config):  # killed before the study was told
+                    result = read_record(folder)
+                else:
+                    result = train(config, folder, [Pruning(trial)])
+            except optuna.TrialPruned as pruned:
+                print(f"pruned {pruned}")
+                raise
+            except Exception:
+                traceback.print_exc(file=file)
+                raise
+        best: dict[str, Any] = result["best"]
+        return best
+
+    def _folder_of(self, trial: optuna.Trial | optuna.trial.FrozenTrial) -> Path:
+        return self.folder / f"trial-{trial.number:03d}"
+
+    def print_best(self) -> bool:
+        """Print the best trials and the line that trains the best one; False where there is none.
+
+        Of two trials with the same balanced accuracy the one with the lower loss is better.
+        """
+        trials = self.study.get_trials(states=(TrialState.COMPLETE,))
+        trials.sort(key=lambda trial: (-(trial.value or 0), trial.user_attrs["best"]["loss"]))
+        if not trials:
+            return False
+        table = Table("trial", "balanced accuracy", "loss", "epoch", "values", title="best trials")
+        for trial in trials[:SHOWN_TRIALS]:
+            best = trial.user_attrs["best"]
+            figures = (f"{best[name]:.3f}" for name in ("balanced_accuracy", "loss"))
+            table.add_row(str(trial.number), *figures, str(best["epoch"]), _short(trial.params))
+        Console(markup=False, highlight=False).print(table)
+        first = trials[0]
+        line = [*map(shlex.quote, self.overrides), *typed(first.params)]
+        print(
+            f"study       {self.folder / 'study.db'}",
+            f"checkpoint  {self._folder_of(first) / 'checkpoints' / 'best.ckpt'}",
+            f"the best is trial {first.number}; the same run again:",
+            f"langid train {' '.join(line)}",
+            sep="\n",
+            flush=True,
+        )
+        return True
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a study; raises LangidError where one is at work in it.
+
+    The lock is one of SQLite: it goes when the process goes, however that ends.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = sqlite3.connect(folder / "study.lock", timeout=0)
+            stack.enter_context(contextlib.closing(lock))
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise LangidError(
+                f"output={folder}: {error}; where another langid tune is at work, wait for its"
+                " end, or choose another output=DIR"
+            ) from None
+        yield
+
+
+def open_study(path: Path, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    """Return the study in a database; raises LangidError where the file is something else."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # A trial that goes on may report an epoch again, and the first report is kept.
+    warnings.filterwarnings("ignore", message=".*already reported.*")
+    # Not by URL: a blank or one of % ? { } in the name of a folder would mean something there.
+    connect = functools.partial(sqlite3.connect, path, check_same_thread=False)
+    try:
+        storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": connect})
+        return optuna.create_study(
+            storage=storage, study_name=NAME, direction="maximize", load_if_exists=True,
+            pruner=pruner,
+        )  # fmt: skip
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise LangidError(f"{path}: not a study of langid tune ({reason})") from error
+
+
+def _suggest(trial: optuna.Trial, key: str, kind: BaseDistribution) -> Any:
+    """Return the value of a trial; one that was drawn before a kill stays."""
+    if isinstance(kind, CategoricalDistribution):
+        return trial.suggest_categorical(key, kind.choices)
+    if isinstance(kind, IntDistribution):
+        return trial.suggest_int(key, kind.low, kind.high, step=kind.step, log=kind.log)
+    assert isinstance(kind, FloatDistribution)
+    return trial.suggest_float(key, kind.low, kind.high, step=kind.step, log=kind.log)
+
+
+def _short(values: dict[str, Any]) -> str:
+    return " ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in values.items()
+    )
+
+
+def _close_record(folder: Path, status: str) -> None:
+    """Write into the record of a run that began how it ended."""
+    path = folder / "run.json"
+    if path.is_file() and (record := read_record(folder))["status"] == "started":
+        write_record(path, record | {"status": status})

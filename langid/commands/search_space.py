@@ -1,0 +1,126 @@
+"""The search space of ``langid tune``: read from configuration, checked before the first trial."""
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from langid.commands.configuration import check_overrides, groups
+from langid.commands.train import override
+from langid.errors import LangidError
+
+Space = dict[str, BaseDistribution]
+FIELDS = ("low", "high", "log", "step", "choices")
+ACCEPTED = "low and high (with log or step), or choices"
+
+
+def read_space(config: DictConfig) -> Space:
+    """Return what is searched, by dotted key of ``langid train``; a group is a key of choices.
+
+    ``optimizer: {lr: {low: 1e-4, high: 1e-2, log: true}}`` and ``optimizer.lr: {...}`` are the
+    same. Whole bounds make whole numbers. Raises LangidError for an entry that is neither a range
+    nor a list of choices.
+    """
+    plain = OmegaConf.to_container(config, resolve=True)
+    return {
+        key.removeprefix("tune."): _distribution(key, entry)
+        for key, entry in _entries("tune", plain)
+    }
+
+
+def _entries(key: str, node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    entry = {name: value for name, value in node.items() if not isinstance(value, dict)}
+    if entry or not node:
+        yield key, entry
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _entries(f"{key}.{name}", value)
+
+
+def _distribution(key: str, entry: dict[str, Any]) -> BaseDistribution:
+    unknown = [name for name in entry if name not in FIELDS]
+    if unknown or not ("choices" in entry or {"low", "high"} <= set(entry)):
+        raise LangidError(f"{key}={entry}: accepted are {ACCEPTED}")
+    return _choices(key, entry) if "choices" in entry else _range(key, entry)
+
+
+def _choices(key: str, entry: dict[str, Any]) -> BaseDistribution:
+    choices = entry["choices"]
+    if len(entry) > 1:
+        raise LangidError(f"{key}={entry}: choices stand alone; accepted are {ACCEPTED}")
+    if not isinstance(choices, list) or not choices or any(isinstance(c, list) for c in choices):
+        raise LangidError(f"{key}.choices={choices}: expected a list of single values")
+    return CategoricalDistribution(choices)
+
+
+def _range(key: str, entry: dict[str, Any]) -> BaseDistribution:
+    low, high, step = entry["low"], entry["high"], entry.get("step")
+    numbers = [low, high] if step is None else [low, high, step]
+    if any(type(value) not in (int, float) or not math.isfinite(value) for value in numbers):
+        raise LangidError(f"{key}={entry}: expected numbers for low, high and step")
+    log = entry.get("log", False)
+    for wrong, reason in (
+        (not isinstance(log, bool), "log is true or false"),
+        (low > high, "low is above high; swap them"),
+        (log and low <= 0, "log needs low above 0"),
+        (log and step is not None, "log and step do not go together; leave one out"),
+        (step is not None and step <= 0, "step must be above 0"),
+    ):
+        if wrong:
+            raise LangidError(f"{key}={entry}: {reason}")
+    if step is not None and (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step)):
+        raise LangidError(f"{key}={entry}: no number of steps leads from low to high")
+    if all(isinstance(value, int) for value in numbers):
+        return IntDistribution(low, high, log=log, step=step or 1)
+    return FloatDistribution(low, high, log=log, step=step)
+
+
+def told(distribution: BaseDistribution) -> str:
+    """Return a range or choices in words."""
+    if isinstance(distribution, CategoricalDistribution):
+        return ", ".join(map(str, distribution.choices))
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    log = ", log" if distribution.log else ""
+    step = f", step {distribution.step}" if distribution.step not in (None, 1) else ""
+    return f"{distribution.low} to {distribution.high}{log}{step}"
+
+
+def typed(values: dict[str, Any]) -> list[str]:
+    """Return overrides as they are typed."""
+    return [override(key, value) for key, value in values.items()]
+
+
+def check_space(space: Space, overrides: Sequence[str], option: str) -> None:
+    """Raise LangidError for a key or an option of the space that ``langid train`` does not have.
+
+    Each choice of a group is tried, because groups bring their own keys; of other keys the first
+    value. What a class thinks of its values shows in the trials.
+    """
+    first = {key: _values(distribution)[0] for key, distribution in space.items()}
+    others = [
+        first | {key: value}
+        for key in set(space) & set(groups("train"))
+        for value in _values(space[key])[1:]
+    ]
+    for values in (first, *others):
+        try:
+            check_overrides("train", [*overrides, *shlex.split(" ".join(typed(values)))])
+        except LangidError as error:
+            raise LangidError(f"search space tune={option}: {error}") from None
+
+
+def _values(distribution: BaseDistribution) -> list[Any]:
+    """Return all choices, or the lower bound."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return [distribution.low]

@@ -1,0 +1,53 @@
+"""The head of a network: dense layers, and the logits."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
+
+
+class Head(nn.Module):
+    """Dense layers, each with its activation, dropout, and the output layer.
+
+    ``hidden (batch, time, units) -> logits (batch, time, classes)``. ``dense`` is the width of one
+    layer or a list with the width of each; with 0 or an empty list there is none, and what is
+    hidden goes straight to the output. ``activation`` is ``relu`` or ``tanh``. Raises ValueError
+    for anything else.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        num_classes: int,
+        dense: int | Sequence[int] = 100,
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if activation not in tuple(ACTIVATIONS):
+            raise ValueError(f"activation={activation}: accepted are {', '.join(ACTIVATIONS)}")
+        widths = [units, *_dense_widths(dense)]
+        self.dense = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        self.activation = ACTIVATIONS[activation]
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(widths[-1], num_classes)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        for layer in self.dense:
+            hidden = self.activation(layer(hidden))
+        logits: Tensor = self.output(self.dropout(hidden))
+        return logits
+
+
+def _dense_widths(dense: int | Sequence[int]) -> list[int]:
+    if dense == 0:
+        return []
+    widths = list(dense) if isinstance(dense, Sequence) else [dense]
+    if not all(isinstance(width, int) and width >= 1 for width in widths):
+        raise ValueError(
+            f"dense={dense}: accepted are 1 and more, a list of such, one a layer, or 0 for none"
+        )
+    return widths

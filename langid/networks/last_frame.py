@@ -1,0 +1,50 @@
+"""Recurrent network whose last frame decides for the whole utterance."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from langid.networks.head import Head
+from langid.networks.network import UtteranceNetwork
+from langid.networks.pooling import last_frame
+from langid.networks.recurrent import Cell, hear_whole, recurrent_layers
+
+CELLS: dict[str, Cell] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class LastFrame(UtteranceNetwork):
+    """Recurrent layers, of whose outputs the last frame goes through dense layers to the logits.
+
+    The last frame is that of each utterance's own length. In both directions it holds the last
+    output of the way there and the first of the way back, as ``outputs[:, -1]`` of torch's layers
+    does in the published networks of many-to-one classification (EE599's of files, the accents and
+    ages of Common Voice). ``dropout`` stands between the layers only, as torch's own does. ``cell``
+    is ``rnn``, ``gru`` or ``lstm``; the other keys are those of ``GRU`` and ``Head``.
+    """
+
+    def __init__(
+        self,
+        bins: int,
+        num_classes: int,
+        cell: str = "gru",
+        bidirectional: bool = False,
+        units: int | Sequence[int] = 200,
+        layers: int = 1,
+        dense: int | Sequence[int] = 100,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        head_dropout: float = 0.0,
+    ):
+        super().__init__()
+        if cell not in tuple(CELLS):
+            raise ValueError(f"cell={cell}: accepted are {', '.join(CELLS)}")
+        self.layers, width = recurrent_layers(CELLS[cell], bins, units, layers, bidirectional)
+        self.dropout = nn.Dropout(dropout)
+        self.head = Head(width, num_classes, dense, activation, head_dropout)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        # An utterance of no frames is heard as one frame of zeros.
+        features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
+        hidden = hear_whole(self.layers, self.dropout, features, lengths.clamp(min=1))
+        logits: Tensor = self.head(last_frame(hidden, lengths))
+        return logits

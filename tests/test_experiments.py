@@ -1,0 +1,117 @@
+"""Every experiment of conf/experiment is prepared, trained for two steps and scored."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from langid.commands.configuration import compose, options, root
+from langid.commands.main import main
+from langid.corpora.common_voice import CommonVoice
+from langid.corpora.manifest import COLUMNS, write_table
+from langid.data.store import FeatureStore
+from langid.evaluation.expected import SOUND, expected_of
+from langid.evaluation.runs import read_record
+
+EXPERIMENTS = sorted(options("train", "experiment"))
+PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
+RELEASE, DELTA = "cv-corpus-6.1-2020-12-11", "cv-corpus-13.0-delta-2023-03-09"
+AGES = ("teens", "twenties", "thirties", "forties", "fifties", "sixties")
+ACCENTS = ("United States English", "Canadian English", "England English")
+TWO_STEPS = (
+    "trainer.max_epochs=1", "+trainer.limit_train_batches=2", "data.batch_size=4",
+    "trainer.accelerator=cpu",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def manifest(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a manifest of a few real clips of every class that any experiment tells apart."""
+    rows = CommonVoice(str(data_root / RELEASE), ["en", "hi", "zh-CN", "fr", "de", "es"]).read()
+    labelled = CommonVoice(str(data_root / DELTA), ["en"]).read()
+    chosen: dict[str, dict[str, str]] = {}
+    for source, column, classes, count in (
+        (rows, "language", None, 5), (labelled, "age", AGES, 5), (labelled, "accent", ACCENTS, 5),
+    ):  # fmt: skip
+        taken: Counter[str] = Counter()
+        for speakers_first in (True, False):
+            seen = {(row[column], row["speaker"]) for row in chosen.values()}
+            for row in source.utterances:
+                wanted = classes is None or row[column] in classes
+                new = (row[column], row["speaker"]) not in seen or not speakers_first
+                if wanted and new and taken[row[column]] < count:
+                    taken[row[column]] += row["utterance_id"] not in chosen
+                    chosen[row["utterance_id"]] = row
+                    seen.add((row[column], row["speaker"]))
+    path = tmp_path_factory.mktemp("experiments") / "real.tsv"
+    write_table(list(chosen.values()), COLUMNS, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reproduced")
+
+
+def reproduce(name: str, manifest: Path, output: Path, *overrides: str) -> int:
+    short = ("features.clip_s=0.5",) if name.startswith("voice_age_tcn") else ()
+    accents = ",".join(f'"{accent}"' for accent in ACCENTS)
+    restricted = (f"task.classes=[{accents}]",) if name.startswith("accent") else ()
+    typed = (*TWO_STEPS, *short, *restricted, *overrides)
+    corpus = ("corpus=manifest", f"corpus.path={manifest}", "workers=1")
+    return main(["reproduce", name, *corpus, f"output={output}", *typed])
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "gru"])
+def test_an_experiment_trains_two_steps_and_is_scored(
+    name: str, manifest: Path, output: Path
+) -> None:
+    assert reproduce(name, manifest, output) == 0
+    record: dict[str, Any] = read_record(output / name)
+    assert (record["status"], record["steps"]) == ("finished", 2)
+    asked = compose("train", [f"experiment={name}", "store=s.h5"])
+    held = FeatureStore(record["store"]).description
+    assert held["features"]["_target_"] == asked.features["_target_"]
+    assert held["detector"] == OmegaConf.to_container(asked.detector)
+    if name.startswith("ee599_gru200"):
+        assert record["parameters"] == 180_003  # as published
+    shared = record["split_summary"]["shared"]
+    if name.endswith(SOUND):
+        assert record["split"]["_target_"] == "langid.corpora.splits.SpeakerSplit"
+        assert shared["speakers"] == 0
+        assert all(record["split_summary"]["parts"].values())
+    else:
+        assert record["split"]["_target_"] != "langid.corpora.splits.SpeakerSplit"
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_sound_twin_has_the_same_network_features_and_budget(name: str) -> None:
+    plain, sound = (
+        OmegaConf.to_container(compose("train", [f"experiment={twin}", "store=s.h5", "output=o"]))
+        for twin in (name, f"{name}{SOUND}")
+    )
+    assert isinstance(plain, dict) and isinstance(sound, dict)
+    differing = {key for key in plain if plain[key] != sound[key]}
+    assert differing <= {"name", "split", "augment"} and "split" in differing
+    assert not sound["augment"].get("in_evaluation", False)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_expected_yaml_is_readable_and_complete(name: str) -> None:
+    path = root("experiments") / name / "expected.yaml"
+    expected = expected_of(OmegaConf.to_container(OmegaConf.load(path)), path)
+    assert expected.source and expected.data.name and expected.figures
+    for figure in expected.figures:
+        assert (figure.value is None) or figure.split
+
+
+def test_every_published_system_has_its_experiment_and_its_twin() -> None:
+    wanted = {
+        "ee599_gru200", "ee599_lstm_masked", "ee599_gru_stacked", "ee599_gru_files",
+        "deeplanguage_cnn", "voice_age_cnn", "voice_age_rnn", "voice_age_bigru", "voice_age_tcn",
+        "accent_es_basic", "accent_es_advanced",
+    }  # fmt: skip
+    assert wanted <= set(PUBLISHED)
+    assert {f"{name}{SOUND}" for name in PUBLISHED} | set(PUBLISHED) | {"gru"} == set(EXPERIMENTS)
