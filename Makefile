@@ -34,6 +34,7 @@ types: install  ## check types
 bench: install  ## run every benchmark; each prints its figure, limit and verdict
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/stream.py
 
 clean:  ## remove what the targets made

@@ -1,7 +1,8 @@
 """Score the test part: report.json, confusion.png and predictions.tsv.
 
 An utterance's posterior is the mean over its speech frames. Every figure has a 95 % interval from
-a bootstrap over speakers. The checkpoints of several folds are pooled.
+a bootstrap over speakers. The checkpoints of several folds are pooled; with ensemble=true those of
+one split, as balance=subclasses makes them, are averaged.
 
 Examples:
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=runs/gru/test
@@ -28,7 +29,7 @@ def run(config: DictConfig) -> int:
     output = Path(str(config.output)).expanduser()
     output.mkdir(parents=True, exist_ok=True)
     store = Path(str(config.store)).expanduser()
-    predictions = predict_part(checkpoints, store, config.part, config.workers)
+    predictions = predict_part(checkpoints, store, config.part, config.workers, config.ensemble)
     if config.corpora is not None:
         table, corpora = predictions.table, _list(config.corpora)
         held = sorted(set(table["corpus"]))

@@ -10,13 +10,11 @@ Examples:
 """
 
 import datetime
-import logging
 import os
 import re
 import shlex
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,25 +27,10 @@ from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
 
 if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the configuration
-    from pytorch_lightning import Callback, Trainer
+    from pytorch_lightning import Callback
 
     from langid.data.datamodule import LanguageDataModule
     from langid.training.identifier import LanguageIdentifier
-
-HYPERPARAMETERS = (
-    "task", "model", "silence", "split", "data", "balance", "augment", "loss", "optimizer",
-    "scheduler", "seed",
-)  # fmt: skip
-# Advice of Lightning that does not apply to the user.
-SILENCED = (
-    ".*does not have many workers.*", ".*exists and is not empty.*", ".*isn't compatible.*",
-    ".*number of training batches.*", ".*treespec.*", ".*Checkpoint directory.*",
-    ".*could not find the monitored key.*",
-)  # fmt: skip
-
-
-# What torch says, on a device, on the CPU and in a process that loads batches.
-NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|Cannot allocate")
 
 
 def run_folder(resume: str | None, name: str) -> str:
@@ -70,7 +53,8 @@ def run(config: DictConfig) -> int:
     output = Path(HydraConfig.get().runtime.output_dir)
     result = train(config, output)
     if result:
-        _print_end(result, output, str(config.store))
+        fractions = config.split.get("fractions", [1, 1, 1])
+        _print_end(result, output, str(config.store), "test" if fractions[2] else "validation")
     return 0
 
 
@@ -82,6 +66,7 @@ def train(config: DictConfig, output: Path, callbacks: Sequence["Callback"] = ()
     ``callbacks`` follow those of the configuration. Raises LangidError where the folder holds
     another run, and for data and values that cannot be trained with.
     """
+    from langid.training.fitting import fit, log_hyperparameters, make_trainer, result_of
     from langid.training.processes import check_processes
     from langid.training.resume import check_folder, check_resumable
     from langid.training.run_record import describe, write_record
@@ -104,18 +89,18 @@ def train(config: DictConfig, output: Path, callbacks: Sequence["Callback"] = ()
         "class_weights": [round(float(weight), 6) for weight in identifier.loss.weight],  # type: ignore[union-attr]
         "parameters": sum(parameter.numel() for parameter in identifier.parameters()),
     }
-    trainer = _trainer(plain, callbacks)
+    trainer = make_trainer(plain, callbacks)
     check_processes(trainer)
     data.check_processes(trainer.world_size)
     if not trainer.is_global_zero:
-        _fit(trainer, identifier, data, resume, output)
+        fit(trainer, identifier, data, resume, output, _same_command)
         return {}
     output.mkdir(parents=True, exist_ok=True)
     write_record(output / "run.json", record | {"status": "started"})
     _print_start(record, output)
-    _fit(trainer, identifier, data, resume, output)
-    result = _result(trainer, time.monotonic() - started)
-    _log_hyperparameters(trainer, plain, result)
+    fit(trainer, identifier, data, resume, output, _same_command)
+    result = result_of(trainer, time.monotonic() - started)
+    log_hyperparameters(trainer, plain, result)
     write_record(output / "run.json", record | {"status": "finished"} | result)
     return result
 
@@ -187,86 +172,6 @@ def _identifier(
     return identifier
 
 
-def _trainer(plain: dict[str, Any], callbacks: Sequence["Callback"]) -> "Trainer":
-    from langid.build import build
-    from langid.training.checkpoint_file import WholeCheckpoint
-
-    for library in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    for message in SILENCED:
-        warnings.filterwarnings("ignore", message=message)
-    logger, chosen = plain.get("logger"), plain.get("callbacks") or {}
-    _check_trainer(plain["trainer"], chosen)
-    own = [
-        build(callback)
-        for callback in chosen.values()
-        if logger or not callback["_target_"].endswith(".LearningRateMonitor")  # it needs one
-    ]
-    trainer: Trainer = build(
-        {"enable_progress_bar": sys.stdout.isatty()} | plain["trainer"],
-        callbacks=[*own, *callbacks],
-        logger=build(logger) if logger else False,
-        plugins=[WholeCheckpoint()],
-    )
-    return trainer
-
-
-def _check_trainer(trainer: dict[str, Any], callbacks: dict[str, Any]) -> None:
-    """Raise LangidError for what would end without checkpoints."""
-    for name in ("best", "last"):
-        if name not in callbacks:
-            raise LangidError(
-                f"callbacks.{name} is missing, which writes checkpoints/{name}.ckpt; other"
-                " callbacks can be left out one by one, as in ~callbacks.confusion"
-            )
-    if trainer.get("fast_dev_run"):
-        raise LangidError(
-            f"trainer.fast_dev_run={trainer['fast_dev_run']}: it writes no checkpoint; for a short"
-            " run take trainer.max_epochs=1 +trainer.limit_train_batches=1"
-            " +trainer.limit_val_batches=1"
-        )
-
-
-def _fit(
-    trainer: "Trainer",
-    identifier: "LanguageIdentifier",
-    data: "LanguageDataModule",
-    resume: Path | None,
-    output: Path,
-) -> None:
-    from lightning_fabric.utilities.exceptions import MisconfigurationException
-
-    from langid.training.identifier import Diverged
-    from langid.training.processes import other_processes
-    from langid.training.run_record import write_record
-
-    try:
-        with other_processes(trainer, lambda: _same_command(output)):
-            trainer.fit(identifier, data, ckpt_path=resume, weights_only=True)
-    except (Diverged, MisconfigurationException) as error:  # in all processes; the first one tells
-        if not trainer.is_global_zero:
-            time.sleep(10)  # torchrun ends the first one as soon as this one has ended
-            raise SystemExit(2) from error
-        if isinstance(error, MisconfigurationException):
-            raise LangidError(f"trainer or callbacks: {error}") from error
-        path = output / "diverged.json"
-        write_record(path, {"error": str(error), "utterances": error.utterances})
-        raise LangidError(f"{error}; all utterances of the batch: {path}") from error
-    except (RuntimeError, MemoryError) as error:
-        if str(error).startswith("Early stopping conditioned on"):
-            raise LangidError(
-                f"callbacks: {str(error).splitlines()[0]}; where the first epoch is not validated,"
-                " take more trainer.max_steps, or validate more often"
-            ) from error
-        if not NO_MEMORY.search(str(error)) and not isinstance(error, MemoryError):
-            raise
-        raise LangidError(_too_large(str(error), data)) from error
-    except SystemExit:  # what Lightning makes of Ctrl-C
-        if not trainer.is_global_zero:
-            raise
-        raise KeyboardInterrupt from None
-
-
 def _same_command(output: Path) -> list[str]:
     """Return the command line of this run, for the processes of its other devices."""
     from hydra.core.hydra_config import HydraConfig
@@ -279,60 +184,6 @@ def _same_command(output: Path) -> list[str]:
     given = [item for item in settings.overrides.task if item.partition("=")[0] != "output"]
     own = [f'output="{output}"', "hydra.output_subdir=null"]
     return [sys.executable, "-m", "langid", "train", *given, *own]
-
-
-def _too_large(reason: str, data: "LanguageDataModule") -> str:
-    """Say what a batch is made of that memory had no room for, and what to do."""
-    asked = re.search(r"allocate ([\d.]+ \w+)", reason)
-    return (
-        f"a batch does not fit into memory{f' ({asked[1]} asked for)' if asked else ''}, with"
-        f" data.batch_size={data.batch_size} sequences of up to data.sequence_frames="
-        f"{data.sequence_frames} frames; make one of them, or the network (model.network), smaller."
-        " Checkpoints of earlier epochs are kept"
-    )
-
-
-def _result(trainer: "Trainer", seconds: float) -> dict[str, Any]:
-    """Return the validation figures of the best epoch and how long it all took."""
-    from langid.training.checkpoint import read_checkpoint
-
-    path = trainer.checkpoint_callback.best_model_path  # type: ignore[union-attr]
-    if not path:
-        raise LangidError(
-            f"the run ended after {trainer.current_epoch} epochs and {trainer.global_step} steps"
-            " without a validation, which best.ckpt needs; take more trainer.max_epochs or"
-            " trainer.max_steps, or a smaller trainer.check_val_every_n_epoch"
-        )
-    best = read_checkpoint(Path(path))  # of the first callback: best.ckpt
-    return {
-        "best": best["langid_validation"] | {"epoch": best["epoch"]},
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        "seconds": round(seconds, 1),
-    }
-
-
-def _log_hyperparameters(trainer: "Trainer", plain: dict[str, Any], result: dict[str, Any]) -> None:
-    """Add what was chosen and what came out to TensorBoard: dotted keys, simple values."""
-    from torch.utils.tensorboard.summary import hparams
-
-    from langid.data.prepare import flatten
-
-    logger: Any = trainer.logger
-    if logger is None:
-        return
-    flat = {
-        key: value if isinstance(value, int | float | bool) else str(value)
-        for key, value in flatten({key: plain.get(key) for key in HYPERPARAMETERS}).items()
-    }
-    finals = {f"best/{name}": value for name, value in result["best"].items()}
-    logger.log_metrics(finals)
-    logger.log_hyperparams(flat)
-    # Without the list of columns, the first of the three: TensorBoard would take that of one run
-    # for all, and the keys that only other networks of a sweep have would not be shown.
-    for summary in hparams(flat, finals)[1:]:  # type: ignore[no-untyped-call]
-        logger.experiment.file_writer.add_summary(summary)
-    logger.save()
 
 
 def _print_start(record: dict[str, Any], output: Path) -> None:
@@ -374,9 +225,11 @@ def _print_balance(record: dict[str, Any]) -> None:
         )
 
 
-def _print_end(result: dict[str, Any], output: Path, store: str) -> None:
+def _print_end(result: dict[str, Any], output: Path, store: str, part: str) -> None:
     best, checkpoint = result["best"], output / "checkpoints" / "best.ckpt"
-    overrides = {"checkpoint": checkpoint, "store": store, "output": output / "test"}
+    overrides = {"checkpoint": checkpoint, "store": store, "output": output / part}
+    if part != "test":  # evaluate's own default
+        overrides["part"] = part
     print(
         f"best epoch {best['epoch']}: validation loss {best['loss']:.3f}, accuracy"
         f" {best['accuracy']:.3f}, balanced accuracy {best['balanced_accuracy']:.3f}"

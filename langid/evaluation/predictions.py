@@ -24,6 +24,7 @@ from langid.training.scores import UtteranceScores
 
 EVALUATED_PARTS = ("test", "validation", "train", "all")
 TABLE = ["utterance_id", "corpus", "speaker", "language", "duration_s"]
+HEARD_ALIKE = ("task", "classes", "features", "detector", "silence", "split", "data")
 BATCH = 32
 
 
@@ -49,29 +50,37 @@ class Predictions:
 
 
 def predict_part(
-    checkpoints: Sequence[Path], store: Path, part: str, workers: int = 0
+    checkpoints: Sequence[Path],
+    store: Path,
+    part: str,
+    workers: int = 0,
+    ensemble: bool = False,
 ) -> Predictions:
     """Return the posteriors of a part; those of several checkpoints (folds, say) are pooled.
 
-    Raises LangidError where a checkpoint does not belong to the store, checkpoints know different
-    classes, or utterances are scored twice.
+    In an ``ensemble`` all checkpoints hear every utterance, and their posteriors are averaged frame
+    by frame. Raises LangidError where a checkpoint does not belong to the store, checkpoints know
+    different classes, utterances are scored twice, or members of an ensemble differ in what they
+    hear.
     """
     if part not in EVALUATED_PARTS:
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
     if not checkpoints:
         raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
     held = FeatureStore(store)
-    tables: list[pd.DataFrame] = []
-    descriptions: list[dict[str, Any]] = []
-    units: set[str] = set()
+    identifiers: list[LanguageIdentifier] = []
     for path in checkpoints:
         identifier = load_identifier(path)
         _check_store(identifier, path, held, part)
-        if descriptions:
-            _check_alike(descriptions[0], identifier.description, path)
-        sequences, rows, unit = _units(identifier, held, part)
-        tables.append(_predict(identifier, held, sequences, rows, workers))
-        descriptions.append(identifier.description)
+        if identifiers:
+            alike = HEARD_ALIKE if ensemble else ("task", "classes")
+            _check_alike(identifiers[0].description, identifier.description, path, alike)
+        identifiers.append(identifier)
+    groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
+    tables, units = [], set()
+    for group in groups:
+        sequences, rows, unit = _units(group[0], held, part)
+        tables.append(_predict(group, held, sequences, rows, workers))
         units.add(unit)
     pooled = pd.concat(tables, ignore_index=True)
     doubled = pooled.loc[pooled["number"].duplicated(), "utterance_id"]
@@ -79,8 +88,9 @@ def predict_part(
         which = f" ({len(doubled)} of them, the first is {doubled.iloc[0]})" if len(doubled) else ""
         raise LangidError(
             f"checkpoint: several of them score the same utterances{which}; only folds of one split"
-            " can be pooled"
+            " can be pooled, and ensemble=true averages the posteriors of one"
         )
+    descriptions = [identifier.description for identifier in identifiers]
     task = _task(identifier)
     return Predictions(
         pooled.drop(columns="number"),
@@ -102,12 +112,14 @@ def _task(identifier: LanguageIdentifier) -> Task:
     return task
 
 
-def _check_alike(first: dict[str, Any], other: dict[str, Any], path: Path) -> None:
-    for key in ("task", "classes"):
+def _check_alike(
+    first: dict[str, Any], other: dict[str, Any], path: Path, keys: Sequence[str]
+) -> None:
+    for key in keys:
         if first[key] != other[key]:
             raise LangidError(
                 f"checkpoint={path}: its {key} {other[key]} is not that of the first one,"
-                f" {first[key]}; only checkpoints of one task and the same classes can be pooled"
+                f" {first[key]}; only checkpoints of one {', '.join(keys)} can be scored together"
             )
 
 
@@ -166,12 +178,13 @@ def _units(
 
 @torch.inference_mode()
 def _predict(
-    identifier: LanguageIdentifier,
+    identifiers: Sequence[LanguageIdentifier],
     store: FeatureStore,
     sequences: pd.DataFrame,
     rows: np.ndarray,
     workers: int,
 ) -> pd.DataFrame:
+    identifier = identifiers[0]  # of an ensemble, all are alike but for their weights
     scores = UtteranceScores(len(rows), len(identifier.classes))
     frames, right_frames = torch.zeros(2, len(rows), dtype=torch.long)
     length = (sequences["stop"] - sequences["start"]).to_numpy()
@@ -188,8 +201,11 @@ def _predict(
         torch.manual_seed(0)
         shown = bar.add_task("evaluating", total=len(dataset))
         for batch in loader:
-            logits = identifier(batch.features, batch.lengths)
-            posteriors = identifier.language_posteriors(logits)
+            members = [
+                member.language_posteriors(member(batch.features, batch.lengths))
+                for member in identifiers
+            ]
+            posteriors = torch.stack(members).mean(0)
             scores.update(posteriors, batch.speech, batch.unit)
             right = batch.speech & (posteriors.argmax(-1) == batch.language[:, None])
             frames.index_add_(0, batch.unit, batch.speech.sum(1))

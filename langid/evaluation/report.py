@@ -58,13 +58,15 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
 def _training(predictions: Predictions, part: str) -> dict[str, Any]:
     """Return what is known of the training, one entry per checkpoint where they differ.
 
-    ``shared_with_training`` is summed over the checkpoints, and null where the part is not held
+    ``shared_with_training`` is summed over the folds, and null where the part is not held
     out.
     """
     descriptions = predictions.descriptions
     shared: dict[str, int] | None = None
     if part in ("test", "validation"):
         counts = [description["split_summary"]["shared"] for description in descriptions]
+        if all(description["split"] == descriptions[0]["split"] for description in descriptions):
+            counts = counts[:1]  # an ensemble: all of them heard the same parts
         shared = {name: sum(count[name] for count in counts) for name in counts[0]}
 
     def told(key: str) -> Any:

@@ -14,6 +14,7 @@ from langid.data.dataset import cut
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.evaluation import predictions
+from langid.evaluation.report import make_report
 from langid.training.checkpoint import build_identifier, read_checkpoint
 
 PIECE = 150  # frames
@@ -106,3 +107,30 @@ def test_what_changes_features_in_evaluation_does_so_alike_each_time(
     assert torch.equal(torch.get_rng_state(), state)  # nothing but loading has drawn or seeded
     assert table(masks | {"in_evaluation": True}, workers=1).equals(flawed)
     assert table({}).equals(plain)  # of training alone
+
+
+def test_an_ensemble_averages_posteriors(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path
+) -> None:
+    other = read_checkpoint(checkpoint_path)
+    for weights in other["state_dict"].values():
+        weights *= 0.5
+    torch.save(other, tmp_path / "other.ckpt")
+    members = [checkpoint_path, tmp_path / "other.ckpt"]
+    alone = [predictions.predict_part([path], store_path, "test").table for path in members]
+    both = predictions.predict_part(members, store_path, "test", ensemble=True)
+    columns = [f"p({name})" for name in both.classes]
+    mean = (alone[0][columns] + alone[1][columns]) / 2
+    np.testing.assert_allclose(both.table[columns], mean, atol=1e-6)
+    assert not np.allclose(alone[0][columns], mean, atol=1e-3)
+    assert make_report(both, "test")["shared_with_training"]["speakers"] == 0
+    with pytest.raises(LangidError, match=r"score the same utterances .*ensemble=true"):
+        predictions.predict_part(members, store_path, "test")
+
+
+def test_an_ensemble_hears_one_thing(
+    checkpoint_path: Path, changed: Callable[..., Path], store_path: Path
+) -> None:
+    members = [checkpoint_path, changed(split={"seed": 1})]
+    with pytest.raises(LangidError, match=r"its split .* is not that of the first one"):
+        predictions.predict_part(members, store_path, "test", ensemble=True)
