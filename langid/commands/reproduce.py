@@ -3,7 +3,7 @@
 Prepares the store that an experiment needs, unless it is there, trains, scores, and says whether
 the figure is within tolerance, outside, or on other data and so not comparable. NAME_sound is the
 same network on speakers that no two parts share. Overrides of langid train may follow. Exit code 1
-means: the data are the published ones, and a figure is outside.
+means that the data are the published ones and a figure is outside, 2 that an experiment failed.
 
 Examples:
   langid reproduce ee599_gru200 ee599_gru200_sound corpus.root=cv-corpus-6.1-2020-12-11
@@ -98,8 +98,9 @@ def run(config: DictConfig) -> int:
         write_table(table, outcomes, {plan.name: plan.expected for plan in plans}, line)
         print(f"table     {table}")
     rows = [row for outcome in outcomes for row in outcome.get("rows", [])]
-    failed = any("failed" in outcome for outcome in outcomes)
-    return int(failed or any(row["verdict"] == OUTSIDE for row in rows))
+    if any(row["verdict"] == OUTSIDE for row in rows):
+        return 1
+    return 2 if any("failed" in outcome for outcome in outcomes) else 0
 
 
 def _names(chosen: Any) -> list[str]:

@@ -127,6 +127,9 @@ The published data of most of them cannot be had, so the figures here come from 
 data with far shorter trainings, and cannot be compared with the published ones; the two columns of
 this page can be compared with one another. Intervals are 95 %, from a bootstrap over speakers; one
 run each. `langid reproduce NAME corpus.root=RELEASE` on the published data gives the verdict.
+
+More on small real data: [the streaming GRU](gru/README.md), honest and leaky, and [all
+networks](networks/README.md) under one budget.
 """
 
 

@@ -111,7 +111,7 @@ def test_a_failed_experiment_does_not_stop_the_others(
         ["reproduce", "deeplanguage_mfcc", NAME, *corpus, f"output={tmp_path}", *TWO_STEPS[:3]]
     )
     captured = capsys.readouterr()
-    assert code == 1
+    assert code == 2
     assert "deeplanguage_mfcc failed" in captured.err and "Spanish" in captured.err
     assert "failed" in captured.out and "data differ" in captured.out
 
