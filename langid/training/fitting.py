@@ -158,7 +158,7 @@ def log_hyperparameters(trainer: Trainer, plain: dict[str, Any], result: dict[st
         key: value if isinstance(value, int | float | bool) else str(value)
         for key, value in flatten({key: plain.get(key) for key in HYPERPARAMETERS}).items()
     }
-    finals = {f"best/{name}": value for name, value in result["best"].items()}
+    finals = {f"val_best/{name}": value for name, value in result["best"].items()}
     logger.log_metrics(finals)
     logger.log_hyperparams(flat)
     # Without the list of columns, the first of the three: TensorBoard would take that of one run

@@ -212,8 +212,8 @@ def test_tensorboard_shows_every_run_with_its_final_figures(swept: Path) -> None
             # TensorBoard would take one run's list of columns for all runs.
             assert "_hparams_/experiment" not in events.summary_metadata
             for tag in ("loss", "accuracy", "balanced_accuracy"):
-                if f"best/{tag}" in events.Tags()["scalars"]:
-                    [value] = events.Scalars(f"best/{tag}")
+                if f"val_best/{tag}" in events.Tags()["scalars"]:
+                    [value] = events.Scalars(f"val_best/{tag}")
                     assert value.value == pytest.approx(record["best"][tag], abs=1e-6)
                     columns.add(tag)
             metadata = events.summary_metadata.get("_hparams_/session_start_info")

@@ -111,7 +111,7 @@ def test_tensorboard_holds_curves_picture_and_hyperparameters(run_path: Path) ->
     assert "val/confusion" in pictures
     assert hyperparameters["optimizer.lr"].number_value == 0.001
     assert hyperparameters["silence.policy"].string_value == "mask"
-    assert {"best/loss", "best/balanced_accuracy"} <= scalars
+    assert {"val_best/loss", "val_best/balanced_accuracy"} <= scalars
 
 
 def test_validation_figures_are_those_of_evaluate(
