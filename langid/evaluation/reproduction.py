@@ -111,8 +111,8 @@ def _here(row: dict[str, Any]) -> str:
 def _scored(row: dict[str, Any]) -> str:
     sequences = f"{row['support']} sequences of " if row["scored"] == "sequence" else ""
     return (
-        f"{sequences}{row['clips']} clips, {row['speakers']} speakers; training and the parts held out"
-        f" share {row['shared_speakers']}"
+        f"{sequences}{row['clips']} clips, {row['speakers']} speakers; training and the parts"
+        f" held out share {row['shared_speakers']}"
     )
 
 
