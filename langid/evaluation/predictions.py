@@ -119,7 +119,8 @@ def _check_alike(
         if first[key] != other[key]:
             raise LangidError(
                 f"checkpoint={path}: its {key} {other[key]} is not that of the first one,"
-                f" {first[key]}; only checkpoints of one {', '.join(keys)} can be scored together"
+                f" {first[key]}; only checkpoints with the same {', '.join(keys)} can be scored"
+                " together"
             )
 
 

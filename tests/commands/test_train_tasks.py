@@ -178,7 +178,7 @@ def test_checkpoints_of_different_tasks_are_not_pooled(
     assert main(["evaluate", both, f"store={store_path}", f"output={tmp_path}"]) == 2
     error = capsys.readouterr().err
     assert "best.ckpt: its task {" in error
-    assert "only checkpoints of one task and the same classes can be pooled" in error
+    assert "only checkpoints with the same task, classes can be scored together" in error
 
 
 @pytest.mark.parametrize(
