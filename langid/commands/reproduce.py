@@ -94,7 +94,7 @@ def run(config: DictConfig) -> int:
         print_outcomes(outcomes)
     if everything:
         table = Path(str(config.table)).expanduser()
-        line = " ".join(["langid reproduce --all", *map(str, config.overrides)])
+        line = " ".join(["langid reproduce --all corpus.root=FOLDER", *map(str, config.overrides)])
         write_table(table, outcomes, {plan.name: plan.expected for plan in plans}, line)
         print(f"table     {table}")
     rows = [row for outcome in outcomes for row in outcome.get("rows", [])]
