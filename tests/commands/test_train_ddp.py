@@ -103,7 +103,7 @@ def test_torchrun_starts_them_as_well(one: Path, store_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     arguments = [*TINY, *TWO, f"store={store_path}", f"output={output}"]
     command = [*torchrun, "-m", "langid", "train", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("epoch   3") == 1
     check_same(one, output)

@@ -153,7 +153,7 @@ def test_interrupted_and_killed_it_ends_with_the_same_trials(
     process = start(arguments)
     wait_for(folder / "trial-000" / "checkpoints" / "last.ckpt", process)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 130, output
     assert output.endswith("langid: interrupted; finished work is kept\n")
 

@@ -172,7 +172,7 @@ def test_the_command_killed_from_outside_on_two_processes(data_root: Path, tmp_p
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while not list(tmp_path.glob("a.h5.parts/*/??????.h5")) and time.monotonic() < until:
             time.sleep(0.005)
         os.killpg(process.pid, signal.SIGKILL)
