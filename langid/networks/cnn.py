@@ -73,14 +73,14 @@ class ConvBlocks(nn.Module):
         short = 2 ** len(self.convolutions) - features.shape[1]
         features = nn.functional.pad(features, (0, 0, 0, max(short, 0)))
         hidden = features.unsqueeze(1)
-        mask = self._mask(hidden, lengths)
-        hidden = hidden * mask
+        padded = bool((lengths < hidden.shape[2]).any())  # where nothing is, masks cost their time
+        hidden = hidden * self._mask(hidden, lengths) if padded else hidden
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            hidden = norm(convolution(hidden)) * mask
+            hidden = norm(convolution(hidden))
+            hidden = hidden * self._mask(hidden, lengths) if padded else hidden
             # Padding is zero, the least value after ReLU: it can win no maximum over frames.
             hidden = nn.functional.max_pool2d(hidden.relu_(), (self.pool_frames, 2), ceil_mode=True)
             lengths = -(-lengths // self.pool_frames)
-            mask = self._mask(hidden, lengths)
         return hidden.transpose(1, 2).flatten(2), lengths
 
     @staticmethod

@@ -51,10 +51,11 @@ class ECAPATDNN(UtteranceNetwork):
         # Batch norm wants more than one value per channel, also of an utterance of one frame.
         features = nn.functional.pad(features, (0, 0, 0, max(2 - features.shape[1], 0)))
         mask = frame_mask(lengths, features.shape[1])
-        hidden = self.stem(features.transpose(1, 2) * mask.unsqueeze(1), mask)
+        padded = not bool(mask.all())  # where nothing is, masks cost their time
+        hidden = self.stem(features.transpose(1, 2) * mask.unsqueeze(1), mask, padded)
         outputs: list[Tensor] = []
         for block in self.blocks:  # each hears the sum of all before it
-            outputs.append(block(hidden, mask))
+            outputs.append(block(hidden, mask, padded))
             hidden = hidden + outputs[-1]
         aggregated = torch.relu(self.aggregation(torch.cat(outputs, dim=1)))
         pooled = self.pooled_norm(self.pooling(aggregated, mask))
@@ -71,10 +72,10 @@ class TDNN(nn.Module):
         self.convolution = nn.Conv1d(before, after, kernel, padding=padding, dilation=dilation)
         self.norm = nn.BatchNorm1d(after)
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor, padded: bool) -> Tensor:
         """``hidden (batch, before, time), mask (batch, time) bool -> (batch, after, time)``."""
         outputs: Tensor = self.norm(torch.relu(self.convolution(hidden)))
-        return outputs * mask.unsqueeze(1)
+        return outputs * mask.unsqueeze(1) if padded else outputs
 
 
 class SERes2Block(nn.Module):
@@ -97,14 +98,14 @@ class SERes2Block(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor, padded: bool) -> Tensor:
         """``hidden (batch, channels, time), mask (batch, time) bool -> the same shape``."""
-        first, *others = self.before(hidden, mask).chunk(SCALE, dim=1)
+        first, *others = self.before(hidden, mask, padded).chunk(SCALE, dim=1)
         outputs = [first]
         for number, (convolution, part) in enumerate(zip(self.parts, others, strict=True)):
             heard = part + outputs[-1] if number else part
-            outputs.append(convolution(heard, mask))
-        mixed: Tensor = self.after(torch.cat(outputs, dim=1), mask)
+            outputs.append(convolution(heard, mask, padded))
+        mixed: Tensor = self.after(torch.cat(outputs, dim=1), mask, padded)
         gate: Tensor = self.gate(masked_mean(mixed.transpose(1, 2), mask))
         return hidden + mixed * gate.unsqueeze(2)
 
