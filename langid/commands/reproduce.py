@@ -20,8 +20,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from langid.commands import prepare, train
-from langid.commands.configuration import check_overrides, compose, nearest, options, root
+from langid.commands.configuration import check_overrides, compose, nearest, root
 from langid.commands.sweep import USERS_ERRORS, is_finished
 from langid.errors import LangidError
 from langid.evaluation.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
@@ -62,15 +61,10 @@ class Plan:
     preparing: DictConfig
 
     @property
-    def sound(self) -> bool:
-        """Whether this is the twin with the protocol done right."""
-        return self.name.endswith(SOUND)
-
-    @property
     def figures(self) -> list[Figure]:
         """What is scored; of a sound twin nothing was published, and its test part counts."""
         published = self.expected.figures_of(self.overrides)
-        return [Figure(published[0].metric, "test")] if self.sound else published
+        return [Figure(published[0].metric, "test")] if self.name.endswith(SOUND) else published
 
 
 def run(config: DictConfig) -> int:
@@ -106,7 +100,7 @@ def run(config: DictConfig) -> int:
 def _names(chosen: Any) -> list[str]:
     """Return the names of the experiments asked for, each one checked."""
     published = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
-    twins = [f"{name}{SOUND}" for name in published if f"{name}{SOUND}" in _configured()]
+    twins = [f"{name}{SOUND}" for name in published]
     if chosen == ALL:
         return [name for pair in zip(published, twins, strict=True) for name in pair]
     names = list(chosen) if isinstance(chosen, ListConfig) else [chosen]
@@ -117,10 +111,6 @@ def _names(chosen: Any) -> list[str]:
                 f" and each with {SOUND}{nearest(str(name), [*published, *twins])}"
             )
     return names
-
-
-def _configured() -> list[str]:
-    return list(options("train", "experiment"))
 
 
 def _plan(name: str, config: DictConfig) -> Plan:
@@ -187,6 +177,8 @@ def _digest(preparing: DictConfig) -> str:
 
 def _reproduce(plan: Plan) -> dict[str, Any]:
     """Prepare, train and score; what was finished before is not done again."""
+    from langid.commands import prepare  # with joblib, which the start of other commands is spared
+    from langid.commands.train import train
     from langid.evaluation.reproduction import outcome_of
     from langid.training.run_record import write_record
 
@@ -194,7 +186,7 @@ def _reproduce(plan: Plan) -> dict[str, Any]:
     Path(plan.preparing.store).parent.mkdir(parents=True, exist_ok=True)
     prepare.run(plan.preparing)
     if not is_finished(output, plan.training):
-        train.train(plan.training, output)
+        train(plan.training, output)
     outcome = outcome_of(plan.name, plan.expected, plan.figures, output, plan.overrides)
     write_record(output / "outcome.json", outcome)
     return outcome

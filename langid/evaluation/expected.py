@@ -66,11 +66,15 @@ class Data:
 
 @dataclass(frozen=True)
 class StandIn:
-    """What runs where the published data cannot be had: releases, locales, overrides of train."""
+    """What runs where the published data cannot be had: releases, locales, overrides of train.
+
+    ``note`` says what a reader of the figures has to know of how these were chosen.
+    """
 
     releases: Sequence[str]
     locales: Sequence[str] | None = None
     overrides: Sequence[str] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

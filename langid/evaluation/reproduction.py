@@ -126,7 +126,8 @@ the published protocol gives away.
 The published data of most of them cannot be had, so the figures here come from other, far smaller
 data with far shorter trainings, and cannot be compared with the published ones; the two columns of
 this page can be compared with one another. Intervals are 95 %, from a bootstrap over speakers; one
-run each. `langid reproduce NAME corpus.root=RELEASE` on the published data gives the verdict.
+run each; seconds depend on what else the machine did, and on whether a run was resumed.
+`langid reproduce NAME corpus.root=RELEASE` on the published data gives the verdict.
 
 More on small real data: [the streaming GRU](gru/README.md), honest and leaky, and [all
 networks](networks/README.md) under one budget.
@@ -154,6 +155,8 @@ def write_table(
         lines.append(f"- `{name}` ({expected[name].source}): {'; '.join(told)}.")
         if taken := by_name[name].get("overrides"):
             lines.append(f"  Run here with `{' '.join(taken)}`.")
+        if note := expected[name].stand_in.note:
+            lines.append(f"  {note}")
     further = [(name, row) for name, _ in pairs for row in by_name[name].get("rows", [])[1:]]
     if further:
         lines += ["", "## Further figures of the same runs", ""]
