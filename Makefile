@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help install demo test lint format types bench clean
+.PHONY: help install demo page test lint format types bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -18,6 +18,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: install  ## synthesise, prepare, train, evaluate, export, stream: the whole path in minutes
 	$(BIN)/python examples/demo.py
+
+VENDOR := langid/streaming/page/vendor
+RUNTIME := ort.wasm.bundle.min.mjs ort-wasm-simd-threaded.wasm
+
+page: $(VENDOR)/$(lastword $(RUNTIME))  ## fetch from npm what the page of langid demo runs on
+
+$(VENDOR)/$(lastword $(RUNTIME)): page/package-lock.json
+	npm ci --prefix page --ignore-scripts --no-audit --no-fund
+	mkdir -p $(VENDOR)
+	cp $(addprefix page/node_modules/onnxruntime-web/dist/,$(RUNTIME)) $(VENDOR)
 
 test: install  ## run the whole test suite on two processes
 	$(BIN)/python -m pytest -n 2
@@ -38,4 +48,4 @@ bench: install  ## run every benchmark; each prints its figure, limit and verdic
 	$(BIN)/python benchmarks/stream.py
 
 clean:  ## remove what the targets made
-	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo dist page/node_modules $(VENDOR) .pytest_cache .mypy_cache .ruff_cache

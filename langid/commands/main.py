@@ -24,6 +24,7 @@ from langid.errors import LangidError
 
 COMMANDS = (
     "prepare", "train", "tune", "evaluate", "compare", "reproduce", "export", "stream", "predict",
+    "segments", "demo",
 )  # fmt: skip
 FLAGS = {"train": ("-m", "--multirun"), "reproduce": ("--all",)}
 FAILED = 1

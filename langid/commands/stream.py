@@ -1,49 +1,99 @@
-"""Hear a file as a stream: one line per interval, then the verdict.
+"""Hear a file, standard input or a microphone as a stream: the decision as it comes.
 
-Runs on onnxruntime and numpy alone, on one thread.
+On a terminal a bar per language and the timeline of decisions, elsewhere a line per interval; then
+the verdict. audio=- reads WAV, or raw 16-bit little-endian mono PCM at rate=, from standard input;
+Ctrl-C ends it, and audio=mic, with the verdict. Runs on onnxruntime and numpy alone, on one thread.
 
 Examples:
-  langid stream model=model.onnx audio=clip.mp3
-  langid stream model=model.onnx audio=clip.mp3 interval_s=0.5 json=true
+  langid stream model=model.onnx audio=clip.mp3 plot=clip.png
+  langid stream model=model.onnx audio=- half_life_s=3 json=true < clip.wav
 """
 
+import contextlib
+import itertools
 import json
-import time
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
+from rich.console import Console
 
+from langid.commands.live_view import LiveView
 from langid.errors import LangidError
 from langid.signal.audio import read_blocks
-from langid.streaming.streamer import Decision, StreamingIdentifier
+from langid.streaming.decision import Decision
+from langid.streaming.listening import Heard, Listening
+from langid.streaming.sources import microphone, standard_input
+from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.trace import Trace, check_picture, draw
 
 FEED_S = 0.1
 READ_S = 10.0
+SETTINGS = ("half_life_s", "decide_at", "unknown_below", "languages")
 
 
 def run(config: DictConfig) -> int:
-    """Stream the file and print the running decision."""
+    """Stream the audio and show the running decision."""
     if not config.interval_s > 0:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
-    stream = StreamingIdentifier.load(str(config.model))
-    hop, rate = stream.hop_samples, stream.sample_rate
-    interval = max(1, round(config.interval_s * rate / hop)) * hop
-    left, busy_s = interval, 0.0  # samples until the next line, time spent in the model
-    for block in read_blocks(str(config.audio), rate, READ_S):
-        while len(block):
-            chunk, block = np.split(block, [min(left, round(FEED_S * rate))])
-            began = time.perf_counter()
-            stream.feed(chunk)
-            busy_s += time.perf_counter() - began
-            left -= len(chunk)
-            if left == 0:
-                _print(stream.decision, config.json, "interval")
-                left = interval
-    stream.flush()
+    plot = None if config.plot is None else check_picture(config.plot)
+    settings = {name: config[name] for name in SETTINGS}
+    stream = StreamingIdentifier.load(str(config.model), **settings)
+    listening = Listening(stream)
+    trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
+    _show(listening, trace, config)
     _print(stream.decision, config.json, "verdict")
     if not config.json and stream.decision.heard_s:
-        print(f"real-time factor {busy_s / stream.decision.heard_s:.4f} on one thread")
+        factor = listening.busy_s / stream.decision.heard_s
+        print(f"real-time factor {factor:.4f} on one thread")
+    if plot is not None:
+        draw(trace, listening.timeline, plot, str(config.audio))
     return 0
+
+
+def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
+    """Hear all the audio, and show the decision as it changes."""
+    hop = listening.stream.hop_samples
+    hop_s = hop / listening.stream.sample_rate
+    interval, feed = (max(1, round(s / hop_s)) * hop for s in (config.interval_s, FEED_S))
+    left = interval  # samples until the next line
+    console = Console()
+    live = console.is_terminal and not config.json
+    with LiveView(console) if live else contextlib.nullcontext() as view:
+        for samples, posteriors, speech in _heard(listening, config, interval, feed):
+            trace.hear(samples, posteriors, speech)
+            decision = listening.decide()
+            left -= len(samples)
+            if view is not None:
+                view.show(decision, listening.timeline)
+            elif left == 0:
+                _print(decision, config.json, "interval")
+            left = left or interval
+
+
+def _heard(listening: Listening, config: DictConfig, interval: int, feed: int) -> Iterator[Heard]:
+    """Yield the chunks; Ctrl-C ends audio that has no end of its own."""
+    whole, rest = divmod(interval, feed)
+    sizes = itertools.cycle([feed] * whole + [rest] * (rest > 0))
+    audio = str(config.audio)
+    try:
+        yield from listening.chunks(_source(config, listening.stream.sample_rate), sizes)
+    except KeyboardInterrupt:
+        if audio not in ("-", "mic"):
+            raise
+
+
+def _source(config: DictConfig, sample_rate: int) -> Iterator[np.ndarray]:
+    audio, rate = str(config.audio), config.rate
+    if rate is not None and audio != "-":
+        raise LangidError(f"rate={rate}: is for raw PCM on standard input, audio=-; leave it out")
+    if audio == "-":
+        return standard_input(sys.stdin.buffer, sample_rate, rate)
+    if audio == "mic":
+        return microphone(sample_rate)
+    return read_blocks(Path(audio), sample_rate, READ_S)
 
 
 def _print(decision: Decision, as_json: bool, kind: str) -> None:
@@ -52,7 +102,7 @@ def _print(decision: Decision, as_json: bool, kind: str) -> None:
         print(json.dumps(values, ensure_ascii=False), flush=True)
         return
     shares = "  ".join(f"{name} {value:.3f}" for name, value in decision.posteriors.items())
-    label = decision.label or "(no speech yet)"
+    label = decision.label or ("(undecided)" if decision.speech_s else "(no speech yet)")
     if kind == "verdict":
         print(f"verdict: {label}   {shares}   ({decision.speech_s:.2f} s of speech)", flush=True)
     else:

@@ -1,16 +1,15 @@
 """One stream of speech: feed samples of any number, get a posterior every hop."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from langid.errors import LangidError
+from langid.streaming.decision import Decision, DecisionRule, DecisionSettings
 from langid.streaming.onnx_model import OnnxModel
-
-UNSUMMED = 100  # calls of feed whose posteriors may wait to be added to the decision
-LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features would overflow
+from langid.streaming.samples import Resampler, checked_rate, checked_samples
 
 
 class Stepper(Protocol):
@@ -31,117 +30,136 @@ class StreamingModel(Protocol):
         """Return streams before their first sample."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """The mean posterior over the speech heard so far; ``label`` is None before any speech."""
-
-    label: str | None
-    posteriors: dict[str, float]
-    speech_s: float
-    heard_s: float
-
-
 class StreamingIdentifier:
     """Hears one stream and says after every hop which language it is.
 
     However the samples are cut into calls of ``feed``, the posteriors are the same. A hop that is
-    not full waits for the next call; ``flush`` fills the last one with zeros.
+    not full waits for the next call; ``flush`` fills the last one with zeros. ``settings`` are
+    those of DecisionSettings; where none is given, that of the model's metadata holds. Raises
+    LangidError for settings that cannot be.
+
+    ``speech (frames,) bool`` marks the speech among the frames of the last call.
     """
 
-    def __init__(self, model: StreamingModel):
+    def __init__(self, model: StreamingModel, **settings: Any):
         self.model = model
         self.classes: list[str] = list(model.metadata["classes"])
         self.sample_rate = int(model.metadata["sample_rate"])
         self.hop_samples = int(model.metadata["hop_samples"])
+        self.settings = DecisionSettings.of(model.metadata, **settings)
+        hop_s = self.hop_samples / self.sample_rate
+        self._rule = DecisionRule(self.classes, hop_s, self.settings)
         self.reset()
 
     @classmethod
-    def load(cls, path: str | Path) -> "StreamingIdentifier":
+    def load(cls, path: str | Path, **settings: Any) -> "StreamingIdentifier":
         """Return an identifier over an exported ONNX file, on one thread."""
-        return cls(OnnxModel(path))
+        return cls(OnnxModel(path), **settings)
 
     def reset(self) -> None:
-        """Forget everything heard; the next sample begins a new stream."""
+        """Forget everything heard; the next sample begins a new stream, at any rate."""
         self._stepper = self.model.stepper()
         self._pending = np.zeros(0, np.float32)
-        self._unsummed: list[tuple[np.ndarray, np.ndarray]] = []
-        self._total = np.zeros(len(self.classes))
-        self._speech_frames = 0
-        self._frames = 0
+        self._rate: int | None = None  # of the samples; known with the first call of feed
+        self._resampler: Resampler | None = None
+        self.speech = np.zeros(0, np.bool_)
+        self._rule.reset()
 
-    def feed(self, samples: np.ndarray) -> np.ndarray:
-        """Hear mono samples at ``sample_rate`` and return ``posteriors (frames, classes)``.
+    def feed(self, samples: np.ndarray, sample_rate: int | None = None) -> np.ndarray:
+        """Hear mono samples and return ``posteriors (frames, classes)`` of the hops now full.
 
-        ``samples (samples,)`` are floats of full scale 1, or 16-bit integers. Raises LangidError
-        for any other kind, shape or scale and for NaN or infinity; the stream then stays as it was.
+        ``samples (samples,)`` are floats of full scale 1, or 16-bit integers, at ``sample_rate``
+        in Hz, by default the model's; those at another rate are resampled, for which some wait.
+        Raises LangidError for any other kind, shape or scale, for NaN or infinity, and for a rate
+        other than that of the stream's first samples; the stream then stays as it was.
         """
-        samples = self._checked(samples)
+        samples = checked_samples(samples)
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        if rate != self._rate:
+            self._set_rate(checked_rate(rate))
+        if self._resampler is not None:
+            samples = self._resampler.feed(samples)
+        return self._hear(samples)
+
+    def flush(self) -> np.ndarray:
+        """Hear what waits for a full hop, as if silence followed; return its posteriors."""
+        rest = self._pending[:0] if self._resampler is None else self._resampler.flush()
+        missing = -(len(self._pending) + len(rest)) % self.hop_samples
+        return self._hear(np.pad(rest, (0, missing)))
+
+    @property
+    def decision(self) -> Decision:
+        """The running decision under the settings; without any, a mean over speech frames."""
+        return self._rule.decision
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A copy of everything remembered: arrays and numbers, to be saved by ``numpy.savez``.
+
+        Set in another identifier of the same model, also in another process, it goes on with the
+        same posteriors and decisions. Raises LangidError in the middle of samples at another rate
+        than the model's (the resampler's own state cannot be read; ``flush`` ends them), and where
+        it is set, for a state of another model or other settings; all then stays as it was.
+        """
+        if self._resampler is not None and self._resampler.waiting:
+            raise LangidError(
+                f"the state of a stream at {self._rate} Hz cannot be saved while it is resampled to"
+                f" {self.sample_rate} Hz: call flush() first, or feed {self.sample_rate} Hz"
+            )
+        arrays = {f"state_{number}": a for number, a in enumerate(self._stepper.state)}
+        rate = {"sample_rate": self._rate or 0, "pending": self._pending.copy()}
+        return {**arrays, **rate, **self._rule.state}
+
+    @state.setter
+    def state(self, state: Mapping[str, Any]) -> None:
+        fresh = StreamingIdentifier(self.model, **vars(self.settings))
+        expected = fresh.state
+        wrong = sorted(set(expected) ^ set(state))
+        if wrong:
+            problem = "is missing" if wrong[0] in expected else "is not known"
+            raise LangidError(f"state: not one of a stream of this model; {wrong[0]} {problem}")
+        for name, value in expected.items():
+            found, wanted = np.shape(state[name]), np.shape(value)
+            if found != wanted and not (name == "pending" and len(found) == 1):
+                raise LangidError(
+                    f"state: {name} has shape {found}, this model's has {wanted}; use the file that"
+                    " the state was made with"
+                )
+        if float(state["half_life_s"]) != self.settings.half_life_s:
+            raise LangidError(
+                f"state: made with half_life_s={float(state['half_life_s'])}, this stream has"
+                f" half_life_s={self.settings.half_life_s}; use the same"
+            )
+        self.reset()
+        count = len(self._stepper.state)
+        self._stepper.state = [np.asarray(state[f"state_{number}"]) for number in range(count)]
+        self._pending = np.array(state["pending"], np.float32)
+        if int(state["sample_rate"]):
+            self._set_rate(int(state["sample_rate"]))
+        self._rule.state = state
+
+    def _set_rate(self, rate: int) -> None:
+        if self._rate is not None and rate != self._rate:
+            raise LangidError(
+                f"sample_rate={rate}: this stream has {self._rate} Hz; call reset() before samples"
+                " at another rate, which begins a new stream"
+            )
+        self._rate = rate
+        self._resampler = None if rate == self.sample_rate else Resampler(rate, self.sample_rate)
+
+    def _hear(self, samples: np.ndarray) -> np.ndarray:
+        """Step through the full hops of what waits and of samples at the model's rate."""
         if len(self._pending):
             samples = np.concatenate([self._pending, samples])
         left = len(samples) % self.hop_samples
         self._pending = samples[len(samples) - left :].copy()
-        return self._hear(samples[: len(samples) - left] if left else samples)
-
-    def flush(self) -> np.ndarray:
-        """Hear what waits for a full hop, as if silence followed; return its posteriors."""
-        missing = -len(self._pending) % self.hop_samples
-        samples = np.pad(self._pending, (0, missing))
-        self._pending = np.zeros(0, np.float32)
-        return self._hear(samples)
-
-    @property
-    def decision(self) -> Decision:
-        """The running decision: the official score, a mean over speech frames."""
-        self._sum_up()
-        mean = self._total / max(1, self._speech_frames)
-        hop_s = self.hop_samples / self.sample_rate
-        return Decision(
-            label=self.classes[int(mean.argmax())] if self._speech_frames else None,
-            posteriors=dict(zip(self.classes, mean.tolist(), strict=True)),
-            speech_s=self._speech_frames * hop_s,
-            heard_s=self._frames * hop_s,
-        )
-
-    def _hear(self, samples: np.ndarray) -> np.ndarray:
+        if left:
+            samples = samples[: len(samples) - left]
         if not len(samples):
+            self.speech = np.zeros(0, np.bool_)
             return np.zeros((0, len(self.classes)), np.float32)
         posteriors, speech = self._stepper.step(samples[None])
-        self._unsummed.append((posteriors[0], speech[0]))
-        if len(self._unsummed) >= UNSUMMED:
-            self._sum_up()
         frames: np.ndarray = posteriors[0]
+        self.speech = speech[0]
+        self._rule.hear(frames, self.speech)
         return frames
-
-    def _sum_up(self) -> None:
-        """Add what waits to the decision, in one go: numpy is slow on single frames."""
-        if self._unsummed:
-            posteriors, speech = map(np.concatenate, zip(*self._unsummed, strict=True))
-            self._total += posteriors[speech].sum(0, dtype=np.float64)
-            self._speech_frames += int(np.count_nonzero(speech))
-            self._frames += len(speech)
-            self._unsummed.clear()
-
-    def _checked(self, samples: np.ndarray) -> np.ndarray:
-        try:
-            samples = np.asarray(samples)
-        except ValueError as error:  # rows of different lengths
-            raise LangidError(f"samples: expected one axis, (samples,), mono ({error})") from None
-        if samples.ndim != 1:
-            raise LangidError(
-                f"samples of shape {samples.shape}: expected one axis, (samples,), mono"
-            )
-        if samples.dtype == np.int16:
-            return samples * np.float32(1 / 32768)
-        if samples.dtype.kind != "f":
-            raise LangidError(
-                f"samples of type {samples.dtype}: expected floats of full scale 1, or int16"
-            )
-        peak = np.abs(samples).max(initial=0.0)
-        if not np.isfinite(peak):
-            raise LangidError("samples hold NaN or infinity: expected finite numbers")
-        if peak > LOUDEST:
-            raise LangidError(
-                f"samples reach {peak:.4g}: expected floats of full scale 1, or int16; divide"
-                " floats that hold 16-bit values by 32768"
-            )
-        return samples.astype(np.float32, copy=False)

@@ -1,7 +1,11 @@
 """langid stream: one line per interval, then the verdict."""
 
+import io
 import json
+import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,3 +85,128 @@ def test_bad_audio_and_bad_models_are_named(
     assert "text.wav: cannot be decoded" in capsys.readouterr().err
     assert main(["stream", f"model={audio}", f"audio={audio}"]) == 2
     assert "speech.wav: not a whole ONNX file" in capsys.readouterr().err
+
+
+class Stdin:
+    """Standard input that holds some bytes."""
+
+    def __init__(self, content: bytes):
+        self.buffer = io.BytesIO(content)
+
+
+def test_standard_input_is_heard_as_the_file_is(
+    model_path: Path,
+    audio: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = [f"model={model_path}", "json=true"]
+    assert main(["stream", *arguments, f"audio={audio}"]) == 0
+    expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    samples, rate = soundfile.read(audio, dtype="int16")
+    for content, extra in ((audio.read_bytes(), []), (samples.tobytes(), [f"rate={rate}"])):
+        monkeypatch.setattr(sys, "stdin", Stdin(content))
+        assert main(["stream", *arguments, "audio=-", *extra]) == 0
+        heard = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(heard) == len(expected)
+        for line, other in zip(heard, expected, strict=True):
+            assert line.pop("posteriors") == pytest.approx(other["posteriors"], abs=1e-4)
+            assert line["label"] == other["label"]
+            assert line["heard_s"] == other["heard_s"]
+    monkeypatch.setattr(sys, "stdin", Stdin(b""))
+    assert main(["stream", *arguments, "audio=-"]) == 2
+    assert "nothing came on standard input" in capsys.readouterr().err
+    assert main(["stream", *arguments, f"audio={audio}", "rate=8000"]) == 2
+    assert "rate=8000: is for raw PCM on standard input" in capsys.readouterr().err
+
+
+def test_a_pipe_of_another_program(model_path: Path, audio: Path, langid: Any) -> None:
+    with audio.open("rb") as pipe:
+        result = langid("stream", f"model={model_path}", "audio=-", stdin=pipe)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[3].startswith("verdict: ")
+
+
+def test_ctrl_c_ends_what_has_no_end_with_the_verdict(
+    model_path: Path,
+    audio: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samples, rate = soundfile.read(audio, dtype="int16")
+
+    class Interrupted(io.BytesIO):
+        def read1(self, size: int | None = -1) -> bytes:
+            content = super().read(3200)
+            if not content:
+                raise KeyboardInterrupt
+            return content
+
+    stdin = Stdin(b"")
+    stdin.buffer = Interrupted(samples.tobytes())
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert main(["stream", f"model={model_path}", "audio=-", f"rate={rate}"]) == 0
+    assert "\nverdict: " in capsys.readouterr().out
+
+
+def test_without_sounddevice_the_microphone_is_refused(
+    model_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main(["stream", f"model={model_path}", "audio=mic"]) == 2
+    assert "pip install 'langid-speech[mic]'" in capsys.readouterr().err
+
+
+def test_settings_of_the_decision(
+    model_path: Path, audio: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["stream", f"model={model_path}", f"audio={audio}"]
+    settings = ["languages=[Hindi,Mandarin]", "half_life_s=2", "decide_at=1.0"]
+    assert main([*arguments, *settings, "json=true"]) == 0
+    verdict = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(verdict["posteriors"]) == {"Hindi", "Mandarin"}
+    assert (verdict["label"], verdict["status"]) == (None, "undecided")
+    assert main([*arguments, "decide_at=1.0"]) == 0
+    assert "verdict: (undecided) " in capsys.readouterr().out
+    assert main([*arguments, "unknown_below=1.0"]) == 0
+    assert "verdict: unknown " in capsys.readouterr().out
+    for setting, message in (
+        ("languages=[Thai]", "the model has no Thai; it knows English, Hindi, Mandarin"),
+        ("decide_at=2", "decide_at=2: accepted are posteriors"),
+        ("half_life_s=short", "half_life_s=short: accepted are seconds"),
+    ):
+        assert main([*arguments, setting]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_terminal_shows_bars_and_the_timeline(
+    model_path: Path,
+    audio: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes the output for a terminal's
+    arguments = ["stream", f"model={model_path}", f"audio={audio}"]
+    assert main(arguments) == 0
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
+    for name in ("English", "Hindi", "Mandarin"):
+        assert re.search(rf"{name} +[━╸╺]+ +0\.\d\d\d", shown)
+    assert re.search(r"\w+   3\.2 s heard, \d\.\d s of speech", shown)
+    assert re.search(r"0\.\d s undecided|0\.\d s \w+", shown)
+    assert "verdict: " in shown
+    assert main([*arguments, "json=true"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_picture(
+    model_path: Path, audio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "clip.png"
+    arguments = ["stream", f"model={model_path}", f"audio={audio}", "json=true"]
+    assert main([*arguments, f"plot={picture}"]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    assert main([*arguments, f"plot={tmp_path}/clip.gif"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""  # before any work
+    assert "expected the name of a picture, NAME.png" in captured.err

@@ -181,3 +181,168 @@ def test_streaming_needs_no_torch(program: str, model_path: Path, real_clips: li
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
+
+
+def pieces(samples: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
+    """Return the samples cut into chunks of those sizes, in turns."""
+    cuts = np.cumsum(sizes * (len(samples) // sum(sizes) + 1))
+    return np.split(samples, cuts[cuts < len(samples)])
+
+
+SETTINGS = [{}, {"half_life_s": 0.4}, {"decide_at": 0.34, "languages": ["Hindi", "Mandarin"]}]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_chunks_change_no_decision(
+    model_path: Path, clip: np.ndarray, settings: dict[str, Any]
+) -> None:
+    stream = StreamingIdentifier.load(model_path, **settings)
+    decisions = []
+    for sizes in ([160], [37, 1000], [1600], [len(clip)]):
+        stream.reset()
+        for piece in pieces(clip, sizes):
+            stream.feed(piece)
+        stream.flush()
+        decisions.append(stream.decision)
+    for other in decisions[1:]:
+        assert other.label == decisions[0].label is not None
+        assert other.decided_after_s == decisions[0].decided_after_s
+        assert other.posteriors == pytest.approx(decisions[0].posteriors, abs=1e-5)
+
+
+def test_settings_of_the_model_hold_where_none_are_given(
+    model_path: Path, clip: np.ndarray
+) -> None:
+    model = OnnxModel(model_path)
+    model.metadata["decision"] = {"languages": ["Hindi", "Mandarin"], "unknown_below": 0.99}
+    stream = StreamingIdentifier(model, unknown_below=0.0)
+    stream.feed(clip)
+    assert set(stream.decision.posteriors) == {"Hindi", "Mandarin"}
+    assert stream.decision.status == "decided"
+    with pytest.raises(LangidError, match="no decision setting threshold; accepted are half_life"):
+        StreamingIdentifier(model, threshold=0.5)
+    with pytest.raises(LangidError, match="the model has no Thai; it knows English, Hindi, Man"):
+        StreamingIdentifier(model, languages=["Thai"])
+
+
+@pytest.fixture(scope="module")
+def telephone(real_clips: list[Path]) -> np.ndarray:
+    """Return a second and a half of real speech at 8 kHz."""
+    return read_audio(real_clips[0], 8000)[4000:16017]
+
+
+def test_another_rate_is_resampled_and_chunks_change_nothing(
+    model_path: Path, telephone: np.ndarray
+) -> None:
+    import soxr
+
+    stream = StreamingIdentifier.load(model_path)
+    expected = [stream.feed(soxr.resample(telephone, 8000, 16000)), stream.flush()]
+    for sizes in ([1, 7, 500], [80], [len(telephone)]):
+        stream.reset()
+        heard = [stream.feed(piece, sample_rate=8000) for piece in pieces(telephone, sizes)]
+        heard.append(stream.flush())
+        np.testing.assert_allclose(np.concatenate(heard), np.concatenate(expected), atol=1e-5)
+    assert stream.decision.heard_s == pytest.approx(1.51)
+
+
+def test_the_rate_of_a_stream_cannot_change(model_path: Path, telephone: np.ndarray) -> None:
+    stream = StreamingIdentifier.load(model_path)
+    stream.feed(telephone, sample_rate=8000)
+    for rate in (16000, None):
+        with pytest.raises(LangidError, match=r"sample_rate=16000: this stream has 8000 Hz; .*re"):
+            stream.feed(telephone, sample_rate=rate)
+    expected = [stream.feed(telephone[:800], sample_rate=8000), stream.flush()]
+    stream.reset()
+    stream.feed(telephone, sample_rate=8000)
+    after = [stream.feed(telephone[:800], sample_rate=8000), stream.flush()]
+    np.testing.assert_array_equal(np.concatenate(expected), np.concatenate(after))
+    stream.reset()
+    stream.feed(telephone, sample_rate=16000)
+    with pytest.raises(LangidError, match="this stream has 16000 Hz"):
+        stream.feed(telephone, sample_rate=8000)
+
+
+@pytest.mark.parametrize("rate", [0, -8000, 44100.5, np.nan, np.inf, "8k"])
+def test_a_rate_that_is_none_is_named(model_path: Path, rate: Any) -> None:
+    stream = StreamingIdentifier.load(model_path)
+    with pytest.raises(LangidError, match=f"sample_rate={rate}: expected a whole number of Hz"):
+        stream.feed(np.zeros(160, np.float32), sample_rate=rate)
+    assert stream.feed(np.zeros(160, np.float32)).shape == (1, 3)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_a_saved_state_goes_on_exactly(
+    stream: StreamingIdentifier, clip: np.ndarray, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    first = StreamingIdentifier(stream.model, **settings)
+    first.feed(clip[:10123])
+    np.savez(tmp_path / "state.npz", **first.state)
+    expected = [first.feed(clip[10123:20000]), first.feed(clip[20000:]), first.flush()]
+    second = StreamingIdentifier(stream.model, **settings)
+    second.feed(clip[5000:9000])  # what it heard before must not matter
+    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
+        second.state = state
+    heard = [second.feed(clip[10123:20000]), second.feed(clip[20000:]), second.flush()]
+    np.testing.assert_array_equal(np.concatenate(heard), np.concatenate(expected))
+    assert second.decision == first.decision
+
+
+RESUMED = """
+import sys
+import numpy as np
+from langid.streaming.streamer import StreamingIdentifier
+model, state, samples, result = sys.argv[1:]
+stream = StreamingIdentifier.load(model, half_life_s=0.4)
+stream.state = np.load(state, allow_pickle=False)
+heard = stream.feed(np.load(samples))
+np.savez(result, heard=heard, shares=list(stream.decision.posteriors.values()))
+"""
+
+
+def test_a_saved_state_goes_on_in_another_process(
+    model_path: Path, clip: np.ndarray, tmp_path: Path
+) -> None:
+    stream = StreamingIdentifier.load(model_path, half_life_s=0.4)
+    stream.feed(clip[:10123])
+    state, samples, result = (tmp_path / name for name in ("a.npz", "b.npy", "c.npz"))
+    np.savez(state, **stream.state)
+    np.save(samples, clip[10123:])
+    command = [sys.executable, "-c", RESUMED, *map(str, (model_path, state, samples, result))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with np.load(result) as after:
+        np.testing.assert_array_equal(after["heard"], stream.feed(clip[10123:]))
+        assert after["shares"].tolist() == list(stream.decision.posteriors.values())
+
+
+def test_a_state_that_does_not_fit_is_refused(model_path: Path, clip: np.ndarray) -> None:
+    stream = StreamingIdentifier.load(model_path)
+    stream.feed(clip[:10123])
+    state, decision = stream.state, stream.decision
+    for changes, message in (
+        ({"total": np.zeros(5)}, r"total has shape \(5,\), this model's has \(3,\)"),
+        ({"state_99": np.zeros(5)}, "state_99 is not known"),
+        ({"half_life_s": 2.0}, r"made with half_life_s=2\.0, this stream has half_life_s=inf"),
+    ):
+        with pytest.raises(LangidError, match=message):
+            stream.state = state | changes
+    with pytest.raises(LangidError, match="total is missing"):
+        stream.state = {name: value for name, value in state.items() if name != "total"}
+    assert stream.decision == decision  # all stayed as it was
+
+
+def test_the_state_of_a_resampled_stream_waits_for_its_end(
+    model_path: Path, telephone: np.ndarray
+) -> None:
+    stream = StreamingIdentifier.load(model_path)
+    stream.feed(telephone, sample_rate=8000)
+    with pytest.raises(LangidError, match=r"stream at 8000 Hz cannot be saved .*call flush\(\)"):
+        _ = stream.state
+    stream.flush()
+    saved = stream.state
+    expected = stream.feed(telephone, sample_rate=8000)
+    stream.state = saved
+    with pytest.raises(LangidError, match="this stream has 8000 Hz"):
+        stream.feed(telephone)
+    np.testing.assert_array_equal(stream.feed(telephone, sample_rate=8000), expected)

@@ -1,0 +1,95 @@
+"""Say which language is spoken when in a long recording: a timeline.
+
+Changes of language are found by forgetting (half_life_s) and must last (min_duration_s); pauses cut
+the timeline too (pause_s). Memory does not grow with the recording.
+
+Examples:
+  langid segments model=model.onnx audio=meeting.flac
+  langid segments model=model.onnx audio=meeting.flac rttm=meeting.rttm plot=meeting.png json=true
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from langid.errors import LangidError
+from langid.signal.audio import read_blocks
+from langid.streaming.listening import Listening
+from langid.streaming.segments import Segment, Segmenter
+from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.trace import Trace, check_picture, draw
+
+FEED_S = 1.0
+SETTINGS = ("half_life_s", "min_duration_s", "pause_s", "languages")
+
+
+def run(config: DictConfig) -> int:
+    """Print each segment as soon as it is finished, then how long each language is spoken."""
+    plot = None if config.plot is None else check_picture(config.plot)
+    stream = StreamingIdentifier.load(str(config.model))
+    trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
+    audio = Path(str(config.audio))
+    found = []
+    if not config.json:
+        print(f"{'start':>9} {'end':>9} {'speech':>8}  {'language':16} confidence")
+    for segment in _segments(config, stream, audio, trace):
+        found.append(segment)
+        _print(segment, config.json)
+    if not config.json:
+        _print_totals(found, stream.decision.heard_s)
+    if config.rttm is not None:
+        _write_rttm(found, Path(str(config.rttm)), audio.stem)
+    if plot is not None:
+        draw(trace, found, plot, audio.name)
+    return 0
+
+
+def _segments(
+    config: DictConfig, stream: StreamingIdentifier, audio: Path, trace: Trace
+) -> Iterator[Segment]:
+    hop, rate = stream.hop_samples, stream.sample_rate
+    settings = {name: config[name] for name in SETTINGS}
+    segmenter = Segmenter(stream.classes, hop / rate, **settings)
+    sizes = itertools.repeat(max(1, round(FEED_S * rate / hop)) * hop)
+    for chunk in Listening(stream).chunks(read_blocks(audio, rate), sizes):
+        trace.hear(*chunk)
+        yield from segmenter.hear(*chunk[1:])
+    yield from segmenter.finish()
+
+
+def _print(segment: Segment, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(vars(segment), ensure_ascii=False), flush=True)
+        return
+    times = f"{segment.start_s:9.2f} {segment.end_s:9.2f} {segment.speech_s:8.2f}"
+    print(f"{times}  {segment.language:16} {segment.confidence:.3f}", flush=True)
+
+
+def _print_totals(found: list[Segment], heard_s: float) -> None:
+    if not found:
+        print(f"no speech in {heard_s:.2f} s")
+    for language in dict.fromkeys(segment.language for segment in found):
+        own = [segment.speech_s for segment in found if segment.language == language]
+        print(f"{language}: {sum(own):.2f} s of speech in {len(own)} segments")
+
+
+def _write_rttm(found: list[Segment], path: Path, name: str) -> None:
+    """Write the segments in the columns of NIST's Rich Transcription Time Marked format.
+
+    The type is SPEAKER, the only one that programs for diarization read, with the language in the
+    place of the speaker's name; blanks, which part the columns, become underscores.
+    """
+    lines = [
+        f"SPEAKER {'_'.join(name.split())} 1 {segment.start_s:.3f}"
+        f" {segment.end_s - segment.start_s:.3f} <NA> <NA> {'_'.join(segment.language.split())}"
+        f" {segment.confidence:.3f} <NA>\n"
+        for segment in found
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise LangidError(f"rttm={path}: cannot be written ({error.strerror})") from error

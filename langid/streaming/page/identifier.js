@@ -1,0 +1,82 @@
+// One stream of speech under onnxruntime-web: the steps of langid/streaming/streamer.py.
+
+import { DecisionRule } from "./decision.js";
+import * as ort from "./vendor/ort.wasm.bundle.min.mjs";
+
+ort.env.wasm.numThreads = 1; // a step is too short to share
+ort.env.logLevel = "error";
+
+export class Identifier {
+  // metadata: what langid export wrote; model: the bytes of the file.
+  static async load(metadata, model) {
+    const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+    return new Identifier(metadata, session);
+  }
+
+  constructor(metadata, session) {
+    this.classes = metadata.classes;
+    this.sampleRate = metadata.sample_rate;
+    this.hop = metadata.hop_samples;
+    this.metadata = metadata;
+    this.session = session;
+    this.reset();
+  }
+
+  // Forget everything heard; the next sample begins a new stream.
+  reset() {
+    const { state, initial_state: values } = this.metadata;
+    this.state = state.map((shape, number) => {
+      const size = shape.reduce((product, length) => product * length, 1);
+      const data = new Float32Array(size).fill(values[number]);
+      return new ort.Tensor("float32", data, [1, ...shape]);
+    });
+    this.pending = new Float32Array(0);
+    this.rule = new DecisionRule(this.classes, this.hop / this.sampleRate, this.metadata.decision);
+    this.busySeconds = 0;
+  }
+
+  // Hear mono samples at sampleRate: {posteriors: frames * classes numbers, speech: a flag a frame,
+  // leads: see DecisionRule}.
+  async feed(samples) {
+    const waiting = joined(this.pending, samples);
+    const whole = waiting.length - (waiting.length % this.hop);
+    this.pending = waiting.slice(whole);
+    return this.#hear(waiting.subarray(0, whole));
+  }
+
+  // Hear what waits for a full hop, as if silence followed.
+  async flush() {
+    const size = Math.ceil(this.pending.length / this.hop) * this.hop;
+    const samples = new Float32Array(size);
+    samples.set(this.pending);
+    this.pending = new Float32Array(0);
+    return this.#hear(samples);
+  }
+
+  get decision() {
+    return this.rule.decision;
+  }
+
+  async #hear(samples) {
+    if (!samples.length) {
+      return { posteriors: new Float32Array(0), speech: new Uint8Array(0), leads: [] };
+    }
+    const [samplesName, ...stateNames] = this.session.inputNames;
+    const inputs = { [samplesName]: new ort.Tensor("float32", samples, [1, samples.length]) };
+    stateNames.forEach((name, number) => (inputs[name] = this.state[number]));
+    const began = performance.now();
+    const results = await this.session.run(inputs);
+    this.busySeconds += (performance.now() - began) / 1000;
+    const [posteriors, speech, ...state] = this.session.outputNames.map((name) => results[name]);
+    this.state = state;
+    const leads = this.rule.hear(posteriors.data, speech.data);
+    return { posteriors: posteriors.data, speech: speech.data, leads };
+  }
+}
+
+function joined(first, second) {
+  const both = new Float32Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}

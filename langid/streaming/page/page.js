@@ -1,0 +1,226 @@
+// The page: what its controls do, and what the worker's answers change.
+
+import { decodeFile, openMicrophone, Player } from "./sound.js";
+import { View } from "./view.js";
+
+const DECIDE_AT = 0.9; // where the model names no confidence of its own
+const QUIET_SECONDS = 4; // of a microphone without speech, before the page says what to do
+const LIVE_SPAN_SECONDS = 20; // of the timeline, while the microphone is heard
+const FILE_TROUBLE = "choose a recording with a voice in it, or a louder one.";
+const MICROPHONE_QUIET =
+  "check that the microphone is not muted and is the one that the browser uses, and speak closer" +
+  " to it.";
+
+const element = (id) => document.getElementById(id);
+const [listen, file, play, threshold] = ["listen", "file", "play", "threshold"].map(element);
+const worker = new Worker("worker.js", { type: "module" });
+
+let view;
+let sampleRate;
+let stream = 0; // counts what was asked for; answers for an earlier one are late
+let source = null; // {name, samples} of a file, or {microphone}
+let player = null;
+let steps = [];
+let decided = null; // the first lead of a language whose confidence reached the threshold
+let place = null; // seconds into the file, while it plays
+let drawing = false;
+
+worker.onmessage = ({ data }) => {
+  if (data.kind === "ready") ready(data.metadata);
+  else if (data.kind === "failed") fail(data.message);
+  else if (data.stream === stream) hear(data);
+};
+worker.onerror = () =>
+  fail(
+    "This browser cannot run the model: open this page in a current Firefox, Chrome, Edge or" +
+      " Safari.",
+  );
+
+function ready(metadata) {
+  sampleRate = metadata.sample_rate;
+  view = new View(metadata.classes);
+  threshold.value = Math.round(100 * (metadata.decision.decide_at || DECIDE_AT));
+  showThreshold();
+  element("about").textContent = `${metadata.file} knows ${metadata.classes.join(", ")}`;
+  listen.disabled = file.disabled = false;
+  say("Ready: use the microphone, or choose a file.");
+  draw();
+}
+
+function showThreshold() {
+  element("threshold-value").textContent = `${threshold.value} %`;
+}
+
+function say(sentence) {
+  element("status").textContent = sentence;
+}
+
+function complain(sentence) {
+  const trouble = element("trouble");
+  if (trouble.textContent !== sentence) trouble.textContent = sentence; // it is read out
+}
+
+function fail(sentence) {
+  endMicrophone();
+  say("");
+  complain(sentence);
+}
+
+// Forget the stream before, whatever it was; the answers to it come too late from here on.
+function begin(next) {
+  player?.stop();
+  endMicrophone();
+  stream += 1;
+  source = next;
+  steps = [];
+  decided = place = null;
+  play.hidden = true;
+  complain("");
+  draw();
+  return stream;
+}
+
+async function startListening() {
+  const number = begin(null);
+  say("Asking for the microphone.");
+  listen.disabled = true;
+  try {
+    const microphone = await openMicrophone(() => stopListening());
+    if (number !== stream) {
+      await microphone.close(); // a file was chosen meanwhile
+      return;
+    }
+    source = { microphone };
+    listen.textContent = "Stop the microphone";
+    say("Listening: speak.");
+    const { port } = microphone;
+    const message = { kind: "microphone", stream, sampleRate: microphone.sampleRate, port };
+    worker.postMessage(message, [port]);
+  } catch (error) {
+    if (number === stream) fail(error.message);
+  } finally {
+    listen.disabled = false;
+  }
+}
+
+function stopListening() {
+  endMicrophone();
+  worker.postMessage({ kind: "stop", stream });
+}
+
+function endMicrophone() {
+  source?.microphone?.close();
+  if (source?.microphone) source = {};
+  listen.textContent = "Use the microphone";
+}
+
+async function hearFile(chosen) {
+  const number = begin(null);
+  worker.postMessage({ kind: "stop", stream });
+  say(`Reading ${chosen.name}.`);
+  try {
+    const samples = await decodeFile(chosen, sampleRate);
+    if (number !== stream) return;
+    source = { name: chosen.name, samples };
+    say(`Hearing ${chosen.name}.`);
+    worker.postMessage({ kind: "file", stream, samples });
+  } catch (error) {
+    if (number === stream) fail(error.message);
+  }
+}
+
+function hear(step) {
+  if (step.decision.heardSeconds > (steps.at(-1)?.decision.heardSeconds ?? 0)) steps.push(step);
+  if (!decided) {
+    decided = firstDecisive([step]);
+    if (decided && source.microphone) {
+      say(`${decided.label}, decided after ${decided.speechSeconds.toFixed(1)} s of speech.`);
+    }
+  }
+  if (step.kind === "end") conclude(step);
+  else if (source.microphone) noticeQuiet(step.decision);
+  draw();
+}
+
+function firstDecisive(among) {
+  for (const { leads } of among) {
+    const lead = leads.find(({ confidence }) => confidence >= threshold.value / 100);
+    if (lead) return lead;
+  }
+  return null;
+}
+
+function noticeQuiet({ heardSeconds, speechSeconds }) {
+  if (speechSeconds) complain("");
+  else if (heardSeconds >= QUIET_SECONDS) complain(`No speech heard yet: ${MICROPHONE_QUIET}`);
+}
+
+function conclude({ decision }) {
+  const { label, confidence, speechSeconds } = decision;
+  const name = source.name ? `${source.name}: ` : "";
+  const verdict = `${label ?? "undecided"}, ${Math.round(100 * confidence)} %`;
+  say(speechSeconds ? `${name}${verdict}, from ${speechSeconds.toFixed(1)} s of speech.` : "");
+  if (!speechSeconds) {
+    complain(
+      source.name
+        ? `No speech was heard in ${source.name}: ${FILE_TROUBLE}`
+        : `No speech was heard: ${MICROPHONE_QUIET}`,
+    );
+  }
+  play.hidden = !source.samples?.length;
+  view.describeTimeline(steps);
+}
+
+function togglePlay() {
+  if (player) {
+    player.stop();
+    return;
+  }
+  play.textContent = "Stop";
+  place = 0;
+  const move = (seconds) => {
+    place = seconds;
+    draw();
+  };
+  player = new Player(source.samples, sampleRate, move, () => {
+    player = place = null;
+    play.textContent = "Play";
+    draw();
+  });
+}
+
+// Draw once for all changes before the next frame of the screen.
+function draw() {
+  if (drawing || !view) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    const heard = steps.filter(({ decision }) => place === null || decision.heardSeconds <= place);
+    const shown = place === null ? steps.at(-1) : (heard.at(-1) ?? null);
+    view.showStep(shown);
+    view.showDecision(steps.length ? decided : undefined);
+    const end = steps.at(-1)?.decision.heardSeconds ?? 0;
+    const spanSeconds = source?.samples
+      ? Math.max(source.samples.length / sampleRate, end)
+      : LIVE_SPAN_SECONDS;
+    view.drawTimeline({ steps, spanSeconds, place, decided });
+  });
+}
+
+listen.addEventListener("click", () => (source?.microphone ? stopListening() : startListening()));
+play.addEventListener("click", togglePlay);
+file.addEventListener("change", () => {
+  if (file.files.length) hearFile(file.files[0]);
+  file.value = ""; // so that the same file can be chosen again
+});
+threshold.addEventListener("input", () => {
+  showThreshold();
+  decided = firstDecisive(steps);
+  draw();
+});
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  const [dropped] = event.dataTransfer.files;
+  if (dropped && view) hearFile(dropped);
+});

@@ -1,0 +1,76 @@
+// One stream of samples to another rate: a windowed sinc; its state is what it still needs.
+
+const ZERO_CROSSINGS = 32; // on each side of the kernel
+const ROLL_OFF = 0.94; // where the filter begins to fall, as a part of the lower Nyquist frequency
+const BETA = 9; // of the Kaiser window: about 90 dB of attenuation
+
+export class Resampler {
+  constructor(from, to) {
+    const divisor = greatestCommonDivisor(from, to);
+    this.up = to / divisor;
+    this.down = from / divisor;
+    const cutoff = ROLL_OFF * Math.min(1, to / from);
+    const half = Math.ceil(ZERO_CROSSINGS / cutoff);
+    this.half = half;
+    this.kernels = Array.from({ length: this.up }, (_, phase) =>
+      kernel(phase / this.up, half, cutoff),
+    );
+    this.waiting = new Float32Array(half - 1); // silence before the first sample
+    this.skip = 0; // samples to come that no output needs
+    this.phase = 0;
+  }
+
+  // Return the samples at the new rate that these complete.
+  process(samples) {
+    const input = new Float32Array(this.waiting.length + samples.length);
+    input.set(this.waiting);
+    input.set(samples, this.waiting.length);
+    const output = [];
+    let first = this.skip;
+    while (first + 2 * this.half <= input.length) {
+      const taps = this.kernels[this.phase];
+      let sum = 0;
+      for (let i = 0; i < taps.length; i += 1) sum += taps[i] * input[first + i];
+      output.push(sum);
+      this.phase += this.down;
+      first += Math.floor(this.phase / this.up);
+      this.phase %= this.up;
+    }
+    this.waiting = input.slice(Math.min(first, input.length));
+    this.skip = Math.max(0, first - input.length);
+    return Float32Array.from(output);
+  }
+
+  // Return the last samples, as if silence followed.
+  flush() {
+    return this.process(new Float32Array(this.half));
+  }
+}
+
+// The filter for an output that lies `offset` samples after input number half - 1.
+function kernel(offset, half, cutoff) {
+  const taps = Float64Array.from({ length: 2 * half }, (_, i) => {
+    const time = i - (half - 1) - offset;
+    const place = time / half;
+    const window = Math.abs(place) < 1 ? bessel(BETA * Math.sqrt(1 - place * place)) : 0;
+    const angle = Math.PI * cutoff * time;
+    return window * (angle === 0 ? 1 : Math.sin(angle) / angle);
+  });
+  const sum = taps.reduce((total, tap) => total + tap, 0);
+  return taps.map((tap) => tap / sum);
+}
+
+// The modified Bessel function of order zero, by its series.
+function bessel(x) {
+  let term = 1;
+  let sum = 1;
+  for (let k = 1; term > 1e-12 * sum; k += 1) {
+    term *= (x / (2 * k)) ** 2;
+    sum += term;
+  }
+  return sum;
+}
+
+function greatestCommonDivisor(a, b) {
+  return b ? greatestCommonDivisor(b, a % b) : a;
+}

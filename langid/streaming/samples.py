@@ -1,0 +1,91 @@
+"""What a stream accepts as samples, and samples at another rate than the model's."""
+
+from typing import Any
+
+import numpy as np
+
+from langid.errors import LangidError
+
+LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features would overflow
+
+
+def checked_samples(samples: Any) -> np.ndarray:
+    """Return mono samples as float32 of full scale 1, ``(samples,)``.
+
+    Accepted are floats of full scale 1 and 16-bit integers. Raises LangidError for any other kind,
+    shape or scale and for NaN or infinity.
+    """
+    try:
+        samples = np.asarray(samples)
+    except ValueError as error:  # rows of different lengths
+        raise LangidError(f"samples: expected one axis, (samples,), mono ({error})") from None
+    if samples.ndim != 1:
+        raise LangidError(f"samples of shape {samples.shape}: expected one axis, (samples,), mono")
+    if samples.dtype == np.int16:
+        return samples * np.float32(1 / 32768)
+    if samples.dtype.kind != "f":
+        raise LangidError(
+            f"samples of type {samples.dtype}: expected floats of full scale 1, or int16"
+        )
+    # No sample is above the root of the sum of squares, which is one fast call.
+    if not _sum_of_squares(samples) <= LOUDEST**2:
+        _check_peak(samples)
+    return samples.astype(np.float32, copy=False)
+
+
+def _sum_of_squares(samples: np.ndarray) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(samples.dot(samples))
+
+
+def _check_peak(samples: np.ndarray) -> None:
+    peak = np.abs(samples).max(initial=0.0)
+    if not np.isfinite(peak):
+        raise LangidError("samples hold NaN or infinity: expected finite numbers")
+    if peak > LOUDEST:
+        raise LangidError(
+            f"samples reach {peak:.4g}: expected floats of full scale 1, or int16; divide"
+            " floats that hold 16-bit values by 32768"
+        )
+
+
+def checked_rate(sample_rate: Any) -> int:
+    """Return a sample rate in Hz; raise LangidError for what is none."""
+    try:
+        rate = int(sample_rate)
+    except (TypeError, ValueError, OverflowError):
+        rate = 0
+    if rate != sample_rate or not 1000 <= rate <= 1_000_000:
+        raise LangidError(
+            f"sample_rate={sample_rate}: expected a whole number of Hz, from 1000 to 1000000"
+        )
+    return rate
+
+
+class Resampler:
+    """Samples of a stream from one rate to another; the cuts between calls change nothing.
+
+    The filter of soxr looks ahead, so that some samples come out with later calls; ``flush``
+    brings the last.
+    """
+
+    def __init__(self, rate: int, to_rate: int):
+        import soxr  # here, so that a model at its own rate needs no soxr
+
+        self._stream = soxr.ResampleStream(rate, to_rate, 1, dtype="float32")
+        self.waiting = False  # whether samples were heard since the last flush
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """``samples (samples,)`` float32 at one rate -> those that are ready at the other."""
+        self.waiting = self.waiting or len(samples) > 0
+        resampled: np.ndarray = self._stream.resample_chunk(samples)
+        return resampled
+
+    def flush(self) -> np.ndarray:
+        """Return what is left, as if silence followed, and begin anew."""
+        if not self.waiting:
+            return np.zeros(0, np.float32)
+        rest: np.ndarray = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        self._stream.clear()
+        self.waiting = False
+        return rest

@@ -1,0 +1,165 @@
+"""Which language is spoken when: from the posteriors of frames to a timeline, as they come."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from langid.errors import LangidError
+from langid.streaming.decision import columns_of, decay, is_number, shares
+
+REMEMBERED = 5  # half-lives of speech before a change in which its place is looked for
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a timeline."""
+
+    start_s: float
+    end_s: float
+    language: str
+
+
+@dataclass(frozen=True)
+class Segment(Stretch):
+    """A part in one language. ``confidence`` is its mean posterior over the speech frames."""
+
+    confidence: float
+    speech_s: float
+
+
+class Segmenter:
+    """Cuts a recording where the language changes and where nobody speaks.
+
+    The language changes when another leads the posteriors, forgotten exponentially, during
+    ``min_duration_s`` of speech: a shorter stretch never becomes a segment. The forgetting and the
+    wait delay the finding and not the place: the change is put where the sum of (old minus new
+    language's posterior) over frames is highest, the estimate of Page (Biometrika 41, 1954) with
+    posteriors in place of log likelihoods, as networks are too sure of single frames. Pauses
+    longer than ``pause_s`` end a segment; the language goes on behind them. Memory does not grow
+    with the recording. Raises LangidError for numbers that are no durations and languages that
+    are no classes.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        hop_s: float,
+        half_life_s: float = 1.0,
+        min_duration_s: float = 2.0,
+        pause_s: float = 0.5,
+        languages: Sequence[str] | None = None,
+    ):
+        for name, value in (("half_life_s", half_life_s), ("min_duration_s", min_duration_s)):
+            if not (is_number(value) and 0 < value < math.inf):
+                raise LangidError(f"{name}={value}: accepted are seconds above 0")
+        if not (is_number(pause_s) and 0 <= pause_s < math.inf):
+            raise LangidError(f"pause_s={pause_s}: accepted are seconds from 0")
+        self._columns = columns_of(classes, languages)
+        self._classes = [classes[column] for column in self._columns]
+        self._hop_s = hop_s
+        self._kept = decay(half_life_s, hop_s)
+        self._wait = max(1, round(min_duration_s / hop_s))
+        self._window = self._wait + round(REMEMBERED * half_life_s / hop_s)
+        self._pause = round(pause_s / hop_s)
+        self._total = np.zeros(len(self._columns))
+        self._language: int | None = None  # none yet
+        self._rival, self._led = -1, 0  # who leads in its place, for how many frames
+        self._open: deque[tuple[int, np.ndarray]] = deque()  # frames whose language may change
+        self._frames = 0
+        self._growing: _Growing | None = None
+        self._finished: list[Segment] = []
+
+    def hear(self, posteriors: np.ndarray, speech: np.ndarray) -> list[Segment]:
+        """``posteriors (frames, classes), speech (frames,) bool`` -> segments that are finished."""
+        for index in np.flatnonzero(speech):
+            self._hear_frame(self._frames + int(index), posteriors[index, self._columns])
+        self._frames += len(speech)
+        return self._taken()
+
+    def finish(self) -> list[Segment]:
+        """Return the segments that are left at the end of the recording."""
+        if self._language is None:
+            self._language = int(self._total.argmax())
+        self._settle(len(self._open))
+        self._end_segment()
+        return self._taken()
+
+    def _hear_frame(self, frame: int, posteriors: np.ndarray) -> None:
+        self._total = self._total * self._kept + posteriors
+        self._open.append((frame, posteriors))
+        leader = int(self._total.argmax())
+        if leader == self._language:
+            self._rival, self._led = -1, 0
+        else:
+            self._led = self._led + 1 if leader == self._rival else 1
+            self._rival = leader
+        if self._led >= self._wait:
+            if self._language is not None:
+                self._settle(self._change(self._language, leader))
+            self._language = leader
+            self._rival, self._led = -1, 0
+        if len(self._open) > self._window:
+            if self._language is None:  # nobody led for long: whoever leads now
+                self._language = leader
+                self._rival, self._led = -1, 0
+            self._settle(1)
+
+    def _change(self, old: int, new: int) -> int:
+        """Return how many of the open frames are still of the old language."""
+        rows = np.stack([posteriors for _, posteriors in self._open])
+        gained = np.cumsum(rows[:, old] - rows[:, new])
+        return int(np.argmax(np.append(0.0, gained)))
+
+    def _settle(self, count: int) -> None:
+        """Let the oldest open frames be of the current language, for good."""
+        for _ in range(count):
+            frame, posteriors = self._open.popleft()
+            growing = self._growing
+            if growing and (
+                growing.language != self._language or frame - growing.last - 1 > self._pause
+            ):
+                self._end_segment()
+            if self._growing is None:
+                self._growing = _Growing(self._language or 0, frame, len(self._columns))
+            self._growing.add(frame, posteriors)
+
+    def _end_segment(self) -> None:
+        if self._growing is None:
+            return
+        growing, self._growing = self._growing, None
+        everything = list(range(len(self._columns)))
+        mean = shares(growing.total[None], everything)[0]
+        self._finished.append(
+            Segment(
+                start_s=self._seconds(growing.first),
+                end_s=self._seconds(growing.last + 1),
+                language=self._classes[growing.language],
+                confidence=float(mean[growing.language]),
+                speech_s=self._seconds(growing.frames),
+            )
+        )
+
+    def _seconds(self, frames: int) -> float:
+        return round(frames * self._hop_s, 6)
+
+    def _taken(self) -> list[Segment]:
+        finished, self._finished = self._finished, []
+        return finished
+
+
+class _Growing:
+    """The segment to which frames are added."""
+
+    def __init__(self, language: int, first: int, classes: int):
+        self.language = language
+        self.first = self.last = first
+        self.frames = 0
+        self.total = np.zeros(classes)
+
+    def add(self, frame: int, posteriors: np.ndarray) -> None:
+        self.last = frame
+        self.frames += 1
+        self.total += posteriors

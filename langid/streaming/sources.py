@@ -1,0 +1,126 @@
+"""Samples that come while they are spoken: from standard input and from a microphone."""
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from langid.errors import LangidError
+from langid.streaming.samples import Resampler, checked_rate
+
+BLOCK_S = 0.1
+OTHER_FORMATS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
+DECODE = "decode it first: ffmpeg -i FILE -f wav -c:a pcm_s16le -"
+
+
+def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterator[np.ndarray]:
+    """Yield mono samples at ``sample_rate``, float32 ``(samples,)``, as they come.
+
+    What begins with the header of a WAV file is one, of 16-bit integers or 32-bit floats, its
+    channels averaged. Anything else is taken as raw 16-bit little-endian mono PCM of ``rate``, by
+    default ``sample_rate``. Raises LangidError where nothing comes, and for other formats.
+    """
+    head = pipe.read(4)
+    if not head:
+        raise LangidError("audio=-: nothing came on standard input; send WAV or raw 16-bit PCM")
+    if head in OTHER_FORMATS:
+        raise LangidError(
+            f"audio=-: {OTHER_FORMATS[head]} came on standard input; accepted are WAV and raw"
+            f" 16-bit PCM, so {DECODE}"
+        )
+    if head in (b"RIFF", b"RF64"):
+        kind, channels, rate, length = _wav_header(pipe)
+        blocks = _decoded(pipe, b"", length, kind, channels)
+    else:
+        rate = sample_rate if rate is None else rate
+        blocks = _decoded(pipe, head, None, "<i2", 1)
+    yield from _resampled(blocks, checked_rate(rate), sample_rate)
+
+
+def microphone(sample_rate: int) -> Iterator[np.ndarray]:
+    """Yield mono samples of the default microphone at ``sample_rate``, until it is interrupted.
+
+    Raises LangidError where sounddevice is not installed, and where no microphone can be used.
+    """
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise LangidError(
+            "audio=mic needs sounddevice, the extra mic: pip install 'langid-speech[mic]'"
+        ) from error
+    except OSError as error:  # the library that it wraps is not on the machine
+        raise LangidError(
+            f"audio=mic needs PortAudio ({error}); on Debian: apt-get install libportaudio2"
+        ) from error
+    try:
+        # Devices keep to their own rate; not every one can be asked for another.
+        rate = int(sounddevice.query_devices(kind="input")["default_samplerate"])
+        with sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32") as device:
+            blocks = (device.read(round(BLOCK_S * rate))[0][:, 0] for _ in iter(int, 1))
+            yield from _resampled(blocks, rate, sample_rate)
+    except (sounddevice.PortAudioError, ValueError) as error:  # ValueError: there is no device
+        raise LangidError(
+            f"audio=mic: no microphone can be used ({error}); connect one, or give audio=FILE"
+        ) from error
+
+
+def _resampled(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Iterator[np.ndarray]:
+    """Yield the samples of blocks at another rate."""
+    if rate == sample_rate:
+        yield from blocks
+        return
+    resampler = Resampler(rate, sample_rate)
+    for block in blocks:
+        yield resampler.feed(block)
+    yield resampler.flush()
+
+
+def _wav_header(pipe: BinaryIO) -> tuple[str, int, int, int | None]:
+    """Return type, channels, rate and bytes of the samples that follow; None for all that come."""
+    size, form = struct.unpack("<I4s", _exactly(pipe, 8))
+    kind, channels, rate, bits = 0, 0, 0, 0
+    while form == b"WAVE":
+        name, size = struct.unpack("<4sI", _exactly(pipe, 8))
+        if name == b"data":
+            break
+        content = _exactly(pipe, size + size % 2)
+        if name == b"fmt " and size >= 16:
+            kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
+            if kind == 0xFFFE and size >= 26:  # WAVE_FORMAT_EXTENSIBLE holds the kind later
+                (kind,) = struct.unpack("<H", content[24:26])
+    types = {(1, 16): "<i2", (3, 32): "<f4"}
+    if (kind, bits) not in types or not channels:
+        raise LangidError(
+            f"audio=-: WAV of kind {kind} with {bits} bits came on standard input; accepted are"
+            f" 16-bit integers and 32-bit floats, so {DECODE}"
+        )
+    # Programs that write into a pipe do not know the length and write 0 or the largest number.
+    return types[kind, bits], channels, rate, None if size in (0, 0xFFFFFFFF) else size
+
+
+def _exactly(pipe: BinaryIO, size: int) -> bytes:
+    content = pipe.read(size)
+    if len(content) < size:
+        raise LangidError(f"audio=-: the WAV on standard input ends in its header; {DECODE}")
+    return content
+
+
+def _decoded(
+    pipe: BinaryIO, head: bytes, length: int | None, kind: str, channels: int
+) -> Iterator[np.ndarray]:
+    """Yield the samples of a pipe as they come, without waiting for full blocks."""
+    frame = np.dtype(kind).itemsize * channels
+    waiting, left = head, length
+    while left is None or left > 0:
+        content = pipe.read1(65536 if left is None else min(left, 65536))  # type: ignore[attr-defined]
+        if not content:
+            break
+        if left is not None:
+            left -= len(content)
+        waiting += content
+        whole = len(waiting) // frame * frame
+        samples = np.frombuffer(waiting[:whole], kind).reshape(-1, channels)
+        waiting = waiting[whole:]
+        scale = np.float32(1 / 32768 if kind == "<i2" else 1)
+        yield samples.mean(1, dtype=np.float32) * scale

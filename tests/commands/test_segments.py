@@ -1,0 +1,173 @@
+"""langid segments: the timeline of concatenated real clips."""
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from langid.commands.main import main
+from langid.signal.audio import read_audio
+from langid.streaming.segments import Segmenter
+from langid.streaming.streamer import StreamingIdentifier
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def meeting(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return three seconds each of six clips of three languages, with two seconds between."""
+    pause = np.zeros(2 * RATE, np.float32)
+    parts: list[np.ndarray] = []
+    for first in (0, 12, 24):
+        clips = (read_audio(path, RATE)[RATE // 2 :] for path in real_clips[first : first + 12])
+        long = (clip[: 3 * RATE] for clip in clips if len(clip) > 3 * RATE)
+        parts += itertools.islice(long, 2)
+    assert len(parts) == 6
+    path = tmp_path_factory.mktemp("meeting") / "a meeting.wav"
+    soundfile.write(
+        path, np.concatenate([piece for part in parts for piece in (part, pause)]), RATE
+    )
+    return path
+
+
+def run(model: Path, audio: Path, *extra: str) -> int:
+    return main(["segments", f"model={model}", f"audio='{audio}'", *extra])
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_table_json_and_rttm_say_the_same(
+    model_path: Path, meeting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model_path, meeting, "json=true", f"rttm={tmp_path}/new/meeting.rttm") == 0
+    found = json_lines(capsys.readouterr().out)
+    assert len(found) >= 6  # the pauses part what the languages do not
+    assert run(model_path, meeting) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["start", "end", "speech", "language", "confidence"]
+    lines = (tmp_path / "new" / "meeting.rttm").read_text().splitlines()
+    assert len(lines) == len(found)
+    for segment, row, line in zip(found, rows, lines, strict=False):
+        assert list(segment) == ["start_s", "end_s", "language", "confidence", "speech_s"]
+        start, end, speech, language, confidence = row.split()
+        fields = line.split()
+        assert fields[:3] == ["SPEAKER", "a_meeting", "1"]
+        assert len(fields) == 10
+        assert language == fields[7] == segment["language"]
+        assert float(start) == pytest.approx(segment["start_s"], abs=0.005)
+        assert float(end) == pytest.approx(segment["end_s"], abs=0.005)
+        assert float(speech) == pytest.approx(segment["speech_s"], abs=0.005)
+        assert float(confidence) == pytest.approx(segment["confidence"], abs=0.0006)
+        assert float(fields[3]) == pytest.approx(segment["start_s"])
+        assert float(fields[4]) == pytest.approx(segment["end_s"] - segment["start_s"])
+    totals = rows[len(found) :]
+    for language in {segment["language"] for segment in found}:
+        own = [segment["speech_s"] for segment in found if segment["language"] == language]
+        expected = f"{language}: {sum(own):.2f} s of speech in {len(own)} segments"
+        assert expected in totals
+
+
+def test_segments_are_in_order_in_the_clips_and_not_in_the_pauses(
+    model_path: Path, meeting: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model_path, meeting, "json=true") == 0
+    found = json_lines(capsys.readouterr().out)
+    end = 0.0
+    for segment in found:
+        assert end <= segment["start_s"] < segment["end_s"]
+        assert 0 < segment["speech_s"] <= segment["end_s"] - segment["start_s"] + 1e-6
+        assert segment["language"] in ("English", "Hindi", "Mandarin")
+        assert 0 < segment["confidence"] <= 1
+        end = segment["end_s"]
+        place, last = segment["start_s"] % 5, segment["end_s"] % 5
+        assert place < last <= 3.3  # the detector holds on for a moment after speech
+    stream = StreamingIdentifier.load(model_path)
+    stream.feed(read_audio(meeting, RATE))
+    assert sum(segment["speech_s"] for segment in found) == pytest.approx(stream.decision.speech_s)
+
+
+def test_segments_are_those_of_the_library(
+    model_path: Path, meeting: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings: dict[str, Any] = {"half_life_s": 0.3, "min_duration_s": 0.5, "pause_s": 0.2}
+    extra = [f"{name}={value}" for name, value in settings.items()]
+    assert run(model_path, meeting, "json=true", "languages=[Hindi,English]", *extra) == 0
+    found = json_lines(capsys.readouterr().out)
+    stream = StreamingIdentifier.load(model_path)
+    segmenter = Segmenter(stream.classes, 0.01, **settings, languages=["English", "Hindi"])
+    posteriors = stream.feed(read_audio(meeting, RATE))
+    expected = [*segmenter.hear(posteriors, stream.speech), *segmenter.finish()]
+    assert {segment["language"] for segment in found} <= {"English", "Hindi"}
+    assert len(found) == len(expected)
+    for segment, other in zip(found, expected, strict=True):
+        assert segment["language"] == other.language
+        for name in ("start_s", "end_s", "confidence"):
+            assert segment[name] == pytest.approx(getattr(other, name), abs=1e-4)
+
+
+def test_a_picture(
+    model_path: Path, meeting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model_path, meeting, f"plot={tmp_path}/meeting.png") == 0
+    assert (tmp_path / "meeting.png").read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    assert run(model_path, meeting, f"plot={tmp_path}/meeting.txt") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "expected the name of a picture, NAME.png" in captured.err
+
+
+def test_silence_has_no_segments(
+    model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "silent.wav", np.zeros(2 * RATE), RATE)
+    assert run(model_path, tmp_path / "silent.wav") == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["no speech in 2.00 s"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("min_duration_s=0", "min_duration_s=0: accepted are seconds above 0"),
+        ("half_life_s=inf", "half_life_s=inf: accepted are seconds above 0"),
+        ("pause_s=long", "pause_s=long: expected a number"),
+        ("languages=[Thai]", "the model has no Thai; it knows English, Hindi, Mandarin"),
+        ("languages=Hindi", "languages=Hindi: expected a list of languages"),
+        ("rttm=/dev/null/a.rttm", "rttm=/dev/null/a.rttm: cannot be written"),
+    ],
+)
+def test_bad_settings_are_named(
+    model_path: Path, meeting: Path, setting: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model_path, meeting, setting) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["segments", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("\n  langid segments ") == 2
+    for key in ("model", "audio", "half_life_s", "min_duration_s", "pause_s", "rttm", "plot"):
+        assert f"\n  {key} " in text
+
+
+WITHOUT_TORCH = """
+import sys
+from langid.commands.main import main
+assert main(["segments", *sys.argv[1:]]) == 0
+assert not {"torch", "pandas", "matplotlib"} & set(sys.modules)
+"""
+
+
+def test_segments_need_no_torch(model_path: Path, meeting: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_TORCH, f"model={model_path}", f"audio='{meeting}'"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr

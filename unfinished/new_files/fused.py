@@ -1,0 +1,143 @@
+"""The streaming module in fewer and cheaper operations: what the exported graph computes.
+
+On single frames a node of a graph costs about a microsecond whatever it does, and all weights come
+from memory again for each. So linear maps in a row are one, the transform is in two stages, and the
+detector does without conversions.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from langid.networks.head import Head
+from langid.networks.recurrent import StreamingRecurrent
+from langid.signal.features import MFCC, LogMel, last
+from langid.signal.front_end import FrontEnd
+from langid.signal.silence import EnergyDetector
+from langid.streaming.spectrum import FastMel, energy
+from langid.streaming.streaming_module import State, StreamingModule
+from langid.training.identifier import LanguageIdentifier
+
+
+class FusedModule(StreamingModule):
+    """A StreamingModule that computes the same up to rounding, with states of other shapes.
+
+    Parts that it does not know stay as they are. The identifier is not changed.
+    """
+
+    def __init__(self, identifier: LanguageIdentifier):
+        super().__init__(identifier)
+        weight, bias = torch.diag(self.normaliser.scale), self.normaliser.shift
+        if FastFrontEnd.fits(self.front_end):
+            features = self.front_end.features
+            self.front_end = FastFrontEnd(self.front_end)
+            self.front_end_states = len(self.front_end.initial_state(1))
+            if type(features) is MFCC:
+                weight = features.dct.double() * self.normaliser.scale
+                self.normaliser = linear(weight.T, bias)
+        self.network = copy.deepcopy(identifier.network)
+        if isinstance(self.network, StreamingRecurrent):
+            _absorb(self.network.layers[0], weight.T.double(), bias.double())
+            self.normaliser = nn.Identity()
+        for part in self.network.modules():
+            if type(part) is Head:
+                _absorb_output_bias(part)
+
+
+class FastFrontEnd(nn.Module):
+    """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out."""
+
+    def __init__(self, front_end: FrontEnd):
+        super().__init__()
+        self.sample_rate = front_end.sample_rate
+        self.hop_samples = front_end.hop_samples
+        self.features = front_end.features
+        kind = type(self.features)
+        self.compress: Any = LogMel._compress if kind is MFCC else kind._compress  # type: ignore[attr-defined]
+        self.mel = FastMel(front_end.features)  # type: ignore[arg-type]
+        self.detector = FastDetector(front_end.detector)  # type: ignore[arg-type]
+
+    @staticmethod
+    def fits(front_end: FrontEnd) -> bool:
+        """Whether both parts are known."""
+        return FastMel.fits(front_end.features) and type(front_end.detector) is EnergyDetector
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state before the first sample, batch on the first axis of each tensor."""
+        return (self.mel.initial_state(batch_size), *self.detector.initial_state(batch_size))
+
+    def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
+        rows = self.mel.rows(samples)
+        mel, overlap = self.mel.step(rows, state[0])
+        speech, detector_state = self.detector.step(rows, state[1:])
+        return self.compress(self.features, mel), speech, (overlap, *detector_state)
+
+
+class FastDetector(nn.Module):
+    """An EnergyDetector on rows of samples; remembers by how much frames were above threshold."""
+
+    def __init__(self, detector: EnergyDetector):
+        super().__init__()
+        self.detector = detector
+        self.ratio, quiet, loud = (
+            10 ** (decibels / 10)
+            for decibels in (detector.threshold_db, detector.quiet_db, detector.loud_db)
+        )
+        self.limits = (-loud, -quiet)
+        mean = torch.full((1, 1, detector.smooth_frames), -1 / detector.smooth_frames)
+        self.register_buffer("mean", mean / detector.hop_samples, persistent=False)
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
+        """Return energy, smooth power and margin before the first frame, ``(batch, 1, frames)``.
+
+        Smooth power is negative, as in EnergyDetector, and so is the margin of no speech.
+        """
+        energies, smooth, active = self.detector.initial_state(batch_size)
+        return energies, smooth, active - 1
+
+    def step(self, rows: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """``rows (batch, frames, rows, 16), state`` -> ``speech (batch, frames), state``."""
+        detector = self.detector
+        energies = torch.cat([state[0], energy(rows)], dim=2)
+        now = nn.functional.conv1d(energies, self.mean)
+        smooth = torch.cat([state[1], now], dim=2)
+        floor = nn.functional.max_pool1d(smooth, detector.floor_frames, 1)
+        threshold = (floor * self.ratio).clamp(*self.limits)
+        margin = torch.cat([state[2], threshold - now], dim=2)
+        speech = nn.functional.max_pool1d(margin, detector.hangover_frames, 1).squeeze(1) >= 0
+        return speech, (
+            last(energies, detector.smooth_frames - 1),
+            last(smooth, detector.floor_frames - 1),
+            last(margin, detector.hangover_frames - 1),
+        )
+
+
+def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """Return the layer of a weight ``(out, in)`` and a bias ``(out,)``."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": weight.float(), "bias": bias.float()})
+    return layer
+
+
+@torch.no_grad()
+def _absorb(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """Put ``features @ weight.T + bias`` into the input weights of a recurrent layer."""
+    own = layer.weight_ih_l0.double()  # type: ignore[union-attr, operator]
+    layer.bias_ih_l0 = nn.Parameter((layer.bias_ih_l0 + own @ bias).float())  # type: ignore[operator]
+    layer.weight_ih_l0 = nn.Parameter((own @ weight).float())
+    layer.input_size = weight.shape[1]  # type: ignore[assignment]
+
+
+@torch.no_grad()
+def _absorb_output_bias(head: Head) -> None:
+    """Give the last dense layer one more unit, always 1, whose weights are the output's bias."""
+    if not len(head.dense) or head.activation is not torch.relu:
+        return
+    dense, output = head.dense[-1], head.output
+    weight = nn.functional.pad(dense.weight, (0, 0, 0, 1))  # type: ignore[arg-type]
+    head.dense[-1] = linear(weight, nn.functional.pad(dense.bias, (0, 1), value=1.0))  # type: ignore[arg-type]
+    head.output = nn.Linear(weight.shape[0], output.out_features, bias=False)
+    head.output.weight = nn.Parameter(torch.cat([output.weight, output.bias[:, None]], dim=1))
