@@ -9,18 +9,20 @@ the median of the ratios counts. All sequences are whole: what langid does to ke
 in its time, and the bare loop does not do it.
 
 Peak memory is that of a few steps of each in a process of its own: on a GPU the most that torch
-had allocated there, else the kernel's mark of resident memory less what was resident when
-everything had been imported. The store holds random frames, not speech: the work is the same.
+had allocated there, else the kernel's mark of resident memory less what was resident before, when
+a tiny run had loaded everything. The batches are in it on both sides. The store holds random
+frames, not speech: the work is the same.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ from langid.commands.configuration import compose
 
 WARM_UP = 2
 MEMORY_STEPS = 4
+# glibc gives larger blocks back when they are freed, so that the peak is of what was in use.
+RETURNED = {"MALLOC_MMAP_THRESHOLD_": "131072"}
 # As wide as published these two take seconds a step on two cores.
 NARROWER = {
     "conformer": ("model.network.layers=2",),
@@ -120,9 +124,12 @@ def in_turns(work: Work, store: Path, steps: int, output: Path) -> tuple[int, Tu
     return counts[0], turns
 
 
-def measure(work: Work, store: Path, steps: int, output: Path) -> Measured:
-    """Time the steps of both in turn, and then take the memory of each in a process of its own."""
-    parameters, turns = in_turns(work, store, steps, output)
+def measure(work: Work, stores: Sequence[Path], steps: int, output: Path) -> Measured:
+    """Time the steps of both in turn, and then take the memory of each in a process of its own.
+
+    ``stores`` are one for the time and one for the memory.
+    """
+    parameters, turns = in_turns(work, stores[0], steps, output)
     full_s, bare_s = turns.full[WARM_UP:], turns.bare[WARM_UP:]
     frames = work.batch * work.frames
     return Measured(
@@ -133,21 +140,22 @@ def measure(work: Work, store: Path, steps: int, output: Path) -> Measured:
         frames / statistics.median(full_s),
         frames / statistics.median(bare_s),
         statistics.median(full / bare for full, bare in zip(full_s, bare_s, strict=True)),
-        _alone("langid", work, store),
-        _alone("bare", work, store),
+        _alone("langid", work, stores[1]),
+        _alone("bare", work, stores[1]),
     )
 
 
 def measure_all(works: Sequence[Work], steps: int) -> list[Measured]:
-    """Measure one after the other, on one store of whole batches, for so many steps each."""
+    """Measure one after the other, on stores of whole batches, for so many steps each."""
     measured = []
     with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder) / "random.h5"
+        stores = [Path(folder) / name for name in ("time.h5", "memory.h5")]
         batch, frames, _ = works[0].shape
-        write_store(store, (steps + WARM_UP + 2) * batch, frames, whole=True)
+        for store, batches in zip(stores, (steps + WARM_UP + 2, MEMORY_STEPS + 1), strict=True):
+            write_store(store, batches * batch, frames, whole=True)
         for number, work in enumerate(works):
             print(f"{work.network} {work.precision} ...", file=sys.stderr, flush=True)
-            measured.append(measure(work, store, steps, Path(folder) / str(number)))
+            measured.append(measure(work, stores, steps, Path(folder) / str(number)))
     return measured
 
 
@@ -161,7 +169,7 @@ def _alone(side: str, work: Work, store: Path) -> float:
     command += [f"--networks={work.network}", f"--precision={work.precision}"]
     command += [f"--accelerator={work.accelerator}", f"--batch={work.batch}"]
     command += [f"--frames={work.frames}", f"--threads={torch.get_num_threads()}"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | RETURNED)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed with {done.returncode}")
     return float(done.stdout.split()[-1])
@@ -169,9 +177,9 @@ def _alone(side: str, work: Work, store: Path) -> float:
 
 def peak_memory(side: str, work: Work, store: Path) -> float:
     """Return the most memory in MB that a few steps of ``langid`` or ``bare`` take here."""
-    import langid.data.datamodule
-    import langid.training.identifier  # noqa: F401  # all of it lies before the steps
-
+    with tempfile.TemporaryDirectory() as folder:  # a tiny run loads all that is ever imported
+        tiny = replace(work, batch=2, frames=10)
+        tiny.train(store, Path(folder) / "run", 1, lambda *_: None)
     before, peaks = resident_mb(), []
 
     def note(*_: Any) -> None:
@@ -210,9 +218,11 @@ def report(measured: Sequence[Measured], title: str) -> int:
 
 
 def figures(measured: Sequence[Measured]) -> list[Figure]:
-    """Return the ratio of times of every network and precision."""
+    """Return the ratios of time and of memory, of every network and precision."""
     return [
-        Figure(f"{one.network} {one.precision}", one.time_ratio, LIMIT, " x") for one in measured
+        Figure(f"{one.network} {one.precision} {what}", ratio, LIMIT, " x")
+        for one in measured
+        for what, ratio in (("time", one.time_ratio), ("memory", one.langid_mb / one.bare_mb))
     ]
 
 
@@ -231,7 +241,7 @@ def parsed() -> argparse.Namespace:
     names = ",".join(NETWORKS)
     parser.add_argument("--networks", default=names, help=f"which to measure ({names})")
     parser.add_argument("--steps", type=int, default=12, help="steps of each that count (12)")
-    parser.add_argument("--batch", type=int, default=16, help="sequences in a batch (16)")
+    parser.add_argument("--batch", type=int, default=32, help="sequences in a batch (32)")
     parser.add_argument("--frames", type=int, default=300, help="frames in a sequence (300)")
     parser.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu", help="(cpu)")
     parser.add_argument(

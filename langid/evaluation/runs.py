@@ -91,7 +91,10 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
 
 def _obstacle(run: Path) -> str:
     """Return why a run cannot be compared, or nothing."""
-    if read_record(run)["status"] != "finished":
+    status = read_record(run)["status"]
+    if status == "pruned":
+        return "pruned by langid tune, whose other trials were better"
+    if status != "finished":
         return "not finished; go on with langid train resume=... or the sweep's own line"
     if not (run / "checkpoints" / "best.ckpt").is_file():
         return "no checkpoints/best.ckpt"

@@ -52,7 +52,7 @@ class ECAPATDNN(UtteranceNetwork):
         features = nn.functional.pad(features, (0, 0, 0, max(2 - features.shape[1], 0)))
         mask = frame_mask(lengths, features.shape[1])
         padded = not bool(mask.all())  # where nothing is, masks cost their time
-        hidden = self.stem(features.transpose(1, 2) * mask.unsqueeze(1), mask, padded)
+        hidden = self.stem(_masked(features.transpose(1, 2), mask, padded), mask, padded)
         outputs: list[Tensor] = []
         for block in self.blocks:  # each hears the sum of all before it
             outputs.append(block(hidden, mask, padded))
@@ -75,7 +75,11 @@ class TDNN(nn.Module):
     def forward(self, hidden: Tensor, mask: Tensor, padded: bool) -> Tensor:
         """``hidden (batch, before, time), mask (batch, time) bool -> (batch, after, time)``."""
         outputs: Tensor = self.norm(torch.relu(self.convolution(hidden)))
-        return outputs * mask.unsqueeze(1) if padded else outputs
+        return _masked(outputs, mask, padded)
+
+
+def _masked(hidden: Tensor, mask: Tensor, padded: bool) -> Tensor:
+    return hidden * mask.unsqueeze(1) if padded else hidden
 
 
 class SERes2Block(nn.Module):
@@ -106,7 +110,8 @@ class SERes2Block(nn.Module):
             heard = part + outputs[-1] if number else part
             outputs.append(convolution(heard, mask, padded))
         mixed: Tensor = self.after(torch.cat(outputs, dim=1), mask, padded)
-        gate: Tensor = self.gate(masked_mean(mixed.transpose(1, 2), mask))
+        mean = masked_mean(mixed.transpose(1, 2), mask) if padded else mixed.mean(2)
+        gate: Tensor = self.gate(mean)
         return hidden + mixed * gate.unsqueeze(2)
 
 

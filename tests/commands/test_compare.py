@@ -164,6 +164,8 @@ def test_what_cannot_be_compared_is_left_out_or_refused(
     message = refused(folder)
     assert "no run can be compared" in message
     assert f"{second}: not finished" in message
+    (second / "run.json").write_text(json.dumps(record | {"status": "pruned"}))
+    assert f"{second}: pruned by langid tune" in refused(folder)
     (second / "run.json").write_text("{}")
     assert "run.json: not a record of langid train" in refused(folder)
     (second / "run.json").write_text("{")
