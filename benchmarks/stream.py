@@ -2,10 +2,11 @@
 
 Time is that of StreamingIdentifier.feed, wrapper and running decision included, on 16-bit samples,
 frame by frame (160 samples a call) and in chunks of 100 ms: the exported ONNX file under
-onnxruntime, against eager PyTorch (TorchModel) frame by frame in the same run. The three take
-turns; the best of their rounds counts, for other load can only add to it, and the median stands
-beside it. Weights are random and the sound is synthetic: neither
-changes the work.
+onnxruntime, against eager PyTorch, TorchScript and plain numpy in the same run. They take turns;
+the best of their rounds counts, for other load can only add to it, and the median stands beside it.
+Before, all must give the same posteriors. Then come percentiles over many single frames, the floor
+that memory sets, where the rest of the time goes, and with --soak whether memory grows. Weights are
+random and the sound is synthetic: neither changes the work.
 """
 
 import argparse
@@ -14,38 +15,42 @@ import statistics
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from figures import Figure, machine, print_table, verdict
-from omegaconf import OmegaConf
+from plain_numpy import PlainGRU
+from random_model import random_identifier
+from stream_costs import print_costs
+from stream_soak import soak
 
-from langid.commands.configuration import compose
 from langid.streaming.export import export_onnx
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_module import StreamingModule, TorchModel
-from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 
 RATE, HOP = 16000, 160
-FRAME_LIMIT, CHUNK_LIMIT = 0.012, 0.006
+FRAME_LIMIT, CHUNK_LIMIT = 0.007, 0.0025
+SAME = 1e-4  # posteriors of the ways may differ by so much
+FRAME, CHUNK, EAGER, SCRIPT, PLAIN = (
+    "onnxruntime, frame by frame",
+    "onnxruntime, 100 ms chunks",
+    "eager PyTorch, frame by frame",
+    "TorchScript, frame by frame",
+    "plain numpy, frame by frame",
+)
 
 
-def random_identifier() -> LanguageIdentifier:
-    """Return the GRU 200 of ``experiment=gru`` for three languages, with random weights."""
-    train = compose("train", ["experiment=gru", "store=-"])
-    prepare = compose("prepare", ["corpus=folders"])
-    return build_identifier(
-        {
-            "classes": ["English", "Hindi", "Mandarin"],
-            "silence": "mask",
-            "model": OmegaConf.to_container(train.model),
-            "features": OmegaConf.to_container(prepare.features),
-            "detector": OmegaConf.to_container(prepare.detector),
-        }
-    ).eval()
+class Stream(Protocol):
+    """A way to posteriors: StreamingIdentifier, PlainGRU."""
+
+    def reset(self) -> None: ...
+
+    def feed(self, samples: np.ndarray) -> np.ndarray: ...
 
 
 def synthetic_sound(seconds: float) -> np.ndarray:
@@ -57,7 +62,50 @@ def synthetic_sound(seconds: float) -> np.ndarray:
     return sound.clip(-1, 1).astype(np.float32)
 
 
-def seconds_of_calls(stream: StreamingIdentifier, samples: np.ndarray, chunk: int) -> np.ndarray:
+class Scripted:
+    """A StreamingModule as TorchScript, traced on one frame."""
+
+    def __init__(self, module: StreamingModule):
+        self.initial_state, self.metadata = module.initial_state, module.metadata
+        example = (torch.zeros(1, HOP), *module.initial_state(1))
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")  # TorchScript is deprecated, and says so
+            self._traced = torch.jit.freeze(torch.jit.trace(module, example, check_trace=False))
+
+    def __call__(self, *inputs: torch.Tensor) -> Any:
+        return self._traced(*inputs)
+
+
+def ways(identifier: LanguageIdentifier, path: Path) -> dict[str, tuple[Stream, int]]:
+    """Return each way with its samples a call; raise SystemExit where posteriors differ."""
+    module = StreamingModule(identifier)
+    onnx = StreamingIdentifier(OnnxModel(path, threads=1))
+    scripted: Any = Scripted(module)
+    found: dict[str, tuple[Stream, int]] = {
+        FRAME: (onnx, HOP),
+        CHUNK: (onnx, 10 * HOP),
+        EAGER: (StreamingIdentifier(TorchModel(module)), HOP),
+        SCRIPT: (StreamingIdentifier(TorchModel(scripted)), HOP),
+        PLAIN: (PlainGRU(identifier), HOP),
+    }
+    samples = (synthetic_sound(1) * 32767).astype(np.int16)
+    expected = heard(*found[EAGER], samples)
+    for name, way in found.items():
+        difference = float(np.abs(heard(*way, samples) - expected).max())
+        if not difference <= SAME:
+            raise SystemExit(f"{name}: posteriors differ by {difference:.1e}")
+    return found
+
+
+def heard(stream: Stream, chunk: int, samples: np.ndarray) -> np.ndarray:
+    """Return all posteriors ``(frames, classes)``."""
+    stream.reset()
+    return np.concatenate(
+        [stream.feed(samples[start : start + chunk]) for start in range(0, len(samples), chunk)]
+    )
+
+
+def seconds_of_calls(stream: Stream, samples: np.ndarray, chunk: int) -> np.ndarray:
     """Return the seconds of every call of ``feed`` on chunks of ``samples``."""
     pieces = [samples[start : start + chunk] for start in range(0, len(samples), chunk)]
     stream.reset()
@@ -69,48 +117,33 @@ def seconds_of_calls(stream: StreamingIdentifier, samples: np.ndarray, chunk: in
     return taken
 
 
-def measure(seconds: float, rounds: int) -> dict[str, list[np.ndarray]]:
+def in_turns(
+    found: dict[str, tuple[Stream, int]], samples: np.ndarray, rounds: int
+) -> dict[str, list[np.ndarray]]:
     """Return the seconds of all calls of each way, round by round, after one to warm up."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    identifier = random_identifier()
-    sound = synthetic_sound(seconds)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "gru.onnx"
-        logging.disable(logging.WARNING)
-        export_onnx(identifier, path, [sound[: 3 * RATE]])
-        onnx = StreamingIdentifier(OnnxModel(path, threads=1))
-    eager = StreamingIdentifier(TorchModel(StreamingModule(identifier)))
-    ways = {
-        "onnxruntime, frame by frame": (onnx, HOP),
-        "onnxruntime, 100 ms chunks": (onnx, 10 * HOP),
-        "eager PyTorch, frame by frame": (eager, HOP),
-    }
-    samples = (sound * 32767).astype(np.int16)
-    taken: dict[str, list[np.ndarray]] = {name: [] for name in ways}
+    taken: dict[str, list[np.ndarray]] = {name: [] for name in found}
     for number in range(rounds + 1):
-        for name, (stream, chunk) in ways.items():
+        for name, (stream, chunk) in found.items():
             calls = seconds_of_calls(stream, samples, chunk)
             if number:
                 taken[name].append(calls)
     return taken
 
 
-def report(taken: dict[str, list[np.ndarray]], seconds: float) -> int:
-    """Print the table and the verdict, and return the exit code."""
+def report(taken: dict[str, list[np.ndarray]], seconds: float) -> list[Figure]:
+    """Print the table and return the figures."""
     rows = [["", "RTF", "median RTF", "us a frame", "us a call: median", "p99", "x real time"]]
-    factors = []
+    factors = {}
     for name, rounds in taken.items():
         sums = [float(calls.sum()) / seconds for calls in rounds]
-        factor = min(sums)
+        factor = factors[name] = min(sums)
         calls = np.concatenate(rounds) * 1e6
-        factors.append(factor)
         rows.append(
             [name, f"{factor:.5f}", f"{statistics.median(sums):.5f}", f"{factor * 1e4:.1f}",
              f"{np.median(calls):.1f}", f"{np.percentile(calls, 99):.1f}", f"{1 / factor:.0f}"]
         )  # fmt: skip
     print_table(f"{seconds:g} s of sound, {len(rounds)} rounds, one thread; {machine()}", rows)
-    return verdict(figures(*factors))
+    return figures(factors[FRAME], factors[CHUNK], factors[EAGER])
 
 
 def figures(frame: float, chunk: float, eager: float) -> list[Figure]:
@@ -122,15 +155,51 @@ def figures(frame: float, chunk: float, eager: float) -> list[Figure]:
     ]
 
 
+def print_percentiles(stream: Stream, samples: np.ndarray, frames: int) -> None:
+    """Print how long single frames take, over so many."""
+    repeats = -(-frames * HOP // len(samples))
+    calls = seconds_of_calls(stream, np.tile(samples, repeats)[: frames * HOP], HOP) * 1e6
+    values = ", ".join(f"p{p:g} {np.percentile(calls, p):.1f}" for p in (50, 99, 99.9))
+    print(f"{FRAME}, {frames:,} frames in a row, us a frame: {values}, longest {calls.max():.0f}")
+
+
+def measure(options: argparse.Namespace) -> list[Figure]:
+    """Measure all, print what was found, and return the figures."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    identifier = random_identifier()
+    sound = synthetic_sound(options.seconds)
+    samples = (sound * 32767).astype(np.int16)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gru.onnx"
+        logging.disable(logging.WARNING)
+        export_onnx(identifier, path, [sound[: 3 * RATE]])
+        found = ways(identifier, path)
+        held = report(in_turns(found, samples, options.rounds), options.seconds)
+        print_percentiles(found[FRAME][0], samples, options.frames)
+        print_costs(path, samples)
+        if options.soak:
+            stream = StreamingIdentifier.load(path)
+            held += soak(stream, samples, options.soak, options.soak_seconds)
+    return held
+
+
 def main() -> int:
     """Measure and return 0 where all figures hold, else 1."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=30.0, help="sound per round (30)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="sound per round (10)")
     parser.add_argument("--rounds", type=int, default=15, help="rounds that count (15)")
-    options = parser.parse_args()
-    return report(measure(options.seconds, options.rounds), options.seconds)
+    parser.add_argument("--frames", type=int, default=100_000, help="of the percentiles (100000)")
+    parser.add_argument(
+        "--soak", type=int, nargs="?", const=10_000_000, default=0, metavar="N",
+        help="then feed N frames (10 million) and print by how much memory grows",
+    )  # fmt: skip
+    parser.add_argument(
+        "--soak-seconds", type=float, default=600.0, help="after which the soak ends (600)"
+    )
+    return verdict(measure(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import torch
 from onnxscript import opset20 as op
 
 from langid.errors import LangidError
+from langid.streaming.fused import FusedModule
+from langid.streaming.onnx_file import KEY, digest
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_module import StreamingModule, TorchModel
@@ -38,9 +40,12 @@ def export_onnx(
     module = StreamingModule(identifier)
     if not sum(len(clip) for clip in clips):
         raise LangidError("export: no samples to compare PyTorch and ONNX on; give audio=FILE")
-    model = _to_onnx(module)
-    _declare_shapes(model, module)
-    model.metadata_props.add(key="langid", value=json.dumps(module.metadata()))
+    fused = FusedModule(identifier)
+    model = _to_onnx(fused)
+    _declare_shapes(model, fused)
+    metadata = fused.metadata()
+    metadata["sha256"] = digest(model.SerializeToString(), metadata)
+    model.metadata_props.add(key=KEY, value=json.dumps(metadata))
     onnx.checker.check_model(model)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -77,14 +82,14 @@ def compare(
         for name, stream in streams.items():
             for chunk in CHUNKS:
                 size = f"{chunk} samples" if chunk < CHUNKS[-1] else "whole clip"
-                largest = _difference(stream, clip, chunk, offline)
+                largest = difference(stream, clip, chunk, offline)
                 differences[f"{name}, {size}"] = max(
                     differences.get(f"{name}, {size}", 0.0), largest
                 )
     return differences
 
 
-def _difference(
+def difference(
     stream: StreamingIdentifier, clip: np.ndarray, chunk: int, offline: np.ndarray
 ) -> float:
     """Return the largest difference on one clip; infinity where a frame is absent or NaN."""
@@ -109,7 +114,7 @@ def _to_onnx(module: StreamingModule) -> onnx.ModelProto:
             module,
             (samples, *state),
             dynamo=True,
-            custom_translation_table=RECURRENT | {torch.ops.aten.unfold.default: _unfold},
+            custom_translation_table=RECURRENT | OWN,
             verbose=False,
             input_names=["samples", *names],
             output_names=["posteriors", "speech", *(f"next_{name}" for name in names)],
@@ -167,6 +172,15 @@ def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     """Translate unfold of samples into hops that do not overlap: one node instead of ten."""
     assert (dimension, size) == (1, step)
     return op.Reshape(x, [0, -1, size])
+
+
+OWN: dict[Any, Any] = {
+    torch.ops.aten.unfold.default: _unfold,
+    torch.ops.langid.reshape.default: lambda x, sizes: op.Reshape(x, sizes),
+    torch.ops.langid.energy.default: lambda rows: op.Unsqueeze(
+        op.ReduceSumSquare(rows, [2, 3], keepdims=0), [1]
+    ),
+}
 
 
 def _declare_shapes(model: onnx.ModelProto, module: StreamingModule) -> None:

@@ -1,6 +1,6 @@
 """An exported model under onnxruntime; nothing here needs torch."""
 
-import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,50 +8,98 @@ import numpy as np
 import onnxruntime
 
 from langid.errors import LangidError
+from langid.streaming.decision import DecisionSettings, is_number
+from langid.streaming.onnx_file import Expected, are_names, is_count, read_file
 
-SCHEMA = "langid-stream-1"
-KEYS = ("classes", "sample_rate", "hop_samples", "state", "initial_state")
+SCHEMA = "langid-stream-2"
+
+
+def _is_size(value: Any) -> bool:
+    return is_count(value, least=0)
+
+
+def _are_shapes(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(shape, list) and all(map(_is_size, shape)) for shape in value
+    )
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(is_number(x) and math.isfinite(x) for x in value)
+
+
+EXPECTED: Expected = {
+    "classes": (lambda value: are_names(value) and len(value) > 0, "a list of different names"),
+    "sample_rate": (is_count, "a whole number of Hz"),
+    "hop_samples": (is_count, "a whole number above 0"),
+    "look_ahead_samples": (_is_size, "a whole number, 0 or above"),
+    "state_names": (are_names, "a list of different names"),
+    "state": (_are_shapes, "a list of lists of sizes"),
+    "initial_state": (_are_numbers, "a list of finite numbers"),
+    "temperature": (lambda value: is_number(value) and 0 < value < math.inf, "a number above 0"),
+    "decision": (lambda value: isinstance(value, dict), "settings by their names"),
+    "licence": (lambda value: isinstance(value, str), "a text"),
+}
 
 
 class OnnxModel:
     """Runs a file of ``langid export``: PCM and state in, posteriors and state out.
 
-    Raises LangidError for a file that is absent, damaged, or was not exported by langid.
+    Raises LangidError for a file that is absent, damaged, changed after its export, or was not
+    exported by langid. The file is data: nothing in it is executed but operators of onnxruntime.
     """
 
     def __init__(self, path: str | Path, threads: int = 1):
         path = Path(path)
-        if not path.is_file():
-            raise LangidError(f"model={path}: no such file; langid export writes one")
+        content, self.metadata = read_file(path, SCHEMA, EXPECTED)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # for small arrays malloc is the faster one
         options.log_severity_level = 3
         try:  # from bytes, so that the file cannot refer to others
             self.session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
+                content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors share no base class
+            reason = " ".join(str(error).split())
             raise LangidError(
-                f"model={path}: not a whole ONNX file ({error}); run langid export again"
+                f"model={path}: onnxruntime does not accept its graph ({reason}); run langid export"
+                " again"
             ) from error
         self.inputs = [value.name for value in self.session.get_inputs()]
-        self.metadata = self._read_metadata(path)
-
-    def _read_metadata(self, path: Path) -> dict[str, Any]:
-        text = self.session.get_modelmeta().custom_metadata_map.get("langid", "")
+        self._check_sizes(path)
         try:
-            metadata = dict(json.loads(text))
-        except (ValueError, TypeError):
-            metadata = {}
-        found = metadata.get("schema")
-        whole = all(key in metadata for key in KEYS)
-        if found != SCHEMA or not whole or len(self.inputs) != 1 + len(metadata["state"]):
+            DecisionSettings.of(self.metadata)
+        except LangidError as error:
+            raise LangidError(f"model={path}: its decision settings: {error}") from error
+
+    def _check_sizes(self, path: Path) -> None:
+        """Raise LangidError where the graph is not the one that the metadata describe."""
+        names, shapes = self.metadata["state_names"], self.metadata["state"]
+        if not len(names) == len(shapes) == len(self.metadata["initial_state"]):
             raise LangidError(
-                f"model={path}: not exported by this version of langid (schema {found}, accepted is"
-                f" {SCHEMA}); use a file of langid export"
+                f"model={path}: its metadata describe {len(names)} states by name, {len(shapes)} by"
+                f" shape and {len(self.metadata['initial_state'])} by value; run langid export"
+                " again"
             )
-        return metadata
+        frames, number = ["streams", "frames"], "tensor(float)"
+        described = {
+            "samples": (number, ["streams", f"{self.metadata['hop_samples']}*frames"]),
+            "posteriors": (number, [*frames, len(self.metadata["classes"])]),
+            "speech": ("tensor(bool)", frames),
+        }
+        for name, shape in zip(names, shapes, strict=True):
+            described[name] = described[f"next_{name}"] = (number, ["streams", *shape])
+        values = (*self.session.get_inputs(), *self.session.get_outputs())
+        found = {value.name: (value.type, list(value.shape)) for value in values}
+        for name in sorted(found.keys() | described.keys()):
+            if found.get(name) != described.get(name):
+                raise LangidError(
+                    f"model={path}: its graph and its metadata do not fit: {name} is"
+                    f" {found.get(name)}, described as {described.get(name)}; run langid export"
+                    " again"
+                )
 
     def initial_state(self, streams: int) -> list[np.ndarray]:
         """Return the state before the first sample, streams on the first axis of each array."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from langid.errors import LangidError
 
+INT16, SCALE = np.dtype(np.int16), np.float32(1 / 32768)
 LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features would overflow
 
 
@@ -21,8 +22,8 @@ def checked_samples(samples: Any) -> np.ndarray:
         raise LangidError(f"samples: expected one axis, (samples,), mono ({error})") from None
     if samples.ndim != 1:
         raise LangidError(f"samples of shape {samples.shape}: expected one axis, (samples,), mono")
-    if samples.dtype == np.int16:
-        return samples * np.float32(1 / 32768)
+    if samples.dtype == INT16:
+        return samples * SCALE
     if samples.dtype.kind != "f":
         raise LangidError(
             f"samples of type {samples.dtype}: expected floats of full scale 1, or int16"

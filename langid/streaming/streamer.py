@@ -11,6 +11,8 @@ from langid.streaming.decision import Decision, DecisionRule, DecisionSettings
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
 
+NOTHING = np.zeros(0, np.float32)
+
 
 class Stepper(Protocol):
     """Streams that step together: OnnxStepper, TorchStepper."""
@@ -59,7 +61,7 @@ class StreamingIdentifier:
     def reset(self) -> None:
         """Forget everything heard; the next sample begins a new stream, at any rate."""
         self._stepper = self.model.stepper()
-        self._pending = np.zeros(0, np.float32)
+        self._pending = NOTHING
         self._rate: int | None = None  # of the samples; known with the first call of feed
         self._resampler: Resampler | None = None
         self.speech = np.zeros(0, np.bool_)
@@ -152,9 +154,10 @@ class StreamingIdentifier:
         if len(self._pending):
             samples = np.concatenate([self._pending, samples])
         left = len(samples) % self.hop_samples
-        self._pending = samples[len(samples) - left :].copy()
+        self._pending = NOTHING
         if left:
-            samples = samples[: len(samples) - left]
+            self._pending = samples[-left:].copy()
+            samples = samples[:-left]
         if not len(samples):
             self.speech = np.zeros(0, np.bool_)
             return np.zeros((0, len(self.classes)), np.float32)

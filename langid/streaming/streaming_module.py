@@ -1,5 +1,6 @@
 """The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,15 @@ from torch import Tensor, nn
 from langid import __version__
 from langid.errors import LangidError
 from langid.networks.network import StreamingNetwork
+from langid.streaming.decision import DecisionSettings
+from langid.streaming.onnx_model import SCHEMA
 from langid.training.identifier import LanguageIdentifier
 
 State = tuple[Tensor, ...]
+LICENCE = (
+    "langid, which wrote this file, is Apache-2.0; what was learnt is under the terms of the speech"
+    " that it was learnt from (Common Voice: CC0, and no attempt to find out who a speaker is)"
+)
 
 
 class StreamingModule(nn.Module):
@@ -32,6 +39,7 @@ class StreamingModule(nn.Module):
             raise LangidError(f"this model cannot be streamed: {'; '.join(reasons)}")
         self.identifier = identifier.eval()
         self.front_end = identifier.front_end
+        self.normaliser = identifier.normaliser
         self.network = identifier.network
         self.front_end_states = len(self.front_end.initial_state(1))
 
@@ -45,7 +53,7 @@ class StreamingModule(nn.Module):
             samples, state[: self.front_end_states]
         )
         logits, network_state = self.network.step(  # type: ignore[operator]
-            self.identifier.normaliser(features),
+            self.normaliser(features),
             state[self.front_end_states :],
             speech if self.identifier.silence == "remove" else None,
         )
@@ -55,22 +63,28 @@ class StreamingModule(nn.Module):
     def metadata(self) -> dict[str, Any]:
         """Return what a runtime must know, as plain data."""
         description = self.identifier.description
+        state = self.initial_state(1)
+        decision = dataclasses.asdict(DecisionSettings())
         return {
-            "schema": "langid-stream-1",
+            "schema": SCHEMA,
             "version": __version__,
             "classes": self.identifier.classes,
             "sample_rate": self.front_end.sample_rate,
             "hop_samples": self.front_end.hop_samples,
+            "look_ahead_samples": 0,
             "silence": self.identifier.silence,
-            "state": [[*tensor.shape[1:]] for tensor in self.initial_state(1)],
+            "state_names": [f"state_{number}" for number in range(len(state))],
+            "state": [[*tensor.shape[1:]] for tensor in state],
             "initial_state": [
-                float(tensor.flatten()[0]) if tensor.numel() else 0.0
-                for tensor in self.initial_state(1)
+                float(tensor.flatten()[0]) if tensor.numel() else 0.0 for tensor in state
             ],
+            "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
+            "decision": decision | {"half_life_s": None},  # JSON has no infinity
             "features": description.get("features"),
             "detector": description.get("detector"),
             "fingerprint": description.get("fingerprint"),
             "seed": description.get("seed"),
+            "licence": LICENCE,
         }
 
 

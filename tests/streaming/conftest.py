@@ -1,16 +1,19 @@
 """Exported models of both kinds of silence, with weights that give confident posteriors."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 import langid
 from langid.signal.audio import read_audio
 from langid.streaming.export import export_onnx
+from langid.streaming.onnx_file import digest
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 
@@ -43,6 +46,15 @@ def variant(trained: LanguageIdentifier, **changes: Any) -> LanguageIdentifier:
     with torch.no_grad():  # two epochs give nearly equal posteriors, on which little can differ
         identifier.network.output.weight.mul_(10)  # type: ignore[union-attr, operator]
     return identifier.eval()
+
+
+def sealed(model: onnx.ModelProto, path: Path, **changes: Any) -> Path:
+    """Write a changed file of langid with other metadata and the SHA-256 that belongs to it."""
+    metadata = json.loads(model.metadata_props[0].value) | changes
+    metadata["sha256"] = digest(model.SerializeToString(), metadata)
+    model.metadata_props[0].value = json.dumps(metadata)
+    path.write_bytes(model.SerializeToString())
+    return path
 
 
 @pytest.fixture(scope="session", params=["mask", "remove"])

@@ -11,6 +11,7 @@ import torch
 from langid import __version__
 from langid.errors import LangidError
 from langid.streaming import export
+from langid.streaming.decision import DecisionSettings
 from langid.streaming.export import export_onnx
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
@@ -146,6 +147,12 @@ def test_metadata_says_what_a_runtime_must_know(exported: Exported) -> None:
     assert metadata["classes"] == ["English", "Hindi", "Mandarin"]
     assert (metadata["sample_rate"], metadata["hop_samples"]) == (16000, 160)
     assert metadata["version"] == __version__
+    assert metadata["look_ahead_samples"] == 0
+    assert metadata["temperature"] == 1.0
+    assert metadata["state_names"] == [f"state_{i}" for i in range(len(metadata["state"]))]
+    assert DecisionSettings.of(metadata) == DecisionSettings()
+    assert "Apache-2.0" in metadata["licence"]
+    assert len(metadata["sha256"]) == 64
     for key in ("silence", "features", "detector", "fingerprint", "seed"):
         assert metadata[key] == description[key]
 
@@ -203,9 +210,9 @@ def test_a_graph_that_differs_is_not_written(
     wrong = onnx.load(exported.path)
     del wrong.metadata_props[:]
     weights = next(
-        tensor for tensor in wrong.graph.initializer if tensor.name.endswith("output.bias")
+        tensor for tensor in wrong.graph.initializer if tensor.name.endswith("dense.0.bias")
     )
-    bias = onnx.numpy_helper.to_array(weights) + np.array([0.1, 0, 0], np.float32)
+    bias = onnx.numpy_helper.to_array(weights) + np.float32(0.1)
     weights.CopyFrom(onnx.numpy_helper.from_array(bias, weights.name))
     monkeypatch.setattr(export, "_to_onnx", lambda module: wrong)
     path = tmp_path / "model.onnx"

@@ -19,6 +19,8 @@ from langid.streaming import page_server
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.page_server import HEADERS, OWN_FILES, PAGE, VENDOR_FILES, PageServer
 
+from .conftest import sealed
+
 PATHS = ("/", *(f"/{name}" for name in (*OWN_FILES[1:], *VENDOR_FILES)), "/model.json")
 
 
@@ -96,16 +98,11 @@ def test_the_model_and_what_is_known_of_it(server: PageServer, model_path: Path)
 
 def test_decision_settings_of_the_model_reach_the_page(model_path: Path, tmp_path: Path) -> None:
     model = onnx.load(model_path)
-    [entry] = [entry for entry in model.metadata_props if entry.key == "langid"]
     settings: dict[str, Any] = {"half_life_s": 3.0, "decide_at": 0.8, "languages": ["Hindi"]}
-    entry.value = json.dumps(json.loads(entry.value) | {"decision": settings})
-    path = tmp_path / "set.onnx"
-    onnx.save(model, path)
+    path = sealed(model, tmp_path / "set.onnx", decision=settings)
     shown = json.loads(json.dumps(page_server.page_metadata(path)["decision"]))
     assert shown == settings | {"unknown_below": 0.0}
-    settings["half_life_s"] = math.inf
-    entry.value = json.dumps(json.loads(entry.value) | {"decision": settings})
-    onnx.save(model, path)
+    sealed(model, path, decision=settings | {"half_life_s": math.inf})
     assert page_server.page_metadata(path)["decision"]["half_life_s"] is None
 
 

@@ -29,17 +29,17 @@ def _sizes(x: Tensor, sizes: list[int]) -> list[int]:
 
 
 @torch.library.custom_op("langid::energy", mutates_args=())
-def energy(rows: Tensor) -> Tensor:
-    """``rows (batch, frames, rows, 16) -> (batch, 1, frames)``: the sum of squares of each frame.
+def energy(hops: Tensor) -> Tensor:
+    """``hops (batch, hops, rows, 16) -> (batch, 1, hops)``: the sum of squares of each.
 
     An operator of its own, for ONNX has it as one node.
     """
-    return rows.square().sum((2, 3)).unsqueeze(1)
+    return hops.square().sum((2, 3)).unsqueeze(1)
 
 
 @energy.register_fake
-def _(rows: Tensor) -> Tensor:
-    return rows.new_empty(rows.shape[0], 1, rows.shape[1])
+def _(hops: Tensor) -> Tensor:
+    return hops.new_empty(hops.shape[0], 1, hops.shape[1])
 
 
 class FastMel(nn.Module):
@@ -83,27 +83,20 @@ class FastMel(nn.Module):
             and features.n_fft >= 4 * ROW
         )
 
-    def initial_state(self, batch_size: int) -> Tensor:
-        """Return zeros ``(batch, hops, rows, 16)``: the hops before the first in a window."""
-        return self.window.new_zeros(batch_size, self.reach, self.hop_rows, ROW)
-
     def rows(self, samples: Tensor) -> Tensor:
         """``samples (batch, frames * hop) -> (batch, frames, rows, 16)``."""
         return reshape(samples, [0, -1, self.hop_rows, ROW])
 
-    def step(self, rows: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """``rows (batch, frames, rows, 16), state -> mel (batch, frames, n_mels), state``."""
-        hops = torch.cat([state, rows], dim=1)
-        reached = [hops[:, i : i - self.reach] for i in range(self.reach)]
+    def forward(self, hops: Tensor, rows: Tensor, past: int) -> Tensor:
+        """``hops (batch, past + frames, rows, 16) -> mel (batch, frames, n_mels)``.
+
+        ``rows (batch, frames, rows, 16)`` are the last of the hops; ``past`` is at least ``reach``.
+        """
+        reached = [hops[:, past - i : -i] for i in range(self.reach, 0, -1)]
         frames = torch.cat([*reached, rows], dim=2) * self.window
         blocks = reshape(self.first @ frames, [0, 0, -1, 1, 2 * ROW])
         parts = reshape(blocks @ self.second, [0, 0, -1])
-        return (parts * parts) @ self.filters, last_hops(hops, self.reach)
-
-
-def last_hops(hops: Tensor, count: int) -> Tensor:
-    """Return the last ``count``, none or more, of the second axis."""
-    return hops[:, -count:] if count else hops[:, :0]
+        return (parts * parts) @ self.filters
 
 
 def _frequencies(n_fft: int) -> Tensor:

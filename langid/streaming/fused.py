@@ -16,7 +16,7 @@ from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.features import MFCC, LogMel, last
 from langid.signal.front_end import FrontEnd
 from langid.signal.silence import EnergyDetector
-from langid.streaming.spectrum import FastMel, energy
+from langid.streaming.spectrum import ROW, FastMel, energy
 from langid.streaming.streaming_module import State, StreamingModule
 from langid.training.identifier import LanguageIdentifier
 
@@ -47,7 +47,13 @@ class FusedModule(StreamingModule):
 
 
 class FastFrontEnd(nn.Module):
-    """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out."""
+    """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out.
+
+    Features and detector share the hops that are remembered. Of earlier frames the detector also
+    remembers the smooth power and by how much it was above the threshold.
+    """
+
+    mean: Tensor
 
     def __init__(self, front_end: FrontEnd):
         super().__init__()
@@ -57,7 +63,14 @@ class FastFrontEnd(nn.Module):
         kind = type(self.features)
         self.compress: Any = LogMel._compress if kind is MFCC else kind._compress  # type: ignore[attr-defined]
         self.mel = FastMel(front_end.features)  # type: ignore[arg-type]
-        self.detector = FastDetector(front_end.detector)  # type: ignore[arg-type]
+        self.detector: Any = front_end.detector
+        levels = (self.detector.threshold_db, self.detector.quiet_db, self.detector.loud_db)
+        self.ratio, self.quiet, self.loud = (10 ** (decibels / 10) for decibels in levels)
+        smooth = self.detector.smooth_frames
+        self.past = max(self.mel.reach, smooth - 1)
+        mean = torch.zeros(1, 1, self.past + 1)
+        mean[..., -smooth:] = -1 / (smooth * self.hop_samples)
+        self.register_buffer("mean", mean, persistent=False)
 
     @staticmethod
     def fits(front_end: FrontEnd) -> bool:
@@ -65,53 +78,34 @@ class FastFrontEnd(nn.Module):
         return FastMel.fits(front_end.features) and type(front_end.detector) is EnergyDetector
 
     def initial_state(self, batch_size: int) -> State:
-        """Return the state before the first sample, batch on the first axis of each tensor."""
-        return (self.mel.initial_state(batch_size), *self.detector.initial_state(batch_size))
+        """Return hops ``(batch, hops, rows, 16)``, smooth power and margin, ``(batch, 1, frames)``.
+
+        Smooth power is negative, as in EnergyDetector, and so is the margin where there is no
+        speech.
+        """
+        _, smooth, active = self.detector.initial_state(batch_size)
+        hops = self.mel.window.new_zeros(batch_size, self.past, self.mel.hop_rows, ROW)
+        return hops, smooth, active - 1
 
     def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
         rows = self.mel.rows(samples)
-        mel, overlap = self.mel.step(rows, state[0])
-        speech, detector_state = self.detector.step(rows, state[1:])
-        return self.compress(self.features, mel), speech, (overlap, *detector_state)
-
-
-class FastDetector(nn.Module):
-    """An EnergyDetector on rows of samples; remembers by how much frames were above threshold."""
-
-    def __init__(self, detector: EnergyDetector):
-        super().__init__()
-        self.detector = detector
-        self.ratio, quiet, loud = (
-            10 ** (decibels / 10)
-            for decibels in (detector.threshold_db, detector.quiet_db, detector.loud_db)
-        )
-        self.limits = (-loud, -quiet)
-        mean = torch.full((1, 1, detector.smooth_frames), -1 / detector.smooth_frames)
-        self.register_buffer("mean", mean / detector.hop_samples, persistent=False)
-
-    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
-        """Return energy, smooth power and margin before the first frame, ``(batch, 1, frames)``.
-
-        Smooth power is negative, as in EnergyDetector, and so is the margin of no speech.
-        """
-        energies, smooth, active = self.detector.initial_state(batch_size)
-        return energies, smooth, active - 1
-
-    def step(self, rows: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """``rows (batch, frames, rows, 16), state`` -> ``speech (batch, frames), state``."""
-        detector = self.detector
-        energies = torch.cat([state[0], energy(rows)], dim=2)
-        now = nn.functional.conv1d(energies, self.mean)
+        hops = torch.cat([state[0], rows], dim=1)
+        features = self.compress(self.features, self.mel(hops, rows, self.past))
+        now = nn.functional.conv1d(energy(hops), self.mean)
         smooth = torch.cat([state[1], now], dim=2)
-        floor = nn.functional.max_pool1d(smooth, detector.floor_frames, 1)
-        threshold = (floor * self.ratio).clamp(*self.limits)
+        floor = nn.functional.max_pool1d(smooth, self.detector.floor_frames, 1)
+        threshold = (floor * self.ratio).clamp(-self.loud, -self.quiet)
         margin = torch.cat([state[2], threshold - now], dim=2)
-        speech = nn.functional.max_pool1d(margin, detector.hangover_frames, 1).squeeze(1) >= 0
-        return speech, (
-            last(energies, detector.smooth_frames - 1),
-            last(smooth, detector.floor_frames - 1),
-            last(margin, detector.hangover_frames - 1),
+        highest = nn.functional.max_pool1d(margin, self.detector.hangover_frames, 1)
+        return (
+            features,
+            highest.squeeze(1) >= 0,
+            (
+                hops[:, -self.past :] if self.past else hops[:, :0],
+                last(smooth, self.detector.floor_frames - 1),
+                last(margin, self.detector.hangover_frames - 1),
+            ),
         )
 
 

@@ -1,0 +1,101 @@
+"""A streaming GRU in plain numpy, frame by frame: what one writes without any runtime."""
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from langid.signal.silence import EnergyDetector
+from langid.training.identifier import LanguageIdentifier
+
+
+class PlainGRU:
+    """The identifier of ``experiment=gru`` with the silence policy ``mask``.
+
+    The transform is numpy's FFT; then come products of a matrix and a vector, one after the other.
+    """
+
+    def __init__(self, identifier: LanguageIdentifier):
+        parts: Any = identifier  # whose modules have the types of this experiment
+        features, head = parts.front_end.features, parts.network.head
+        self.hop, self.n_fft, self.floor = features.hop_samples, features.n_fft, features.floor
+        self.window = array(features.window)
+        self.filters, self.dct = array(features.filters.T), array(features.dct.T)
+        self.scale, self.shift = array(parts.normaliser.scale), array(parts.normaliser.shift)
+        (layer,) = parts.network.layers
+        self.inputs, self.recurrent, self.bias, self.hidden_bias = map(array, layer.parameters())
+        (dense,) = head.dense
+        self.dense, self.dense_bias = map(array, dense.parameters())
+        self.output, self.output_bias = map(array, head.output.parameters())
+        self.detector = PlainDetector(parts.front_end.detector)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self.samples = np.zeros(len(self.window), np.float32)
+        self.hidden = np.zeros(self.recurrent.shape[1], np.float32)
+        self.detector.reset()
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """``samples (frames * hop,) int16 -> posteriors (frames, classes)``."""
+        samples = samples.astype(np.float32) / 32768
+        hops = samples.reshape(-1, self.hop)
+        self.speech = np.array([self.detector.hear(hop) for hop in hops])
+        return np.stack([self._posteriors(self._features(hop)) for hop in hops])
+
+    def _features(self, hop: np.ndarray) -> np.ndarray:
+        self.samples = np.concatenate([self.samples[self.hop :], hop])
+        spectrum = np.fft.rfft(self.samples * self.window, self.n_fft)[1:]
+        power = spectrum.real**2 + spectrum.imag**2
+        mel = self.filters @ power
+        return self.dct @ np.log(np.maximum(mel, self.floor)) * self.scale + self.shift
+
+    def _posteriors(self, features: np.ndarray) -> np.ndarray:
+        heard = self.inputs @ features + self.bias
+        remembered = self.recurrent @ self.hidden + self.hidden_bias
+        units = len(self.hidden)
+        reset, keep = np.split(sigmoid(heard[: 2 * units] + remembered[: 2 * units]), 2)
+        new = np.tanh(heard[2 * units :] + reset * remembered[2 * units :])
+        self.hidden = new + keep * (self.hidden - new)
+        dense = np.maximum(self.dense @ self.hidden + self.dense_bias, 0)
+        logits = self.output @ dense + self.output_bias
+        shares = np.exp(logits - logits.max())
+        posteriors: np.ndarray = shares / shares.sum()
+        return posteriors
+
+
+class PlainDetector:
+    """An EnergyDetector, hop by hop, with memories that go round."""
+
+    def __init__(self, detector: EnergyDetector):
+        self.settings = detector
+        decibels = (detector.threshold_db, detector.quiet_db, detector.loud_db)
+        self.ratio, self.quiet, self.loud = (10 ** (level / 10) for level in decibels)
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self.power = np.zeros(self.settings.smooth_frames, np.float32)
+        self.smooth = np.full(self.settings.floor_frames, 1e10, np.float32)  # no floor yet
+        self.frames, self.last_active = 0, -self.settings.hangover_frames
+
+    def hear(self, hop: np.ndarray) -> bool:
+        """``hop (samples,)`` -> whether the frame is speech."""
+        self.power[self.frames % len(self.power)] = hop.dot(hop) / len(hop)
+        now = self.power.mean()
+        self.smooth[self.frames % len(self.smooth)] = now
+        if now >= min(max(self.smooth.min() * self.ratio, self.quiet), self.loud):
+            self.last_active = self.frames
+        speech = self.frames - self.last_active < self.settings.hangover_frames
+        self.frames += 1
+        return speech
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    result: np.ndarray = 1 / (1 + np.exp(-values))
+    return result
+
+
+def array(tensor: Tensor) -> np.ndarray:
+    """Return the values row by row, as float32."""
+    values: np.ndarray = tensor.detach().numpy().astype(np.float32, order="C")
+    return values

@@ -1,0 +1,151 @@
+"""The parts of benchmarks/stream.py and parity.py: what is compared is the same, and what fails."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from langid.streaming.export import export_onnx
+from langid.streaming.streamer import StreamingIdentifier
+from langid.training.identifier import LanguageIdentifier
+
+
+@pytest.fixture
+def sound(benchmark: Any) -> np.ndarray:
+    """Return 8 s of synthetic sound with silence in it, int16."""
+    samples: np.ndarray = (benchmark("stream").synthetic_sound(8) * 32767).astype(np.int16)
+    samples[30_000:60_000] //= 1000
+    return samples
+
+
+def small(benchmark: Any, seed: int) -> LanguageIdentifier:
+    torch.manual_seed(seed)
+    sizes = ("model.network.units=20", "model.network.dense=10")
+    identifier: LanguageIdentifier = benchmark("random_model").random_identifier("gru", sizes)
+    return identifier
+
+
+@pytest.fixture
+def model(benchmark: Any, sound: np.ndarray, tmp_path: Path) -> Path:
+    """Return the exported file of ``small`` with seed 0."""
+    path = tmp_path / "small.onnx"
+    export_onnx(small(benchmark, 0), path, [sound[:16000] / np.float32(32768)])
+    return path
+
+
+def test_the_measured_network_is_the_gru_of_200_units(benchmark: Any) -> None:
+    network = benchmark("random_model").random_identifier().network
+    assert sum(weights.numel() for weights in network.parameters()) == 180_003
+
+
+def test_plain_numpy_computes_what_langid_does(benchmark: Any, sound: np.ndarray) -> None:
+    identifier = benchmark("random_model").random_identifier()
+    identifier.normaliser.fit(torch.full((64,), -3.0), torch.full((64,), 5.0))
+    plain = benchmark("plain_numpy").PlainGRU(identifier)
+    plain.feed(sound[:1600])
+    plain.reset()
+    halves = []
+    for part in np.split(sound, 2):
+        posteriors = plain.feed(part)
+        halves.append((posteriors, plain.speech))
+    found, speech = (np.concatenate(parts) for parts in zip(*halves, strict=True))
+    samples = torch.from_numpy(sound / np.float32(32768))[None]
+    expected, marked = (tensor[0].numpy() for tensor in identifier.posteriors(samples))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(speech, marked)
+    assert 0.2 < speech.mean() < 0.9
+
+
+def test_ways_that_differ_are_not_timed(benchmark: Any, model: Path) -> None:
+    stream = benchmark("stream")
+    assert len(stream.ways(small(benchmark, 0), model)) == 5
+    with pytest.raises(SystemExit, match=r"onnxruntime, frame by frame: posteriors differ by"):
+        stream.ways(small(benchmark, 1), model)
+
+
+def test_stream_prints_every_part_and_exits_by_the_figures(
+    benchmark: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stream = benchmark("stream")
+    monkeypatch.setattr(stream, "random_identifier", lambda: small(benchmark, 0))
+    monkeypatch.setattr(stream, "FRAME_LIMIT", 0.0)
+    monkeypatch.setattr(benchmark("stream_soak"), "WARM_UP", 1000)
+    sizes = ["--seconds=0.5", "--rounds=1", "--frames=100", "--soak=2000"]
+    monkeypatch.setattr(sys, "argv", ["stream.py", *sizes])
+    assert stream.main() == 1
+    printed = capsys.readouterr().out
+    for part in ("TorchScript, frame by frame", "plain numpy", "100 frames in a row", "p99.9 "):
+        assert part in printed
+    assert "floor: 0." in printed and " GB/s of memory" in printed
+    assert "arrays in and out" in printed
+    assert "operators by onnxruntime's profile: " in printed and "GRU " in printed
+    assert "soak: 2,000 frames (0.0 h of sound)" in printed
+    *_, last = printed.splitlines()
+    states = {part.split(" ")[0]: "DOES NOT HOLD" in part for part in last.split("; ")}
+    assert states["RTF"]
+    assert not states["soak:"] and not states["malloc"]
+
+
+def test_a_soak_ends_in_time_and_finds_what_grows(
+    benchmark: Any, model: Path, sound: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = benchmark("stream_soak")
+    monkeypatch.setattr(module, "WARM_UP", 100)
+    stream = StreamingIdentifier.load(model)
+    assert len(module.soak(stream, sound, 10**9, 0.0)) == 3
+    kept: list[np.ndarray] = []
+    feed = stream.feed
+    monkeypatch.setattr(stream, "feed", lambda samples: kept.append(feed(samples)))
+    figures = module.soak(stream, sound, 5000, 60.0)
+    assert len(kept) == 5100
+    assert not any(figure.holds for figure in figures[1:])
+
+
+@pytest.fixture
+def parity(benchmark: Any, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return parity.py, which will compare one network on two clips."""
+    sizes = ["--networks=gru", "--clips=2", f"--data={data_root}"]
+    monkeypatch.setattr(sys, "argv", ["parity.py", *sizes])
+    module = benchmark("parity")
+    monkeypatch.setitem(module.NETWORKS, "gru", {"units": 12})
+    monkeypatch.setattr(module, "EXCERPT", {1: 800, 37: 800, module.WHOLE: module.WHOLE})
+    return module
+
+
+def test_parity_holds_for_a_network(parity: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity.main() == 0
+    *table, last = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in table[2:]]
+    assert [row[:2] for row in rows] == [["gru", "PyTorch"], ["gru", "ONNX"]]
+    assert all(0 < float(value) <= 1e-4 for row in rows for value in row[-4:-1])
+    assert all(float(row[-1]) > 0.5 for row in rows)  # or there is nothing to compare
+    assert last.count("holds") == 2
+
+
+def test_a_runtime_that_differs_fails(
+    parity: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(*arguments: Any) -> StreamingIdentifier:
+        stream = parity.stepper(*arguments)
+        stream.feed = lambda samples: StreamingIdentifier.feed(stream, samples * np.float32(0.9))
+        return stream  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(parity, "RUNTIMES", {"quieter": wrong})
+    assert parity.main() == 1
+    assert "DOES NOT HOLD" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_parity_refuses_what_it_does_not_know(
+    parity: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given in ("--networks=cnn", "--data=/nowhere"):
+        monkeypatch.setattr(sys, "argv", ["parity.py", given])
+        with pytest.raises(SystemExit) as ended:
+            parity.main()
+        assert ended.value.code == 2
+        assert given.split("=")[1] in capsys.readouterr().err
