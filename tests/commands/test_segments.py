@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+import langid
 from langid.commands.main import main
 from langid.signal.audio import read_audio
+from langid.streaming.export import export_onnx
 from langid.streaming.segments import Segmenter
 from langid.streaming.streamer import StreamingIdentifier
 
@@ -20,19 +23,42 @@ RATE = 16000
 
 
 @pytest.fixture(scope="module")
-def meeting(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return three seconds each of six clips of three languages, with two seconds between."""
-    pause = np.zeros(2 * RATE, np.float32)
-    parts: list[np.ndarray] = []
+def clips(real_clips: list[Path]) -> list[np.ndarray]:
+    """Return three seconds each of six clips, two of each of three languages."""
+    chosen: list[np.ndarray] = []
     for first in (0, 12, 24):
         clips = (read_audio(path, RATE)[RATE // 2 :] for path in real_clips[first : first + 12])
         long = (clip[: 3 * RATE] for clip in clips if len(clip) > 3 * RATE)
-        parts += itertools.islice(long, 2)
-    assert len(parts) == 6
+        chosen += itertools.islice(long, 2)
+    assert len(chosen) == 6
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def meeting(clips: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recording of the clips with two seconds of silence after each."""
     path = tmp_path_factory.mktemp("meeting") / "a meeting.wav"
-    soundfile.write(
-        path, np.concatenate([piece for part in parts for piece in (part, pause)]), RATE
-    )
+    soundfile.write(path, np.concatenate([np.pad(clip, (0, 2 * RATE)) for clip in clips]), RATE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained_on_the_clips(
+    checkpoint_path: Path, clips: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the file of a network that knows these very clips: what it hears is then known."""
+    identifier = langid.load(checkpoint_path)
+    features, speech = identifier.front_end(torch.from_numpy(np.stack(clips)))
+    languages = torch.arange(3).repeat_interleave(2)[:, None].expand_as(speech)
+    lengths = torch.full((6,), features.shape[1])
+    optimizer = torch.optim.Adam(identifier.network.parameters(), 0.01)
+    for _ in range(80):
+        optimizer.zero_grad()
+        logits = identifier(features, lengths)
+        torch.nn.functional.cross_entropy(logits[speech], languages[speech]).backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("trained") / "model.onnx"
+    export_onnx(identifier.eval(), path, clips[:1])
     return path
 
 
@@ -92,6 +118,27 @@ def test_segments_are_in_order_in_the_clips_and_not_in_the_pauses(
     stream = StreamingIdentifier.load(model_path)
     stream.feed(read_audio(meeting, RATE))
     assert sum(segment["speech_s"] for segment in found) == pytest.approx(stream.decision.speech_s)
+
+
+def test_changes_of_language_are_found_where_clips_meet(
+    trained_on_the_clips: Path,
+    clips: list[np.ndarray],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """English, Mandarin, English, Hindi without pauses between: boundaries at 6, 12 and 15 s."""
+    parts = [clips[number] for number in (0, 1, 4, 5, 0, 2, 3)]
+    recording = np.concatenate(parts)
+    soundfile.write(tmp_path / "clips.wav", recording, RATE)
+    assert run(trained_on_the_clips, tmp_path / "clips.wav", "json=true", "pause_s=3") == 0
+    found = json_lines(capsys.readouterr().out)
+    assert [part["language"] for part in found] == ["English", "Mandarin", "English", "Hindi"]
+    stream = StreamingIdentifier.load(trained_on_the_clips)
+    stream.feed(recording)
+    spoken_s = np.flatnonzero(stream.speech) / 100
+    for before, after, boundary_s in zip(found, found[1:], (6, 12, 15), strict=False):
+        assert before["end_s"] == pytest.approx(spoken_s[spoken_s < boundary_s][-1], abs=0.4)
+        assert after["start_s"] == pytest.approx(spoken_s[spoken_s >= boundary_s][0], abs=0.4)
 
 
 def test_segments_are_those_of_the_library(
