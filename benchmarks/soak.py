@@ -25,6 +25,7 @@ from stream import synthetic_sound
 from langid.errors import LangidError
 from langid.streaming.multi_stream import MultiStream, RefusedSamples
 from langid.streaming.onnx_model import OnnxModel
+from langid.streaming.samples import checked_samples
 from langid.streaming.streamer import StreamingIdentifier, StreamingModel
 
 STREAMS, TICK_S = 8, 0.1
@@ -102,7 +103,7 @@ class Soak:
         self.tally.refused += len(bad)
         for life in self.lives:
             if life.number in answers:
-                life.heard.append(samples[life.number])
+                life.heard.append(checked_samples(samples[life.number]))
                 life.answered.append(answers[life.number])
         for life in [life for life in self.lives if self._chance(0.01)]:
             self.end(life)
