@@ -2,11 +2,13 @@
 
 An utterance's posterior is the mean over its speech frames. Every figure has a 95 % interval from
 a bootstrap over speakers. The checkpoints of several folds are pooled; with ensemble=true those of
-one split, as balance=subclasses makes them, are averaged.
+one split, as balance=subclasses makes them, are averaged. part=validation says below which
+posterior to answer "unknown" so that 1, 5 or 10 % of the answers are wrong: unknown_below=
+of langid predict and langid stream.
 
 Examples:
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=runs/gru/test
-  langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
+  langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=validation part=validation
 """
 
 from pathlib import Path
@@ -70,9 +72,18 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
     )
     if left_out := left_out_line(report["task"], report["left_out"]):
         print(f"of the whole store {left_out}")
+    for rate, chosen in report.get("thresholds", {}).items():
+        print(_threshold_line(float(rate), chosen))
     if report["scored"] == "sequence":
         print(f"scored are {report['support']} sequences of these clips, not whole utterances")
 
 
 def _cells(figure: dict[str, float]) -> tuple[str, str]:
     return f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}"
+
+
+def _threshold_line(rate: float, chosen: dict[str, float] | None) -> str:
+    if chosen is None:
+        return f"{rate:.0%} error: no unknown_below gives so few"
+    below, answered = chosen["unknown_below"], chosen["answered"]
+    return f"{rate:.0%} error: unknown_below={below:.6f} (answers {answered:.0%})"

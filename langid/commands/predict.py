@@ -1,10 +1,12 @@
 """Say which language each file is, with all posteriors.
 
-A file that cannot be used is reported, the others are still heard, and the exit code is 1.
+A file that cannot be used is reported, the others are still heard, and the exit code is 1. Below
+the posterior unknown_below, for which langid evaluate part=validation finds values, a file is
+"unknown".
 
 Examples:
   langid predict model=model.onnx audio=clip.mp3
-  langid predict model=model.onnx 'audio=[a.wav,b.flac]' json=true
+  langid predict model=model.onnx 'audio=[a.wav,b.flac]' unknown_below=0.7 json=true
 """
 
 import json
@@ -15,7 +17,10 @@ from omegaconf import DictConfig, ListConfig
 
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_blocks
-from langid.streaming.streamer import Decision, StreamingIdentifier
+from langid.streaming.decision import Decision
+from langid.streaming.streamer import StreamingIdentifier
+
+SETTINGS = ("unknown_below", "languages")
 
 
 def run(config: DictConfig) -> int:
@@ -23,7 +28,8 @@ def run(config: DictConfig) -> int:
     paths = list(config.audio) if isinstance(config.audio, ListConfig) else [config.audio]
     if not paths:
         raise LangidError("audio=[]: expected a file, or a list of files")
-    stream = StreamingIdentifier.load(str(config.model))
+    settings = {name: config[name] for name in SETTINGS}
+    stream = StreamingIdentifier.load(str(config.model), **settings)
     failed = 0
     for path in paths:
         try:
@@ -39,7 +45,8 @@ def run(config: DictConfig) -> int:
             )
         else:
             shares = "  ".join(f"{name} {value:.3f}" for name, value in decision.posteriors.items())
-            print(f"{decision.label or 'no speech'}\t{shares}\t{path}", flush=True)
+            label = decision.label or ("undecided" if decision.speech_s else "no speech")
+            print(f"{label}\t{shares}\t{path}", flush=True)
     return failed
 
 

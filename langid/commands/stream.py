@@ -12,6 +12,7 @@ Examples:
 import contextlib
 import itertools
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,19 +32,24 @@ from langid.streaming.trace import Trace, check_picture, draw
 
 FEED_S = 0.1
 READ_S = 10.0
+ENDLESS = ("-", "mic")
 SETTINGS = ("half_life_s", "decide_at", "unknown_below", "languages")
 
 
 def run(config: DictConfig) -> int:
     """Stream the audio and show the running decision."""
-    if not config.interval_s > 0:
+    if not 0 < config.interval_s < math.inf:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
     plot = None if config.plot is None else check_picture(config.plot)
     settings = {name: config[name] for name in SETTINGS}
     stream = StreamingIdentifier.load(str(config.model), **settings)
     listening = Listening(stream)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
-    _show(listening, trace, config)
+    try:
+        _show(listening, trace, config)
+    except KeyboardInterrupt:  # how audio ends that has no end of its own
+        if str(config.audio) not in ENDLESS:
+            raise
     _print(stream.decision, config.json, "verdict")
     if not config.json and stream.decision.heard_s:
         factor = listening.busy_s / stream.decision.heard_s
@@ -74,15 +80,10 @@ def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
 
 
 def _heard(listening: Listening, config: DictConfig, interval: int, feed: int) -> Iterator[Heard]:
-    """Yield the chunks; Ctrl-C ends audio that has no end of its own."""
+    """Yield the chunks, cut where an interval ends."""
     whole, rest = divmod(interval, feed)
     sizes = itertools.cycle([feed] * whole + [rest] * (rest > 0))
-    audio = str(config.audio)
-    try:
-        yield from listening.chunks(_source(config, listening.stream.sample_rate), sizes)
-    except KeyboardInterrupt:
-        if audio not in ("-", "mic"):
-            raise
+    yield from listening.chunks(_source(config, listening.stream.sample_rate), sizes)
 
 
 def _source(config: DictConfig, sample_rate: int) -> Iterator[np.ndarray]:
@@ -90,6 +91,8 @@ def _source(config: DictConfig, sample_rate: int) -> Iterator[np.ndarray]:
     if rate is not None and audio != "-":
         raise LangidError(f"rate={rate}: is for raw PCM on standard input, audio=-; leave it out")
     if audio == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise LangidError("audio=-: nothing is piped into standard input; send WAV or raw PCM")
         return standard_input(sys.stdin.buffer, sample_rate, rate)
     if audio == "mic":
         return microphone(sample_rate)
@@ -102,7 +105,7 @@ def _print(decision: Decision, as_json: bool, kind: str) -> None:
         print(json.dumps(values, ensure_ascii=False), flush=True)
         return
     shares = "  ".join(f"{name} {value:.3f}" for name, value in decision.posteriors.items())
-    label = decision.label or ("(undecided)" if decision.speech_s else "(no speech yet)")
+    label = decision.label or ("(undecided)" if decision.speech_s else "(no speech)")
     if kind == "verdict":
         print(f"verdict: {label}   {shares}   ({decision.speech_s:.2f} s of speech)", flush=True)
     else:

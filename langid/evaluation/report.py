@@ -9,6 +9,7 @@ import pandas as pd
 from langid.errors import LangidError
 from langid.evaluation.metrics import frame_accuracy, score
 from langid.evaluation.predictions import Predictions
+from langid.evaluation.threshold import thresholds
 from langid.training.confusion import draw_confusion
 from langid.training.run_record import versions, write_record
 
@@ -20,7 +21,8 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
 
     ``clips`` counts utterances; ``scored`` and ``support`` count the units that are scored, which
     are sequences of utterances under a split that cuts them. ``left_out`` counts what the whole
-    store holds without one of the task's classes.
+    store holds without one of the task's classes. Of the validation part alone there are
+    ``thresholds`` too: chosen on the test part they would flatter it.
     """
     table, classes, column = predictions.table, predictions.classes, predictions.column
     missing = [name for name in classes if name not in set(table[column])]
@@ -38,6 +40,8 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
     for name, group in table.groupby(column):
         clips, speakers = group["utterance_id"].nunique(), group["speaker"].nunique()
         figures["classes"][name] |= {"clips": int(clips), "speakers": int(speakers)}
+    if part == "validation":
+        figures["thresholds"] = thresholds(targets, posteriors)
     return {
         "schema": SCHEMA,
         "part": part,

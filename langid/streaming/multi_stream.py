@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from langid.errors import LangidError
-from langid.streaming.decision import Decision, DecisionRule, DecisionSettings
+from langid.streaming.decision import Decision, DecisionSettings
+from langid.streaming.decision_rule import DecisionTable
+from langid.streaming.hop_queue import HopQueue
 from langid.streaming.onnx_model import OnnxModel
-from langid.streaming.samples import Resampler, checked_rate, checked_samples
+from langid.streaming.samples import Resampler, are_samples, checked_rate, checked_samples
 from langid.streaming.streamer import StreamingModel
 
 
@@ -43,11 +45,15 @@ class MultiStream:
         self.hop_samples = int(model.metadata["hop_samples"])
         self.settings = DecisionSettings.of(model.metadata, **settings)
         self._fresh = model.stepper(1).state
-        self._rows = [np.repeat(array, 8, 0) for array in self._fresh]
-        self._free = list(range(8))[::-1]
+        self._states = [array[:0] for array in self._fresh]
+        self._waiting = HopQueue(self.hop_samples)
+        hop_s = self.hop_samples / self.sample_rate
+        self._decisions = DecisionTable(self.classes, hop_s, self.settings)
+        self._free: list[int] = []
+        self._grow(8)
         self._streams: dict[int, _Stream] = {}
         self._next = 0
-        self._batch: list[int] = []  # the rows that the stepper holds
+        self._batch = np.zeros(0, np.intp)  # the rows that the stepper holds
         self._size, self._stepper = 1, model.stepper(1)
 
     @classmethod
@@ -65,15 +71,10 @@ class MultiStream:
         rate that is none.
         """
         rate = self.sample_rate if sample_rate is None else checked_rate(sample_rate)
-        resampler = None if rate == self.sample_rate else Resampler(rate, self.sample_rate)
-        rule = DecisionRule(self.classes, self.hop_samples / self.sample_rate, self.settings)
-        self._unload()
         if not self._free:
-            capacity = len(self._rows[0])
-            self._rows = [np.concatenate([array, array]) for array in self._rows]
-            self._free = list(range(capacity, 2 * capacity))[::-1]
+            self._grow(2 * len(self._waiting))
         number, self._next = self._next, self._next + 1
-        self._streams[number] = _Stream(self._free.pop(), rate, rule, resampler)
+        self._streams[number] = _Stream(self._free.pop(), rate)
         self._begin(self._streams[number])
         return number
 
@@ -92,7 +93,7 @@ class MultiStream:
 
     def decision(self, number: int) -> Decision:
         """Return the running decision of a stream."""
-        return self._stream(number).rule.decision
+        return self._decisions.decision(self._stream(number).row)
 
     def step(self, samples: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
         """Hear ``samples (samples,)`` of some streams, by their numbers.
@@ -102,17 +103,19 @@ class MultiStream:
         Where samples are refused, or a number is no stream's, the others are heard, and then
         RefusedSamples is raised.
         """
-        heard: dict[int, np.ndarray] = {}
+        ready: dict[int, np.ndarray] = {}
         refused: dict[int, LangidError] = {}
+        fine = are_samples(samples.values())
         for number, own in samples.items():
             try:
                 stream = self._stream(number)
-                own = checked_samples(own)
+                if not fine or stream.resampler is not None:
+                    own = checked_samples(own)
             except LangidError as error:
                 refused[number] = error
                 continue
-            heard[number] = own if stream.resampler is None else stream.resampler.feed(own)
-        posteriors = self._hear(heard)
+            ready[number] = own if stream.resampler is None else stream.resampler.feed(own)
+        posteriors = self._hear(ready)
         if refused:
             raise RefusedSamples(refused, posteriors)
         return posteriors
@@ -120,95 +123,78 @@ class MultiStream:
     def flush(self, numbers: Iterable[int]) -> dict[int, np.ndarray]:
         """Hear what waits for a full hop of some streams, as if silence followed."""
         chosen = {number: self._stream(number) for number in numbers}
-        rest = {}
+        ends = {}
         for number, stream in chosen.items():
-            left = stream.pending[:0] if stream.resampler is None else stream.resampler.flush()
-            missing = -(len(stream.pending) + len(left)) % self.hop_samples
-            rest[number] = np.pad(left, (0, missing))
-        return self._hear(rest)
+            rest = np.zeros(0, np.float32)
+            if stream.resampler is not None:
+                rest = stream.resampler.flush()
+            missing = self._waiting.missing(stream.row, len(rest))
+            ends[number] = np.pad(rest, (0, missing))
+        return self._hear(ends)
 
     def _stream(self, number: int) -> "_Stream":
         if number not in self._streams:
             raise LangidError(f"no stream {number}: it has not joined, or it has left")
         return self._streams[number]
 
+    def _grow(self, rows: int) -> None:
+        """Have so many rows from now on."""
+        old = len(self._waiting)
+        self._free += range(rows - 1, old - 1, -1)
+        new = [np.repeat(array, rows - old, 0) for array in self._fresh]
+        self._states = [np.concatenate(pair) for pair in zip(self._states, new, strict=True)]
+        self._waiting.grow(rows)
+        self._decisions.grow(rows)
+
     def _begin(self, stream: "_Stream") -> None:
-        for array, fresh in zip(self._rows, self._fresh, strict=True):
+        """Let a stream that is not in the batch be before its first sample."""
+        for array, fresh in zip(self._states, self._fresh, strict=True):
             array[stream.row] = fresh[0]
-        stream.pending = np.zeros(0, np.float32)
-        stream.rule.reset()
-        if stream.resampler is not None:
+        self._waiting.clear(stream.row)
+        self._decisions.reset(stream.row)
+        if stream.rate != self.sample_rate:
             stream.resampler = Resampler(stream.rate, self.sample_rate)
 
     def _hear(self, samples: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
-        """Step through the full hops of samples at the model's rate.
-
-        Streams with as many hops go together; those with more go on without the others.
-        """
-        full: dict[int, list[tuple[int, np.ndarray]]] = {}
-        for number in sorted(samples):  # the same streams then are the same batch, in any order
-            stream, own = self._streams[number], samples[number]
-            if len(stream.pending):
-                own = np.concatenate([stream.pending, own])
-            hops = len(own) // self.hop_samples
-            stream.pending = own[hops * self.hop_samples :].copy()
-            full.setdefault(hops, []).append((number, own))
-        found: dict[int, list[np.ndarray]] = {number: [] for number in samples}
-        done = 0
-        for hops in sorted(full):
-            going = [one for count, some in full.items() if count > done for one in some]
-            self._step(going, done, hops, found)
-            done = hops
-        return {number: self._joined(parts) for number, parts in found.items()}
-
-    def _step(
-        self,
-        going: list[tuple[int, np.ndarray]],
-        start: int,
-        stop: int,
-        found: dict[int, list[np.ndarray]],
-    ) -> None:
-        """Hear the hops from ``start`` to ``stop`` of some streams in one batch."""
-        if start == stop:
-            return
-        cut = slice(start * self.hop_samples, stop * self.hop_samples)
-        streams = [self._streams[number] for number, _ in going]
-        self._load([stream.row for stream in streams])
-        posteriors, speech = self._stepper.step(np.stack([own[cut] for _, own in going]))
-        for (number, _), stream, own, mask in zip(going, streams, posteriors, speech, strict=True):
-            frames = own.copy()  # a row of the batch would keep all of it
-            stream.rule.hear(frames, mask.copy())
-            found[number].append(frames)
+        """Step through the full hops of samples at the model's rate."""
+        rows = {self._streams[number].row: own for number, own in samples.items()}
+        found: dict[int, list[np.ndarray]] = {row: [] for row in rows}
+        for batch in self._waiting.batches(rows):
+            self._load(batch.rows)
+            posteriors, speech = self._stepper.step(batch.samples)
+            self._decisions.hear(batch.rows, posteriors, speech)
+            for row, frames in zip(batch.rows.tolist(), posteriors, strict=True):
+                found[row].append(frames.copy())  # a row of the batch would keep all of it
+        answers = map(self._joined, found.values())
+        return dict(zip(samples, answers, strict=True))
 
     def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
         if len(parts) == 1:
             return parts[0]
         return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *parts])
 
-    def _load(self, rows: list[int]) -> None:
+    def _load(self, rows: np.ndarray) -> None:
         """Let the stepper hold these rows, in this order."""
-        if rows == self._batch:
+        if np.array_equal(rows, self._batch):
             return
         self._unload()
         if self._size != len(rows):
             self._size, self._stepper = len(rows), self.model.stepper(len(rows))
-        self._stepper.state = [array[rows] for array in self._rows]
+        self._stepper.state = [array[rows] for array in self._states]
         self._batch = rows
 
     def _unload(self) -> None:
         """Take back the rows that the stepper holds."""
-        if self._batch:
-            for array, own in zip(self._rows, self._stepper.state, strict=True):
+        if len(self._batch):
+            for array, own in zip(self._states, self._stepper.state, strict=True):
                 array[self._batch] = own
-            self._batch = []
+            self._batch = self._batch[:0]
 
 
 class _Stream:
-    """One stream: its row of the state, and what is its own beside it."""
+    """One stream: its row of the arrays, and what is its own beside it."""
 
-    def __init__(self, row: int, rate: int, rule: DecisionRule, resampler: Resampler | None):
+    def __init__(self, row: int, rate: int):
         self.row = row
         self.rate = rate
-        self.rule = rule
-        self.resampler = resampler
-        self.pending = np.zeros(0, np.float32)
+        self.resampler: Resampler | None = None

@@ -10,7 +10,10 @@ from langid.errors import LangidError
 from langid.streaming.samples import Resampler, checked_rate
 
 BLOCK_S = 0.1
-OTHER_FORMATS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
+HEAD = 32  # bytes that are looked at: a millisecond of speech
+OTHER_FORMATS = {
+    b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"FORM": "AIFF", b"\x1aE\xdf\xa3": "WebM",
+}  # fmt: skip
 DECODE = "decode it first: ffmpeg -i FILE -f wav -c:a pcm_s16le -"
 
 
@@ -19,20 +22,17 @@ def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterat
 
     What begins with the header of a WAV file is one, of 16-bit integers or 32-bit floats, its
     channels averaged. Anything else is taken as raw 16-bit little-endian mono PCM of ``rate``, by
-    default ``sample_rate``. Raises LangidError where nothing comes, and for other formats.
+    default ``sample_rate``. Raises LangidError where nothing comes, and for text and other formats.
     """
     head = pipe.read(4)
     if not head:
         raise LangidError("audio=-: nothing came on standard input; send WAV or raw 16-bit PCM")
-    if head in OTHER_FORMATS:
-        raise LangidError(
-            f"audio=-: {OTHER_FORMATS[head]} came on standard input; accepted are WAV and raw"
-            f" 16-bit PCM, so {DECODE}"
-        )
     if head in (b"RIFF", b"RF64"):
         kind, channels, rate, length = _wav_header(pipe)
         blocks = _decoded(pipe, b"", length, kind, channels)
     else:
+        head += pipe.read(HEAD - len(head))
+        _refuse_other_formats(head)
         rate = sample_rate if rate is None else rate
         blocks = _decoded(pipe, head, None, "<i2", 1)
     yield from _resampled(blocks, checked_rate(rate), sample_rate)
@@ -63,6 +63,23 @@ def microphone(sample_rate: int) -> Iterator[np.ndarray]:
         raise LangidError(
             f"audio=mic: no microphone can be used ({error}); connect one, or give audio=FILE"
         ) from error
+
+
+def _refuse_other_formats(head: bytes) -> None:
+    """Raise LangidError for what would be heard as noise."""
+    found = next((name for start, name in OTHER_FORMATS.items() if head.startswith(start)), None)
+    if found is None and head[4:8] == b"ftyp":
+        found = "MP4"
+    # A frame of MPEG layer III: eleven bits of sync, the layer, then how many bits a second.
+    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and 0x0F < head[2] < 0xF0:
+        found = "MP3"
+    if found is None and all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head):
+        found = "text"
+    if found:
+        raise LangidError(
+            f"audio=-: {found} came on standard input; accepted are WAV and raw 16-bit PCM, so"
+            f" {DECODE}"
+        )
 
 
 def _resampled(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Iterator[np.ndarray]:

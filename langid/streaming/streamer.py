@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from langid.errors import LangidError
-from langid.streaming.decision import Decision, DecisionRule, DecisionSettings
+from langid.streaming.decision import Decision, DecisionSettings
+from langid.streaming.decision_rule import DecisionRule
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
 

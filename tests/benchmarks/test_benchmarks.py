@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-NAMES = ("prepare", "train_step", "stream", "networks", "parity")
+NAMES = ("prepare", "train_step", "stream", "networks", "parity", "multi_stream", "soak")
 MODELS = ("rnn", "gru", "lstm", "bigru", "bilstm", "tcn", "conformer", "cnn", "crnn", "ecapa_tdnn")
 
 
@@ -43,6 +43,11 @@ CASES = [
     ("stream", (0.0071, 0.0024, 0.03), 0),
     ("stream", (0.0069, 0.0026, 0.03), 1),
     ("stream", (0.0069, 0.0024, 0.006), 2),
+    ("multi_stream", (1200.0, 1100.0), None),
+    ("multi_stream", (1200.0, 900.0), 1),
+    ("soak", (1e-6, 1.0), None),
+    ("soak", (1e-3, 1.0), 0),
+    ("soak", (1e-6, 9.0), 1),
 ]
 
 

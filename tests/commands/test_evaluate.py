@@ -75,6 +75,32 @@ def test_report_is_complete(report_folder: Path, run_path: Path) -> None:
     assert {"python", "torch", "langid-speech"} <= set(report["versions"])
 
 
+def test_validation_says_below_what_to_answer_unknown(
+    report_folder: Path,
+    checkpoint_path: Path,
+    store_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The test part does not: chosen on it a threshold would flatter it."""
+    assert "thresholds" not in json.loads((report_folder / "report.json").read_text())
+    capsys.readouterr()
+    report = evaluate(tmp_path, checkpoint_path, store_path, "part=validation")
+    lines = [line for line in capsys.readouterr().out.splitlines() if " error: " in line]
+    assert [line.split()[0] for line in lines] == ["1%", "5%", "10%"]
+    table = pd.read_csv(tmp_path / "predictions.tsv", sep="\t")
+    confidence = table[[f"p({name})" for name in CLASSES]].max(axis=1)
+    right = table["predicted"] == table["language"]
+    for line, (rate, chosen) in zip(lines, report["thresholds"].items(), strict=True):
+        if chosen is None:
+            assert line.endswith("no unknown_below gives so few")
+            continue
+        kept = confidence >= chosen["unknown_below"] - 1e-6
+        assert (~right[kept]).mean() <= float(rate)
+        assert chosen["answered"] == pytest.approx(kept.mean())
+        assert f"unknown_below={chosen['unknown_below']:.6f}" in line
+
+
 def test_picture_can_be_read(report_folder: Path) -> None:
     picture = matplotlib.image.imread(report_folder / "confusion.png")
     assert min(picture.shape[:2]) > 200

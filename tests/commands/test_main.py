@@ -44,8 +44,23 @@ def test_help_lists_all_commands(arguments: list[str], capsys: pytest.CaptureFix
         ("evaluate", ["checkpoint", "store", "output", "part", "corpora", "workers"]),
         ("compare", ["folders", "output", "part", "store"]),
         ("export", ["checkpoint", "output", "audio"]),
-        ("stream", ["model", "audio", "interval_s", "json"]),
-        ("predict", ["model", "audio", "json"]),
+        (
+            "stream",
+            [
+                "model",
+                "audio",
+                "rate",
+                "interval_s",
+                "half_life_s",
+                "decide_at",
+                "unknown_below",
+                "languages",
+                "json",
+                "plot",
+            ],
+        ),
+        ("predict", ["model", "audio", "unknown_below", "languages", "json"]),
+        ("segments", ["model", "audio", "half_life_s", "languages", "json", "rttm", "plot"]),
     ],
 )
 def test_help_of_a_command(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import soundfile
 
 from langid.commands.main import main
 from langid.signal.audio import read_audio
+from langid.streaming.streamer import StreamingIdentifier
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,39 @@ def test_a_single_path_and_an_empty_list(
     assert len(capsys.readouterr().out.splitlines()) == 1
     assert main(["predict", f"model={model_path}", "audio=[]"]) == 2
     assert "expected a file, or a list of files" in capsys.readouterr().err
+
+
+def test_a_file_may_be_unknown_undecided_or_without_speech(
+    model_path: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"model={model_path}", f"audio=[{files['real']},{files['silent']}]"]
+    assert main(["predict", *arguments, "unknown_below=1.0", "languages=[Hindi,English]"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [label for label, _, _ in rows] == ["unknown", "no speech"]
+    assert all("Mandarin" not in shares for _, shares, _ in rows)
+    assert main(["predict", *arguments, "unknown_below=1.0", "json=true"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["label"], line["status"]) for line in lines] == [
+        ("unknown", "unknown"),
+        (None, "undecided"),
+    ]
+    assert main(["predict", *arguments, "unknown_below=2"]) == 2
+    assert "unknown_below=2: accepted are posteriors" in capsys.readouterr().err
+
+
+def test_a_model_may_leave_a_file_undecided(
+    model_path: Path,
+    files: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load = StreamingIdentifier.load
+
+    def cautious(path: Path, **settings: Any) -> StreamingIdentifier:
+        model = load(path).model
+        model.metadata["decision"] = {"decide_at": 1.0}
+        return StreamingIdentifier(model, **settings)
+
+    monkeypatch.setattr(StreamingIdentifier, "load", cautious)
+    assert run(model_path, files["real"]) == 0
+    assert capsys.readouterr().out.startswith("undecided\t")

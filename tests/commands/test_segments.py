@@ -10,30 +10,56 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+import langid
 from langid.commands.main import main
 from langid.signal.audio import read_audio
 from langid.streaming.segments import Segmenter
 from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.streaming_module import StreamingModule, TorchModel
 
 RATE = 16000
 
 
 @pytest.fixture(scope="module")
-def meeting(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return three seconds each of six clips of three languages, with two seconds between."""
-    pause = np.zeros(2 * RATE, np.float32)
-    parts: list[np.ndarray] = []
+def clips(real_clips: list[Path]) -> list[np.ndarray]:
+    """Return three seconds each of six clips, two of each of three languages."""
+    chosen: list[np.ndarray] = []
     for first in (0, 12, 24):
         clips = (read_audio(path, RATE)[RATE // 2 :] for path in real_clips[first : first + 12])
         long = (clip[: 3 * RATE] for clip in clips if len(clip) > 3 * RATE)
-        parts += itertools.islice(long, 2)
-    assert len(parts) == 6
+        chosen += itertools.islice(long, 2)
+    assert len(chosen) == 6
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def meeting(clips: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recording of the clips with two seconds of silence after each."""
     path = tmp_path_factory.mktemp("meeting") / "a meeting.wav"
-    soundfile.write(
-        path, np.concatenate([piece for part in parts for piece in (part, pause)]), RATE
-    )
+    soundfile.write(path, np.concatenate([np.pad(clip, (0, 2 * RATE)) for clip in clips]), RATE)
     return path
+
+
+@pytest.fixture(scope="module")
+def trained_on_the_clips(checkpoint_path: Path, clips: list[np.ndarray]) -> TorchModel:
+    """Return a network that knows these very clips, so that it is known what it should hear."""
+    identifier = langid.load(checkpoint_path)
+    features, speech = identifier.front_end(torch.from_numpy(np.stack(clips)))
+    languages = torch.arange(3).repeat_interleave(2)[:, None].expand_as(speech)
+    # Pieces of half a second: short ones are learned in seconds.
+    features, speech, languages = (
+        tensor.reshape(36, 50, *tensor.shape[2:]) for tensor in (features, speech, languages)
+    )
+    lengths = torch.full((36,), 50)
+    optimizer = torch.optim.Adam(identifier.network.parameters(), 0.01)
+    for _ in range(50):
+        optimizer.zero_grad()
+        logits = identifier(features, lengths)
+        torch.nn.functional.cross_entropy(logits[speech], languages[speech]).backward()
+        optimizer.step()
+    return TorchModel(StreamingModule(identifier))
 
 
 def run(model: Path, audio: Path, *extra: str) -> int:
@@ -92,6 +118,30 @@ def test_segments_are_in_order_in_the_clips_and_not_in_the_pauses(
     stream = StreamingIdentifier.load(model_path)
     stream.feed(read_audio(meeting, RATE))
     assert sum(segment["speech_s"] for segment in found) == pytest.approx(stream.decision.speech_s)
+
+
+def test_changes_of_language_are_found_where_clips_meet(
+    trained_on_the_clips: TorchModel,
+    clips: list[np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """English, Mandarin, English, Hindi without pauses between: boundaries at 6, 12 and 15 s."""
+    recording = np.concatenate([clips[number] for number in (0, 1, 4, 5, 0, 2, 3)])
+    soundfile.write(tmp_path / "clips.wav", recording, RATE)
+    stream = StreamingIdentifier(trained_on_the_clips)
+    monkeypatch.setattr(StreamingIdentifier, "load", lambda path: stream)
+    assert run(tmp_path / "not.onnx", tmp_path / "clips.wav", "json=true", "pause_s=3") == 0
+    found = json_lines(capsys.readouterr().out)
+    assert [part["language"] for part in found] == ["English", "Mandarin", "English", "Hindi"]
+    stream.reset()
+    stream.feed(recording)
+    spoken_s = np.flatnonzero(stream.speech) / 100
+    for before, after, boundary_s in zip(found, found[1:], (6, 12, 15), strict=False):
+        # The network itself takes half a second to believe another language.
+        assert before["end_s"] == pytest.approx(spoken_s[spoken_s < boundary_s][-1], abs=0.8)
+        assert after["start_s"] == pytest.approx(spoken_s[spoken_s >= boundary_s][0], abs=0.8)
 
 
 def test_segments_are_those_of_the_library(

@@ -67,7 +67,7 @@ def test_the_verdict_is_that_of_the_library(
         assert verdict["posteriors"][name] == pytest.approx(value, abs=1e-4)
 
 
-@pytest.mark.parametrize("interval", ["0", "-1", "nan"])
+@pytest.mark.parametrize("interval", ["0", "-1", "nan", "inf"])
 def test_an_interval_that_is_none_is_refused(
     model_path: Path, audio: Path, interval: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +93,16 @@ class Stdin:
     def __init__(self, content: bytes):
         self.buffer = io.BytesIO(content)
 
+    def isatty(self) -> bool:
+        return False
+
+
+class Terminal(Stdin):
+    """Standard input into which nothing is piped."""
+
+    def isatty(self) -> bool:
+        return True
+
 
 def test_standard_input_is_heard_as_the_file_is(
     model_path: Path,
@@ -116,6 +126,10 @@ def test_standard_input_is_heard_as_the_file_is(
     monkeypatch.setattr(sys, "stdin", Stdin(b""))
     assert main(["stream", *arguments, "audio=-"]) == 2
     assert "nothing came on standard input" in capsys.readouterr().err
+    for stdin in (None, Terminal(b"")):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert main(["stream", *arguments, "audio=-"]) == 2
+        assert "nothing is piped into standard input" in capsys.readouterr().err
     assert main(["stream", *arguments, f"audio={audio}", "rate=8000"]) == 2
     assert "rate=8000: is for raw PCM on standard input" in capsys.readouterr().err
 

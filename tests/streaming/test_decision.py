@@ -1,162 +1,14 @@
-"""How posteriors become a decision, on posteriors that are known."""
+"""The settings of a decision: where they come from and what is refused."""
 
 import math
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pytest
 
 from langid.errors import LangidError
-from langid.streaming.decision import (
-    Decision,
-    DecisionRule,
-    DecisionSettings,
-    choose_threshold,
-)
+from langid.streaming.decision import DecisionSettings, columns_of
 
 CLASSES = ["English", "Hindi", "Mandarin"]
-HOP_S = 0.01
-
-
-def rule(**settings: Any) -> DecisionRule:
-    return DecisionRule(CLASSES, HOP_S, DecisionSettings.of({}, **settings))
-
-
-def decide(posteriors: Any, speech: Any = None, **settings: Any) -> Decision:
-    """Return the decision after those frames, all of them speech by default."""
-    posteriors = np.asarray(posteriors, np.float32)
-    heard = rule(**settings)
-    heard.hear(posteriors, np.ones(len(posteriors), bool) if speech is None else speech)
-    return heard.decision
-
-
-def frames(*parts: tuple[int, list[float]]) -> np.ndarray:
-    """Return so many frames of each posterior, one after the other."""
-    rows = [np.tile(np.array(row, np.float32), (count, 1)) for count, row in parts]
-    return np.concatenate(rows)
-
-
-@pytest.fixture(scope="module")
-def noisy() -> tuple[np.ndarray, np.ndarray]:
-    """Return 600 frames of 12 classes whose leader changes, and which of them are speech."""
-    random = np.random.default_rng(0)
-    leader = np.repeat(random.integers(0, 12, 12), 50)
-    scores = random.gumbel(size=(600, 12)) + 2 * np.eye(12)[leader]
-    posteriors = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
-    return posteriors.astype(np.float32), random.random(600) < 0.7
-
-
-ENGLISH, HINDI, UNSURE = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3]
-
-
-def test_the_default_is_the_mean_over_speech_frames() -> None:
-    posteriors = frames((3, ENGLISH), (5, HINDI))
-    decision = decide(posteriors, np.arange(8) % 2 == 0)
-    mean = posteriors[::2].mean(0)
-    np.testing.assert_allclose(list(decision.posteriors.values()), mean, rtol=1e-6)
-    assert (decision.label, decision.status) == (CLASSES[mean.argmax()], "decided")
-    assert decision.confidence == pytest.approx(mean.max())
-    assert (decision.speech_s, decision.heard_s) == (0.04, 0.08)
-    assert decision.decided_after_s == 0.01
-
-
-def test_before_any_speech_all_is_undecided() -> None:
-    for decision in (rule().decision, decide(frames((5, ENGLISH)), np.zeros(5, bool))):
-        assert (decision.label, decision.status, decision.confidence) == (None, "undecided", 0)
-        assert decision.posteriors == dict.fromkeys(CLASSES, 0.0)
-        assert (decision.speech_s, decision.decided_after_s) == (0, None)
-    assert decision.heard_s == 0.05
-
-
-def test_forgetting_follows_a_change_of_language_after_a_half_life() -> None:
-    one, other = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]
-    assert decide(frames((1000, one), (95, other)), half_life_s=1.0).label == "English"
-    decision = decide(frames((1000, one), (105, other)), half_life_s=1.0)
-    assert decision.label == "Hindi"
-    assert decide(frames((1000, one), (105, other))).label == "English"  # the mean does not
-    weights = 0.5 ** (np.arange(1105)[::-1] / 100)
-    assert decision.posteriors["English"] == pytest.approx(weights[:1000].sum() / weights.sum())
-
-
-def test_silence_is_not_forgotten_over() -> None:
-    posteriors = frames((50, ENGLISH), (1000, HINDI), (50, HINDI))
-    speech = np.r_[np.ones(50, bool), np.zeros(1000, bool), np.ones(50, bool)]
-    with_silence = decide(posteriors, speech, half_life_s=1.0)
-    assert with_silence.posteriors == decide(posteriors[speech], half_life_s=1.0).posteriors
-
-
-def test_an_early_decision_waits_for_its_confidence() -> None:
-    posteriors = frames((10, UNSURE), (30, ENGLISH))
-    undecided = decide(posteriors[:12], decide_at=0.61)
-    assert (undecided.label, undecided.status) == (None, "undecided")
-    assert undecided.confidence == max(undecided.posteriors.values()) < 0.61
-    assert undecided.decided_after_s is None
-    decided = decide(posteriors, decide_at=0.61)
-    means = np.cumsum(posteriors, 0)[:, 0] / np.arange(1, 41)
-    assert (decided.label, decided.status) == ("English", "decided")
-    assert decided.decided_after_s == pytest.approx((np.argmax(means >= 0.61) + 1) * HOP_S)
-
-
-def test_a_decision_stays_until_another_language_reaches_the_confidence() -> None:
-    posteriors = frames((100, ENGLISH), (160, HINDI))
-    leads = decide(posteriors, decide_at=0.7)
-    assert leads.posteriors["Hindi"] > leads.posteriors["English"]
-    assert (leads.label, leads.confidence) == ("English", leads.posteriors["English"])
-    reached = decide(np.concatenate([posteriors, frames((600, HINDI))]), decide_at=0.7)
-    assert reached.label == "Hindi"
-    assert reached.decided_after_s == leads.decided_after_s == 0.01
-
-
-def test_candidates_are_renormalised() -> None:
-    posteriors = frames((10, [0.6, 0.1, 0.3]))
-    decision = decide(posteriors, languages=["Mandarin", "Hindi"])
-    assert decision.label == "Mandarin"
-    assert decision.posteriors == pytest.approx({"Hindi": 0.25, "Mandarin": 0.75})
-    certain = decide(frames((10, [1.0, 0.0, 0.0])), languages=["Mandarin", "Hindi"])
-    assert certain.posteriors == {"Hindi": 0.5, "Mandarin": 0.5}
-
-
-def test_low_confidence_is_unknown() -> None:
-    posteriors = frames((10, UNSURE))
-    unknown = decide(posteriors, unknown_below=0.5)
-    assert (unknown.label, unknown.status) == ("unknown", "unknown")
-    assert unknown.confidence == pytest.approx(0.4)
-    assert decide(posteriors, unknown_below=0.39).label == "English"
-    assert decide(posteriors, unknown_below=0.5, decide_at=0.6).status == "undecided"
-    assert decide(posteriors, unknown_below=0.5, languages=["English", "Hindi"]).label == "English"
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"half_life_s": 0.3},
-        {"decide_at": 0.35},
-        {"half_life_s": 0.2, "decide_at": 0.4, "languages": ["1", "3", "4", "7", "9"]},
-        {"half_life_s": 0.1, "unknown_below": 0.3},
-    ],
-)
-def test_blocks_change_no_decision(
-    noisy: tuple[np.ndarray, np.ndarray], settings: dict[str, Any]
-) -> None:
-    """Every decision on the way is the same to the last bit, also where it is asked for rarely."""
-    posteriors, speech = noisy
-
-    def decisions(block: int, at: int) -> list[Decision]:
-        heard = DecisionRule(list(map(str, range(12))), HOP_S, DecisionSettings.of({}, **settings))
-        found = []
-        for start, stop in pairwise((*range(0, 600, block), 600)):
-            heard.hear(posteriors[start:stop], speech[start:stop])
-            if stop % at == 0:
-                found.append(heard.decision)
-        return found
-
-    expected = decisions(1, 60)
-    assert len({decision.label for decision in expected}) > 1 or "half_life_s" not in settings
-    for block in (2, 15, 30, 60):
-        assert decisions(block, 60) == expected
-    assert decisions(600, 600) == decisions(1, 600) == decisions(7, 600) == expected[-1:]
 
 
 def test_settings_come_from_the_model_where_none_are_given() -> None:
@@ -180,54 +32,12 @@ def test_settings_come_from_the_model_where_none_are_given() -> None:
         ({"languages": []}, r"languages=\[\]: expected a list of languages"),
         ({"languages": "Hindi"}, "languages=Hindi: expected a list"),
         ({"languages": 3}, "languages=3: expected a list"),
+        ({"languages": [["Hindi"], 1]}, r"languages=\[\['Hindi'\], 1\]: expected a list"),
         ({"languages": ["Hindi", "Klingon"]}, "no Klingon; it knows English, Hindi, Mandarin"),
         ({"half_time": 1.0}, "no decision setting half_time; accepted are half_life_s, decide_at"),
     ],
 )
 def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(LangidError, match=message):
-        rule(**settings)
-    with pytest.raises(LangidError, match=message):
-        DecisionRule(CLASSES, HOP_S, DecisionSettings.of({"decision": settings}))
-
-
-def test_the_threshold_gives_the_wanted_error_rate_and_no_higher_one_is_needed() -> None:
-    random = np.random.default_rng(1)
-    confidences = random.random(1500)
-    right = random.random(1500) < confidences  # calibrated
-    for rate in (0.01, 0.05, 0.1):
-        threshold = choose_threshold(confidences, right, rate)
-        wrong = ~right[confidences >= threshold]
-        assert wrong.mean() <= rate
-        lower = confidences[confidences < threshold]
-        assert all((~right[confidences >= value]).mean() > rate for value in lower)
-    assert choose_threshold(confidences, right, 0.6) == confidences.min()
-
-
-def test_equal_confidences_are_accepted_together_or_not_at_all() -> None:
-    confidences, right = np.array([0.9, 0.8, 0.8, 0.8]), np.array([True, True, False, False])
-    assert choose_threshold(confidences, right, 0.4) == 0.9
-    assert choose_threshold(confidences, right, 0.5) == 0.8
-
-
-@pytest.mark.parametrize(
-    ("confidences", "right", "rate", "message"),
-    [
-        (
-            [0.9, 0.8],
-            [False, True],
-            0.1,
-            r"no threshold gives an error rate of 0\.1: .* 0\.500 are",
-        ),
-        ([0.9], [True, True], 0.1, r"\(1,\) and right \(2,\): expected one of each"),
-        ([], [], 0.1, "at least one"),
-        ([math.nan], [True], 0.1, "NaN or infinity"),
-        ([0.9], [True], 1.0, r"error_rate=1\.0: accepted are shares"),
-        ([0.9], [True], math.nan, "error_rate=nan"),
-    ],
-)
-def test_a_threshold_that_cannot_be(
-    confidences: list[float], right: list[bool], rate: float, message: str
-) -> None:
-    with pytest.raises(LangidError, match=message):
-        choose_threshold(np.array(confidences), np.array(right), rate)
+    for metadata, changes in (({}, settings), ({"decision": settings}, {})):
+        with pytest.raises(LangidError, match=message):
+            columns_of(CLASSES, DecisionSettings.of(metadata, **changes).languages)

@@ -202,3 +202,45 @@ def test_settings_are_those_of_single_streams(model_path: Path, speech: list[np.
     assert streams.decision(number).status == "undecided"
     with pytest.raises(LangidError, match="no decision setting speed"):
         MultiStream(model, speed=1)
+
+
+def test_every_kind_of_samples_is_heard_alike(model_path: Path, speech: list[np.ndarray]) -> None:
+    """Whatever goes together in a step: 16-bit integers, floats of any width, lists, slices."""
+    model = OnnxModel(model_path)
+    integers = (speech[0] * 32767).astype(np.int16)
+    floats = integers.astype(np.float32) / 32768
+    big_endian = floats.astype(">f4")
+    spaced = np.stack([floats, floats], 1)[:, 0]
+    kinds: list[Any] = [integers, floats, floats.astype(float), floats.tolist(), big_endian, spaced]
+    expected = alone(model, floats)[0]
+    for together in ([0], [0, 0], [1, 1], [1, 4], [4, 1], [0, 1], [1, 5], range(6)):
+        streams = MultiStream(model)
+        chosen = {streams.join(): kinds[kind] for kind in together}
+        for found in streams.step(chosen).values():
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_nothing_at_all_is_no_step(model_path: Path) -> None:
+    streams = MultiStream.load(model_path)
+    assert streams.step({}) == {}
+    number = streams.join()
+    assert streams.step({number: np.zeros(0, np.float32)})[number].shape == (0, 3)
+    assert streams.flush([]) == {}
+    assert streams.decision(number).heard_s == 0
+
+
+def test_what_is_answered_stays(model_path: Path, speech: list[np.ndarray]) -> None:
+    """Posteriors are the caller's: neither later steps nor reused buffers change them."""
+    streams = MultiStream.load(model_path)
+    first, second = streams.join(), streams.join()
+    buffer = speech[0][:1033].copy()
+    answered = streams.step({first: buffer, second: speech[1][:1033]})
+    kept = {number: frames.copy() for number, frames in answered.items()}
+    buffer[:] = 1
+    rest = streams.step({second: speech[1][1033:2000], first: speech[0][1033:2000]})
+    for number, frames in kept.items():
+        np.testing.assert_array_equal(answered[number], frames)
+        assert answered[number].base is None  # and none of them keeps the others in memory
+    expected = alone(streams.model, speech[0][:2000])[0]
+    found = np.concatenate([answered[first], rest[first]])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)

@@ -1,0 +1,140 @@
+"""Live streams that one thread keeps up with: MultiStream against the same streams one by one.
+
+Time is that of MultiStream.step, wrapper and running decisions included, on 16-bit samples of the
+streaming GRU 200: all streams hear at once, 100 ms or one frame (160 samples) a step, each from
+another place of the same sound; one by one each is a StreamingIdentifier. The streams a core are
+those that a step hears, over the share of real time that it takes; the best of the rounds counts,
+for other load can only add to it, and the median stands beside it. Weights are random and the sound
+is synthetic: neither changes the work.
+"""
+
+import argparse
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from figures import Figure, machine, print_table, verdict
+from stream import HOP, RATE, random_identifier, synthetic_sound
+
+from langid.streaming.export import export_onnx
+from langid.streaming.multi_stream import MultiStream
+from langid.streaming.onnx_model import OnnxModel
+from langid.streaming.streamer import StreamingIdentifier
+
+LIMIT = 1000
+ALONE = 10  # streams that are heard one by one
+CHUNKS = {"100 ms chunks": 10 * HOP, "frame by frame": HOP}
+Way = tuple[str, int]
+
+
+def random_model() -> OnnxModel:
+    """Return the exported GRU 200 with random weights, on one thread."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gru.onnx"
+        export_onnx(random_identifier(), path, [synthetic_sound(3.0)])
+        return OnnxModel(path, threads=1)
+
+
+def stepped(model: OnnxModel, samples: np.ndarray, chunk: int) -> np.ndarray:
+    """Return the seconds of every step through ``samples (streams, samples)`` in one batch."""
+    streams = MultiStream(model)
+    numbers = [streams.join() for _ in samples]
+
+    def step(block: np.ndarray) -> None:
+        streams.step(dict(zip(numbers, block, strict=True)))
+
+    step(samples[:, :chunk])  # the first one prepares the batch
+    return _seconds(step, samples, chunk)
+
+
+def one_by_one(model: OnnxModel, samples: np.ndarray, chunk: int) -> np.ndarray:
+    """Return the seconds of every step through ``samples (streams, samples)``, stream by stream."""
+    streams = [StreamingIdentifier(model) for _ in samples]
+
+    def step(block: np.ndarray) -> None:
+        for stream, own in zip(streams, block, strict=True):
+            stream.feed(own)
+
+    step(samples[:, :chunk])
+    return _seconds(step, samples, chunk)
+
+
+def _seconds(step: Callable[[np.ndarray], None], samples: np.ndarray, chunk: int) -> np.ndarray:
+    taken = []
+    for start in range(0, samples.shape[1], chunk):
+        began = time.perf_counter()
+        step(samples[:, start : start + chunk])
+        taken.append(time.perf_counter() - began)
+    return np.array(taken)
+
+
+def measure(
+    model: OnnxModel, counts: Sequence[int], seconds: float, rounds: int
+) -> dict[Way, list[np.ndarray]]:
+    """Return the seconds of all steps of each way, round by round, after one to warm up."""
+    sound = (synthetic_sound(60.0) * 32767).astype(np.int16)
+    length = int(seconds * 10) * 10 * HOP
+    starts = np.random.default_rng(0).integers(0, len(sound) - length, max(*counts, ALONE))
+    samples = np.stack([sound[start : start + length] for start in starts])
+    taken: dict[Way, list[np.ndarray]] = {}
+    for number in range(rounds + 1):
+        for name, chunk in CHUNKS.items():
+            ways = [(f"one by one, {name}", ALONE, one_by_one)]
+            ways += [(name, count, stepped) for count in counts]
+            for way, count, run in ways:
+                steps = run(model, samples[:count], chunk)
+                if number:
+                    taken.setdefault((way, count), []).append(steps / (chunk / RATE))
+    return taken
+
+
+def report(taken: dict[Way, list[np.ndarray]]) -> int:
+    """Print the table and the verdict, and return the exit code."""
+    rows = [["share of real time", "streams", "best", "median", "p99 of a step", "streams a core"]]
+    most: dict[str, float] = {}
+    for (name, count), rounds in taken.items():
+        shares = [float(steps.mean()) for steps in rounds]
+        best, slow = min(shares), np.percentile(np.concatenate(rounds), 99)
+        if best <= 1:  # all of them were live in this run
+            most[name] = max(count / best, most.get(name, 0.0))
+        rows.append(
+            [name, str(count), f"{best:.3f}", f"{statistics.median(shares):.3f}", f"{slow:.3f}",
+             f"{count / best:.0f}"]
+        )  # fmt: skip
+    print_table(f"{len(rounds)} rounds, one thread; {machine()}", rows)
+    return verdict(figures(*(most.get(name, 0.0) for name in CHUNKS)))
+
+
+def figures(chunks: float, frames: float) -> list[Figure]:
+    """Return the figures of the numbers of streams a core."""
+    return [
+        Figure("live streams a core in 100 ms chunks", chunks, LIMIT, at_least=True),
+        Figure("frame by frame", frames, LIMIT, at_least=True),
+    ]
+
+
+def main() -> int:
+    """Measure and return 0 where all figures hold, else 1."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--streams", type=int, nargs="+", default=[100, 1000], help="at once (100 1000)"
+    )
+    parser.add_argument("--seconds", type=float, default=2.0, help="sound per round (2)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds that count (7)")
+    options = parser.parse_args()
+    return report(measure(random_model(), options.streams, options.seconds, options.rounds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""From the posteriors of frames to running decisions, of one stream or of many; numpy only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from langid.streaming.decision import (
+    DECIDED,
+    UNDECIDED,
+    UNKNOWN,
+    Decision,
+    DecisionSettings,
+    columns_of,
+    decay,
+    shares,
+)
+
+UNSUMMED = 100  # blocks of frames of one stream that may wait to be added up
+COUNTS = ("speech_frames", "frames", "decided", "decided_frames")
+
+
+class DecisionTable:
+    """The running decisions of some streams, which have a row each.
+
+    Sums are taken frame by frame in float64, so that the same frames give the same decision to the
+    last bit, however they are cut into blocks and whichever streams go together.
+    """
+
+    def __init__(self, classes: Sequence[str], hop_s: float, settings: DecisionSettings):
+        self.settings = settings
+        self._columns = columns_of(classes, settings.languages)
+        self._languages = [classes[column] for column in self._columns]
+        self._classes = len(classes)
+        self._hop_s = hop_s
+        self._kept = decay(settings.half_life_s, hop_s)
+        self._total = np.zeros((0, len(classes)))
+        self._counts = {name: np.zeros(0, np.int64) for name in COUNTS}
+        self.grow(1)
+
+    def grow(self, rows: int) -> None:
+        """Have so many rows from now on; those that are new have heard nothing."""
+        old = len(self._total)
+        self._total = np.concatenate([self._total, np.zeros((rows - old, self._classes))])
+        for name, counts in self._counts.items():
+            self._counts[name] = np.concatenate([counts, np.zeros(rows - old, np.int64)])
+        self._counts["decided"][old:] = -1  # no language yet
+
+    def reset(self, row: int) -> None:
+        """Forget everything that a stream has heard."""
+        self._total[row] = 0
+        for name, counts in self._counts.items():
+            counts[row] = -1 if name == "decided" else 0
+
+    def hear(self, rows: np.ndarray, posteriors: np.ndarray, speech: np.ndarray) -> None:
+        """Take in ``posteriors (rows, frames, classes)`` and ``speech (rows, frames) bool``.
+
+        No row may come twice.
+        """
+        self._counts["frames"][rows] += speech.shape[1]
+        totals = self._running_totals(self._total[rows], posteriors, speech)
+        self._decide(rows, totals, speech)
+        self._total[rows] = totals[:, -1]
+        self._counts["speech_frames"][rows] += speech.sum(1)
+
+    def decision(self, row: int) -> Decision:
+        """Return the decision of a stream after all its frames."""
+        counts = {name: int(counts[row]) for name, counts in self._counts.items()}
+        posteriors = shares(self._total[row], self._columns)
+        if not counts["speech_frames"]:
+            posteriors = np.zeros(len(posteriors))
+        highest, decided = int(posteriors.argmax()), counts["decided"]
+        status, label, confidence = UNDECIDED, None, posteriors[highest]
+        if decided >= 0 and confidence < self.settings.unknown_below:
+            status, label = UNKNOWN, UNKNOWN
+        elif decided >= 0:
+            status, label, confidence = DECIDED, self._languages[decided], posteriors[decided]
+        return Decision(
+            label=label,
+            status=status,
+            confidence=float(confidence),
+            posteriors=dict(zip(self._languages, posteriors.tolist(), strict=True)),
+            speech_s=counts["speech_frames"] * self._hop_s,
+            heard_s=counts["frames"] * self._hop_s,
+            decided_after_s=counts["decided_frames"] * self._hop_s if decided >= 0 else None,
+        )
+
+    def state(self, row: int) -> dict[str, Any]:
+        """Return what is remembered of a stream, as numbers and an array."""
+        counts = {name: int(counts[row]) for name, counts in self._counts.items()}
+        return {
+            "half_life_s": self.settings.half_life_s,
+            "total": self._total[row].copy(),
+            **counts,
+        }
+
+    def set_state(self, row: int, state: Mapping[str, Any]) -> None:
+        """Go on from a state of another table with the same settings."""
+        self._total[row] = state["total"]
+        for name, counts in self._counts.items():
+            counts[row] = int(state[name])
+
+    def _running_totals(
+        self, before: np.ndarray, posteriors: np.ndarray, speech: np.ndarray
+    ) -> np.ndarray:
+        """Return ``(rows, frames, classes)`` float64 after each frame; silence changes nothing."""
+        heard = np.where(speech[..., None], posteriors, 0)
+        if self._kept == 1:
+            return np.cumsum(np.concatenate([before[:, None], heard], 1), 1)[:, 1:]
+        totals = np.empty((speech.shape[1], *before.shape))
+        kept = np.where(speech.T, self._kept, 1)[..., None]
+        for row, factor, frame in zip(totals, kept, heard.swapaxes(0, 1), strict=True):
+            np.multiply(before, factor, out=row)
+            row += frame
+            before = row
+        return totals.swapaxes(0, 1)
+
+    def _decide(self, rows: np.ndarray, totals: np.ndarray, speech: np.ndarray) -> None:
+        """Follow the language decided on through frames, ``totals (rows, frames, classes)``."""
+        posteriors = shares(totals, self._columns)
+        reached = speech & (posteriors.max(2) >= self.settings.decide_at)
+        some = np.flatnonzero(reached.any(1))
+        rows, reached = rows[some], reached[some]
+        decided, frames = self._counts["decided"], self._counts["decided_frames"]
+        new = np.flatnonzero(decided[rows] < 0)
+        if len(new):
+            first = reached[new].argmax(1)
+            spoken = np.cumsum(speech[some[new]], 1)[np.arange(len(new)), first]
+            frames[rows[new]] = self._counts["speech_frames"][rows[new]] + spoken
+        last = reached.shape[1] - 1 - reached[:, ::-1].argmax(1)
+        decided[rows] = posteriors[some, last].argmax(1)
+
+
+class DecisionRule:
+    """The running decision of one stream."""
+
+    def __init__(self, classes: Sequence[str], hop_s: float, settings: DecisionSettings):
+        self._table = DecisionTable(classes, hop_s, settings)
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self._waiting.clear()
+        self._table.reset(0)
+
+    def hear(self, posteriors: np.ndarray, speech: np.ndarray) -> None:
+        """Take in ``posteriors (frames, classes)`` and ``speech (frames,) bool``.
+
+        The arrays are kept until they are summed up; the caller must not change them.
+        """
+        self._waiting.append((posteriors, speech))
+        if len(self._waiting) >= UNSUMMED:
+            self._sum_up()
+
+    @property
+    def decision(self) -> Decision:
+        """The decision after all frames heard."""
+        self._sum_up()
+        return self._table.decision(0)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything remembered, as numbers and an array: see StreamingIdentifier.state."""
+        self._sum_up()
+        return self._table.state(0)
+
+    @state.setter
+    def state(self, state: Mapping[str, Any]) -> None:
+        self._waiting.clear()
+        self._table.set_state(0, state)
+
+    def _sum_up(self) -> None:
+        """Add what waits, in one go: numpy is slow on single frames."""
+        if not self._waiting:
+            return
+        posteriors, speech = map(np.concatenate, zip(*self._waiting, strict=True))
+        self._waiting.clear()
+        if len(speech):
+            self._table.hear(np.zeros(1, np.intp), posteriors[None], speech[None])

@@ -1,0 +1,88 @@
+"""Samples of many streams, gathered into batches of whole hops."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from langid.streaming.samples import SCALE
+
+
+class Batch(NamedTuple):
+    """Rows in ascending order, and as many samples of each, ``(rows, samples)`` float32."""
+
+    rows: np.ndarray
+    samples: np.ndarray
+
+
+class HopQueue:
+    """Keeps what waits until a hop is full; each stream has a row."""
+
+    def __init__(self, hop_samples: int):
+        self._hop = hop_samples
+        self._pending = np.zeros((0, hop_samples), np.float32)
+        self._waiting: list[int] = []  # samples that each row holds
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def grow(self, rows: int) -> None:
+        """Have so many rows from now on."""
+        more = rows - len(self)
+        self._pending = np.pad(self._pending, ((0, more), (0, 0)))
+        self._waiting += [0] * more
+
+    def clear(self, row: int) -> None:
+        """Forget what waits."""
+        self._waiting[row] = 0
+
+    def missing(self, row: int, samples: int) -> int:
+        """Return how many more than so many samples fill the last hop."""
+        return -(self._waiting[row] + samples) % self._hop
+
+    def batches(self, samples: Mapping[int, np.ndarray]) -> Iterator[Batch]:
+        """Take in ``samples (samples,)`` of some rows and yield the hops that are full.
+
+        Samples are float32, or int16 to be scaled. Rows with as many hops go together; those with
+        more go on without the others.
+        """
+        full: dict[int, list[Batch]] = {}
+        for batch in self._alike(samples):
+            full.setdefault(batch.samples.shape[1] // self._hop, []).append(batch)
+        done = 0
+        for hops in sorted(full):
+            cut = slice(done * self._hop, hops * self._hop)
+            if hops:
+                going = [batch for count, some in full.items() if count > done for batch in some]
+                yield _together([Batch(rows, block[:, cut]) for rows, block in going])
+            done = hops
+
+    def _alike(self, samples: Mapping[int, np.ndarray]) -> Iterator[Batch]:
+        """Yield rows that have as many samples, behind what waited; what is left waits."""
+        alike: dict[tuple[str, int, int], list[int]] = {}
+        for row, own in samples.items():
+            key = (own.dtype.char, len(own), self._waiting[row])
+            alike.setdefault(key, []).append(row)
+        for (kind, length, waiting), listed in alike.items():
+            block = np.concatenate([samples[row] for row in listed]).reshape(len(listed), length)
+            rows = np.array(listed)
+            if kind == "h":
+                block = block * SCALE
+            if waiting:
+                block = np.concatenate([self._pending[rows, :waiting], block], 1)
+            left = block.shape[1] % self._hop
+            if left:
+                self._pending[rows, :left] = block[:, block.shape[1] - left :]
+            if left != waiting:
+                for row in listed:
+                    self._waiting[row] = left
+            yield Batch(rows, block)
+
+
+def _together(batches: list[Batch]) -> Batch:
+    """Return all rows in one batch, which is the same in whatever order they were given."""
+    if len(batches) == 1 and np.all(np.diff(batches[0].rows) > 0):
+        return batches[0]
+    rows, samples = map(np.concatenate, zip(*batches, strict=True))
+    order = np.argsort(rows)
+    return Batch(rows[order], samples[order])

@@ -1,0 +1,51 @@
+"""The soak of MultiStream, for half a minute of many streams, and that it would see a fault."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from langid.signal.audio import read_audio
+from langid.streaming.multi_stream import MultiStream
+from langid.streaming.onnx_model import OnnxModel
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def soak(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("soak")
+
+
+@pytest.fixture
+def sound(real_clips: list[Path]) -> np.ndarray:
+    """Return some seconds of real speech of three languages."""
+    return np.concatenate([read_audio(path, 16000) for path in real_clips[::12]])
+
+
+def test_every_stream_equals_its_lone_run(soak: Any, model_path: Path, sound: np.ndarray) -> None:
+    tally = soak.run(soak.Soak(OnnxModel(model_path), sound), 30.0, fast=True)
+    assert tally.difference <= soak.DIFFERENCE_LIMIT
+    assert tally.frames > 10_000
+    assert min(tally.ended, tally.resets, tally.gaps, tally.refused) > 5
+    assert len(tally.resident_mb) > 10
+
+
+def test_cross_talk_is_seen(
+    soak: Any, model_path: Path, sound: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that begins on a row where another was, and hears what that one left."""
+    begin = MultiStream._begin
+
+    def unclean(streams: MultiStream, stream: Any) -> None:
+        states = [array[stream.row].copy() for array in streams._states]
+        begin(streams, stream)
+        for array, state in zip(streams._states, states, strict=True):
+            array[stream.row] = state
+
+    monkeypatch.setattr(MultiStream, "_begin", unclean)
+    tally = soak.run(soak.Soak(OnnxModel(model_path), sound), 10.0, fast=True)
+    assert tally.difference > soak.DIFFERENCE_LIMIT

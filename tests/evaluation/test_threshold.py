@@ -1,0 +1,69 @@
+"""The confidence below which a decision is better not made."""
+
+import math
+
+import numpy as np
+import pytest
+
+from langid.errors import LangidError
+from langid.evaluation.threshold import choose_threshold, thresholds
+
+
+def test_the_threshold_gives_the_wanted_error_rate_and_no_higher_one_is_needed() -> None:
+    random = np.random.default_rng(1)
+    confidences = random.random(1500)
+    right = random.random(1500) < confidences  # calibrated
+    for rate in (0.01, 0.05, 0.1):
+        threshold = choose_threshold(confidences, right, rate)
+        wrong = ~right[confidences >= threshold]
+        assert wrong.mean() <= rate
+        lower = confidences[confidences < threshold]
+        assert all((~right[confidences >= value]).mean() > rate for value in lower)
+    assert choose_threshold(confidences, right, 0.6) == confidences.min()
+
+
+def test_equal_confidences_are_accepted_together_or_not_at_all() -> None:
+    confidences, right = np.array([0.9, 0.8, 0.8, 0.8]), np.array([True, True, False, False])
+    assert choose_threshold(confidences, right, 0.4) == 0.9
+    assert choose_threshold(confidences, right, 0.5) == 0.8
+
+
+@pytest.mark.parametrize(
+    ("confidences", "right", "rate", "message"),
+    [
+        (
+            [0.9, 0.8],
+            [False, True],
+            0.1,
+            r"no threshold gives an error rate of 0\.1: .* 0\.500 are",
+        ),
+        ([0.9], [True, True], 0.1, r"\(1,\) and right \(2,\): expected one of each"),
+        ([], [], 0.1, "at least one"),
+        ([math.nan], [True], 0.1, "NaN or infinity"),
+        ([0.9], [True], 1.0, r"error_rate=1\.0: accepted are shares"),
+        ([0.9], [True], math.nan, "error_rate=nan"),
+    ],
+)
+def test_a_threshold_that_cannot_be(
+    confidences: list[float], right: list[bool], rate: float, message: str
+) -> None:
+    with pytest.raises(LangidError, match=message):
+        choose_threshold(np.array(confidences), np.array(right), rate)
+
+
+def test_thresholds_for_rates_and_what_they_leave() -> None:
+    confidences = np.linspace(0.4, 1, 100)
+    posteriors = np.stack([confidences, 1 - confidences], 1)
+    posteriors[0] = [0.4, 0.6]  # the second class is the likelier one
+    targets = np.zeros(100, int)
+    targets[[10, 50, 90, 95]] = 1
+    found = thresholds(targets, posteriors)
+    right = posteriors.argmax(1) == targets
+    assert list(found) == ["0.01", "0.05", "0.1"]
+    for rate, chosen in found.items():
+        kept = posteriors.max(1) >= chosen["unknown_below"]
+        assert (~right[kept]).mean() <= float(rate)
+        assert chosen["answered"] == kept.mean()
+    assert found["0.01"]["answered"] < found["0.05"]["answered"] < found["0.1"]["answered"]
+    targets[99] = 1  # the surest of all is wrong
+    assert thresholds(targets, posteriors)["0.01"] is None
