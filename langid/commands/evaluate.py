@@ -4,15 +4,19 @@ An utterance's posterior is the mean over its speech frames. Every figure has a 
 a bootstrap over speakers. The checkpoints of several folds are pooled; with ensemble=true those of
 one split, as balance=subclasses makes them, are averaged. part=validation says below which
 posterior to answer "unknown" so that 1, 5 or 10 % of the answers are wrong: unknown_below=
-of langid predict and langid stream.
+of langid predict and langid stream. With streaming=true the clips are also heard as streams: each
+from a reset, and one after the other without; with accuracy by seconds of speech, and time to
+decision at thresholds chosen on the validation part.
 
 Examples:
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=runs/gru/test
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=validation part=validation
+  langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=out streaming=true
 """
 
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig
 from rich.console import Console
@@ -21,31 +25,48 @@ from rich.table import Table
 from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
 
+if TYPE_CHECKING:
+    from langid.evaluation.predictions import Predictions
+
 
 def run(config: DictConfig) -> int:
     """Score the part, write the report and print its figures."""
+    from langid.commands.evaluate_streaming import measure_streaming, stream_of
     from langid.evaluation.predictions import predict_part
     from langid.evaluation.report import make_report, write_report
 
     checkpoints = [Path(path) for path in _list(config.checkpoint)]
+    stream = stream_of(config, checkpoints)
     output = Path(str(config.output)).expanduser()
     output.mkdir(parents=True, exist_ok=True)
     store = Path(str(config.store)).expanduser()
-    predictions = predict_part(checkpoints, store, config.part, config.workers, config.ensemble)
-    if config.corpora is not None:
-        table, corpora = predictions.table, _list(config.corpora)
-        held = sorted(set(table["corpus"]))
-        unknown = [name for name in corpora if name not in held]
-        if unknown:
-            raise LangidError(
-                f"corpora: no {', '.join(unknown)} in the {config.part} part; it holds"
-                f" {', '.join(held)}"
-            )
-        predictions.table = table[table["corpus"].isin(corpora)]
+
+    def predictions_of(part: str) -> "Predictions":
+        found = predict_part(checkpoints, store, part, config.workers, config.ensemble)
+        return _of_corpora(found, config.corpora, part)
+
+    predictions = predictions_of(config.part)
     report = make_report(predictions, config.part)
     write_report(report, predictions.table, output)
     _print_report(report, output)
+    if stream is not None:
+        validation = predictions if config.part == "validation" else predictions_of("validation")
+        measure_streaming(stream, predictions, validation, store, config.part, output)
     return 0
+
+
+def _of_corpora(predictions: "Predictions", corpora: Any, part: str) -> "Predictions":
+    """Return the predictions of the utterances of some corpora; None stands for all of them."""
+    if corpora is None:
+        return predictions
+    table, names = predictions.table, _list(corpora)
+    held = sorted(set(table["corpus"]))
+    unknown = [name for name in names if name not in held]
+    if unknown:
+        raise LangidError(
+            f"corpora: no {', '.join(unknown)} in the {part} part; it holds {', '.join(held)}"
+        )
+    return dataclasses.replace(predictions, table=table[table["corpus"].isin(names)])
 
 
 def _list(value: Any) -> list[str]:

@@ -157,6 +157,7 @@ def _identifier(
     import torch
 
     from langid.build import build
+    from langid.networks.network import StreamingNetwork
     from langid.training.checkpoint import build_identifier
 
     scheduler = plain.get("scheduler")
@@ -167,6 +168,12 @@ def _identifier(
         scheduler=build(scheduler | {"_partial_": True}) if scheduler else None,
         augment=build(plain["augment"]),
     )
+    if data.carry_state and not isinstance(identifier.network, StreamingNetwork):
+        name = type(identifier.network).__name__
+        raise LangidError(
+            f"data.carry_state=true: the network {name} hears whole utterances and carries nothing"
+            " over; take a streaming one, model=gru say"
+        )
     mean, deviation = (torch.from_numpy(values) for values in data.normaliser_statistics())
     identifier.normaliser.fit(mean.float(), deviation.float())
     return identifier

@@ -1,12 +1,10 @@
 """Training, validation and test batches of a store."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
@@ -14,6 +12,7 @@ from langid.corpora.splits import PARTS, Split, shared_between_parts, speaker_gr
 from langid.corpora.tasks import Task
 from langid.data.balance import Balance, EverySequence
 from langid.data.dataset import POLICIES, Batch, SequenceDataset, collate, cut
+from langid.data.sampler import EpochSampler, LaneSampler
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 
@@ -26,7 +25,9 @@ class LanguageDataModule(LightningDataModule):
     Under a split that cuts utterances all parts are made of sequences. ``task`` says what is
     predicted, the language unless it is given; ``classes`` are its classes in index order, and
     ``left_out`` counts the rows that have none of them. Without ``normalise`` features stay as they
-    are stored, as in published systems that have no normalisation.
+    are stored, as in published systems that have no normalisation. With ``carry_state`` each
+    training sequence goes on in its place of the batch where the one before it ended, so that a
+    network can carry its memory over (see LaneSampler).
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class LanguageDataModule(LightningDataModule):
         balance: Balance | None = None,
         task: Task | None = None,
         normalise: bool = True,
+        carry_state: bool = False,
     ):
         super().__init__()
         if silence not in POLICIES:
@@ -48,8 +50,9 @@ class LanguageDataModule(LightningDataModule):
         for name, value in (("sequence_frames", sequence_frames), ("batch_size", batch_size)):
             if value < 1:
                 raise LangidError(f"data.{name}={value}: accepted are 1 and more")
-        if not isinstance(normalise, bool):
-            raise LangidError(f"data.normalise={normalise}: accepted are true and false")
+        for name, switch in (("normalise", normalise), ("carry_state", carry_state)):
+            if not isinstance(switch, bool):
+                raise LangidError(f"data.{name}={switch}: accepted are true and false")
         self.store = FeatureStore(store)
         self.split = split
         self.silence = silence
@@ -60,6 +63,12 @@ class LanguageDataModule(LightningDataModule):
         self.balance = balance or EverySequence()
         self.task = task or Task()
         self.normalise = normalise
+        self.carry_state = carry_state
+        if carry_state and not isinstance(self.balance, EverySequence):
+            raise LangidError(
+                "data.carry_state=true: hears whole utterances one after the other, and balance"
+                f"={type(self.balance).__name__} draws sequences; take balance=none"
+            )
         self.classes = self.task.classes_of(self.store.utterances)
         self.left_out = self.task.left_out(self.store.utterances, self.classes)
         self._assign()
@@ -177,7 +186,11 @@ class LanguageDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, processes = self._place()
-        sampler = EpochSampler(self._drawn, self.seed, self.batch_size, rank, processes)
+        place = (self.seed, self.batch_size, rank, processes)
+        if self.carry_state:
+            sampler: EpochSampler = LaneSampler(self.sequences["train"]["row"].to_numpy(), *place)
+        else:
+            sampler = EpochSampler(self._drawn, *place)
         return self._loader("train", sampler, processes=processes)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -230,49 +243,3 @@ class LanguageDataModule(LightningDataModule):
             collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
             persistent_workers=self.workers > 0,
         )
-
-
-class EpochSampler(Sampler[int]):
-    """A random order that depends on seed and epoch alone, so that a resumed run repeats it.
-
-    ``draw`` returns the indices of an epoch, as many in each. Of several processes each takes its
-    share of every batch of ``batch_size``, so that all of them together learn from the same
-    batches as one alone, and draw each index once. Where the last batch has fewer indices than
-    there are processes, those without one take one of the others', to be at every step.
-    """
-
-    def __init__(
-        self,
-        draw: Callable[[int], np.ndarray],
-        seed: int,
-        batch_size: int = 1,
-        rank: int = 0,
-        processes: int = 1,
-    ):
-        self.draw = draw
-        self.seed = seed
-        self.batch_size = batch_size
-        self.rank = rank
-        self.processes = processes
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; Lightning calls this before each one."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        drawn = torch.from_numpy(self.draw(self.epoch))
-        order = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
-        yield from order[self.rank :: self.processes]
-        if rest := self._to_fill(len(order)):
-            yield order[len(order) - rest + self.rank % rest]
-
-    def __len__(self) -> int:
-        drawn = len(self.draw(self.epoch))
-        return len(range(self.rank, drawn, self.processes)) + bool(self._to_fill(drawn))
-
-    def _to_fill(self, drawn: int) -> int:
-        """Return the size of the last batch where this process has no share in it, else 0."""
-        rest = drawn % self.batch_size
-        return rest if rest <= self.rank else 0

@@ -96,6 +96,16 @@ def frame_accuracy(
     return _with_interval(right.sum() / heard.sum(), (drawn @ right) / (drawn @ heard))
 
 
+def share_right(
+    targets: np.ndarray, speakers: Sequence[str], right: np.ndarray, seed: int = 0
+) -> dict[str, float]:
+    """Return the share of ``right (utterances,) bool``, with its interval.
+
+    Speakers are drawn as ``score`` draws them; an utterance may be there several times.
+    """
+    return frame_accuracy(targets, speakers, np.ones(len(right)), np.asarray(right, float), seed)
+
+
 def paired_difference(
     targets: np.ndarray,
     predicted: np.ndarray,

@@ -34,8 +34,9 @@ class Predictions:
 
     ``table`` has one row per unit that is scored (``unit``: ``utterance``, or ``sequence`` under a
     split that cuts utterances), its class in ``column`` (``language``, unless the task is another)
-    and a column ``p(CLASS)`` per class; ``frames`` counts its speech frames and ``right_frames``
-    those whose most likely class is right; ``descriptions`` are those of the checkpoints,
+    and a column ``p(CLASS)`` per class; its index is the unit's number, which is the store's row of
+    an utterance. ``frames`` counts its speech frames and ``right_frames`` those whose most likely
+    class is right; ``descriptions`` are those of the checkpoints,
     ``fingerprint`` is that of the store, and ``left_out`` counts the rows of the whole store that
     have none of the classes.
     """
@@ -93,7 +94,7 @@ def predict_part(
     descriptions = [identifier.description for identifier in identifiers]
     task = _task(identifier)
     return Predictions(
-        pooled.drop(columns="number"),
+        pooled.set_index("number"),
         units.pop(),
         identifier.classes,
         descriptions,

@@ -44,7 +44,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     missing = [key for key in NEEDED if key not in description]
     if missing:
         raise LangidError(f"checkpoint={path}: its description has no {', '.join(missing)}")
-    description.setdefault("task", LANGUAGE)
+    description.setdefault("task", LANGUAGE)  # before there was a choice
+    if isinstance(description["data"], dict):
+        description["data"].setdefault("carry_state", False)
     return checkpoint
 
 

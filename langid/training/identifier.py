@@ -16,7 +16,7 @@ from torchmetrics.functional.classification import (
 
 from langid.data.dataset import IGNORED, Batch
 from langid.errors import LangidError
-from langid.networks.network import Network, Normaliser, StreamingNetwork, UtteranceNetwork
+from langid.networks.network import Network, Normaliser, State, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.losses import WeightedLoss
 from langid.training.processes import gathered, same_buffers, summed
@@ -71,6 +71,7 @@ class LanguageIdentifier(LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.augment = augment
+        self.memory: State | None = None  # of training with carried state
         self.scores: UtteranceScores | None = None
         self.confusion: Tensor | None = None
         self.sums = torch.zeros(2, 2, dtype=torch.float64)
@@ -78,10 +79,32 @@ class LanguageIdentifier(LightningModule):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``."""
+        logits: Tensor = self.network(self._prepared(features, lengths), lengths)
+        return logits
+
+    def _prepared(self, features: Tensor, lengths: Tensor) -> Tensor:
         features = self.normaliser(features)
         if self.augment is not None:  # it knows itself whether it does anything in evaluation
             features = self.augment(features, lengths)
-        logits: Tensor = self.network(features, lengths)
+        return features
+
+    def carry_on(self, batch: Batch) -> Tensor:
+        """Return logits of sequences that begin with the memory of those of the batch before.
+
+        Memory is carried over, gradients are not (truncated back-propagation through time, Williams
+        and Peng 1990); padding is not heard. A batch may be smaller than the one before: the places
+        at its end are then left out.
+        """
+        network = self.network
+        assert isinstance(network, StreamingNetwork)
+        if self.memory is None:
+            self.memory = network.initial_state(len(batch))
+        before = tuple(tensor[: len(batch)] for tensor in self.memory)
+        place = torch.arange(batch.features.shape[1], device=batch.features.device)
+        heard = place < batch.lengths[:, None]
+        features = self._prepared(batch.features, batch.lengths)
+        logits, after = network.step(features, before, None if heard.all() else heard)
+        self.memory = tuple(tensor.detach() for tensor in after)
         return logits
 
     def language_posteriors(self, logits: Tensor) -> Tensor:
@@ -121,8 +144,12 @@ class LanguageIdentifier(LightningModule):
         index = (kept.cumsum(1) - 1).clamp(min=0).unsqueeze(-1)
         return logits.gather(1, index.expand(-1, -1, logits.shape[2]))
 
+    def on_train_epoch_start(self) -> None:
+        self.memory = None
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        logits = self(batch.features, batch.lengths)
+        carried = self.trainer.datamodule.carry_state  # type: ignore[attr-defined]
+        logits = self.carry_on(batch) if carried else self(batch.features, batch.lengths)
         loss = self._loss(logits, batch)
         own = self._sums(loss, logits, batch)
         sums, weights = summed(own.clone())

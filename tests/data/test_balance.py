@@ -7,7 +7,8 @@ import pytest
 
 from langid.corpora.splits import SpeakerSplit
 from langid.data.balance import Balance, EverySequence, Oversample, Subclasses, Undersample
-from langid.data.datamodule import EpochSampler, LanguageDataModule
+from langid.data.datamodule import LanguageDataModule
+from langid.data.sampler import EpochSampler
 from langid.errors import LangidError
 
 TARGETS = np.array([0] * 25 + [1] * 10 + [2] * 17)[np.random.default_rng(0).permutation(52)]

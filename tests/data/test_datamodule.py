@@ -17,8 +17,9 @@ from langid.corpora.splits import (
     Split,
 )
 from langid.corpora.tasks import Task
-from langid.data.datamodule import HELD_OUT_FRAMES, EpochSampler, LanguageDataModule
+from langid.data.datamodule import HELD_OUT_FRAMES, LanguageDataModule
 from langid.data.dataset import IGNORED
+from langid.data.sampler import EpochSampler
 from langid.data.store import SCHEMA, FeatureStore, StoreWriter
 from langid.errors import LangidError
 

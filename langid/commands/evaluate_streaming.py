@@ -1,0 +1,163 @@
+"""The part of ``langid evaluate`` that hears clips as streams, and its tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from langid.errors import LangidError
+
+if TYPE_CHECKING:
+    from langid.evaluation.predictions import Predictions
+    from langid.streaming.streamer import StreamingIdentifier
+
+PARTS = ("test", "validation")
+CONDITIONS = {
+    "offline": "whole clips, offline",
+    "reset": "streamed, each from a reset",
+    "mixed": "streamed without reset, languages mixed",
+    "same": "streamed without reset, one language",
+}
+
+
+def stream_of(config: DictConfig, checkpoints: Sequence[Path]) -> "StreamingIdentifier | None":
+    """Return the stream to hear clips with, over PyTorch or an exported file; None for none.
+
+    Raises LangidError for what cannot be streamed, and a file that is not the checkpoint's.
+    """
+    if not config.streaming:
+        if config.exported is not None:
+            raise LangidError(f"exported={config.exported}: is for streaming=true; add it")
+        return None
+    if len(checkpoints) != 1:
+        raise LangidError(f"streaming=true: takes one checkpoint, {len(checkpoints)} were given")
+    if config.part not in PARTS:
+        raise LangidError(
+            f"part={config.part}: with streaming=true accepted are {', '.join(PARTS)}, beside which"
+            " there is a validation part to choose thresholds on"
+        )
+    from langid.streaming.streamer import StreamingIdentifier
+    from langid.streaming.streaming_module import StreamingModule, TorchModel
+    from langid.training.checkpoint import load_identifier
+
+    model = TorchModel(StreamingModule(load_identifier(checkpoints[0])))
+    if config.exported is None:
+        return StreamingIdentifier(model)
+    stream = StreamingIdentifier.load(str(config.exported))
+    for key in ("classes", "fingerprint", "seed"):
+        found, expected = (held.metadata.get(key) for held in (stream.model, model))
+        if found != expected:
+            raise LangidError(
+                f"exported={config.exported}: its {key} {found} is not that of {checkpoints[0]},"
+                f" {expected}; export that checkpoint"
+            )
+    return stream
+
+
+def measure_streaming(
+    stream: "StreamingIdentifier",
+    predictions: "Predictions",
+    validation: "Predictions",
+    store: Path,
+    part: str,
+    output: Path,
+) -> None:
+    """Measure, write and print how a stream does on the clips of a part."""
+    from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
+
+    report = make_streaming_report(stream, predictions, validation, store, part)
+    write_streaming_report(report, output)
+    console = Console(markup=False, highlight=False)
+    for table in (
+        _conditions(report),
+        _since_reset(report),
+        _by_speech(report),
+        _decisions(report),
+    ):
+        console.print(table)
+    if part == "validation":
+        print("thresholds were chosen on the part itself: take part=test for what they are worth")
+    for name in ("json", "csv", "png"):
+        print(f"streams   {output / f'streaming.{name}'}")
+
+
+def _conditions(report: dict[str, Any]) -> Table:
+    clips = f"{report['clips']} clips, {report['speakers']} speakers"
+    table = Table(
+        "heard as", "accuracy", "balanced accuracy", "points behind offline (balanced)",
+        title=f"{report['part']} part as streams: {clips}, 95 % intervals",
+    )  # fmt: skip
+    for name, title in CONDITIONS.items():
+        condition = report["conditions"][name]
+        behind = "-"
+        if "behind" in condition:
+            accuracy, balanced = (
+                _points(condition["behind"][key]) for key in ("accuracy", "balanced_accuracy")
+            )
+            behind = f"{accuracy}\n({balanced})"
+        cells = (_interval(condition[key]) for key in ("accuracy", "balanced_accuracy"))
+        table.add_row(title, *cells, behind)
+    return table
+
+
+def _since_reset(report: dict[str, Any]) -> Table:
+    table = Table(
+        "seconds since the stream began", "clips", "accuracy", "the same clips offline",
+        title="accuracy without reset, by time",
+    )  # fmt: skip
+    for name, spans in report["since_reset"].items():
+        for span in spans:
+            table.add_row(
+                f"{span['from_s']:g} to {span['to_s']:g}, {CONDITIONS[name].rpartition(', ')[2]}",
+                str(span["clips"]),
+                _interval(span["accuracy"]),
+                f"{span['offline']:.3f}",
+            )
+    return table
+
+
+def _by_speech(report: dict[str, Any]) -> Table:
+    table = Table(
+        "speech", "accuracy, all clips", "clips with so much", "accuracy of these",
+        title="accuracy by seconds of speech since a reset",
+    )  # fmt: skip
+    for row in report["by_speech"]:
+        long = "-" if row["long"] is None else _interval(row["long"])
+        table.add_row(f"{row['seconds']:g} s", _interval(row["all"]), str(row["clips"]), long)
+    return table
+
+
+def _decisions(report: dict[str, Any]) -> Table:
+    chosen_on = report["thresholds_chosen_on"]
+    table = Table(
+        "error rate", "decide_at", "validation: decided, wrong", f"{report['part']}: decided",
+        "wrong", "median speech to decision", "median audio",
+        title=f"time to decision; thresholds chosen on {chosen_on['clips']} validation clips of"
+        f" {chosen_on['speakers']} speakers",
+    )  # fmt: skip
+    for row in report["decisions"]:
+        found, measured = row["validation"], row["measured"]
+        told = f"{found['decided']} of {found['clips']}, {found['error']:.3f}"
+        rate = f"{row['error_rate']:.0%}"
+        if measured is None:
+            table.add_row(rate, "none gives it", f"at best {told}", "-", "-", "-", "-")
+            continue
+        share = f"{measured['decided']} of {measured['clips']}"
+        cells = ["-", "-", "-"]
+        if measured["decided"]:
+            times = (measured["speech_s"][1], measured["audio_s"][1])
+            cells = [_interval(measured["error"]), *(f"{time:.2f} s" for time in times)]
+        table.add_row(rate, f"{row['decide_at']:g}", told, share, *cells)
+    return table
+
+
+def _interval(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
+
+
+def _points(figure: dict[str, float]) -> str:
+    value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"

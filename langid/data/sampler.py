@@ -1,0 +1,80 @@
+"""The order of training sequences in an epoch."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import Sampler
+
+
+class EpochSampler(Sampler[int]):
+    """A random order that depends on seed and epoch alone, so that a resumed run repeats it.
+
+    ``draw`` returns the indices of an epoch, as many in each. Of several processes each takes its
+    share of every batch of ``batch_size``, so that all of them together learn from the same
+    batches as one alone, and draw each index once. Where the last batch has fewer indices than
+    there are processes, those without one take one of the others', to be at every step.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[[int], np.ndarray],
+        seed: int,
+        batch_size: int = 1,
+        rank: int = 0,
+        processes: int = 1,
+    ):
+        self.draw = draw
+        self.seed = seed
+        self.batch_size = batch_size
+        self.rank = rank
+        self.processes = processes
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; Lightning calls this before each one."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        order = self._order(torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch))
+        yield from order[self.rank :: self.processes]
+        if rest := self._to_fill(len(order)):
+            yield order[len(order) - rest + self.rank % rest]
+
+    def __len__(self) -> int:
+        drawn = len(self.draw(self.epoch))
+        return len(range(self.rank, drawn, self.processes)) + bool(self._to_fill(drawn))
+
+    def _order(self, generator: torch.Generator) -> list[int]:
+        drawn = torch.from_numpy(self.draw(self.epoch))
+        order: list[int] = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
+        return order
+
+    def _to_fill(self, drawn: int) -> int:
+        """Return the size of the last batch where this process has no share in it, else 0."""
+        rest = drawn % self.batch_size
+        return rest if rest <= self.rank else 0
+
+
+class LaneSampler(EpochSampler):
+    """An order in which every place of a batch goes on where it was in the batch before.
+
+    All utterances, one after the other in a random order, are cut into ``batch_size`` lanes of
+    sequences; a batch holds the next sequence of each lane, and the last batch of an epoch those
+    of the first lanes, which may be longer by one. ``rows (sequences,)`` are the utterances of the
+    sequences, which are in order within each.
+    """
+
+    def __init__(
+        self, rows: np.ndarray, seed: int, batch_size: int = 1, rank: int = 0, processes: int = 1
+    ):
+        super().__init__(lambda epoch: np.arange(len(rows)), seed, batch_size, rank, processes)
+        self.rows = rows
+
+    def _order(self, generator: torch.Generator) -> list[int]:
+        utterances, number = np.unique(self.rows, return_inverse=True)
+        place = torch.randperm(len(utterances), generator=generator).numpy()
+        line = np.argsort(place[number], kind="stable")
+        lanes = np.array_split(line, self.batch_size)
+        steps = range(len(lanes[0]))
+        return [int(lane[step]) for step in steps for lane in lanes if step < len(lane)]

@@ -1,0 +1,102 @@
+"""Clips heard as streams: each from a reset, or one after the other without any."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from langid.errors import LangidError
+from langid.signal.audio import AudioError, read_audio
+
+CHUNK_S = 0.1
+STREAM_S = 300.0
+ROUNDS = 3
+
+
+class Stream(Protocol):
+    """What is asked of a stream; langid.streaming.streamer.StreamingIdentifier is one."""
+
+    sample_rate: int
+    hop_samples: int
+    speech: np.ndarray
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """``samples (samples,) -> posteriors (frames, classes)``, ``speech (frames,)`` aside."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a stream says of one clip.
+
+    ``number`` is the clip's; ``since_s`` is when it began, in seconds after the reset.
+    ``posteriors (frames, classes)`` are those of its speech frames, ``after_s (frames,)`` the
+    seconds of the clip that had passed at their ends. Where a stream marks no speech in a clip,
+    all its frames count.
+    """
+
+    number: int
+    since_s: float
+    posteriors: np.ndarray
+    after_s: np.ndarray
+
+
+def hear(stream: Stream, paths: Sequence[str], streams: Iterable[Sequence[int]]) -> Iterator[Heard]:
+    """Yield what a stream says of clips, reset at the beginning of each list of their numbers.
+
+    Clips are decoded as they come, filled up to whole hops, and fed in chunks of 100 ms. Raises
+    LangidError for a clip that cannot be read.
+    """
+    hop_s = stream.hop_samples / stream.sample_rate
+    for numbers in streams:
+        stream.reset()
+        before = 0
+        for number in numbers:
+            posteriors, speech = _feed(stream, _read(paths[number], stream.sample_rate))
+            frames = np.flatnonzero(speech) if speech.any() else np.arange(len(speech))
+            yield Heard(number, before * hop_s, posteriors[frames], (frames + 1) * hop_s)
+            before += len(speech)
+
+
+def _read(path: str, sample_rate: int) -> np.ndarray:
+    try:
+        return read_audio(path, sample_rate)
+    except AudioError as error:
+        raise LangidError(
+            f"streaming=true hears the clips again that the store was made of, and one cannot be"
+            f" read ({error}); put it back, or leave streaming out"
+        ) from error
+
+
+def _feed(stream: Stream, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    hop = stream.hop_samples
+    samples = np.pad(samples, (0, -len(samples) % hop))
+    size = max(1, round(CHUNK_S * stream.sample_rate / hop)) * hop
+    chunks = [
+        (stream.feed(samples[start : start + size]), stream.speech)
+        for start in range(0, len(samples), size)
+    ]
+    posteriors, speech = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    return posteriors, speech
+
+
+def deal(seconds: np.ndarray, groups: np.ndarray, seed: int = 0) -> list[list[int]]:
+    """Return streams of about five minutes, as lists of clip numbers in a random order.
+
+    ``seconds (clips,)`` are the clips' lengths. A stream holds clips of one of ``groups (clips,)``
+    alone. Every clip is dealt three times, each time in another order; the last stream of an order
+    is shorter.
+    """
+    generator = np.random.default_rng(seed)
+    streams = []
+    for _ in range(ROUNDS):
+        order = generator.permutation(len(seconds))
+        for group in np.unique(groups):
+            members = order[groups[order] == group]
+            begins = np.cumsum(seconds[members]) - seconds[members]
+            place = begins // STREAM_S
+            streams += [members[place == number].tolist() for number in np.unique(place)]
+    return streams

@@ -1,0 +1,236 @@
+"""What ``langid evaluate streaming=true`` writes: streaming.json, streaming.csv and .png."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from langid.data.store import FeatureStore
+from langid.errors import LangidError
+from langid.evaluation.decision_time import (
+    ERROR_RATES,
+    accuracy_by_speech,
+    choose_decide_at,
+    time_to_decision,
+)
+from langid.evaluation.metrics import paired_difference, score, share_right
+from langid.evaluation.predictions import Predictions
+from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, Stream, deal, hear
+from langid.evaluation.streaming_picture import draw_streaming
+from langid.progress import progress
+from langid.training.run_record import versions, write_record
+
+SCHEMA = "langid-streaming-1"
+SINCE_S = (0.0, 30.0, 60.0, 120.0, STREAM_S)  # of a stream, which a clip begins before its end
+METRICS = ("accuracy", "balanced_accuracy")
+SEED = 0
+
+
+def make_streaming_report(
+    stream: Stream, predictions: Predictions, validation: Predictions, store: Path, part: str
+) -> dict[str, Any]:
+    """Return as plain data how a stream does on the clips of a part, beside whole clips.
+
+    ``conditions``: ``offline`` (the predictions), ``reset`` (each clip from a reset), ``mixed`` and
+    ``same`` (clips of all languages, or of one, one after the other without a reset), a clip scored
+    by its mean posterior over its own speech frames; ``behind`` is what a condition loses against
+    offline. ``since_reset``: both of the latter by the seconds since the stream began.
+    ``by_speech``, ``decisions``: see langid.evaluation.decision_time; the thresholds are chosen on
+    ``validation``. Raises LangidError where not whole utterances are scored.
+    """
+    of_part, chosen_on = (_clips(them, store) for them in (predictions, validation))
+    classes, targets = predictions.classes, of_part["target"].to_numpy()
+    speakers = of_part["speaker"].tolist()
+    hop_s = stream.hop_samples / stream.sample_rate
+    seconds = of_part["seconds"].to_numpy()
+    streams = {
+        "reset": _apart(of_part),
+        "mixed": deal(seconds, np.zeros(len(of_part), int), SEED),
+        "same": deal(seconds, targets, SEED),
+    }
+    before = _hear(stream, chosen_on, _apart(chosen_on), "validation")
+    heard = {name: _hear(stream, of_part, some, name) for name, some in streams.items()}
+    offline = of_part[classes].to_numpy(float)
+    conditions = {"offline": _figures(targets, offline, speakers, classes)}
+    for name, clips in heard.items():
+        conditions[name] = _condition(clips, offline, targets, speakers, classes)
+        conditions[name]["streams"] = len(streams[name])
+    return {
+        "schema": SCHEMA,
+        "part": part,
+        "classes": classes,
+        "clips": len(of_part),
+        "speakers": len(set(speakers)),
+        "conditions": conditions,
+        "since_reset": {
+            name: _since_reset(heard[name], offline, targets, speakers)
+            for name in ("mixed", "same")
+        },
+        "by_speech": accuracy_by_speech(heard["reset"], targets, speakers, hop_s),
+        "decisions": _decisions(before, chosen_on, heard["reset"], targets, speakers, hop_s),
+        "thresholds_chosen_on": {"part": "validation", **_counts(chosen_on)},
+        "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
+        "fingerprint": predictions.fingerprint,
+        "trained_seed": predictions.descriptions[0]["seed"],
+        "split": predictions.descriptions[0]["split"],
+        "versions": versions(),
+    }
+
+
+def _clips(predictions: Predictions, store: Path) -> pd.DataFrame:
+    """Return ``path, seconds, target, speaker`` and offline posteriors of each clip."""
+    if predictions.unit != "utterance":
+        raise LangidError(
+            "streaming=true: the split of this training cuts utterances, and streams are of whole"
+            " clips; train with split=speaker or kfold"
+        )
+    held, table, classes = FeatureStore(store), predictions.table, predictions.classes
+    rows = held.utterances.iloc[table.index]
+    clips = pd.DataFrame(
+        {
+            "path": rows["path"].to_numpy(),
+            "seconds": rows["frames"].to_numpy() / held.frames_per_second,
+            "target": table[predictions.column].map(classes.index).to_numpy(),
+            "speaker": table["speaker"].to_numpy(),
+        }
+    )
+    clips[classes] = table[[f"p({name})" for name in classes]].to_numpy()
+    return clips
+
+
+def _counts(clips: pd.DataFrame) -> dict[str, int]:
+    return {"clips": len(clips), "speakers": int(clips["speaker"].nunique())}
+
+
+def _apart(clips: pd.DataFrame) -> list[list[int]]:
+    return [[number] for number in range(len(clips))]
+
+
+def _hear(
+    stream: Stream, clips: pd.DataFrame, streams: Sequence[Sequence[int]], name: str
+) -> list[Heard]:
+    heard = []
+    with progress(f"streaming: {name}", "clips") as bar:
+        shown = bar.add_task(name, total=sum(map(len, streams)))
+        for clip in hear(stream, clips["path"].tolist(), streams):
+            heard.append(clip)
+            bar.advance(shown)
+    return heard
+
+
+def _figures(
+    targets: np.ndarray, posteriors: np.ndarray, speakers: Sequence[str], classes: Sequence[str]
+) -> dict[str, Any]:
+    figures = score(targets, posteriors, speakers, classes)
+    return {name: figures[name] for name in METRICS} | {"clips": len(targets)}
+
+
+def _condition(
+    heard: Sequence[Heard],
+    offline: np.ndarray,
+    targets: np.ndarray,
+    speakers: Sequence[str],
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    numbers = np.array([clip.number for clip in heard])
+    means = np.array([clip.posteriors.mean(0) for clip in heard])
+    targets, own = targets[numbers], [speakers[number] for number in numbers]
+    behind = paired_difference(
+        targets, offline[numbers].argmax(1), means.argmax(1), own, len(classes)
+    )
+    return _figures(targets, means, own, classes) | {"behind": behind}
+
+
+def _since_reset(
+    heard: Sequence[Heard], offline: np.ndarray, targets: np.ndarray, speakers: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the accuracy of the clips that began within each span after the reset."""
+    numbers = np.array([clip.number for clip in heard])
+    since_s = np.array([clip.since_s for clip in heard])
+    right = np.array([clip.posteriors.mean(0).argmax() for clip in heard]) == targets[numbers]
+    right_offline = (offline.argmax(1) == targets)[numbers]
+    rows = []
+    for begin, end in itertools.pairwise(SINCE_S):
+        within = np.flatnonzero((since_s >= begin) & (since_s < end))
+        if not len(within):
+            continue
+        own = [speakers[number] for number in numbers[within]]
+        rows.append(
+            {
+                "from_s": begin,
+                "to_s": end,
+                "clips": len(within),
+                "accuracy": share_right(targets[numbers[within]], own, right[within]),
+                "offline": float(right_offline[within].mean()),
+            }
+        )
+    return rows
+
+
+def _decisions(
+    before: Sequence[Heard],
+    chosen_on: pd.DataFrame,
+    heard: Sequence[Heard],
+    targets: np.ndarray,
+    speakers: Sequence[str],
+    hop_s: float,
+) -> list[dict[str, Any]]:
+    """Return for each error rate its threshold, chosen on validation, and what comes of it."""
+    rows = []
+    for rate in ERROR_RATES:
+        threshold, found = choose_decide_at(before, chosen_on["target"].to_numpy(), rate)
+        measured = None
+        if threshold is not None:
+            measured = time_to_decision(heard, targets, speakers, threshold, hop_s)
+        rows.append(
+            {
+                "error_rate": rate,
+                "decide_at": threshold,
+                "validation": found | {"clips": len(before)},
+                "measured": measured,
+            }
+        )
+    return rows
+
+
+def table_of(report: dict[str, Any]) -> pd.DataFrame:
+    """Return the report's figures with intervals, one a row."""
+    rows: list[dict[str, Any]] = []
+
+    def add(figure: str, of: str, value: dict[str, float] | None, clips: int) -> None:
+        if value is not None:
+            rows.append({"figure": figure, "of": of, **value, "clips": clips})
+
+    for name, condition in report["conditions"].items():
+        for metric in METRICS:
+            add(metric, name, condition[metric], condition["clips"])
+            if "behind" in condition:
+                add(f"{metric} behind", name, condition["behind"][metric], condition["clips"])
+    for name, spans in report["since_reset"].items():
+        for span in spans:
+            of = f"{name}, {span['from_s']:g} to {span['to_s']:g} s after the reset"
+            add("accuracy", of, span["accuracy"], span["clips"])
+    for row in report["by_speech"]:
+        after = f"after {row['seconds']:g} s of speech"
+        add("accuracy", after, row["all"], report["clips"])
+        add("accuracy", f"{after}, clips with so much", row["long"], row["clips"])
+    for row in report["decisions"]:
+        if row["measured"] is not None:
+            of = f"decide_at={row['decide_at']:g} (error rate {row['error_rate']:g})"
+            add("decided", of, row["measured"]["share"], row["measured"]["clips"])
+            add("error", of, row["measured"]["error"], row["measured"]["decided"])
+            if row["measured"]["speech_s"] is not None:
+                low, median, high = row["measured"]["speech_s"]
+                quartiles = {"value": median, "low": low, "high": high}
+                add("speech_s, quartiles", of, quartiles, row["measured"]["decided"])
+    return pd.DataFrame(rows)
+
+
+def write_streaming_report(report: dict[str, Any], folder: Path) -> None:
+    """Write the report as JSON, its figures as CSV, and a picture."""
+    table_of(report).round(6).to_csv(folder / "streaming.csv", index=False)
+    draw_streaming(report).savefig(folder / "streaming.png", dpi=100)
+    write_record(folder / "streaming.json", report)

@@ -1,0 +1,138 @@
+"""Tests of ``langid evaluate streaming=true``: reports on streams of real clips."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from langid.commands.main import main
+
+
+def evaluate(output: Path, checkpoint: object, store: Path, *overrides: str) -> int:
+    arguments = [f"checkpoint={checkpoint}", f"store={store}", f"output={output}"]
+    return main(["evaluate", *arguments, "streaming=true", *overrides])
+
+
+def report_in(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((folder / "streaming.json").read_text())
+    return report
+
+
+@pytest.fixture(scope="module")
+def folder(
+    checkpoint_path: Path,
+    model_path: Path,
+    store_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Return the report on the test part, heard through the exported file."""
+    output = tmp_path_factory.mktemp("streaming")
+    assert evaluate(output, checkpoint_path, store_path, f"exported={model_path}") == 0
+    return output
+
+
+def test_every_condition_is_reported_with_intervals(folder: Path) -> None:
+    report = report_in(folder)
+    offline = json.loads((folder / "report.json").read_text())
+    conditions = report["conditions"]
+    assert list(conditions) == ["offline", "reset", "mixed", "same"]
+    for metric in ("accuracy", "balanced_accuracy"):
+        assert conditions["offline"][metric] == pytest.approx(offline[metric])
+        # Features of the store are float16, so a mean on the edge could tip over; none does here.
+        assert conditions["reset"][metric]["value"] == offline[metric]["value"]
+        assert conditions["reset"]["behind"][metric] == {"value": 0, "low": 0, "high": 0}
+    for name in ("mixed", "same"):
+        condition = conditions[name]
+        assert condition["clips"] == 3 * report["clips"] == 18
+        lost = conditions["offline"]["accuracy"]["value"] - condition["accuracy"]["value"]
+        assert condition["behind"]["accuracy"]["value"] == pytest.approx(lost)
+        spans = report["since_reset"][name]
+        assert sum(span["clips"] for span in spans) == 18
+        right = sum(span["clips"] * span["accuracy"]["value"] for span in spans)
+        assert right / 18 == pytest.approx(condition["accuracy"]["value"])
+    assert conditions["mixed"]["streams"] == 3
+    assert conditions["same"]["streams"] == 9
+    assert [row["seconds"] for row in report["by_speech"]] == [0.5, 1, 2, 3, 5, 10]
+    assert report["by_speech"][-1]["all"]["value"] == conditions["reset"]["accuracy"]["value"]
+
+
+def test_thresholds_come_from_the_validation_part_alone(
+    folder: Path, checkpoint_path: Path, store_path: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COLUMNS", "200")
+    assert evaluate(tmp_path, checkpoint_path, store_path, "part=validation") == 0  # in PyTorch
+    on_test, on_validation = report_in(folder), report_in(tmp_path)
+    assert on_test["thresholds_chosen_on"]["part"] == "validation"
+    assert on_test["part"] == "test"
+    for row, own in zip(on_test["decisions"], on_validation["decisions"], strict=True):
+        assert row["decide_at"] == own["decide_at"]
+        assert row["validation"] == own["validation"]
+        if own["measured"] is not None:  # the same clips: what was promised is kept
+            assert own["measured"]["error"]["value"] <= row["error_rate"]
+            assert own["measured"]["decided"] == own["validation"]["decided"]
+    out = capsys.readouterr().out
+    for words in (
+        "streamed without reset, languages mixed", "0 to 30, one language", "0.5 s",
+        "time to decision; thresholds chosen on", "chosen on the part itself: take part=test",
+        f"streams   {tmp_path / 'streaming.csv'}",
+    ):  # fmt: skip
+        assert words in out
+
+
+def test_table_and_picture(folder: Path) -> None:
+    report, table = report_in(folder), pd.read_csv(folder / "streaming.csv")
+    assert list(table) == ["figure", "of", "value", "low", "high", "clips"]
+    row = table[(table["figure"] == "balanced_accuracy behind") & (table["of"] == "mixed")]
+    expected = report["conditions"]["mixed"]["behind"]["balanced_accuracy"]["value"]
+    assert row["value"].item() == pytest.approx(expected, abs=1e-6)
+    assert (table["of"] == "after 0.5 s of speech").sum() == 1
+    picture = matplotlib.image.imread(folder / "streaming.png")
+    assert picture.shape[0] > 300 and picture[..., :3].std() > 0.05
+
+
+def test_what_cannot_be_streamed_is_refused(
+    checkpoint_path: Path, model_path: Path, store_path: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def error(checkpoint: object = checkpoint_path, *overrides: str) -> str:
+        assert evaluate(tmp_path, checkpoint, store_path, *overrides) == 2
+        return capsys.readouterr().err
+
+    both = f"[{checkpoint_path},{checkpoint_path}]"
+    assert "streaming=true: takes one checkpoint, 2 were given" in error(both)
+    assert "part=all: with streaming=true accepted are test, validation" in error(
+        checkpoint_path, "part=all"
+    )
+    assert f"exported={model_path}: is for streaming=true" in error(
+        checkpoint_path, "streaming=false", f"exported={model_path}"
+    )
+    changed = torch.load(checkpoint_path, weights_only=True)
+    changed["langid"]["seed"] = 7
+    torch.save(changed, tmp_path / "other.ckpt")
+    message = error(tmp_path / "other.ckpt", f"exported={model_path}")
+    assert f"exported={model_path}: its seed 0 is not that of {tmp_path}/other.ckpt, 7" in message
+    changed["langid"]["split"] = {"_target_": "langid.corpora.splits.SequenceSplit"}
+    torch.save(changed, tmp_path / "sequences.ckpt")
+    assert "split of this training cuts utterances" in error(tmp_path / "sequences.ckpt")
+    assert not (tmp_path / "streaming.json").exists()
+
+
+def test_clips_that_have_gone_are_named(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "moved.h5"
+    moved.write_bytes(store_path.read_bytes())
+    with h5py.File(moved, "r+") as file:
+        paths = file["path"].asstr()[:]
+        file["path"][:] = np.array([f"/gone/{Path(path).name}" for path in paths], object)
+    assert evaluate(tmp_path / "out", checkpoint_path, moved) == 2
+    message = capsys.readouterr().err
+    assert "streaming=true hears the clips again" in message
+    assert "/gone/common_voice" in message

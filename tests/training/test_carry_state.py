@@ -1,0 +1,125 @@
+"""Tests of training with carried state: langid/training/identifier.py, data.carry_state=true."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import langid as package
+from langid.commands.main import main
+from langid.data.dataset import Batch
+from langid.training.checkpoint import build_identifier, read_checkpoint
+from langid.training.identifier import LanguageIdentifier
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "recurrent.GRU": {"units": 8, "dense": 4, "layers": 2},
+    "recurrent.LSTM": {"units": 8, "dense": 4},
+    "tcn.TCN": {},
+    "conformer.Conformer": {"width": 16, "layers": 1, "heads": 2, "context_frames": 20},
+}
+TINY = (
+    "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
+    "data.sequence_frames=100", "trainer.accelerator=cpu", "data.carry_state=true",
+    "~callbacks.confusion", "callbacks.early_stopping.patience=99",
+)  # fmt: skip
+
+
+@pytest.fixture(params=NETWORKS)
+def identifier(request: pytest.FixtureRequest, checkpoint_path: Path) -> LanguageIdentifier:
+    """Return an untrained identifier with each kind of streaming network."""
+    description = package.load(checkpoint_path).description
+    network = {"_target_": f"langid.networks.{request.param}"} | NETWORKS[request.param]
+    torch.manual_seed(0)
+    return build_identifier(description | {"model": description["model"] | {"network": network}})
+
+
+def batch_of(features: list[Tensor]) -> Batch:
+    """Return sequences ``(time, bins)`` as a batch, padded with what must not be heard."""
+    lengths = torch.tensor([len(frames) for frames in features])
+    padded = torch.full((len(features), int(lengths.max()), features[0].shape[1]), 9.0)
+    for row, frames in zip(padded, features, strict=True):
+        row[: len(frames)] = frames
+    empty = torch.zeros(0)
+    return Batch(padded, lengths, empty, empty, empty, empty)
+
+
+def test_carried_state_is_that_of_one_long_sequence(identifier: LanguageIdentifier) -> None:
+    identifier.eval()
+    lanes = torch.randn(3, 60, identifier.front_end.bins)
+    cuts = [[0, 20, 30, 60], [0, 11, 37, 60], [0, 25, 40, 40]]  # the last batch lacks a lane
+    parts: list[list[Tensor]] = [[], [], []]
+    for step in range(3):
+        spans = [(own[step], own[step + 1]) for own in cuts]
+        sequences = [lane[a:b] for lane, (a, b) in zip(lanes, spans, strict=True) if b > a]
+        with torch.no_grad():
+            logits = identifier.carry_on(batch_of(sequences))
+        for place, frames in enumerate(sequences):
+            parts[place].append(logits[place, : len(frames)])
+    for lane, own in zip(lanes, parts, strict=True):
+        heard = torch.cat(own)
+        with torch.no_grad():
+            expected = identifier(lane[None, : len(heard)], torch.tensor([len(heard)]))[0]
+        torch.testing.assert_close(heard, expected, atol=1e-5, rtol=1e-4)
+    identifier.on_train_epoch_start()
+    with torch.no_grad():
+        again = identifier.carry_on(batch_of([lanes[0, :20]]))[0]
+    torch.testing.assert_close(again, parts[0][0], atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_end_where_a_batch_begins(identifier: LanguageIdentifier) -> None:
+    first, second = (torch.randn(1, 15, identifier.front_end.bins) for _ in range(2))
+    first.requires_grad_()
+    second.requires_grad_()
+    lengths, empty = torch.tensor([15]), torch.zeros(0)
+    identifier.carry_on(Batch(first, lengths, empty, empty, empty, empty))
+    memory = identifier.memory
+    assert memory is not None and any(tensor.abs().sum() > 0 for tensor in memory)
+    identifier.carry_on(Batch(second, lengths, empty, empty, empty, empty)).sum().backward()
+    assert first.grad is None
+    assert second.grad is not None and second.grad.abs().sum() > 0
+
+
+def weights(output: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = read_checkpoint(output / "checkpoints" / "last.ckpt")["state_dict"]
+    return found
+
+
+def test_a_run_begins_each_epoch_afresh_and_can_be_resumed(
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bool] = []
+    carry_on = LanguageIdentifier.carry_on
+
+    def watched(self: LanguageIdentifier, batch: Batch) -> Tensor:
+        begun.append(self.memory is None)
+        return carry_on(self, batch)
+
+    monkeypatch.setattr(LanguageIdentifier, "carry_on", watched)
+    arguments = ["train", *TINY, f"store={store_path}"]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main([*arguments, f"output={whole}", "trainer.max_epochs=2"]) == 0
+    steps = len(begun) // 2
+    assert [number for number, afresh in enumerate(begun) if afresh] == [0, steps]
+    assert main([*arguments, f"output={stopped}", "trainer.max_epochs=1"]) == 0
+    resume = f"resume={stopped}/checkpoints/last.ckpt"
+    assert main([*arguments, resume, "trainer.max_epochs=2"]) == 0
+    expected, found = weights(whole), weights(stopped)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert read_checkpoint(stopped / "checkpoints" / "last.ckpt")["langid"]["data"]["carry_state"]
+
+
+def test_a_network_for_whole_utterances_is_refused(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"store={store_path}", f"output={tmp_path}/run", "data.carry_state=true"]
+    assert main(["train", "model=bigru", *arguments]) == 2
+    assert "carry_state=true: the network BiGRU hears whole" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_before_is_read_as_without(checkpoint_path: Path, tmp_path: Path) -> None:
+    checkpoint = torch.load(checkpoint_path, weights_only=True)
+    del checkpoint["langid"]["data"]["carry_state"]
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    assert read_checkpoint(tmp_path / "old.ckpt")["langid"]["data"]["carry_state"] is False
