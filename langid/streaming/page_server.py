@@ -19,7 +19,7 @@ ADDRESS = "127.0.0.1"
 PAGE = Path(__file__).with_name("page")
 OWN_FILES = (
     "index.html", "icon.svg", "page.css", "page.js", "view.js", "sound.js", "capture.js",
-    "worker.js", "identifier.js", "decision.js", "resampler.js",
+    "worker.js", "identifier.js", "decision.js", "resampler.js", "rate.js",
 )  # fmt: skip
 VENDOR_FILES = ("vendor/ort.wasm.bundle.min.mjs", "vendor/ort-wasm-simd-threaded.wasm")
 KINDS = {

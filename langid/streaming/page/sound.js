@@ -1,5 +1,8 @@
 // Where sound comes from: the microphone or a file. What fails throws a sentence for the reader.
 
+import { sampleRateOf } from "./rate.js";
+import { resampled } from "./resampler.js";
+
 const MICROPHONE_TROUBLE = {
   NotAllowedError:
     "The microphone is not allowed: permit it for this page in the browser's address bar or" +
@@ -31,7 +34,10 @@ export async function openMicrophone(onLost) {
     await context.resume();
   } catch (error) {
     await close();
-    throw new Error(`The microphone cannot be heard (${error.message}): reload this page.`);
+    throw new Error(
+      `The microphone cannot be heard (${error.message}): look whether langid demo still runs, and` +
+        " reload this page.",
+    );
   }
   const capture = new AudioWorkletNode(context, "capture");
   const { port1, port2 } = new MessageChannel();
@@ -57,21 +63,32 @@ async function askForMicrophone() {
 // Return the mono samples of a file at the sample rate.
 export async function decodeFile(file, sampleRate) {
   if (!file.size) throw new Error(`${file.name} is empty (0 bytes): choose a recording.`);
-  let audio;
+  const audio = await decoded(file, sampleRate);
+  const samples = mixed(audio);
+  if (!samples.every(Number.isFinite)) {
+    throw new Error(`${file.name} holds samples that are not numbers: record or save it again.`);
+  }
+  return resampled(samples, audio.sampleRate, sampleRate);
+}
+
+// Decoding brings a file to the rate of its context. Browsers resample by filters of their own, so
+// the context has the file's rate, where that is known and the browser can have it.
+async function decoded(file, sampleRate) {
   try {
-    const context = new OfflineAudioContext(1, 1, sampleRate); // it decodes to its own rate
-    audio = await context.decodeAudioData(await file.arrayBuffer());
+    const bytes = await file.arrayBuffer();
+    let context;
+    try {
+      context = new OfflineAudioContext(1, 1, sampleRateOf(bytes) ?? sampleRate);
+    } catch {
+      context = new OfflineAudioContext(1, 1, sampleRate);
+    }
+    return await context.decodeAudioData(bytes);
   } catch {
     throw new Error(
       `${file.name} cannot be decoded: it is damaged, or no sound that this browser knows.` +
         " Choose a WAV, MP3, FLAC or Ogg file.",
     );
   }
-  const samples = mixed(audio);
-  if (!samples.every(Number.isFinite)) {
-    throw new Error(`${file.name} holds samples that are not numbers: record or save it again.`);
-  }
-  return samples;
 }
 
 function mixed(audio) {
