@@ -43,7 +43,6 @@ class Chromium:
         os.close(from_browser)
         self._received = b""
         self._calls = 0
-        self._target: str | None = None
         self.events: list[dict[str, Any]] = []
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
@@ -70,15 +69,11 @@ class Chromium:
         return message
 
     def open(self, url: str, ready: str = READY, **before: dict[str, Any]) -> "Page":
-        """Return a page at the address, in place of the one before, once an expression is true.
+        """Return a page at the address in front of the others, once an expression is true.
 
         ``before`` are methods of the protocol, DOMAIN_method, to call before it is loaded.
         """
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        if self._target:
-            self.call("Target.closeTarget", targetId=self._target)
-        self._target = target
-        self.events.clear()
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -110,6 +105,10 @@ class Page:
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Return the result of a method of the protocol on this page."""
         return self._browser.call(method, self._session, **parameters)
+
+    def close(self) -> None:
+        """Close the page; the browser goes on."""
+        self.call("Page.close")
 
     def run(self, script: str) -> Any:
         """Return the value of an expression, awaited, as if a person had acted."""
@@ -191,3 +190,7 @@ class Page:
         self.run("0")
         own = [event for event in self._browser.events if event.get("sessionId") == self._session]
         return [event["params"] for event in own if event["method"] == method]
+
+    def forget_events(self) -> None:
+        """Forget the events so far."""
+        self._browser.events.clear()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -19,7 +20,7 @@ from langid.streaming.export import export_onnx
 from langid.streaming.page_server import PAGE, VENDOR_FILES, PageServer
 from langid.training.checkpoint import build_identifier
 
-from .chromium import Chromium
+from .chromium import Chromium, Page
 
 LANGUAGES = ("English", "Hindi", "Mandarin")
 RATE = 16000
@@ -105,18 +106,16 @@ def taught(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("taught")
     recordings = dict(zip(LANGUAGES, real_clips[::12], strict=True))
     samples = [read_audio(path, RATE)[: 4 * RATE] for path in recordings.values()]
+    size = min(map(len, samples))
     identifier = build_identifier(DESCRIPTION)
-    heard = [identifier.front_end(torch.from_numpy(clip)[None])[0] for clip in samples]
-    frames = torch.cat(heard, 1)[0]
-    identifier.normaliser.fit(frames.mean(0), frames.std(0))
+    heard = identifier.front_end(torch.from_numpy(np.stack([clip[:size] for clip in samples])))[0]
+    identifier.normaliser.fit(heard.mean((0, 1)), heard.std((0, 1)))
+    labels = torch.arange(3)[:, None].expand(3, heard.shape[1])
     optimizer = torch.optim.Adam(identifier.parameters(), lr=0.02)
     for _ in range(TEACHING_STEPS):
-        losses = [
-            cross_entropy(identifier(clip, torch.tensor([clip.shape[1]]))[0], _of(label, clip))
-            for label, clip in enumerate(heard)
-        ]
+        logits = identifier(heard, torch.full((3,), heard.shape[1]))
         optimizer.zero_grad()
-        torch.stack(losses).mean().backward()
+        cross_entropy(logits.transpose(1, 2), labels).backward()
         optimizer.step()
     clips = {name: folder / f"{name}.wav" for name in LANGUAGES}
     for path, clip in zip(clips.values(), samples, strict=True):
@@ -125,12 +124,41 @@ def taught(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return Taught(folder / "taught.onnx", clips, recordings)
 
 
-def _of(label: int, clip: torch.Tensor) -> torch.Tensor:
-    return torch.full((clip.shape[1],), label)
-
-
 @pytest.fixture(scope="session")
 def address(start_chromium: Browser, taught: Taught) -> Iterator[str]:
     """Return the address of the page of ``taught``."""
     with serving(taught.model) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def shared_page(chromium: Chromium, address: str) -> Page:
+    """Return a page that has been loaded; tests take ``page``."""
+    return chromium.open(address)
+
+
+@pytest.fixture
+def page(shared_page: Page) -> Iterator[Page]:
+    """Return the page that tests share, in front, and undo what they ask of it."""
+    shared_page.call("Page.bringToFront")
+    shared_page.forget_events()
+    yield shared_page
+    shared_page.call("Emulation.clearDeviceMetricsOverride")
+    shared_page.call("Emulation.setEmulatedMedia", features=[])
+    shared_page.run("document.activeElement.blur()")
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page() -> Iterator[OpenPage]:
+    """Return a function that opens a page of the test's own, as ``Chromium.open`` does."""
+    with ExitStack() as stack:
+
+        def opened(browser: Chromium, *arguments: str, **before: dict[str, Any]) -> Page:
+            page = browser.open(*arguments, **before)
+            stack.callback(page.close)
+            return page
+
+        yield opened

@@ -2,12 +2,14 @@
 
 import pytest
 
-from .chromium import Chromium
-from .conftest import Taught
+from .chromium import Chromium, Page
+from .conftest import OpenPage, Taught
 
 
-def test_nobody_else_is_asked(chromium: Chromium, address: str, taught: Taught) -> None:
-    page = chromium.open(address)
+def test_nobody_else_is_asked(
+    chromium: Chromium, open_page: OpenPage, address: str, taught: Taught
+) -> None:
+    page = open_page(chromium, address)
     page.choose(taught.clips["English"])
     page.said()
     page.click("#listen")
@@ -24,10 +26,7 @@ def test_nobody_else_is_asked(chromium: Chromium, address: str, taught: Taught) 
     assert "Content Security Policy" in entry["entry"]["text"]
 
 
-def test_a_screen_reader_has_names_for_everything(
-    chromium: Chromium, address: str, taught: Taught
-) -> None:
-    page = chromium.open(address)
+def test_a_screen_reader_has_names_for_everything(page: Page, taught: Taught) -> None:
     page.choose(taught.clips["English"])
     page.said()
     nodes = page.call("Accessibility.getFullAXTree")["nodes"]
@@ -52,10 +51,7 @@ def test_a_screen_reader_has_names_for_everything(
     assert all(value.endswith("%") for value in values)
 
 
-def test_the_keyboard_reaches_and_works_every_control(
-    chromium: Chromium, address: str, taught: Taught
-) -> None:
-    page = chromium.open(address)
+def test_the_keyboard_reaches_and_works_every_control(page: Page, taught: Taught) -> None:
     page.choose(taught.clips["English"])
     page.said()
     for name in ("listen", "file", "play", "threshold"):
@@ -105,8 +101,7 @@ CONTRASTS = """
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_light_and_dark(chromium: Chromium, address: str, scheme: str) -> None:
-    page = chromium.open(address)
+def test_light_and_dark(page: Page, scheme: str) -> None:
     page.prefer(scheme)
     found = page.run(CONTRASTS)
     assert (sum(found["paper"]) > 384) == (scheme == "light")
@@ -115,10 +110,7 @@ def test_light_and_dark(chromium: Chromium, address: str, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("width", [280, 320, 1400])
-def test_no_width_needs_scrolling_sideways(
-    chromium: Chromium, address: str, taught: Taught, width: int
-) -> None:
-    page = chromium.open(address)
+def test_no_width_needs_scrolling_sideways(page: Page, taught: Taught, width: int) -> None:
     page.resize(width)
     page.choose(taught.clips["Mandarin"])
     page.said()

@@ -12,7 +12,7 @@ import soundfile
 from langid.signal.audio import read_audio
 from langid.streaming.streamer import StreamingIdentifier
 
-from .chromium import Chromium, Page
+from .chromium import Page
 from .conftest import LANGUAGES, Taught
 
 ACCEPTED = 1e-3
@@ -22,12 +22,13 @@ FRAMES = """
   const { decodeFile } = await import("/sound.js");
   const metadata = await (await fetch("/model.json")).json();
   const model = new Uint8Array(await (await fetch("/model.onnx")).arrayBuffer());
-  const answers = [];
+  const identifier = (window.identifier ??= await Identifier.load(metadata, model));
   const bytes = Uint8Array.from(atob("DATA"), (letter) => letter.charCodeAt(0));
   const samples = await decodeFile(new File([bytes], "clip"), metadata.sample_rate);
+  const answers = [];
   for (const [chunk, settings] of RUNS) {
-    const decision = { ...metadata.decision, ...settings };
-    const identifier = await Identifier.load({ ...metadata, decision }, model);
+    identifier.metadata = { ...metadata, decision: { ...metadata.decision, ...settings } };
+    identifier.reset();
     const posteriors = [];
     for (let i = 0; i < samples.length; i += chunk)
       posteriors.push(...(await identifier.feed(samples.subarray(i, i + chunk))).posteriors);
@@ -56,33 +57,40 @@ def expected(model: Path, clip: Path, **settings: Any) -> tuple[np.ndarray, Stre
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_frame_equals_python_for_any_chunking(
-    chromium: Chromium, address: str, taught: Taught, language: str, tmp_path: Path
+    page: Page, taught: Taught, language: str, tmp_path: Path
 ) -> None:
     clip = tmp_path / "clip.wav"
     soundfile.write(clip, soundfile.read(taught.clips[language])[0][:30011], 16000)
     frames, stream = expected(taught.model, clip)
     assert np.ptp(frames, axis=0).max() > 0.1  # or there is nothing to compare
     runs: list[tuple[int, dict[str, Any]]] = [(size, {}) for size in (1, 37, 160, 1600, 30011)]
-    for posteriors, decision in in_browser(chromium.open(address), clip, *runs):
+    for posteriors, decision in in_browser(page, clip, *runs):
         np.testing.assert_allclose(posteriors, frames, rtol=0, atol=ACCEPTED)
         assert decision["label"] == stream.decision.label
         assert decision["speechSeconds"] == pytest.approx(stream.decision.speech_s)
 
 
+@pytest.mark.parametrize(("kind", "rate"), [("FLAC", 48000), ("WAV", 44100), ("OGG", 48000)])
+def test_every_frame_of_a_file_at_another_rate_equals_python(
+    page: Page, taught: Taught, kind: str, rate: int, tmp_path: Path
+) -> None:
+    clip = tmp_path / f"clip.{kind.lower()}"
+    soundfile.write(clip, read_audio(taught.recordings["Hindi"], rate), rate, format=kind)
+    [(posteriors, _)] = in_browser(page, clip, (1600, {}))
+    np.testing.assert_allclose(posteriors, expected(taught.model, clip)[0], rtol=0, atol=ACCEPTED)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_frame_of_a_recording_at_another_rate_equals_python(
-    chromium: Chromium, address: str, taught: Taught, language: str
-) -> None:
+def test_every_frame_of_an_mp3_equals_python(page: Page, taught: Taught, language: str) -> None:
     clip = taught.recordings[language]
-    assert (clip.suffix, soundfile.info(clip).samplerate) != (".wav", 16000)
-    [(posteriors, _)] = in_browser(chromium.open(address), clip, (1600, {}))
-    frames, _ = expected(taught.model, clip)
+    assert clip.suffix == ".mp3"
+    [(posteriors, decision)] = in_browser(page, clip, (1600, {}))
+    frames, stream = expected(taught.model, clip)
     np.testing.assert_allclose(posteriors, frames, rtol=0, atol=ACCEPTED)
+    assert decision["label"] == stream.decision.label
 
 
-def test_decisions_equal_those_of_python(
-    chromium: Chromium, address: str, taught: Taught, tmp_path: Path
-) -> None:
+def test_decisions_equal_those_of_python(page: Page, taught: Taught, tmp_path: Path) -> None:
     clip = tmp_path / "two.wav"
     both = [soundfile.read(taught.clips[name])[0] for name in ("Hindi", "Mandarin")]
     soundfile.write(clip, np.concatenate(both), 16000)
@@ -95,7 +103,7 @@ def test_decisions_equal_those_of_python(
         {"languages": ["English", "Mandarin"]},
         {"languages": ["English"], "unknown_below": 0.5},
     ]
-    answers = in_browser(chromium.open(address), clip, *((1600, one) for one in settings))
+    answers = in_browser(page, clip, *((1600, one) for one in settings))
     labels = set()
     for one, (_, found) in zip(settings, answers, strict=True):
         decision = expected(taught.model, clip, **one)[1].decision
@@ -110,10 +118,7 @@ def test_decisions_equal_those_of_python(
 
 
 @pytest.mark.parametrize("way", ["choose", "drop"])
-def test_the_right_language_of_files(
-    chromium: Chromium, address: str, taught: Taught, way: str
-) -> None:
-    page = chromium.open(address)
+def test_the_right_language_of_files(page: Page, taught: Taught, way: str) -> None:
     for language, clip in taught.clips.items():
         getattr(page, way)(clip)
         assert page.said().startswith(f"{clip.name}: {language}, ")
@@ -129,10 +134,7 @@ def test_the_right_language_of_files(
     assert "undefined" not in page.text("main")
 
 
-def test_time_to_decision_is_that_of_python(
-    chromium: Chromium, address: str, taught: Taught
-) -> None:
-    page = chromium.open(address)
+def test_time_to_decision_is_that_of_python(page: Page, taught: Taught) -> None:
     clip = taught.clips["Hindi"]
     page.choose(clip)
     page.said()
@@ -157,10 +159,7 @@ WATCH = """
 HEARD = "parseFloat(document.querySelector('#heard').innerText)"
 
 
-def test_the_right_language_from_the_microphone(
-    chromium: Chromium, address: str, taught: Taught, sound: Path
-) -> None:
-    page = chromium.open(address)
+def test_the_right_language_from_the_microphone(page: Page, taught: Taught, sound: Path) -> None:
     for language, clip in taught.clips.items():
         sound.write_bytes(clip.read_bytes())
         page.run(WATCH)
@@ -177,11 +176,10 @@ def test_the_right_language_from_the_microphone(
 
 
 def test_a_file_that_is_chosen_while_the_microphone_is_heard(
-    chromium: Chromium, address: str, taught: Taught, sound: Path
+    page: Page, taught: Taught, sound: Path
 ) -> None:
     sound.write_bytes(taught.clips["English"].read_bytes())
     clip = taught.clips["Mandarin"]
-    page = chromium.open(address)
     page.click("#listen")
     page.wait_for(f"{HEARD} >= 0.5")
     page.choose(clip)
@@ -193,12 +191,9 @@ def test_a_file_that_is_chosen_while_the_microphone_is_heard(
     assert page.events("Runtime.exceptionThrown") == []
 
 
-def test_playing_moves_the_bars(
-    chromium: Chromium, address: str, taught: Taught, tmp_path: Path
-) -> None:
+def test_playing_moves_the_bars(page: Page, taught: Taught, tmp_path: Path) -> None:
     clip = tmp_path / "clip.wav"
     soundfile.write(clip, soundfile.read(taught.clips["English"])[0][:24000], 16000)
-    page = chromium.open(address)
     page.choose(clip)
     page.said()
     final = page.posteriors()

@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import soxr
 
 from langid.signal.audio import read_audio
 
-from .chromium import Chromium
+from .chromium import Page
 from .conftest import Taught
 
 RESAMPLED = """
@@ -31,10 +32,7 @@ RESAMPLED = """
 
 
 @pytest.mark.parametrize("rate", [48000, 44100, 16000, 8000, 11025])
-def test_resampling_keeps_what_fits_and_nothing_else(
-    chromium: Chromium, address: str, rate: int
-) -> None:
-    page = chromium.open(address)
+def test_resampling_keeps_what_fits_and_nothing_else(page: Page, rate: int) -> None:
     whole, *cut = page.run(RESAMPLED.replace("RATE", str(rate)).replace("HZ", "1000"))
     assert len(whole) == 16000
     assert all(samples == whole for samples in cut)  # however it is cut
@@ -46,11 +44,8 @@ def test_resampling_keeps_what_fits_and_nothing_else(
 
 
 @pytest.mark.parametrize("rate", [48000, 44100, 22050, 8000])
-def test_resampling_equals_that_of_python(
-    chromium: Chromium, address: str, taught: Taught, rate: int
-) -> None:
+def test_resampling_equals_that_of_python(page: Page, taught: Taught, rate: int) -> None:
     samples = soxr.resample(read_audio(taught.clips["Hindi"], 16000)[:16000], 16000, rate)
-    page = chromium.open(address)
     heard = page.run(f"""
         import("/resampler.js").then(({{ resampled }}) =>
             [...resampled(new Float32Array({json.dumps(samples.tolist())}), {rate}, 16000)])
@@ -73,20 +68,30 @@ def test_resampling_equals_that_of_python(
         ("AIFF", None),
     ],
 )
-def test_the_rate_that_a_file_names(
-    chromium: Chromium, address: str, tmp_path: Path, kind: str, rate: int | None
+def test_what_a_file_says_of_itself(
+    page: Page, tmp_path: Path, kind: str, rate: int | None
 ) -> None:
     path = tmp_path / "sound"
     soundfile.write(path, np.zeros(8000), rate or 16000, format=kind)
+    data = path.read_bytes()
+    is_mp3 = kind == "MP3"
+    assert format_of(page, data) == {"isMp3": is_mp3, "rate": rate}
+    tag = b"ID3\4\0\0\0\0\1\2" + bytes(130)  # a tag of 130 bytes, as music has it
+    assert format_of(page, tag + data) == {"isMp3": is_mp3, "rate": rate if is_mp3 else None}
+    for size in (0, 3, 17):  # a file that ends too early says nothing
+        assert format_of(page, data[:size]) == {"isMp3": False, "rate": None}
+
+
+def format_of(page: Page, data: bytes) -> dict[str, Any]:
     script = """
-        import("/rate.js").then(({ sampleRateOf }) => sampleRateOf(
+        import("/format.js").then(({ formatOf }) => formatOf(
             Uint8Array.from(atob("DATA"), (letter) => letter.charCodeAt(0)).buffer))
     """
-    page = chromium.open(address)
-    data = path.read_bytes()
-    tag = b"ID3\4\0\0\0\0\1\2" + bytes(130)  # a tag of 130 bytes, as music has it
-    for content in (data, tag + data) if kind == "MP3" else (data,):
-        assert page.run(script.replace("DATA", base64.b64encode(content).decode())) == rate
-    for size in (0, 3, 20):  # a file that ends too early names none
-        short = base64.b64encode(data[:size]).decode()
-        assert page.run(script.replace("DATA", short)) in (None, rate)
+    found: dict[str, Any] = page.run(script.replace("DATA", base64.b64encode(data).decode()))
+    return found
+
+
+def test_noise_is_no_mp3(page: Page) -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        assert not format_of(page, b"\0\0\0\x20ftyp" + random.bytes(8192))["isMp3"]

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from .chromium import Chromium, Page
-from .conftest import Browser, Taught, serving
+from .conftest import Browser, OpenPage, Taught, serving
 
 CURRENT = "open this page in a current Firefox, Chrome, Edge or Safari"
 
@@ -39,9 +39,8 @@ def test_the_microphone_denied_or_absent(start_chromium: Browser, address: str) 
         trouble(page, words)
 
 
-def test_a_silent_microphone(chromium: Chromium, address: str, sound: Path) -> None:
+def test_a_silent_microphone(page: Page, sound: Path) -> None:
     soundfile.write(sound, np.zeros(16000), 16000)
-    page = chromium.open(address)
     page.click("#listen")
     sentence = trouble(page, "No speech heard yet")
     assert "check that the microphone is not muted" in sentence
@@ -50,27 +49,32 @@ def test_a_silent_microphone(chromium: Chromium, address: str, sound: Path) -> N
     assert "check that the microphone is not muted" in trouble(page, "No speech was heard:")
 
 
-def test_a_server_that_has_ended(chromium: Chromium, taught: Taught) -> None:
+def test_a_server_that_has_ended(chromium: Chromium, open_page: OpenPage, taught: Taught) -> None:
     with serving(taught.model) as url:
-        page = chromium.open(url)
+        page = open_page(chromium, url)
     page.click("#listen")
     assert "look whether langid demo still runs, and reload this page" in trouble(page, "heard (")
 
 
-def test_browsers_that_cannot(start_chromium: Browser, chromium: Chromium, address: str) -> None:
+def test_browsers_that_cannot(
+    start_chromium: Browser, chromium: Chromium, open_page: OpenPage, address: str
+) -> None:
     page = start_chromium("--js-flags=--noexpose-wasm").open(address)
     assert trouble(page, "This browser cannot run the model").endswith(f"{CURRENT}.")
     assert page.run("document.querySelector('#listen').disabled")
-    page = chromium.open(address)
+    page = open_page(chromium, address)
     page.run("delete window.AudioWorkletNode; document.querySelector('#listen').click()")
     assert CURRENT in trouble(page, "gives pages no microphone")
     script = "Worker = class { constructor() { setTimeout(() => this.onerror()); } };"
-    page = chromium.open(address, Page_addScriptToEvaluateOnNewDocument={"source": script})
+    page = open_page(chromium, address, Page_addScriptToEvaluateOnNewDocument={"source": script})
     assert CURRENT in trouble(page, "cannot run the model")
 
 
-def test_scripts_that_are_switched_off(chromium: Chromium, address: str) -> None:
-    page = chromium.open(
+def test_scripts_that_are_switched_off(
+    chromium: Chromium, open_page: OpenPage, address: str
+) -> None:
+    page = open_page(
+        chromium,
         address,
         "document.querySelector('footer')?.innerText",
         Emulation_setScriptExecutionDisabled={"value": True},
@@ -96,10 +100,7 @@ def unheard(tmp_path: Path) -> dict[Path, str]:
     }
 
 
-def test_files_that_cannot_be_heard(
-    chromium: Chromium, address: str, taught: Taught, unheard: dict[Path, str]
-) -> None:
-    page = chromium.open(address)
+def test_files_that_cannot_be_heard(page: Page, taught: Taught, unheard: dict[Path, str]) -> None:
     for path, words in unheard.items():
         page.choose(path)
         assert words in trouble(page, path.name)
