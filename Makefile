@@ -20,14 +20,15 @@ demo: install  ## synthesise, prepare, train, evaluate, export, stream: the whol
 	$(BIN)/python examples/demo.py
 
 VENDOR := langid/streaming/page/vendor
-RUNTIME := ort.wasm.bundle.min.mjs ort-wasm-simd-threaded.wasm
+FROM_NPM := mpg123-decoder/dist/mpg123-decoder.min.js \
+	onnxruntime-web/dist/ort.wasm.bundle.min.mjs onnxruntime-web/dist/ort-wasm-simd-threaded.wasm
 
-page: $(VENDOR)/$(lastword $(RUNTIME))  ## fetch from npm what the page of langid demo runs on
+page: $(VENDOR)/$(notdir $(lastword $(FROM_NPM)))  ## fetch from npm what the page of langid demo runs on
 
-$(VENDOR)/$(lastword $(RUNTIME)): page/package-lock.json
+$(VENDOR)/$(notdir $(lastword $(FROM_NPM))): page/package-lock.json
 	npm ci --prefix page --ignore-scripts --no-audit --no-fund
 	mkdir -p $(VENDOR)
-	cp $(addprefix page/node_modules/onnxruntime-web/dist/,$(RUNTIME)) $(VENDOR)
+	cp $(addprefix page/node_modules/,$(FROM_NPM)) $(VENDOR)
 
 test: install  ## run the whole test suite on two processes
 	$(BIN)/python -m pytest -n 2

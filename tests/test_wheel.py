@@ -1,6 +1,7 @@
 """The wheel holds the whole package with its configuration, and works from anywhere."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -8,18 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from langid.streaming.page_server import OWN_FILES, VENDOR_FILES
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def build(root: Path, folder: Path) -> Path:
+    """Return a wheel built from a clone, without network, in a folder."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    [path] = folder.glob("*.whl")
+    return path
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a wheel built from the clone without network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    [path] = folder.glob("*.whl")
-    return path
+    """Return a wheel built from the clone."""
+    return build(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,26 @@ def test_the_wheel_holds_code_and_configuration(wheel: Path, unpacked: Path) -> 
         assert all(held)
     tops = {path.name for path in unpacked.iterdir()}
     assert {name for name in tops if not name.endswith(".dist-info")} == {"langid"}
+
+
+def test_the_wheel_holds_the_page_and_what_make_page_fetched(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    kept_out = shutil.ignore_patterns("__pycache__", "vendor")
+    for name in ("langid", "conf"):
+        shutil.copytree(ROOT / name, clone / name, ignore=kept_out)
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, clone)
+    (clone / "experiments").mkdir()
+    (clone / "page" / "node_modules").mkdir(parents=True)
+    vendor = clone / "langid" / "streaming" / "page" / "vendor"
+    vendor.mkdir()
+    for name in VENDOR_FILES:
+        (vendor.parent / name).write_text("of npm")
+    with zipfile.ZipFile(build(clone, tmp_path)) as file:
+        held = {name.removeprefix("langid/streaming/page/") for name in file.namelist()}
+    licences = {"LICENSE-onnxruntime-web", "LICENSE-mpg123-decoder"}
+    assert {*OWN_FILES, *VENDOR_FILES, *licences} <= held
+    assert not any("node_modules" in name for name in held)
 
 
 def test_the_wheel_installs_the_command(unpacked: Path) -> None:

@@ -19,9 +19,12 @@ ADDRESS = "127.0.0.1"
 PAGE = Path(__file__).with_name("page")
 OWN_FILES = (
     "index.html", "icon.svg", "page.css", "page.js", "view.js", "sound.js", "capture.js",
-    "worker.js", "identifier.js", "decision.js", "resampler.js",
+    "worker.js", "identifier.js", "decision.js", "resampler.js", "format.js",
 )  # fmt: skip
-VENDOR_FILES = ("vendor/ort.wasm.bundle.min.mjs", "vendor/ort-wasm-simd-threaded.wasm")
+VENDOR_FILES = (
+    "vendor/mpg123-decoder.min.js", "vendor/ort.wasm.bundle.min.mjs",
+    "vendor/ort-wasm-simd-threaded.wasm",
+)  # fmt: skip
 KINDS = {
     ".html": "text/html; charset=utf-8",
     ".svg": "image/svg+xml",
@@ -63,7 +66,7 @@ class PageServer(socketserver.ThreadingTCPServer):
 
     Everything is read into memory before the first request, and only those paths exist: no request
     reaches the file system. ``port`` 0 is any that is free. Raises LangidError for a model that
-    OnnxModel refuses, a port that cannot be had, and where onnxruntime-web is not installed.
+    OnnxModel refuses, a port that cannot be had, and where what comes from npm is not there.
     """
 
     allow_reuse_address = True
@@ -97,8 +100,8 @@ def contents(model: Path) -> dict[str, Content]:
         path = PAGE / name
         if name in VENDOR_FILES and not path.is_file():
             raise LangidError(
-                f"{path}: no such file; the page needs onnxruntime-web from npm: run make page in"
-                " the clone (a wheel built after that holds it)"
+                f"{path}: no such file; the page needs packages from npm: run make page in the"
+                " clone (a wheel built after that holds it)"
             )
         served[f"/{name}"] = Content(path.read_bytes(), KINDS[path.suffix])
     served["/"] = served.pop("/index.html")

@@ -11,12 +11,13 @@ export class DecisionRule {
     this.considered = classes.map((name) => languages === null || languages.includes(name));
     this.total = new Float64Array(classes.length);
     this.frames = this.speechFrames = 0;
-    this.decided = -1;
+    this.decided = this.surest = -1;
   }
 
-  // Take in frames; return of each speech frame which language leads from there on, how surely.
+  // Take in frames; return those at which a language led more surely than any had before. The
+  // first of them that reaches a confidence is where the stream was decided at it.
   hear(posteriors, speech) {
-    const leads = [];
+    const records = [];
     speech.forEach((isSpeech, frame) => {
       this.frames += 1;
       if (!isSpeech) return;
@@ -27,10 +28,12 @@ export class DecisionRule {
       }
       const { language, confidence } = this.#lead();
       if (confidence >= this.settings.decide_at) this.decided = language;
+      if (confidence <= this.surest) return;
+      this.surest = confidence;
       const times = { speechSeconds: this.speechSeconds, heardSeconds: this.heardSeconds };
-      leads.push({ label: this.classes[language], confidence, ...times });
+      records.push({ label: this.classes[language], confidence, ...times });
     });
-    return leads;
+    return records;
   }
 
   get speechSeconds() {

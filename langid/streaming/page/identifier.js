@@ -36,7 +36,7 @@ export class Identifier {
   }
 
   // Hear mono samples at sampleRate: {posteriors: frames * classes numbers, speech: a flag a frame,
-  // leads: see DecisionRule}.
+  // records: see DecisionRule}.
   async feed(samples) {
     const waiting = joined(this.pending, samples);
     const whole = waiting.length - (waiting.length % this.hop);
@@ -59,18 +59,18 @@ export class Identifier {
 
   async #hear(samples) {
     if (!samples.length) {
-      return { posteriors: new Float32Array(0), speech: new Uint8Array(0), leads: [] };
+      return { posteriors: new Float32Array(0), speech: new Uint8Array(0), records: [] };
     }
+    const began = performance.now();
     const [samplesName, ...stateNames] = this.session.inputNames;
     const inputs = { [samplesName]: new ort.Tensor("float32", samples, [1, samples.length]) };
     stateNames.forEach((name, number) => (inputs[name] = this.state[number]));
-    const began = performance.now();
     const results = await this.session.run(inputs);
-    this.busySeconds += (performance.now() - began) / 1000;
     const [posteriors, speech, ...state] = this.session.outputNames.map((name) => results[name]);
     this.state = state;
-    const leads = this.rule.hear(posteriors.data, speech.data);
-    return { posteriors: posteriors.data, speech: speech.data, leads };
+    const records = this.rule.hear(posteriors.data, speech.data);
+    this.busySeconds += (performance.now() - began) / 1000;
+    return { posteriors: posteriors.data, speech: speech.data, records };
   }
 }
 

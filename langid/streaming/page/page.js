@@ -3,7 +3,6 @@
 import { decodeFile, openMicrophone, Player } from "./sound.js";
 import { View } from "./view.js";
 
-const DECIDE_AT = 0.9; // where the model names no confidence of its own
 const QUIET_SECONDS = 4; // of a microphone without speech, before the page says what to do
 const LIVE_SPAN_SECONDS = 20; // of the timeline, while the microphone is heard
 const FILE_TROUBLE = "choose a recording with a voice in it, or a louder one.";
@@ -21,7 +20,8 @@ let stream = 0; // counts what was asked for; answers for an earlier one are lat
 let source = null; // {name, samples} of a file, or {microphone}
 let player = null;
 let steps = [];
-let decided = null; // the first lead of a language whose confidence reached the threshold
+let decideAt = 0.9; // the confidence of a decision, where the model does not set it
+let decided = null; // the first record of a confidence that reached it
 let place = null; // seconds into the file, while it plays
 let drawing = false;
 
@@ -39,7 +39,7 @@ worker.onerror = () =>
 function ready(metadata) {
   sampleRate = metadata.sample_rate;
   view = new View(metadata.classes);
-  threshold.value = Math.round(100 * (metadata.decision.decide_at || DECIDE_AT));
+  decideAt = metadata.decision.decide_at || decideAt;
   showThreshold();
   element("about").textContent = `${metadata.file} knows ${metadata.classes.join(", ")}`;
   listen.disabled = file.disabled = false;
@@ -48,7 +48,8 @@ function ready(metadata) {
 }
 
 function showThreshold() {
-  element("threshold-value").textContent = `${threshold.value} %`;
+  threshold.value = Math.round(100 * decideAt);
+  element("threshold-value").textContent = `${threshold.value}\u00a0%`;
 }
 
 function say(sentence) {
@@ -82,7 +83,7 @@ function begin(next) {
 
 async function startListening() {
   const number = begin(null);
-  say("Asking for the microphone.");
+  say("Allow the microphone where the browser asks for it.");
   listen.disabled = true;
   try {
     const microphone = await openMicrophone(() => stopListening());
@@ -116,7 +117,6 @@ function endMicrophone() {
 
 async function hearFile(chosen) {
   const number = begin(null);
-  worker.postMessage({ kind: "stop", stream });
   say(`Reading ${chosen.name}.`);
   try {
     const samples = await decodeFile(chosen, sampleRate);
@@ -143,9 +143,9 @@ function hear(step) {
 }
 
 function firstDecisive(among) {
-  for (const { leads } of among) {
-    const lead = leads.find(({ confidence }) => confidence >= threshold.value / 100);
-    if (lead) return lead;
+  for (const { records } of among) {
+    const first = records.find(({ confidence }) => confidence >= decideAt);
+    if (first) return first;
   }
   return null;
 }
@@ -214,13 +214,21 @@ file.addEventListener("change", () => {
   file.value = ""; // so that the same file can be chosen again
 });
 threshold.addEventListener("input", () => {
+  decideAt = threshold.value / 100;
   showThreshold();
   decided = firstDecisive(steps);
   draw();
 });
-document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dropping");
+});
+document.addEventListener("dragleave", ({ relatedTarget }) => {
+  if (!relatedTarget) document.body.classList.remove("dropping");
+});
 document.addEventListener("drop", (event) => {
   event.preventDefault();
+  document.body.classList.remove("dropping");
   const [dropped] = event.dataTransfer.files;
   if (dropped && view) hearFile(dropped);
 });

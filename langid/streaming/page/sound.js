@@ -1,5 +1,8 @@
 // Where sound comes from: the microphone or a file. What fails throws a sentence for the reader.
 
+import { formatOf } from "./format.js";
+import { resampled } from "./resampler.js";
+
 const MICROPHONE_TROUBLE = {
   NotAllowedError:
     "The microphone is not allowed: permit it for this page in the browser's address bar or" +
@@ -31,7 +34,10 @@ export async function openMicrophone(onLost) {
     await context.resume();
   } catch (error) {
     await close();
-    throw new Error(`The microphone cannot be heard (${error.message}): reload this page.`);
+    throw new Error(
+      `The microphone cannot be heard (${error.message}): look whether langid demo still runs, and` +
+        " reload this page.",
+    );
   }
   const capture = new AudioWorkletNode(context, "capture");
   const { port1, port2 } = new MessageChannel();
@@ -57,27 +63,51 @@ async function askForMicrophone() {
 // Return the mono samples of a file at the sample rate.
 export async function decodeFile(file, sampleRate) {
   if (!file.size) throw new Error(`${file.name} is empty (0 bytes): choose a recording.`);
-  let audio;
+  const { channels, rate } = await decoded(file, sampleRate);
+  const samples = mixed(channels);
+  if (!samples.every(Number.isFinite)) {
+    throw new Error(`${file.name} holds samples that are not numbers: record or save it again.`);
+  }
+  return resampled(samples, rate, sampleRate);
+}
+
+async function decoded(file, sampleRate) {
   try {
-    const context = new OfflineAudioContext(1, 1, sampleRate); // it decodes to its own rate
-    audio = await context.decodeAudioData(await file.arrayBuffer());
+    const bytes = await file.arrayBuffer();
+    const { isMp3, rate } = formatOf(bytes);
+    return await (isMp3 ? decodedMp3(bytes) : decodedByBrowser(bytes, rate ?? sampleRate));
   } catch {
     throw new Error(
       `${file.name} cannot be decoded: it is damaged, or no sound that this browser knows.` +
         " Choose a WAV, MP3, FLAC or Ogg file.",
     );
   }
-  const samples = mixed(audio);
-  if (!samples.every(Number.isFinite)) {
-    throw new Error(`${file.name} holds samples that are not numbers: record or save it again.`);
-  }
-  return samples;
 }
 
-function mixed(audio) {
-  const channels = Array.from({ length: audio.numberOfChannels }, (_, i) =>
-    audio.getChannelData(i),
-  );
+// Browsers decode MP3 to 16 bits, which fills bands that are empty; mpg123 decodes to floats, and
+// is what Python hears it by.
+async function decodedMp3(bytes) {
+  await import("./vendor/mpg123-decoder.min.js"); // it defines a global
+  const decoder = new globalThis["mpg123-decoder"].MPEGDecoder();
+  await decoder.ready;
+  try {
+    const { channelData, sampleRate } = decoder.decode(new Uint8Array(bytes));
+    return { channels: channelData, rate: sampleRate };
+  } finally {
+    decoder.free();
+  }
+}
+
+// Decoding brings a file to the rate of its context. Browsers resample by filters of their own, so
+// the context has the file's rate.
+async function decodedByBrowser(bytes, rate) {
+  const context = new OfflineAudioContext(1, 1, rate);
+  const audio = await context.decodeAudioData(bytes);
+  const numbers = [...Array(audio.numberOfChannels).keys()];
+  return { channels: numbers.map((i) => audio.getChannelData(i)), rate };
+}
+
+function mixed(channels) {
   if (channels.length === 1) return channels[0];
   return channels[0].map(
     (_, i) => channels.reduce((sum, channel) => sum + channel[i], 0) / channels.length,

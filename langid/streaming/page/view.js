@@ -176,7 +176,7 @@ function newBar(name, colour) {
   share.className = "share";
   const attributes = { role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 1 };
   Object.entries(attributes).forEach(([key, value]) => meter.setAttribute(key, value));
-  label.ariaHidden = share.ariaHidden = "true"; // the meter says both
+  for (const part of [label, share]) part.setAttribute("aria-hidden", "true"); // the meter says it
   meter.append(fill);
   row.append(label, meter, share);
   return { row, meter, fill, share };

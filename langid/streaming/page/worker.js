@@ -7,6 +7,8 @@
 import { Identifier } from "./identifier.js";
 import { Resampler } from "./resampler.js";
 
+const RELOAD = "look whether langid demo still runs, and reload this page";
+const OTHER_BROWSER = "open this page in a current Firefox, Chrome, Edge or Safari";
 const STEP_SECONDS = 0.1;
 const WARM_UP_STEPS = 10; // the first ones are slow: the browser is still compiling
 const STEPS_A_TURN = 20; // of a file, before the worker looks for messages
@@ -22,11 +24,11 @@ self.onmessage = ({ data }) => {
 };
 
 function enqueue(work) {
-  queue = queue.then(work).catch(fail);
+  queue = queue.then(work).catch((error) => fail("The model has failed", error, RELOAD));
 }
 
-function fail(error) {
-  self.postMessage({ kind: "failed", message: error.message || String(error) });
+function fail(what, error, remedy) {
+  self.postMessage({ kind: "failed", message: `${what} (${error.message || error}): ${remedy}.` });
 }
 
 async function load() {
@@ -35,13 +37,9 @@ async function load() {
       fetched("model.json").then((answer) => answer.json()),
       fetched("model.onnx").then((answer) => answer.arrayBuffer()),
     ]);
-    identifier = await Identifier.load(metadata, new Uint8Array(model));
-    for (let i = 0; i < WARM_UP_STEPS; i += 1) {
-      await identifier.feed(new Float32Array(stepSamples()));
-    }
-    self.postMessage({ kind: "ready", metadata });
+    await prepare(metadata, new Uint8Array(model));
   } catch (error) {
-    fail(error);
+    fail("The model does not come", error, RELOAD);
   }
 }
 
@@ -49,6 +47,18 @@ async function fetched(name) {
   const answer = await fetch(name);
   if (!answer.ok) throw new Error(`${name}: the server answered ${answer.status}`);
   return answer;
+}
+
+async function prepare(metadata, model) {
+  try {
+    identifier = await Identifier.load(metadata, model);
+    for (let i = 0; i < WARM_UP_STEPS; i += 1) {
+      await identifier.feed(new Float32Array(stepSamples()));
+    }
+    self.postMessage({ kind: "ready", metadata });
+  } catch (error) {
+    fail("This browser cannot run the model", error, OTHER_BROWSER);
+  }
 }
 
 function stepSamples() {
@@ -102,9 +112,10 @@ async function end(stream) {
 }
 
 // What was heard in this step, and the decision over everything.
-function report(kind, stream, { posteriors, speech, leads }) {
+function report(kind, stream, { posteriors, speech, records }) {
   const classes = identifier.classes.length;
   const frames = speech.length;
+  const speechFrames = speech.reduce((sum, flag) => sum + flag, 0);
   const step = new Array(classes).fill(0);
   posteriors.forEach((value, i) => (step[i % classes] += value / frames));
   self.postMessage({
@@ -112,8 +123,8 @@ function report(kind, stream, { posteriors, speech, leads }) {
     stream,
     decision: identifier.decision,
     posteriors: step,
-    isSpeech: frames > 0 && 2 * leads.length >= frames,
-    leads,
+    isSpeech: frames > 0 && 2 * speechFrames >= frames,
+    records,
     busySeconds: identifier.busySeconds,
   });
 }

@@ -1,28 +1,13 @@
-"""The page in a real browser: a client of Chromium's DevTools, and a server of an exported file."""
+"""A client of Chromium's DevTools protocol over two pipes: all that the page's tests need."""
 
 import base64
 import json
 import os
 import select
-import shutil
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
-import soundfile
-import torch
-from torch.nn.functional import cross_entropy
-
-from langid.signal.audio import read_audio
-from langid.streaming.export import export_onnx
-from langid.streaming.page_server import PAGE, VENDOR_FILES, PageServer
-from langid.training.checkpoint import build_identifier
 
 SWITCHES = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -37,32 +22,19 @@ DONE = """
     / from .* of speech/.test(document.querySelector("#status").innerText) ||
     !document.querySelector("#status").innerText && document.querySelector("#trouble").innerText
 """
-LANGUAGES = ("English", "Hindi", "Mandarin")
-RATE = 16000
-TEACHING_STEPS = 40
-DESCRIPTION: dict[str, Any] = {
-    "features": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
-    "detector": {"_target_": "langid.signal.silence.EnergyDetector"},
-    "classes": list(LANGUAGES),
-    "silence": "mask",
-    "model": {
-        "_target_": "langid.training.identifier.LanguageIdentifier",
-        "network": {"_target_": "langid.networks.recurrent.GRU", "units": 16, "dense": 10},
-    },
-}
 
 
 class Chromium:
-    """A browser with an empty profile, driven over two pipes by the DevTools protocol."""
+    """A browser with an empty profile and a microphone that is none."""
 
     def __init__(self, profile: Path, *switches: str):
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        # The protocol wants the pipes as files 3 and 4.
+        # The protocol wants the pipes as files 3 and 4; only bash moves files above 9 there.
         start = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
         command = ["chromium", f"--user-data-dir={profile}", *switches, *SWITCHES]
         self._process = subprocess.Popen(
-            ["sh", "-c", start, "sh", *command],
+            ["bash", "-c", start, "bash", *command],
             pass_fds=(to_browser, from_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -71,7 +43,6 @@ class Chromium:
         os.close(from_browser)
         self._received = b""
         self._calls = 0
-        self._target: str | None = None
         self.events: list[dict[str, Any]] = []
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
@@ -98,14 +69,11 @@ class Chromium:
         return message
 
     def open(self, url: str, ready: str = READY, **before: dict[str, Any]) -> "Page":
-        """Return a page at the address, in place of the one before, once an expression is true.
+        """Return a page at the address in front of the others, once an expression is true.
 
         ``before`` are methods of the protocol, DOMAIN_method, to call before it is loaded.
         """
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        if self._target:
-            self.call("Target.closeTarget", targetId=self._target)
-        self._target = target
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -118,10 +86,13 @@ class Chromium:
 
     def close(self) -> None:
         """End the browser, and wait until it has."""
-        self.call("Browser.close")
-        self._process.wait(TIMEOUT_S)
-        os.close(self._read)
-        os.close(self._write)
+        try:
+            self.call("Browser.close")
+            self._process.wait(TIMEOUT_S)
+        finally:
+            self._process.kill()
+            os.close(self._read)
+            os.close(self._write)
 
 
 class Page:
@@ -132,7 +103,12 @@ class Page:
         self._session = session
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Return the result of a method of the protocol on this page."""
         return self._browser.call(method, self._session, **parameters)
+
+    def close(self) -> None:
+        """Close the page; the browser goes on."""
+        self.call("Page.close")
 
     def run(self, script: str) -> Any:
         """Return the value of an expression, awaited, as if a person had acted."""
@@ -155,6 +131,12 @@ class Page:
     def click(self, selector: str) -> None:
         """Click on an element."""
         self.run(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """Press and release a key: its name, its Windows virtual key code, and what it types."""
+        key_of = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **key_of)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **key_of)
 
     def number(self, selector: str) -> float:
         """Return the number with which the text of an element begins."""
@@ -193,95 +175,22 @@ class Page:
         values = '[...document.querySelectorAll("[role=meter]")].map((bar) => +bar.ariaValueNow)'
         return [float(value) for value in self.run(values)]
 
+    def resize(self, width: int, height: int = 800) -> None:
+        """Give the page another size, in CSS pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+
+    def prefer(self, scheme: str) -> None:
+        """Ask the page to be light or dark."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
+
     def events(self, method: str) -> list[dict[str, Any]]:
         """Return the parameters of the events of a kind so far."""
         self.run("0")
         own = [event for event in self._browser.events if event.get("sessionId") == self._session]
         return [event["params"] for event in own if event["method"] == method]
 
-
-Browser = Callable[..., Chromium]
-
-
-@pytest.fixture(scope="session")
-def start_chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Return a function that starts a browser; where there is none, or no runtime, tests skip."""
-    missing = [name for name in VENDOR_FILES if not (PAGE / name).is_file()]
-    message = "make page has not been run" if missing else "there is no chromium"
-    if missing or not shutil.which("chromium"):
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with ExitStack() as stack:
-
-        def start(*switches: str) -> Chromium:
-            browser = Chromium(tmp_path_factory.mktemp("profile"), *switches)
-            stack.callback(browser.close)
-            return browser
-
-        yield start
-
-
-@pytest.fixture(scope="session")
-def chromium(start_chromium: Browser) -> Chromium:
-    """Return the browser that tests share."""
-    return start_chromium("--use-fake-ui-for-media-stream")
-
-
-@contextmanager
-def serving(model: Path) -> Iterator[str]:
-    """Serve a model's page; yield its address."""
-    with PageServer(model, 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.url
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@dataclass
-class Taught:
-    """A model that knows its clips by heart, and these: WAV files by language, at its own rate."""
-
-    model: Path
-    clips: dict[str, Path]
-
-
-@pytest.fixture(scope="session")
-def taught(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Taught:
-    """Return a small model that has learnt one real clip of each language."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("taught")
-    samples = [read_audio(path, RATE)[: 4 * RATE] for path in real_clips[::12]]
-    identifier = build_identifier(DESCRIPTION)
-    heard = [identifier.front_end(torch.from_numpy(clip)[None])[0] for clip in samples]
-    frames = torch.cat(heard, 1)[0]
-    identifier.normaliser.fit(frames.mean(0), frames.std(0))
-    optimizer = torch.optim.Adam(identifier.parameters(), lr=0.02)
-    for _ in range(TEACHING_STEPS):
-        losses = [
-            cross_entropy(identifier(clip, torch.tensor([clip.shape[1]]))[0], _of(label, clip))
-            for label, clip in enumerate(heard)
-        ]
-        optimizer.zero_grad()
-        torch.stack(losses).mean().backward()
-        optimizer.step()
-    clips = {}
-    for name, clip in zip(LANGUAGES, samples, strict=True):
-        clips[name] = folder / f"{name}.wav"
-        soundfile.write(clips[name], clip, RATE)
-    export_onnx(identifier.eval(), folder / "taught.onnx", [samples[0][:RATE]])
-    return Taught(folder / "taught.onnx", clips)
-
-
-def _of(label: int, clip: torch.Tensor) -> torch.Tensor:
-    return torch.full((clip.shape[1],), label)
-
-
-@pytest.fixture(scope="session")
-def address(start_chromium: Browser, taught: Taught) -> Iterator[str]:
-    """Return the address of the page of ``taught``."""
-    with serving(taught.model) as url:
-        yield url
+    def forget_events(self) -> None:
+        """Forget the events so far."""
+        self._browser.events.clear()
