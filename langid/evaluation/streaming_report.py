@@ -11,7 +11,6 @@ import pandas as pd
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.evaluation.decision_time import (
-    ERROR_RATES,
     accuracy_by_speech,
     choose_decide_at,
     time_to_decision,
@@ -20,6 +19,7 @@ from langid.evaluation.metrics import paired_difference, score, share_right
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, Stream, deal, hear
 from langid.evaluation.streaming_picture import draw_streaming
+from langid.evaluation.threshold import ERROR_RATES
 from langid.progress import progress
 from langid.training.run_record import versions, write_record
 
