@@ -28,20 +28,6 @@ def _sizes(x: Tensor, sizes: list[int]) -> list[int]:
     return [size or x.shape[axis] for axis, size in enumerate(sizes)]
 
 
-@torch.library.custom_op("langid::energy", mutates_args=())
-def energy(hops: Tensor) -> Tensor:
-    """``hops (batch, hops, rows, 16) -> (batch, 1, hops)``: the sum of squares of each.
-
-    An operator of its own, for ONNX has it as one node.
-    """
-    return hops.square().sum((2, 3)).unsqueeze(1)
-
-
-@energy.register_fake
-def _(hops: Tensor) -> Tensor:
-    return hops.new_empty(hops.shape[0], 1, hops.shape[1])
-
-
 class FastMel(nn.Module):
     """The mel power of a LogMel, from rows of samples: ``(streams, frames, n_mels)``.
 
