@@ -66,11 +66,15 @@ class Scripted:
     """A StreamingModule as TorchScript, traced on one frame."""
 
     def __init__(self, module: StreamingModule):
+        module.requires_grad_(False)  # weights of a function are constants
         self.initial_state, self.metadata = module.initial_state, module.metadata
         example = (torch.zeros(1, HOP), *module.initial_state(1))
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # TorchScript is deprecated, and says so
-            self._traced = torch.jit.freeze(torch.jit.trace(module, example, check_trace=False))
+            # A function, for TorchScript cannot look into a LightningModule without its Trainer.
+            self._traced = torch.jit.trace(
+                lambda *inputs: module(*inputs), example, check_trace=False
+            )
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         return self._traced(*inputs)
@@ -189,8 +193,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="sound per round (10)")
-    parser.add_argument("--rounds", type=int, default=15, help="rounds that count (15)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="sound per round (1)")
+    parser.add_argument("--rounds", type=int, default=100, help="rounds that count (100)")
     parser.add_argument("--frames", type=int, default=100_000, help="of the percentiles (100000)")
     parser.add_argument(
         "--soak", type=int, nargs="?", const=10_000_000, default=0, metavar="N",

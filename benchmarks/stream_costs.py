@@ -100,8 +100,8 @@ def profile(path: Path, samples: np.ndarray) -> tuple[list[str], int]:
         model = OnnxModel(path)
         model.session = onnxruntime.InferenceSession(path.read_bytes(), options)
         stepper, hop = model.stepper(), model.metadata["hop_samples"]
-        for start in range(0, FRAMES * hop, hop):
-            stepper.step(samples[None, start : start + hop].astype(np.float32) / 32768)
+        for frame in np.resize(samples, (FRAMES, 1, hop)) / np.float32(32768):
+            stepper.step(frame)
         events = json.loads(Path(model.session.end_profiling()).read_text())
     taken: dict[tuple[str, str], list[float]] = defaultdict(list)
     for event in events:

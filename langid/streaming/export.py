@@ -177,9 +177,6 @@ def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
 OWN: dict[Any, Any] = {
     torch.ops.aten.unfold.default: _unfold,
     torch.ops.langid.reshape.default: lambda x, sizes: op.Reshape(x, sizes),
-    torch.ops.langid.energy.default: lambda rows: op.Unsqueeze(
-        op.ReduceSumSquare(rows, [2, 3], keepdims=0), [1]
-    ),
 }
 
 

@@ -16,7 +16,7 @@ from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.features import MFCC, LogMel, last
 from langid.signal.front_end import FrontEnd
 from langid.signal.silence import EnergyDetector
-from langid.streaming.spectrum import ROW, FastMel, energy
+from langid.streaming.spectrum import ROW, FastMel, reshape
 from langid.streaming.streaming_module import State, StreamingModule
 from langid.training.identifier import LanguageIdentifier
 
@@ -66,11 +66,8 @@ class FastFrontEnd(nn.Module):
         self.detector: Any = front_end.detector
         levels = (self.detector.threshold_db, self.detector.quiet_db, self.detector.loud_db)
         self.ratio, self.quiet, self.loud = (10 ** (decibels / 10) for decibels in levels)
-        smooth = self.detector.smooth_frames
-        self.past = max(self.mel.reach, smooth - 1)
-        mean = torch.zeros(1, 1, self.past + 1)
-        mean[..., -smooth:] = -1 / (smooth * self.hop_samples)
-        self.register_buffer("mean", mean, persistent=False)
+        self.past = max(self.mel.reach, self.detector.smooth_frames - 1)
+        self.register_buffer("mean", torch.full((ROW, 1), -1 / ROW), persistent=False)
 
     @staticmethod
     def fits(front_end: FrontEnd) -> bool:
@@ -92,7 +89,7 @@ class FastFrontEnd(nn.Module):
         rows = self.mel.rows(samples)
         hops = torch.cat([state[0], rows], dim=1)
         features = self.compress(self.features, self.mel(hops, rows, self.past))
-        now = nn.functional.conv1d(energy(hops), self.mean)
+        now = self._smooth_power(hops)
         smooth = torch.cat([state[1], now], dim=2)
         floor = nn.functional.max_pool1d(smooth, self.detector.floor_frames, 1)
         threshold = (floor * self.ratio).clamp(-self.loud, -self.quiet)
@@ -107,6 +104,13 @@ class FastFrontEnd(nn.Module):
                 last(margin, self.detector.hangover_frames - 1),
             ),
         )
+
+    def _smooth_power(self, hops: Tensor) -> Tensor:
+        """``hops (batch, past + frames, rows, 16) -> (batch, 1, frames)``, negative."""
+        power = reshape(hops * hops @ self.mean, [0, 1, -1])  # of each row
+        rows, smooth = self.mel.hop_rows, self.detector.smooth_frames
+        power = power[..., rows * (self.past + 1 - smooth) :]
+        return nn.functional.avg_pool1d(power, rows * smooth, rows)
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:

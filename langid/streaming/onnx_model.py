@@ -57,7 +57,8 @@ class OnnxModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False  # for small arrays malloc is the faster one
+        # Packed weights only help where many rows meet them, and there not measurably.
+        options.add_session_config_entry("session.disable_prepacking", "1")
         options.log_severity_level = 3
         try:  # from bytes, so that the file cannot refer to others
             self.session = onnxruntime.InferenceSession(

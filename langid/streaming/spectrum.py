@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from langid.signal.features import LogMel
 
-ROW = 16  # samples; two stages of it hold 65 kB of factors at 512 points, the direct products 410
+ROW = 16  # samples; at 512 points both stages hold 17 kB of factors, a direct product 410
 
 
 @torch.library.custom_op("langid::reshape", mutates_args=())
@@ -28,31 +28,18 @@ def _sizes(x: Tensor, sizes: list[int]) -> list[int]:
     return [size or x.shape[axis] for axis, size in enumerate(sizes)]
 
 
-@torch.library.custom_op("langid::energy", mutates_args=())
-def energy(hops: Tensor) -> Tensor:
-    """``hops (batch, hops, rows, 16) -> (batch, 1, hops)``: the sum of squares of each.
-
-    An operator of its own, for ONNX has it as one node.
-    """
-    return hops.square().sum((2, 3)).unsqueeze(1)
-
-
-@energy.register_fake
-def _(hops: Tensor) -> Tensor:
-    return hops.new_empty(hops.shape[0], 1, hops.shape[1])
-
-
 class FastMel(nn.Module):
     """The mel power of a LogMel, from rows of samples: ``(streams, frames, n_mels)``.
 
     The discrete Fourier transform of real samples in two stages (Cooley and Tukey 1965), each a
-    matrix product, for an exported graph knows no fast one. Of ``n_fft`` points the first
-    stage transforms every 16th sample, the second turns and sums these results, 16 frequencies a
-    block. The order of frequencies is that of the blocks, and the mel filters follow it.
+    matrix product, for an exported graph knows no fast one. Of ``n_fft`` points the first stage
+    transforms every 16th sample, its results are turned, and the second transforms 16 of them,
+    which gives every ``n_fft / 16``th frequency. The mel filters stand in this order.
     """
 
     window: Tensor
     first: Tensor
+    turn: Tensor
     second: Tensor
     filters: Tensor
 
@@ -63,14 +50,12 @@ class FastMel(nn.Module):
         rows = features.hops * self.hop_rows
         window = torch.zeros(rows * ROW)
         window[-features.window_samples :] = features.window
-        frequencies = _frequencies(features.n_fft)
-        filters = features.filters[frequencies - 1].repeat_interleave(2, dim=0)
-        # Of each block the real parts stand before the imaginary ones.
-        filters = filters.view(-1, ROW, 2, features.filters.shape[1]).transpose(1, 2).flatten(0, 2)
         self.register_buffer("window", window.view(rows, ROW), persistent=False)
         self.register_buffer("first", _first_stage(features.n_fft, rows), persistent=False)
-        self.register_buffer("second", _second_stage(features.n_fft), persistent=False)
-        self.register_buffer("filters", filters.contiguous(), persistent=False)
+        self.register_buffer("turn", _turn(features.n_fft), persistent=False)
+        self.register_buffer("second", _second_stage(), persistent=False)
+        filters = _ordered(features.filters, features.n_fft)
+        self.register_buffer("filters", filters, persistent=False)
 
     @staticmethod
     def fits(features: nn.Module) -> bool:
@@ -94,46 +79,47 @@ class FastMel(nn.Module):
         """
         reached = [hops[:, past - i : -i] for i in range(self.reach, 0, -1)]
         frames = torch.cat([*reached, rows], dim=2) * self.window
-        blocks = reshape(self.first @ frames, [0, 0, -1, 1, 2 * ROW])
-        parts = reshape(blocks @ self.second, [0, 0, -1])
+        heard = reshape(self.first @ frames, [0, 0, -1, 1, 2 * ROW])
+        turned = reshape(heard * self.turn, [0, 0, -1, 4 * ROW])
+        parts = reshape(turned @ self.second, [0, 0, -1])
         return (parts * parts) @ self.filters
 
 
-def _frequencies(n_fft: int) -> Tensor:
-    """Return all frequencies but 0, 16 a block: those that one block of the second stage gives."""
-    period = n_fft // ROW
-    blocks = [[], *([] for _ in range(1, period // 2))]
-    for k in range(1, n_fft // 2 + 1):
-        remainder = min(k % period, period - k % period)
-        blocks[remainder % (period // 2)].append(k)
-    return torch.tensor(blocks).flatten()
-
-
 def _first_stage(n_fft: int, rows: int) -> Tensor:
-    """Return ``(n_fft // 16, rows)``: cosines and sines over the rows, two a block."""
+    """Return ``(n_fft / 16 + 2, rows)``: for each remainder real and imaginary parts."""
     period = n_fft // ROW
-    row = torch.arange(rows, dtype=torch.float64)
-    matrix = torch.empty(period, rows, dtype=torch.float64)
-    matrix[0], matrix[1] = torch.ones(rows), (math.pi * row).cos()  # real both, so one block
-    for k in range(1, period // 2):
-        angle = 2 * math.pi * k * row / period
-        matrix[2 * k], matrix[2 * k + 1] = angle.cos(), angle.sin()
-    return matrix.float()
+    remainder = torch.arange(period // 2 + 1, dtype=torch.float64)[:, None]
+    angle = 2 * math.pi / period * remainder * torch.arange(rows)
+    return torch.stack([angle.cos(), -angle.sin()], dim=1).flatten(0, 1).float()
 
 
-def _second_stage(n_fft: int) -> Tensor:
-    """Return ``(blocks, 32, 32)``: two rows of the first stage to 16 frequencies."""
-    period = n_fft // ROW
-    frequencies = _frequencies(n_fft).view(-1, 1, ROW)
-    column = torch.arange(ROW, dtype=torch.float64)[:, None]
-    angle = 2 * math.pi * column * frequencies / n_fft
+def _turn(n_fft: int) -> Tensor:
+    """Return ``(remainders, 2, 32)``: what both parts are multiplied by, cosines and sines."""
+    remainder = torch.arange(n_fft // ROW // 2 + 1, dtype=torch.float64)[:, None]
+    angle = 2 * math.pi / n_fft * remainder * torch.arange(ROW).repeat(2)
+    return torch.stack([angle.cos(), angle.sin()], dim=1).float()
+
+
+def _second_stage() -> Tensor:
+    """Return ``(64, 32)``: real and imaginary parts, times cosines and sines, to 16 frequencies."""
+    column = torch.arange(ROW, dtype=torch.float64)
+    angle = 2 * math.pi / ROW * column[:, None] * column
     cosine, sine = angle.cos(), angle.sin()
-    remainder = frequencies % period
-    conjugate = torch.where(remainder > period // 2, -1.0, 1.0)
-    top = torch.cat([cosine, -sine], dim=2)
-    bottom = torch.cat([-sine * conjugate, -cosine * conjugate], dim=2)
-    # Block 0 holds the multiples of the period, then the odd multiples of its half.
-    even = (remainder[0] == 0).double()
-    top[0] = torch.cat([cosine[0] * even, -sine[0] * even], dim=1)
-    bottom[0] = torch.cat([cosine[0] * (1 - even), -sine[0] * (1 - even)], dim=1)
-    return torch.cat([top, bottom], dim=1).float()
+    real = torch.cat([cosine, sine, -sine, cosine])
+    imaginary = torch.cat([-sine, cosine, -cosine, -sine])
+    return torch.cat([real, imaginary], dim=1).float()
+
+
+def _ordered(filters: Tensor, n_fft: int) -> Tensor:
+    """Return mel filters ``(n_fft / 2, n_mels)`` for the parts of the second stage's results.
+
+    Half of them are mirrored frequencies. Those of remainder 0 and of half the period have both,
+    so one is left out, as is frequency 0.
+    """
+    period = n_fft // ROW
+    remainder = torch.arange(period // 2 + 1)[:, None]
+    frequency = remainder + period * torch.arange(ROW)
+    mirrored = torch.minimum(frequency, n_fft - frequency)
+    twice = (remainder % (period // 2) == 0) & (frequency > n_fft // 2)
+    chosen = filters[mirrored - 1] * ~(twice | (frequency == 0))[..., None]
+    return torch.stack([chosen, chosen], dim=1).flatten(0, 2).contiguous()
