@@ -126,7 +126,8 @@ class Soak:
     def _compare(self, life: Life, flushed: bool) -> None:
         heard = np.concatenate([np.zeros(0, np.float32), *life.heard])
         lone = StreamingIdentifier(self.model, half_life_s=3.0)
-        pieces = np.array_split(heard, self.random.integers(1, 50))
+        size = int(self.random.integers(life.rate // 100, life.rate))  # up to a second at once
+        pieces = np.array_split(heard, len(heard) // size + 1)
         expected = [lone.feed(piece, sample_rate=life.rate) for piece in pieces]
         if flushed:
             expected.append(lone.flush())

@@ -32,7 +32,7 @@ from langid.streaming.trace import Trace, check_picture, draw
 
 FEED_S = 0.1
 READ_S = 10.0
-ENDLESS = ("-", "mic")
+ENDLESS = {"-": "standard input", "mic": "microphone"}
 SETTINGS = ("half_life_s", "decide_at", "unknown_below", "languages")
 
 
@@ -55,7 +55,8 @@ def run(config: DictConfig) -> int:
         factor = listening.busy_s / stream.decision.heard_s
         print(f"real-time factor {factor:.4f} on one thread")
     if plot is not None:
-        draw(trace, listening.timeline, plot, str(config.audio))
+        audio = str(config.audio)
+        draw(trace, listening.timeline, plot, ENDLESS.get(audio, Path(audio).name))
     return 0
 
 

@@ -14,7 +14,7 @@ HEAD = 32  # bytes that are looked at: a millisecond of speech
 OTHER_FORMATS = {
     b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"FORM": "AIFF", b"\x1aE\xdf\xa3": "WebM",
 }  # fmt: skip
-DECODE = "decode it first: ffmpeg -i FILE -f wav -c:a pcm_s16le -"
+DECODE = "give the file itself, audio=FILE, or decode it: ffmpeg -i FILE -f wav -c:a pcm_s16le -"
 
 
 def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterator[np.ndarray]:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from langid.errors import LangidError
+from langid.streaming.decision import UNDECIDED, UNKNOWN
 from langid.streaming.segments import Stretch
 
 COLUMNS = 2000  # the picture has at least so many, and never twice as many
 # Okabe and Ito's colours (2008), which colour-blind people tell apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
+GREYS = {UNDECIDED: "#d9d9d9", UNKNOWN: "#777777"}
 
 
 class Trace:
@@ -99,16 +101,28 @@ def draw(trace: Trace, timeline: Sequence[Stretch], path: Path, title: str) -> N
     shares.set_ylim(0, 1)
     shares.set_ylabel("posterior")
     shares.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    for stretch in timeline:
-        width = stretch.end_s - stretch.start_s
-        colour = colours.get(stretch.language, "#999999")
-        spoken.barh(0, width, left=stretch.start_s, color=colour, edgecolor="white", linewidth=0.5)
-    spoken.set_yticks([])
-    spoken.set_ylabel("language", rotation=0, ha="right", va="center")
+    _draw_timeline(spoken, timeline, colours)
     spoken.set_xlabel("seconds")
     spoken.set_xlim(0, times[-1] + times[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
+
+
+def _draw_timeline(axes: Any, timeline: Sequence[Stretch], colours: dict[str, Any]) -> None:
+    """Draw a bar per stretch; those of no language are grey and named."""
+    for stretch in timeline:
+        axes.barh(
+            0, stretch.end_s - stretch.start_s, left=stretch.start_s,
+            color=colours.get(stretch.language, GREYS.get(stretch.language)), edgecolor="white",
+            linewidth=0.5,
+        )  # fmt: skip
+    found = {stretch.language for stretch in timeline}
+    shown = [axes.barh(0, 0, color=grey) for name, grey in GREYS.items() if name in found]
+    if shown:
+        names = [name for name in GREYS if name in found]
+        axes.legend(shown, names, loc="upper left", bbox_to_anchor=(1.0, 1.2), frameon=False)
+    axes.set_yticks([])
+    axes.set_ylabel("language", rotation=0, ha="right", va="center")
 
 
 def _draw_waveform(

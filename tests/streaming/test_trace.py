@@ -51,6 +51,7 @@ def test_the_last_hop_may_be_short() -> None:
 def test_the_picture_is_a_png_with_all_parts(tmp_path: Path) -> None:
     path = tmp_path / "new" / "picture.png"
     timeline = [Stretch(0, 0.1, "undecided"), Stretch(0.1, 0.2, "Hindi")]
+    timeline.append(Stretch(0.2, 0.3, "unknown"))
     draw(traced(20), timeline, path, "clip.wav")
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG")
