@@ -87,19 +87,16 @@ def measure_streaming(
 def _conditions(report: dict[str, Any]) -> Table:
     clips = f"{report['clips']} clips, {report['speakers']} speakers"
     table = Table(
-        "heard as", "accuracy", "balanced accuracy", "points behind offline (balanced)",
+        "heard as", "accuracy", "points behind offline", "balanced accuracy", "points behind",
         title=f"{report['part']} part as streams: {clips}, 95 % intervals",
     )  # fmt: skip
     for name, title in CONDITIONS.items():
         condition = report["conditions"][name]
-        behind = "-"
-        if "behind" in condition:
-            accuracy, balanced = (
-                _points(condition["behind"][key]) for key in ("accuracy", "balanced_accuracy")
-            )
-            behind = f"{accuracy}\n({balanced})"
-        cells = (_interval(condition[key]) for key in ("accuracy", "balanced_accuracy"))
-        table.add_row(title, *cells, behind)
+        cells = []
+        for metric in ("accuracy", "balanced_accuracy"):
+            behind = _points(condition["behind"][metric]) if "behind" in condition else "-"
+            cells += [_interval(condition[metric]), behind]
+        table.add_row(title, *cells)
     return table
 
 
