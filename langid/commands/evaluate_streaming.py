@@ -118,12 +118,15 @@ def _since_reset(report: dict[str, Any]) -> Table:
 
 def _by_speech(report: dict[str, Any]) -> Table:
     table = Table(
-        "speech", "accuracy, all clips", "clips with so much", "accuracy of these",
+        "speech", "accuracy, all clips", "clips with so much", "accuracy",
+        "speakers with so much", "accuracy, clips joined",
         title="accuracy by seconds of speech since a reset",
     )  # fmt: skip
-    for row in report["by_speech"]:
-        long = "-" if row["long"] is None else _interval(row["long"])
-        table.add_row(f"{row['seconds']:g} s", _interval(row["all"]), str(row["clips"]), long)
+    for row, of_speakers in zip(report["by_speech"], report["by_speech_of_speakers"], strict=True):
+        cells = []
+        for some in (row, of_speakers):
+            cells += [str(some["clips"]), "-" if some["long"] is None else _interval(some["long"])]
+        table.add_row(f"{row['seconds']:g} s", _interval(row["all"]), *cells)
     return table
 
 
