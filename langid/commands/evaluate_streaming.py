@@ -87,19 +87,16 @@ def measure_streaming(
 def _conditions(report: dict[str, Any]) -> Table:
     clips = f"{report['clips']} clips, {report['speakers']} speakers"
     table = Table(
-        "heard as", "accuracy", "balanced accuracy", "points behind offline (balanced)",
+        "heard as", "accuracy", "points behind offline", "balanced accuracy", "points behind",
         title=f"{report['part']} part as streams: {clips}, 95 % intervals",
     )  # fmt: skip
     for name, title in CONDITIONS.items():
         condition = report["conditions"][name]
-        behind = "-"
-        if "behind" in condition:
-            accuracy, balanced = (
-                _points(condition["behind"][key]) for key in ("accuracy", "balanced_accuracy")
-            )
-            behind = f"{accuracy}\n({balanced})"
-        cells = (_interval(condition[key]) for key in ("accuracy", "balanced_accuracy"))
-        table.add_row(title, *cells, behind)
+        cells = []
+        for metric in ("accuracy", "balanced_accuracy"):
+            behind = _points(condition["behind"][metric]) if "behind" in condition else "-"
+            cells += [_interval(condition[metric]), behind]
+        table.add_row(title, *cells)
     return table
 
 
@@ -121,12 +118,15 @@ def _since_reset(report: dict[str, Any]) -> Table:
 
 def _by_speech(report: dict[str, Any]) -> Table:
     table = Table(
-        "speech", "accuracy, all clips", "clips with so much", "accuracy of these",
+        "speech", "accuracy, all clips", "clips with so much", "accuracy",
+        "speakers with so much", "accuracy, clips joined",
         title="accuracy by seconds of speech since a reset",
     )  # fmt: skip
-    for row in report["by_speech"]:
-        long = "-" if row["long"] is None else _interval(row["long"])
-        table.add_row(f"{row['seconds']:g} s", _interval(row["all"]), str(row["clips"]), long)
+    for row, of_speakers in zip(report["by_speech"], report["by_speech_of_speakers"], strict=True):
+        cells = []
+        for some in (row, of_speakers):
+            cells += [str(some["clips"]), "-" if some["long"] is None else _interval(some["long"])]
+        table.add_row(f"{row['seconds']:g} s", _interval(row["all"]), *cells)
     return table
 
 

@@ -41,7 +41,9 @@ def accuracy_by_speech(
         long = np.flatnonzero(frames >= wanted)
         of_long = None
         if len(long):
-            of_long = share_right(targets[long], [speakers[number] for number in long], now[long])
+            of_long = share_right(
+                targets[long], [speakers[number] for number in long.tolist()], now[long]
+            )
         rows.append(
             {
                 "seconds": seconds,
@@ -108,9 +110,9 @@ def time_to_decision(
     }
     if not len(decided):
         return found | {"error": None, "speech_s": None, "audio_s": None}
-    of_decided = [speakers[number] for number in decided]
+    of_decided = [speakers[number] for number in decided.tolist()]
     wrong = labels[decided] != targets[decided]
-    audio_s = [clips[number].after_s[frames[number]] for number in decided]
+    audio_s = [clips[number].after_s[frames[number]] for number in decided.tolist()]
     return found | {
         "error": share_right(targets[decided], of_decided, wrong),
         "speech_s": _quartiles((frames[decided] + 1) * hop_s),

@@ -100,3 +100,18 @@ def deal(seconds: np.ndarray, groups: np.ndarray, seed: int = 0) -> list[list[in
             place = begins // STREAM_S
             streams += [members[place == number].tolist() for number in np.unique(place)]
     return streams
+
+
+def join(heard: Sequence[Heard], streams: Sequence[Sequence[int]]) -> list[Heard]:
+    """Return what was heard of the clips of each stream, one after the other, as of one clip.
+
+    ``heard`` are all clips of ``streams``, in order; the number is that of a stream's first clip.
+    """
+    whole, place = [], 0
+    for numbers in streams:
+        parts = heard[place : place + len(numbers)]
+        place += len(numbers)
+        posteriors = np.concatenate([part.posteriors for part in parts])
+        after_s = np.concatenate([part.since_s + part.after_s for part in parts])
+        whole.append(Heard(numbers[0], 0.0, posteriors, after_s))
+    return whole

@@ -44,15 +44,17 @@ def _draw_since(axes: Axes, report: dict[str, Any]) -> None:
 def _draw_speech(axes: Axes, report: dict[str, Any]) -> None:
     rows = report["by_speech"]
     seconds = np.array([row["seconds"] for row in rows])
-    _errorbars(axes, seconds, [row["all"] for row in rows], "C0", "all clips", line=True)
-    long = [row for row in rows if row["long"] is not None]
-    at = np.array([row["seconds"] for row in long])
-    _errorbars(axes, at, [row["long"] for row in long], "C1", "clips with so much", line=True)
+    _errorbars(axes, seconds / 1.03, [row["all"] for row in rows], "C0", "clips", line=True)
+    of_speakers = report["by_speech_of_speakers"]
+    long = [row for row in of_speakers if row["long"] is not None]
+    at = np.array([row["seconds"] for row in long]) * 1.03
+    label = "speakers with so much, clips joined"
+    _errorbars(axes, at, [row["long"] for row in long], "C1", label, line=True)
     axes.set_xscale("log")
-    axes.set_xticks(seconds, [f"{row['seconds']:g}\n({row['clips']})" for row in rows])
+    axes.set_xticks(seconds, [f"{row['seconds']:g}\n({row['clips']})" for row in of_speakers])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel("seconds of speech heard (clips with so much)")
-    axes.set_ylabel("accuracy per clip")
+    axes.set_xlabel("seconds of speech since a reset (speakers with so much)")
+    axes.set_ylabel("accuracy")
     axes.legend(fontsize=8)
 
 
@@ -61,20 +63,20 @@ def _draw_decisions(axes: Axes, report: dict[str, Any]) -> None:
     for place, row in enumerate(report["decisions"]):
         label, measured = f"{row['error_rate']:.0%}", row["measured"]
         if measured is None:
-            labels.append(f"{label}\nno threshold")
+            labels.append(f"{label}\nnone")
             continue
-        labels.append(f"{label}\nat {row['decide_at']:g}")
+        labels.append(f"{label}\n{row['decide_at']:g}")
         if measured["speech_s"] is None:
             axes.text(place, 0, "none decided", ha="center", va="bottom", fontsize=8)
             continue
         low, median, high = measured["speech_s"]
         axes.errorbar(place, median, [[median - low], [high - median]], fmt="o", capsize=3)
-        told = f" {measured['decided']} decided,\n {measured['error']['value']:.1%} wrong"
-        axes.text(place, median, told, fontsize=8, va="center")
+        told = f"{measured['decided']} decided\n{measured['error']['value']:.0%} wrong"
+        axes.text(place, high, told, fontsize=7, ha="center", va="bottom")
     axes.set_xticks(range(len(labels)), labels)
-    axes.set_xlim(-0.4, len(labels) - 0.2)
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("error rate aimed at on validation, threshold chosen there")
+    axes.set_xlim(-0.6, len(labels) - 0.4)
+    axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
+    axes.set_xlabel("error rate on validation, and the threshold that gives it there")
     axes.set_ylabel("seconds of speech to decision (quartiles)")
 
 

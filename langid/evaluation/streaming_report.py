@@ -17,7 +17,7 @@ from langid.evaluation.decision_time import (
 )
 from langid.evaluation.metrics import paired_difference, score, share_right
 from langid.evaluation.predictions import Predictions
-from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, Stream, deal, hear
+from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, Stream, deal, hear, join
 from langid.evaluation.streaming_picture import draw_streaming
 from langid.evaluation.threshold import ERROR_RATES
 from langid.progress import progress
@@ -39,7 +39,8 @@ def make_streaming_report(
     by its mean posterior over its own speech frames; ``behind`` is what a condition loses against
     offline. ``since_reset``: both of the latter by the seconds since the stream began.
     ``by_speech``, ``decisions``: see langid.evaluation.decision_time; the thresholds are chosen on
-    ``validation``. Raises LangidError where not whole utterances are scored.
+    ``validation``. ``by_speech_of_speakers``: the same of each speaker's clips, joined in one
+    stream, which go on for longer. Raises LangidError where not whole utterances are scored.
     """
     of_part, chosen_on = (_clips(them, store) for them in (predictions, validation))
     classes, targets = predictions.classes, of_part["target"].to_numpy()
@@ -53,6 +54,9 @@ def make_streaming_report(
     }
     before = _hear(stream, chosen_on, _apart(chosen_on), "validation")
     heard = {name: _hear(stream, of_part, some, name) for name, some in streams.items()}
+    of_speakers = list(of_part.groupby(["speaker", "target"]).indices.values())
+    joined = join(_hear(stream, of_part, of_speakers, "speakers"), of_speakers)
+    first = [clip.number for clip in joined]
     offline = of_part[classes].to_numpy(float)
     conditions = {"offline": _figures(targets, offline, speakers, classes)}
     for name, clips in heard.items():
@@ -70,6 +74,9 @@ def make_streaming_report(
             for name in ("mixed", "same")
         },
         "by_speech": accuracy_by_speech(heard["reset"], targets, speakers, hop_s),
+        "by_speech_of_speakers": accuracy_by_speech(
+            joined, targets[first], [speakers[number] for number in first], hop_s
+        ),
         "decisions": _decisions(before, chosen_on, heard["reset"], targets, speakers, hop_s),
         "thresholds_chosen_on": {"part": "validation", **_counts(chosen_on)},
         "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
@@ -217,6 +224,9 @@ def table_of(report: dict[str, Any]) -> pd.DataFrame:
         after = f"after {row['seconds']:g} s of speech"
         add("accuracy", after, row["all"], report["clips"])
         add("accuracy", f"{after}, clips with so much", row["long"], row["clips"])
+    for row in report["by_speech_of_speakers"]:
+        of = f"after {row['seconds']:g} s of speech, speakers with so much"
+        add("accuracy", of, row["long"], row["clips"])
     for row in report["decisions"]:
         if row["measured"] is not None:
             of = f"decide_at={row['decide_at']:g} (error rate {row['error_rate']:g})"

@@ -59,6 +59,8 @@ def test_every_condition_is_reported_with_intervals(folder: Path) -> None:
     assert conditions["mixed"]["streams"] == 3
     assert conditions["same"]["streams"] == 9
     assert [row["seconds"] for row in report["by_speech"]] == [0.5, 1, 2, 3, 5, 10]
+    speakers = report["by_speech_of_speakers"]  # each with one clip here
+    assert speakers[:4] == report["by_speech"][:4]
     assert report["by_speech"][-1]["all"]["value"] == conditions["reset"]["accuracy"]["value"]
 
 

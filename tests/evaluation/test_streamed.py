@@ -9,7 +9,7 @@ import torch
 
 import langid as package
 from langid.errors import LangidError
-from langid.evaluation.streamed import ROUNDS, STREAM_S, deal, hear
+from langid.evaluation.streamed import ROUNDS, STREAM_S, Heard, deal, hear, join
 from langid.signal.audio import read_audio
 from langid.streaming.streamer import StreamingIdentifier
 
@@ -86,3 +86,14 @@ def test_clips_are_dealt_into_streams_of_one_group() -> None:
     assert deal(seconds, groups) == streams
     (first, *others) = deal(seconds, np.zeros(200, int))
     assert first != sorted(first) and others[0] != first
+
+
+def test_clips_of_a_stream_are_joined() -> None:
+    clips = [
+        Heard(number, since_s, np.full((2, 3), number), np.array([0.1, 0.3]))
+        for number, since_s in ((4, 0.0), (2, 1.5), (7, 0.0))
+    ]
+    both, alone = join(clips, [[4, 2], [7]])
+    assert (both.number, alone.number) == (4, 7)
+    assert both.posteriors[:, 0].tolist() == [4, 4, 2, 2]
+    np.testing.assert_allclose(both.after_s, [0.1, 0.3, 1.6, 1.8])

@@ -76,7 +76,7 @@ def test_gradients_end_where_a_batch_begins(identifier: LanguageIdentifier) -> N
     identifier.carry_on(Batch(first, lengths, empty, empty, empty, empty))
     memory = identifier.memory
     assert memory is not None and any(tensor.abs().sum() > 0 for tensor in memory)
-    identifier.carry_on(Batch(second, lengths, empty, empty, empty, empty)).sum().backward()
+    identifier.carry_on(Batch(second, lengths, empty, empty, empty, empty)).sum().backward()  # type: ignore[no-untyped-call]
     assert first.grad is None
     assert second.grad is not None and second.grad.abs().sum() > 0
 
