@@ -15,7 +15,7 @@ SWITCHES = (
     "--disable-dev-shm-usage", "--mute-audio", "--use-fake-device-for-media-stream",
     "--remote-debugging-pipe", "about:blank",
 )  # fmt: skip
-TIMEOUT_S = 40
+TIMEOUT_S = 120
 READY = "document.querySelector('.bar')?.className || document.querySelector('#trouble')?.innerText"
 FORGET = "document.querySelector('#status').innerText = '...'"
 DONE = """
