@@ -9,7 +9,6 @@ make page installs.
 
 import argparse
 import base64
-import json
 import logging
 import os
 import sys
@@ -52,17 +51,13 @@ HEAR = """
 (async () => {
   const bytes = Uint8Array.from(atob("DATA"), (letter) => letter.charCodeAt(0));
   const samples = new Float32Array(bytes.buffer);
-  const answers = [];
-  for (const chunk of CHUNKS) {
-    const size = chunk || samples.length;
-    const posteriors = [];
-    identifier.reset();
-    for (let i = 0; i < samples.length; i += size)
-      posteriors.push(...(await identifier.feed(samples.subarray(i, i + size))).posteriors);
-    posteriors.push(...(await identifier.flush()).posteriors);
-    answers.push(posteriors);
-  }
-  return answers;
+  const size = CHUNK || samples.length;
+  const posteriors = [];
+  identifier.reset();
+  for (let i = 0; i < samples.length; i += size)
+    posteriors.push(...(await identifier.feed(samples.subarray(i, i + size))).posteriors);
+  posteriors.push(...(await identifier.flush()).posteriors);
+  return posteriors;
 })()
 """
 
@@ -98,11 +93,11 @@ def random_identifier(network: str, clips: list[np.ndarray]) -> LanguageIdentifi
     return identifier
 
 
-def in_browser(page: Page, clip: np.ndarray) -> list[np.ndarray]:
-    """Return the posteriors ``(frames, classes)`` of a clip, for each of CHUNKS."""
+def in_browser(page: Page, clip: np.ndarray, chunk: int) -> np.ndarray:
+    """Return the posteriors ``(frames, classes)`` of a clip in chunks."""
     data = base64.b64encode(clip.tobytes()).decode()
-    script = HEAR.replace("DATA", data).replace("CHUNKS", json.dumps(CHUNKS))
-    return [np.array(answer, np.float32).reshape(-1, 3) for answer in page.run(script)]
+    answer = page.run(HEAR.replace("DATA", data).replace("CHUNK", str(chunk)))
+    return np.array(answer, np.float32).reshape(-1, 3)
 
 
 def differences(
@@ -121,7 +116,7 @@ def differences(
             page.run(LOAD)
             for clip in clips:
                 offline = identifier.posteriors(torch.from_numpy(clip)[None])[0][0].numpy()
-                heard = [np.abs(frames - offline).max() for frames in in_browser(page, clip)]
+                heard = [np.abs(in_browser(page, clip, c) - offline).max() for c in CHUNKS]
                 largest = np.maximum(largest, heard)
         finally:
             server.shutdown()
@@ -155,6 +150,7 @@ def main() -> int:
                 found = differences(browser, random_identifier(network, clips), clips, Path(name))
                 largest[network] = max(found)
                 rows.append([network, *(f"{value:.1e}" for value in found)])
+                print(*rows[-1], file=sys.stderr, flush=True)
         finally:
             browser.close()
     seconds = sum(map(len, clips)) / RATE

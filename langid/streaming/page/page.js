@@ -1,7 +1,7 @@
 // The page: what its controls do, and what the worker's answers change.
 
 import { decodeFile, openMicrophone, Player } from "./sound.js";
-import { View } from "./view.js";
+import { percent, View } from "./view.js";
 
 const QUIET_SECONDS = 4; // of a microphone without speech, before the page says what to do
 const LIVE_SPAN_SECONDS = 20; // of the timeline, while the microphone is heard
@@ -134,7 +134,7 @@ function hear(step) {
   if (!decided) {
     decided = firstDecisive([step]);
     if (decided && source.microphone) {
-      say(`${decided.label}, decided after ${decided.speechSeconds.toFixed(1)} s of speech.`);
+      say(`${decided.label}, decided after ${decided.speechSeconds.toFixed(2)} s of speech.`);
     }
   }
   if (step.kind === "end") conclude(step);
@@ -158,7 +158,7 @@ function noticeQuiet({ heardSeconds, speechSeconds }) {
 function conclude({ decision }) {
   const { label, confidence, speechSeconds } = decision;
   const name = source.name ? `${source.name}: ` : "";
-  const verdict = `${label ?? "undecided"}, ${Math.round(100 * confidence)} %`;
+  const verdict = `${label ?? "undecided"}, ${percent(confidence)}`;
   say(speechSeconds ? `${name}${verdict}, from ${speechSeconds.toFixed(1)} s of speech.` : "");
   if (!speechSeconds) {
     complain(

@@ -1,12 +1,11 @@
 // One stream of samples to another rate: a windowed sinc; its state is what it still needs.
 //
-// The filter is that of soxr's high quality, by which Python resamples: a Kaiser window over the
-// same transition band. From 48 and from 44.1 kHz to 16 the two impulse responses differ by less
-// than 0.0002 of their peak.
+// The filter is that of soxr's high quality, by which Python resamples: fitted to its impulse
+// response, from which it differs by 1e-7 of the peak from 48 to 16 kHz, by 2e-4 from 44.1 kHz.
 
-const CUT_OFF = 0.9568; // the middle of the transition, as a part of the lower Nyquist frequency
-const ZERO_CROSSINGS = 92; // of the lower rate, on each side of the kernel
-const BETA = 11.5; // of the Kaiser window
+const CUT_OFF = 0.956872; // the middle of the transition, as a part of the lower Nyquist frequency
+const REACH = 96.847; // samples of the lower rate that the kernel reaches to each side
+const BETA = 13.044; // of the Kaiser window
 
 // Return a whole recording, mono, at another rate.
 export function resampled(samples, from, to) {
@@ -25,12 +24,12 @@ export class Resampler {
     this.up = to / divisor;
     this.down = from / divisor;
     const lower = Math.min(1, to / from);
-    const half = Math.ceil(ZERO_CROSSINGS / lower);
-    this.half = half;
+    const reach = REACH / lower;
+    this.half = Math.ceil(reach);
     this.kernels = Array.from({ length: this.up }, (_, phase) =>
-      kernel(phase / this.up, half, CUT_OFF * lower),
+      kernel(phase / this.up, reach, CUT_OFF * lower),
     );
-    this.waiting = new Float32Array(half - 1); // silence before the first sample
+    this.waiting = new Float32Array(this.half - 1); // silence before the first sample
     this.skip = 0; // samples to come that no output needs
     this.phase = 0;
   }
@@ -63,10 +62,11 @@ export class Resampler {
 }
 
 // The filter for an output that lies `offset` samples after input number half - 1.
-function kernel(offset, half, cutoff) {
+function kernel(offset, reach, cutoff) {
+  const half = Math.ceil(reach);
   const taps = Float64Array.from({ length: 2 * half }, (_, i) => {
     const time = i - (half - 1) - offset;
-    const place = time / half;
+    const place = time / reach;
     const window = Math.abs(place) < 1 ? bessel(BETA * Math.sqrt(1 - place * place)) : 0;
     const angle = Math.PI * cutoff * time;
     return window * (angle === 0 ? 1 : Math.sin(angle) / angle);

@@ -1,13 +1,14 @@
 // What is seen: a bar per language, the verdict, the figures and the timeline.
 
 const COLOURS = 8; // that page.css names; further languages get hues of their own
-const LANE = 34; // pixels of the timeline for each language
+const HEAD = 18; // pixels of the timeline above the languages, for what marks say
+const LANE = 34; // for each language
 const AXIS = 22;
 const PARTS_TOLD = 30; // of the timeline, to those who cannot see it
 const GOLDEN_ANGLE = 137.5;
 
 const element = (id) => document.getElementById(id);
-const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const seconds = (value) => `${value.toFixed(1)}\u00a0s`;
 
 export class View {
@@ -16,7 +17,7 @@ export class View {
     this.canvas = element("timeline");
     this.bars = classes.map((name, i) => newBar(name, this.#colourName(i)));
     element("bars").replaceChildren(...this.bars.map(({ row }) => row));
-    this.canvas.style.height = `${classes.length * LANE + AXIS}px`;
+    this.canvas.style.height = `${HEAD + classes.length * LANE + AXIS}px`;
     this.timeline = { steps: [], spanSeconds: 1, place: null, decided: null };
     const redraw = () => this.drawTimeline(this.timeline);
     new ResizeObserver(redraw).observe(this.canvas);
@@ -42,7 +43,7 @@ export class View {
 
   // Say after how much speech the decision fell; undefined where nothing was heard yet.
   showDecision(decided) {
-    const text = decided && `${seconds(decided.speechSeconds)}, ${decided.label}`;
+    const text = decided && `${decided.speechSeconds.toFixed(2)}\u00a0s, ${decided.label}`;
     element("decided").textContent = text ?? (decided === null ? "undecided" : "–");
   }
 
@@ -65,8 +66,8 @@ export class View {
       if (heardSeconds > begin) this.#drawStep(context, step, left, x(heardSeconds));
       before = heardSeconds;
     }
-    if (decided) this.#drawMark(context, x(decided.heardSeconds), gutter, [4, 4]);
-    if (place !== null) this.#drawMark(context, x(place), gutter, []);
+    if (decided) this.#drawMark(context, x(decided.heardSeconds), gutter, "decided", [4, 4]);
+    if (place !== null) this.#drawMark(context, x(place), gutter, "", []);
   }
 
   // Describe the timeline in words: which language led when.
@@ -113,13 +114,13 @@ export class View {
     context.fillStyle = this.ink;
     context.textBaseline = "middle";
     this.classes.forEach((name, i) => {
-      context.fillText(name, 0, (i + 0.5) * LANE, gutter - 12);
+      context.fillText(name, 0, HEAD + (i + 0.5) * LANE, gutter - 12);
     });
     return gutter;
   }
 
   #drawAxis(context, begin, span, x) {
-    const bottom = this.classes.length * LANE;
+    const bottom = HEAD + this.classes.length * LANE;
     const room = this.canvas.clientWidth / 70;
     const tick = [1, 2, 5, 10, 30, 60, 300, 600, 1800].find((t) => span / t <= room) ?? 3600;
     context.fillStyle = this.quiet;
@@ -132,7 +133,7 @@ export class View {
     context.textAlign = "start";
     context.fillStyle = this.line;
     this.classes.forEach((_, i) => {
-      context.fillRect(x(begin), (i + 1) * LANE - 1, x(begin + span) - x(begin), 1);
+      context.fillRect(x(begin), HEAD + (i + 1) * LANE - 1, x(begin + span) - x(begin), 1);
     });
   }
 
@@ -141,19 +142,23 @@ export class View {
     posteriors.forEach((value, i) => {
       const height = value * (LANE - 6);
       context.fillStyle = this.fills[i];
-      context.fillRect(left, (i + 1) * LANE - 1 - height, Math.max(right - left, 1), height);
+      const top = HEAD + (i + 1) * LANE - 1 - height;
+      context.fillRect(left, top, Math.max(right - left, 1), height);
     });
   }
 
-  #drawMark(context, x, gutter, dashes) {
+  #drawMark(context, x, gutter, text, dashes) {
     if (x < gutter) return;
-    context.strokeStyle = this.ink;
+    context.strokeStyle = context.fillStyle = this.ink;
     context.lineWidth = 2;
     context.setLineDash(dashes);
     context.beginPath();
-    context.moveTo(x, 0);
-    context.lineTo(x, this.classes.length * LANE);
+    context.moveTo(x, text ? HEAD - 4 : 0);
+    context.lineTo(x, HEAD + this.classes.length * LANE);
     context.stroke();
+    const { width } = context.measureText(text);
+    const left = Math.min(Math.max(gutter, x - width / 2), this.canvas.clientWidth - width);
+    context.fillText(text, left, HEAD / 2 - 2);
   }
 }
 

@@ -43,20 +43,35 @@ class Chromium:
         os.close(from_browser)
         self._received = b""
         self._calls = 0
+        self._pages: dict[str, str] = {}  # by session of a worker
         self.events: list[dict[str, Any]] = []
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Return the result of a method of the protocol; events that come meanwhile are kept."""
+        number = self._send(method, session, **parameters)
+        while (answer := self._receive()).get("id") != number:
+            self._keep(answer)
+        assert "error" not in answer, (method, answer["error"])
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _send(self, method: str, session: str | None, **parameters: Any) -> int:
         self._calls += 1
         message = {"id": self._calls, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        while (answer := self._receive()).get("id") != self._calls:
-            self.events.append(answer)
-        assert "error" not in answer, (method, answer["error"])
-        result: dict[str, Any] = answer["result"]
-        return result
+        return self._calls
+
+    def _keep(self, event: dict[str, Any]) -> None:
+        """Keep an event; those of a page's worker are the page's, from its first request on."""
+        if event.get("method") == "Target.attachedToTarget" and "sessionId" in event:
+            worker = event["params"]["sessionId"]
+            self._pages[worker] = event["sessionId"]
+            for method in ("Network.enable", "Runtime.runIfWaitingForDebugger"):
+                self._send(method, worker)
+        session = event.get("sessionId", "")
+        self.events.append(event | {"sessionId": self._pages.get(session, session)})
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._received:
@@ -78,6 +93,8 @@ class Chromium:
         page = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
+        workers = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
+        page.call("Target.setAutoAttach", **workers)
         for method, parameters in before.items():
             page.call(method.replace("_", "."), **parameters)
         page.call("Page.navigate", url=url)
@@ -188,8 +205,11 @@ class Page:
     def events(self, method: str) -> list[dict[str, Any]]:
         """Return the parameters of the events of a kind so far."""
         self.run("0")
-        own = [event for event in self._browser.events if event.get("sessionId") == self._session]
-        return [event["params"] for event in own if event["method"] == method]
+        return [
+            event["params"]
+            for event in self._browser.events
+            if event["sessionId"] == self._session and event.get("method") == method
+        ]
 
     def forget_events(self) -> None:
         """Forget the events so far."""

@@ -72,13 +72,13 @@ def chromium(start_chromium: Browser, sound: Path) -> Chromium:
 
 
 @contextmanager
-def serving(model: Path) -> Iterator[str]:
-    """Serve a model's page; yield its address."""
+def serving(model: Path) -> Iterator[PageServer]:
+    """Serve a model's page."""
     with PageServer(model, 0) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield server.url
+            yield server
         finally:
             server.shutdown()
             thread.join()
@@ -127,8 +127,8 @@ def taught(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def address(start_chromium: Browser, taught: Taught) -> Iterator[str]:
     """Return the address of the page of ``taught``."""
-    with serving(taught.model) as url:
-        yield url
+    with serving(taught.model) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from langid.streaming.page_server import VENDOR_FILES, Content
+
 from .chromium import Chromium, Page
 from .conftest import Browser, OpenPage, Taught, serving
 
@@ -49,25 +51,27 @@ def test_a_silent_microphone(page: Page, sound: Path) -> None:
     assert "check that the microphone is not muted" in trouble(page, "No speech was heard:")
 
 
-def test_a_server_that_has_ended(chromium: Chromium, open_page: OpenPage, taught: Taught) -> None:
-    with serving(taught.model) as url:
-        page = open_page(chromium, url)
-    page.click("#listen")
-    assert "look whether langid demo still runs, and reload this page" in trouble(page, "heard (")
-
-
-def test_browsers_that_cannot(
-    start_chromium: Browser, chromium: Chromium, open_page: OpenPage, address: str
-) -> None:
-    page = start_chromium("--js-flags=--noexpose-wasm").open(address)
-    assert trouble(page, "This browser cannot run the model").endswith(f"{CURRENT}.")
-    assert page.run("document.querySelector('#listen').disabled")
-    page = open_page(chromium, address)
-    page.run("delete window.AudioWorkletNode; document.querySelector('#listen').click()")
-    assert CURRENT in trouble(page, "gives pages no microphone")
-    script = "Worker = class { constructor() { setTimeout(() => this.onerror()); } };"
-    page = open_page(chromium, address, Page_addScriptToEvaluateOnNewDocument={"source": script})
-    assert CURRENT in trouble(page, "cannot run the model")
+def test_browsers_that_cannot(chromium: Chromium, open_page: OpenPage, taught: Taught) -> None:
+    with serving(taught.model) as server:
+        page = open_page(chromium, server.url)
+        page.run("AudioWorklet.prototype.addModule = () => Promise.reject(new Error('words'))")
+        page.click("#listen")
+        assert trouble(page, "heard (words)").endswith("still runs, and reload this page.")
+        page.run("delete window.AudioWorkletNode")
+        page.click("#listen")
+        assert CURRENT in trouble(page, "gives pages no microphone")
+        script = "Worker = class { constructor() { setTimeout(() => this.onerror()); } };"
+        page = open_page(
+            chromium, server.url, Page_addScriptToEvaluateOnNewDocument={"source": script}
+        )
+        assert CURRENT in trouble(page, "cannot run the model")
+        server.contents[f"/{VENDOR_FILES[-1]}"] = Content(b"of another time", "application/wasm")
+        page = open_page(chromium, server.url)
+        assert trouble(page, "This browser cannot run the model (").endswith(f"{CURRENT}.")
+        assert page.run("document.querySelector('#listen').disabled")
+        del server.contents["/model.onnx"]
+        page = open_page(chromium, server.url)
+        assert trouble(page, "model.onnx: the server answered 404").endswith("reload this page.")
 
 
 def test_scripts_that_are_switched_off(
