@@ -105,7 +105,7 @@ def hear_both_ways(layer: nn.Module, features: Tensor, lengths: Tensor) -> Tenso
 
 def _one_way(layer: nn.Module, weights: list[Tensor], features: Tensor) -> Tensor:
     """Run one direction of a layer, from no memory at all."""
-    zeros = features.new_zeros(1, len(features), layer.hidden_size)  # type: ignore[call-overload]
+    zeros = features.new_zeros(1, features.shape[0], layer.hidden_size)  # type: ignore[call-overload]
     settings = (weights, True, 1, 0.0, False, False, True)
     if isinstance(layer, nn.LSTM):
         outputs: Tensor = torch.lstm(features, (zeros, zeros), *settings)[0]

@@ -77,10 +77,11 @@ class OfflineModule(nn.Module):
         features, speech = self.front_end(samples)
         there = frame_mask(frames, features.shape[1])
         speech = speech & there
-        counted = torch.where(speech.any(1, keepdim=True), speech, there)
+        silent = ~speech.any(1, keepdim=True)
+        counted = speech | (there & silent)
         if self.identifier.silence == "remove":
             first = torch.arange(features.shape[1]) == 0  # of no speech at all, one frame
-            kept = torch.where(speech.any(1, keepdim=True), speech, first)
+            kept = speech | (first & silent)
             features, frames = compact(features, kept)[0], kept.sum(1)
             counted = frame_mask(frames, features.shape[1])
         logits = self.network(self.identifier.normaliser(features), frames)
