@@ -17,8 +17,8 @@ from langid.streaming.export import Shapes, declare_shapes, described, graph_of
 from langid.streaming.parity import (
     check_clips,
     check_differences,
-    difference,
     hear,
+    largest_difference,
     posteriors_and_speech,
     replaced,
 )
@@ -156,7 +156,7 @@ def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.nda
     ends = range(hop, len(padded) + 1, hop)
     windows = [padded[max(0, end - size) : end] for end in ends]
     offline = np.stack([utterance_posteriors(module.identifier, window) for window in windows])
-    return difference(heard, offline)
+    return largest_difference(heard, offline)
 
 
 def utterance_posteriors(identifier: LanguageIdentifier, samples: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ def compare(
         for name, stream in streams.items():
             for chunk in CHUNKS:
                 size = f"{chunk} samples" if chunk < CHUNKS[-1] else "whole clip"
-                largest = difference(hear(stream, clip, chunk), offline)
+                largest = difference(stream, clip, chunk, offline)
                 differences[f"{name}, {size}"] = max(
                     differences.get(f"{name}, {size}", 0.0), largest
                 )
@@ -83,7 +83,14 @@ def hear(stream: StreamingIdentifier, clip: np.ndarray, chunk: int) -> np.ndarra
     return np.concatenate([*pieces, stream.flush()])
 
 
-def difference(heard: np.ndarray, offline: np.ndarray) -> float:
+def difference(
+    stream: StreamingIdentifier, clip: np.ndarray, chunk: int, offline: np.ndarray
+) -> float:
+    """Return the largest difference on one clip that is fed in chunks of so many samples."""
+    return largest_difference(hear(stream, clip, chunk), offline)
+
+
+def largest_difference(heard: np.ndarray, offline: np.ndarray) -> float:
     """Return the largest difference of posteriors; infinity where one is absent or NaN."""
     if heard.shape != offline.shape or not np.isfinite(heard).all():
         return float("inf")

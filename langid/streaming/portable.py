@@ -16,7 +16,7 @@ from langid.streaming.parity import (
     check_clips,
     check_differences,
     compare,
-    difference,
+    largest_difference,
     posteriors_and_speech,
     replaced,
 )
@@ -112,4 +112,4 @@ def _difference(module: StreamingGRU, clip: np.ndarray, identifier: LanguageIden
     module.reset_states()
     frames = torch.from_numpy(padded).split(module.hop_samples)
     heard = torch.cat([module.step(frame[None]) for frame in frames]).numpy()
-    return difference(heard, offline)
+    return largest_difference(heard, offline)

@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from langid.commands.main import main
-from langid.streaming import export
+from langid.streaming import parity
 from langid.streaming.onnx_model import OnnxModel
 
 
@@ -59,7 +59,7 @@ def test_a_failed_check_writes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    monkeypatch.setattr(parity, "TOLERANCE", 0.0)
     output = tmp_path / "new" / "model.onnx"
     clip = tmp_path / "clip.wav"
     samples, rate = soundfile.read(real_clips[0])

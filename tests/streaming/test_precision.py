@@ -7,10 +7,9 @@ import numpy as np
 import onnx
 import pytest
 
-from langid.errors import LangidError
 from langid.streaming import precision
 from langid.streaming.onnx_model import OnnxModel
-from langid.streaming.precision import Comparison, Piece, figures, reduce_precision
+from langid.streaming.precision import Piece, reduce_precision
 
 from .conftest import Exported
 

@@ -118,9 +118,7 @@ def test_networks_that_are_not_recurrent_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_network_for_whole_utterances_is_refused(
-    clips: list[np.ndarray], tmp_path: Path
-) -> None:
+def test_a_network_for_whole_utterances_is_refused(clips: list[np.ndarray], tmp_path: Path) -> None:
     identifier = untrained("recurrent.BiGRU", "mask", clips[0])
     with pytest.raises(LangidError, match=r"BiGRU needs the whole utterance: .*mode=offline"):
         export_module(identifier, tmp_path / "model.pt", clips[:1])
