@@ -59,11 +59,12 @@ def reduce_precision(
 ) -> Comparison:
     """Write the file ``source``, of float32, in another precision, and return what came of it.
 
-    ``float16`` stores the weights so; the graph makes float32 of them. ``int8`` quantises weights,
-    and activations as they come, of the network's products, LSTM layers and convolutions, by
-    onnxruntime's own dynamic quantisation; the front end stays, whose powers span more than 8 bits.
-    Raises LangidError, and writes nothing, where posteriors differ by more than LIMITS, and for
-    int8 that is not faster.
+    ``float16`` stores the network's weights so; the graph makes float32 of them. ``int8`` quantises
+    weights, and activations as they come, of its products, LSTM layers and convolutions, by
+    onnxruntime's own dynamic quantisation (it has none of GRU and RNN). The front end stays as it
+    is: the spectrum's quiet bands are differences of loud ones, and drown in coarse numbers. Raises
+    LangidError, and writes nothing, where posteriors differ by more than LIMITS, and for int8 that
+    is not faster.
     """
     model = onnx.load_model_from_string(source.read_bytes())
     (metadata,) = (json.loads(entry.value) for entry in model.metadata_props if entry.key == KEY)
@@ -77,9 +78,11 @@ def reduce_precision(
 
 def _float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store large weights as float16, each behind a Cast that onnxruntime does when it loads."""
+    used = {name for node in model.graph.node if _of_network(node) for name in node.input}
     casts = []
     for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= LEAST:
+        large = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= LEAST
+        if large and tensor.name in used:
             name = tensor.name
             half = numpy_helper.to_array(tensor).astype(np.float16)
             tensor.CopyFrom(numpy_helper.from_array(half, f"{name}_float16"))

@@ -153,8 +153,8 @@ def _read(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can raise about anything
         raise LangidError(
-            f"{path}: damaged, or it holds more than plain data ({type(error).__name__}); use a file"
-            " of langid export format=module"
+            f"{path}: damaged, or it holds more than plain data ({type(error).__name__}); use a"
+            " file of langid export format=module"
         ) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     whole = schema == SCHEMA and isinstance(content.get("description"), dict)

@@ -157,7 +157,7 @@ def test_networks_that_stream_and_parts_outside_a_graph_are_refused(
     clips: list[np.ndarray], tmp_path: Path
 ) -> None:
     gru = untrained("recurrent.GRU", "mask", clips[0])
-    with pytest.raises(LangidError, match="mode=offline: the network GRU streams .*: leave mode"):
+    with pytest.raises(LangidError, match=r"mode=offline: the network GRU streams .*: leave mode"):
         export_offline(gru, tmp_path / "model.onnx", clips[:1], WINDOW_S, HOP_S)
     cnn = whole_utterance("cnn.CNN", "mask", clips[0])
     detector = {"_target_": "langid.signal.silence.LibrosaDetector"}
@@ -173,7 +173,7 @@ def test_networks_that_stream_and_parts_outside_a_graph_are_refused(
             },
         }
     )
-    with pytest.raises(LangidError, match="mode=offline: .*LibrosaDetector"):
+    with pytest.raises(LangidError, match=r"mode=offline: .*LibrosaDetector"):
         export_offline(foreign, tmp_path / "model.onnx", clips[:1], WINDOW_S, HOP_S)
     with pytest.raises(LangidError, match="no samples to compare"):
         export_offline(cnn, tmp_path / "model.onnx", [], WINDOW_S, HOP_S)

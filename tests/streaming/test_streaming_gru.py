@@ -113,7 +113,7 @@ def test_networks_that_are_not_recurrent_are_refused(
     network: str, clips: list[np.ndarray], tmp_path: Path
 ) -> None:
     identifier = untrained(network, "mask", clips[0])
-    with pytest.raises(LangidError, match="is for the recurrent .* not for .*: use format=onnx"):
+    with pytest.raises(LangidError, match=r"is for the recurrent .* not for .*: use format=onnx"):
         export_module(identifier, tmp_path / "model.pt", clips[:1])
     assert list(tmp_path.iterdir()) == []
 
