@@ -153,7 +153,7 @@ def _print_differences(differences: dict[str, float], clips: list[np.ndarray]) -
 
     _print(f"largest difference from offline PyTorch on {len(clips)} clips, in float32:")
     for name, difference in differences.items():
-        _print(f"  {name:24} {difference:.1e}  (accepted {TOLERANCE:.0e})")
+        _print(f"  {name:26} {difference:.1e}  (accepted {TOLERANCE:.0e})")
 
 
 def _print_comparison(comparison: "Comparison") -> None:
