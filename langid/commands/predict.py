@@ -19,6 +19,7 @@ from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_blocks
 from langid.streaming.decision import Decision
 from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.windows import window_line
 
 SETTINGS = ("unknown_below", "languages")
 
@@ -30,6 +31,8 @@ def run(config: DictConfig) -> int:
         raise LangidError("audio=[]: expected a file, or a list of files")
     settings = {name: config[name] for name in SETTINGS}
     stream = StreamingIdentifier.load(str(config.model), **settings)
+    if line := window_line(stream.model.metadata):
+        print(line, file=sys.stderr)
     failed = 0
     for path in paths:
         try:

@@ -10,9 +10,9 @@ from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionTable
 from langid.streaming.hop_queue import HopQueue
-from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.samples import Resampler, are_samples, checked_rate, checked_samples
 from langid.streaming.streamer import StreamingModel
+from langid.streaming.windows import load_model
 
 
 class RefusedSamples(LangidError):
@@ -59,7 +59,7 @@ class MultiStream:
     @classmethod
     def load(cls, path: str | Path, **settings: Any) -> "MultiStream":
         """Return streams over an exported ONNX file, on one thread."""
-        return cls(OnnxModel(path), **settings)
+        return cls(load_model(path), **settings)
 
     def __len__(self) -> int:
         return len(self._streams)

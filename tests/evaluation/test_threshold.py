@@ -59,7 +59,7 @@ def test_thresholds_for_rates_and_what_they_leave() -> None:
     targets[[10, 50, 90, 95]] = 1
     found = thresholds(targets, posteriors)
     right = posteriors.argmax(1) == targets
-    assert list(found) == ["0.01", "0.05", "0.1"]
+    assert list(found) == ["0.01", "0.05", "0.1", "0.2", "0.3"]
     for rate, chosen in found.items():
         kept = posteriors.max(1) >= chosen["unknown_below"]
         assert (~right[kept]).mean() <= float(rate)
