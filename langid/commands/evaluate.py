@@ -8,7 +8,7 @@ of langid predict and langid stream.
 
 Examples:
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=runs/gru/test
-  langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=validation part=validation
+  langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
 """
 
 from pathlib import Path
