@@ -10,7 +10,7 @@ decision at thresholds chosen on the validation part.
 
 Examples:
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=runs/gru/test
-  langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=validation part=validation
+  langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=out streaming=true
 """
 

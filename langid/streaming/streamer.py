@@ -165,5 +165,5 @@ class StreamingIdentifier:
         posteriors, speech = self._stepper.step(samples[None])
         frames: np.ndarray = posteriors[0]
         self.speech = speech[0]
-        self._rule.hear(frames, self.speech)
+        self._rule.hear(frames.copy(), speech[0].copy())  # these are the caller's, to change
         return frames

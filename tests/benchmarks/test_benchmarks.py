@@ -70,6 +70,22 @@ def test_exit_code_and_last_line_follow_the_limits(
         assert f"{figure.limit:g}" in printed[0] and f"{figure.value:.3g}" in printed[0]
 
 
+def test_live_streams_are_those_of_the_largest_batch(
+    benchmark: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numpy as np
+
+    def steps(share: float) -> list[Any]:
+        return [np.full((2, 10), share), np.full((2, 10), 2 * share)]
+
+    taken = {(name, 100): steps(0.05) for name in ("100 ms chunks", "frame by frame")}
+    taken |= {("100 ms chunks", 1000): steps(0.8), ("frame by frame", 1000): steps(1.25)}
+    assert benchmark("multi_stream").report(taken) == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert "1.25e+03 (limit at least 1000: holds)" in last
+    assert "frame by frame 800 (limit at least 1000: DOES NOT HOLD)" in last
+
+
 def test_a_figure_that_is_not_a_number_does_not_hold(benchmark: Any) -> None:
     figures = benchmark("figures")
     for at_least in (True, False):

@@ -142,6 +142,16 @@ def test_caller_may_reuse_its_buffer(model_path: Path, clip: np.ndarray) -> None
     np.testing.assert_array_equal(stream.feed(clip[100:260]), expected)
 
 
+def test_what_is_answered_is_the_callers(model_path: Path, clip: np.ndarray) -> None:
+    stream = StreamingIdentifier.load(model_path)
+    stream.feed(clip)
+    expected = stream.decision
+    stream.reset()
+    stream.feed(clip)[:] = 0
+    stream.speech[:] = False
+    assert stream.decision == expected
+
+
 def test_streams_share_a_model_without_touching_each_other(
     model_path: Path, clip: np.ndarray
 ) -> None:
