@@ -23,7 +23,8 @@ def checked_samples(samples: Any) -> np.ndarray:
     if samples.ndim != 1:
         raise LangidError(f"samples of shape {samples.shape}: expected one axis, (samples,), mono")
     if samples.dtype == INT16:
-        return samples * SCALE
+        scaled: np.ndarray = samples * SCALE
+        return scaled
     if samples.dtype.kind != "f":
         raise LangidError(
             f"samples of type {samples.dtype}: expected floats of full scale 1, or int16"
@@ -31,7 +32,8 @@ def checked_samples(samples: Any) -> np.ndarray:
     # No sample is above the root of the sum of squares, which is one fast call.
     if not _sum_of_squares(samples) <= LOUDEST**2:
         _check_peak(samples)
-    return samples.astype(np.float32, copy=False)
+    single: np.ndarray = samples.astype(np.float32, copy=False)
+    return single
 
 
 def _sum_of_squares(samples: np.ndarray) -> float:
