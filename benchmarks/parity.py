@@ -119,8 +119,8 @@ def report(
     seconds = sum(map(len, clips)) * 3 / 4 / RATE
     print_table(
         f"largest difference from offline PyTorch by samples a chunk: {len(clips)} clips,"
-        f" {seconds:.0f} s (of each 0.25, 0.5 and 1 s for chunks of 1, 37 and 160), features {features},"
-        f" silence {silence}, random weights; {machine()}",
+        f" {seconds:.0f} s (of each 0.25, 0.5 and 1 s for chunks of 1, 37 and 160), features"
+        f" {features}, silence {silence}, random weights; {machine()}",
         rows,
     )
     return [Figure(name, value, TOLERANCE) for name, value in worst.items()]
