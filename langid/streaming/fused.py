@@ -1,8 +1,8 @@
 """The streaming module in fewer and cheaper operations: what the exported graph computes.
 
-On single frames a node of a graph costs about a microsecond whatever it does, and all weights come
-from memory again for each. So linear maps in a row are one, the transform is in two stages, and the
-detector does without conversions.
+On single frames a node of a graph costs half a microsecond or more whatever it does, and all
+weights come from beyond the inner caches again for each. So linear maps in a row are one, the
+transform is in two stages, and features and detector share what they remember of the samples.
 """
 
 import copy
