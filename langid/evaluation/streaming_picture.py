@@ -38,7 +38,8 @@ def _draw_since(axes: Axes, report: dict[str, Any]) -> None:
     )
     axes.set_xlabel("seconds since the stream began, no reset between clips")
     axes.set_ylabel("accuracy per clip")
-    axes.legend(fontsize=8)
+    axes.margins(y=0.25)
+    axes.legend(fontsize=8, loc="upper left")
 
 
 def _draw_speech(axes: Axes, report: dict[str, Any]) -> None:
@@ -55,7 +56,8 @@ def _draw_speech(axes: Axes, report: dict[str, Any]) -> None:
     axes.set_xticks([], minor=True)
     axes.set_xlabel("seconds of speech since a reset (speakers with so much)")
     axes.set_ylabel("accuracy")
-    axes.legend(fontsize=8)
+    axes.margins(y=0.25)
+    axes.legend(fontsize=8, loc="upper left")
 
 
 def _draw_decisions(axes: Axes, report: dict[str, Any]) -> None:
@@ -76,7 +78,7 @@ def _draw_decisions(axes: Axes, report: dict[str, Any]) -> None:
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
-    axes.set_xlabel("error rate on validation, and the threshold that gives it there")
+    axes.set_xlabel("error rate on validation, and its threshold")
     axes.set_ylabel("seconds of speech to decision (quartiles)")
 
 
