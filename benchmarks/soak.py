@@ -15,7 +15,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from figures import Figure, machine, print_table, resident_mb, verdict
@@ -25,7 +25,6 @@ from stream import synthetic_sound
 from langid.errors import LangidError
 from langid.streaming.multi_stream import MultiStream, RefusedSamples
 from langid.streaming.onnx_model import OnnxModel
-from langid.streaming.samples import checked_samples
 from langid.streaming.streamer import StreamingIdentifier, StreamingModel
 
 STREAMS, TICK_S = 8, 0.1
@@ -42,6 +41,15 @@ BAD = (
 DIFFERENCE_LIMIT, GROWTH_LIMIT_MB = 1e-5, 5.0
 
 
+class Piece(NamedTuple):
+    """Samples by what they are made of, so that the soak itself keeps none of them."""
+
+    place: int
+    size: int
+    silent: bool
+    integers: bool
+
+
 @dataclass
 class Life:
     """A stream from its first sample to its end: what it heard, and what was answered."""
@@ -50,7 +58,7 @@ class Life:
     rate: int
     place: int
     gap: int = 0  # steps that it still pauses
-    heard: list[np.ndarray] = field(default_factory=list)
+    heard: list[Piece] = field(default_factory=list)
     answered: list[np.ndarray] = field(default_factory=list)
 
 
@@ -90,9 +98,9 @@ class Soak:
             self._refuse_a_rate()
             rate = RATES[self.random.integers(len(RATES))]
             self.lives.append(self._begun(self.streams.join(rate), rate))
-        samples = {life.number: self._samples(life) for life in self.lives if self._listens(life)}
-        bad = {number for number in samples if self._chance(0.02)}
-        sent: dict[int, Any] = dict(samples)
+        pieces = {life.number: self._piece(life) for life in self.lives if self._listens(life)}
+        bad = {number for number in pieces if self._chance(0.02)}
+        sent: dict[int, Any] = {number: self._samples(piece) for number, piece in pieces.items()}
         sent.update((number, BAD[self.random.integers(len(BAD))]) for number in bad)
         try:
             answers, refused = self.streams.step(sent), set[int]()
@@ -103,7 +111,7 @@ class Soak:
         self.tally.refused += len(bad)
         for life in self.lives:
             if life.number in answers:
-                life.heard.append(checked_samples(samples[life.number]))
+                life.heard.append(pieces[life.number])
                 life.answered.append(answers[life.number])
         for life in [life for life in self.lives if self._chance(0.01)]:
             self.end(life)
@@ -124,11 +132,12 @@ class Soak:
             self.streams.leave(life.number)
 
     def _compare(self, life: Life, flushed: bool) -> None:
-        heard = np.concatenate([np.zeros(0, np.float32), *life.heard])
         lone = StreamingIdentifier(self.model, half_life_s=3.0)
-        size = int(self.random.integers(life.rate // 100, life.rate))  # up to a second at once
-        pieces = np.array_split(heard, len(heard) // size + 1)
-        expected = [lone.feed(piece, sample_rate=life.rate) for piece in pieces]
+        expected = [np.zeros((0, len(lone.classes)), np.float32)]
+        for piece in life.heard:
+            cut = int(self.random.integers(piece.size + 1))
+            for part in np.split(self._samples(piece), [cut]):
+                expected.append(lone.feed(part, sample_rate=life.rate))
         if flushed:
             expected.append(lone.flush())
         answered, whole = (
@@ -159,16 +168,17 @@ class Soak:
         life.gap = max(0, life.gap - 1)
         return life.gap == 0
 
-    def _samples(self, life: Life) -> np.ndarray:
+    def _piece(self, life: Life) -> Piece:
         """Return about a tenth of a second, sometimes nothing, sometimes silence."""
         tick = round(life.rate * TICK_S)
         size = int(self.random.choice([tick, tick, tick, tick - 37, tick + 37, 2 * tick, 1, 0]))
-        places = np.arange(life.place, life.place + size) % len(self.sound)
         life.place += size
-        samples: np.ndarray = self.sound[places]
-        if self._chance(0.05):
-            return np.zeros_like(samples)
-        return (samples * 32767).astype(np.int16) if self._chance(0.2) else samples
+        return Piece(life.place, size, self._chance(0.05), self._chance(0.2))
+
+    def _samples(self, piece: Piece) -> np.ndarray:
+        samples = self.sound[np.arange(piece.place, piece.place + piece.size) % len(self.sound)]
+        samples = samples * np.float32(not piece.silent)
+        return (samples * 32767).astype(np.int16) if piece.integers else samples
 
     def _refuse_a_rate(self) -> None:
         rate: Any = NO_RATES[self.random.integers(len(NO_RATES))]
