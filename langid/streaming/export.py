@@ -18,6 +18,7 @@ from langid.streaming.fused import FusedModule
 from langid.streaming.onnx_file import KEY, digest
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.parity import check_clips, check_differences, compare, replaced
+from langid.streaming.streamer import StreamingModel
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
 
@@ -41,7 +42,10 @@ def export_onnx(
     declare_shapes(model, _shapes(fused))
     with replaced(path) as partial:
         partial.write_bytes(described(model, fused.metadata()))
-        runtimes = {"PyTorch": TorchModel(module), "ONNX": OnnxModel(partial)}
+        runtimes: dict[str, StreamingModel] = {
+            "PyTorch": TorchModel(module),
+            "ONNX": OnnxModel(partial),
+        }
         differences = compare(identifier, runtimes, clips)
         check_differences(path, differences)
     return differences

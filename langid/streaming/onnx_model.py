@@ -44,13 +44,16 @@ EXPECTED: Expected = {
 }
 
 
-def open_session(path: Path, content: bytes, threads: int) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path, content: bytes, metadata: dict[str, Any], threads: int
+) -> onnxruntime.InferenceSession:
     """Return a session over a file's content; raise LangidError where its graph is not sound."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Packed weights make single frames 3 % slower, and large batches no faster.
-    options.add_session_config_entry("session.disable_prepacking", "1")
+    if metadata.get("precision") != "int8":  # whose weights would be packed at every call
+        # Packed weights make single frames 3 % slower, and large batches no faster.
+        options.add_session_config_entry("session.disable_prepacking", "1")
     options.log_severity_level = 3
     try:  # from bytes, so that the file cannot refer to others
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -80,7 +83,7 @@ class OnnxModel:
     def __init__(self, path: str | Path, threads: int = 1):
         path = Path(path)
         content, self.metadata = read_file(path, SCHEMA, EXPECTED)
-        self.session = open_session(path, content, threads)
+        self.session = open_session(path, content, self.metadata, threads)
         self.inputs = [value.name for value in self.session.get_inputs()]
         self._check_sizes(path)
         check_decision(path, self.metadata)

@@ -110,6 +110,6 @@ def _difference(module: StreamingGRU, clip: np.ndarray, identifier: LanguageIden
     offline, _ = posteriors_and_speech(identifier, clip)
     padded = np.pad(clip, (0, -len(clip) % module.hop_samples))
     module.reset_states()
-    frames = torch.from_numpy(padded).split(module.hop_samples)
-    heard = torch.cat([module.step(frame[None]) for frame in frames]).numpy()
+    frames = torch.from_numpy(padded).reshape(-1, 1, module.hop_samples)
+    heard = torch.cat([module.step(frame) for frame in frames]).numpy()
     return largest_difference(heard, offline)

@@ -32,7 +32,7 @@ class WindowedModel:
     def __init__(self, path: str | Path, threads: int = 1):
         path = Path(path)
         content, self.metadata = read_file(path, SCHEMA, WINDOW_EXPECTED)
-        self.session = open_session(path, content, threads)
+        self.session = open_session(path, content, self.metadata, threads)
         self._check_sizes(path)
         check_decision(path, self.metadata)
 
@@ -95,12 +95,13 @@ class WindowStepper:
     def _hear(self, hop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``hop (streams, hop) -> posteriors (streams, classes), speech (streams,)``."""
         size = self._samples.shape[1]
-        for window, heard, new in zip(self._samples, self._heard, hop, strict=True):
-            over = max(0, int(heard[0]) + len(new) - size)
+        for row, new in enumerate(hop):
+            window, heard = self._samples[row], int(self._heard[row, 0])
+            over = max(0, heard + len(new) - size)
             if over:  # the oldest samples leave
                 window[:-over] = window[over:].copy()
-            heard[0] += len(new) - over
-            window[heard[0] - len(new) : heard[0]] = new
+            self._heard[row] = heard + len(new) - over
+            window[heard - over : heard - over + len(new)] = new
         frames, last = self._heard[:, 0] // self._frame, self._hop // self._frame
         posteriors, speech = self._session.run(
             ["posteriors", "speech"], {"samples": self._samples, "frames": frames}
