@@ -25,7 +25,8 @@ from random_model import random_identifier
 
 from langid.corpora.common_voice import CommonVoice
 from langid.signal.audio import read_audio
-from langid.streaming.export import TOLERANCE, difference, export_onnx
+from langid.streaming.export import export_onnx
+from langid.streaming.parity import TOLERANCE, difference
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier

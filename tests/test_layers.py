@@ -33,7 +33,7 @@ LIBRARIES = {  # who may know a library
     "hydra": ("commands/",),
     "omegaconf": ("commands/", "build.py"),
     "pytorch_lightning": ("data/datamodule.py", "training/", "commands/"),
-    "onnxruntime": ("streaming/onnx_model.py",),
+    "onnxruntime": ("streaming/onnx_model.py", "streaming/precision.py"),
     "torchaudio": ("signal/torchaudio_loader.py",),
 }
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -1,16 +1,18 @@
-"""Write a trained model as one ONNX file: PCM in, posteriors out, state in and out.
+"""Write a trained model as one file: PCM in, posteriors out, state in and out.
 
 Before the file gets its name it is compared with PyTorch on real speech: clips of the store that
-the model was trained on, or the files of audio=. A model that cannot be streamed is refused.
+the model was trained on, or the files of audio=. A model that cannot be streamed is refused; with
+mode=offline it hears an overlapping window. Other precisions than float32 are compared with it, in
+size, speed and accuracy, on clips of the validation part.
 
 Examples:
   langid export checkpoint=runs/gru/best.ckpt output=model.onnx
-  langid export checkpoint=runs/gru/best.ckpt output=model.onnx 'audio=[clip.wav]'
+  langid export checkpoint=runs/ecapa/best.ckpt output=model.onnx mode=offline precision=float16
 """
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig
@@ -19,38 +21,60 @@ from rich.console import Console
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_audio
 
+if TYPE_CHECKING:
+    from langid.streaming.precision import Comparison
+    from langid.training.identifier import LanguageIdentifier
+
 CLIPS = 4
+LABELLED_CLIPS = 200
+CHOICES = {
+    "format": ("onnx", "pt2", "module"),
+    "mode": ("streaming", "offline"),
+    "precision": ("float32", "float16", "int8"),
+}
+SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "module": ".pt"}
 
 
 def run(config: DictConfig) -> int:
-    """Export, and print how far the graph is from PyTorch."""
-    from langid.streaming.export import TOLERANCE, export_onnx
-    from langid.streaming.streaming_module import StreamingModule
+    """Export, and print how far the file is from PyTorch, and from float32."""
     from langid.training.checkpoint import load_identifier
 
+    _check_choices(config)
     output = Path(str(config.output)).expanduser()
-    _check_place(output)
+    _check_place(output, SUFFIXES[config.format])
     identifier = load_identifier(Path(str(config.checkpoint)))
-    StreamingModule(identifier)  # refuses what cannot be streamed before any work is done
+    _check_exportable(config, identifier)  # before any work is done
     clips = _clips(config.audio, identifier.description, identifier.front_end.sample_rate)
-    differences = export_onnx(identifier, output, clips)
-    console = Console()
-    console.print(f"largest difference from offline PyTorch on {len(clips)} clips:")
-    for name, difference in differences.items():
-        console.print(f"  {name:22} {difference:.1e}  (accepted {TOLERANCE:.0e})", highlight=False)
-    size = output.stat().st_size / 1e6
-    console.print(f"model     {output}  ({size:.1f} MB)", soft_wrap=True, highlight=False)
-    console.print(
-        f"next      langid stream model={output} audio=FILE", soft_wrap=True, highlight=False
-    )
+    if config.precision == "float32":
+        _print_differences(_write(config, identifier, output, clips), clips)
+    else:
+        _reduce(config, identifier, output, clips)
+    _print_file(config, output, clips)
     return 0
 
 
-def _check_place(output: Path) -> None:
+def _check_choices(config: DictConfig) -> None:
+    for key, accepted in CHOICES.items():
+        if config[key] not in accepted:
+            raise LangidError(f"{key}={config[key]}: accepted are {', '.join(accepted)}")
+    for key in ("mode", "precision"):
+        usual = CHOICES[key][0]
+        if config.format != "onnx" and config[key] != usual:
+            raise LangidError(
+                f"{key}={config[key]}: is for format=onnx; format={config.format} takes"
+                f" {key}={usual}"
+            )
+
+
+def _check_place(output: Path, suffix: str) -> None:
     """Make the folder of the file, before any work; raise LangidError where that cannot be."""
     if output.is_dir():
         raise LangidError(
-            f"output={output}: is a folder; expected a file, output={output}/NAME.onnx"
+            f"output={output}: is a folder; expected a file, output={output}/NAME{suffix}"
+        )
+    if output.suffix != suffix:
+        raise LangidError(
+            f"output={output}: expected a name that ends in {suffix}, output={output.stem}{suffix}"
         )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +84,50 @@ def _check_place(output: Path) -> None:
         raise LangidError(
             f"output={output}: cannot be written ({error.strerror}); choose another output=PATH"
         ) from error
+
+
+def _check_exportable(config: DictConfig, identifier: "LanguageIdentifier") -> None:
+    from langid.streaming.offline import OfflineModule
+    from langid.streaming.streaming_module import StreamingModule
+
+    if config.mode == "offline":
+        OfflineModule(identifier, config.window_s, config.hop_s)
+    else:
+        StreamingModule(identifier)
+
+
+def _write(
+    config: DictConfig, identifier: "LanguageIdentifier", output: Path, clips: list[np.ndarray]
+) -> dict[str, float]:
+    """Write the file in float32; return the largest differences from offline PyTorch."""
+    from langid.streaming.export import export_onnx
+    from langid.streaming.offline import export_offline
+    from langid.streaming.portable import export_module, export_pt2
+
+    if config.mode == "offline":
+        return export_offline(identifier, output, clips, config.window_s, config.hop_s)
+    write = {"onnx": export_onnx, "pt2": export_pt2, "module": export_module}[config.format]
+    return write(identifier, output, clips)
+
+
+def _reduce(
+    config: DictConfig, identifier: "LanguageIdentifier", output: Path, clips: list[np.ndarray]
+) -> None:
+    """Write the file in another precision than float32, and print what that changes."""
+    from langid.streaming.labelled import validation_pieces
+    from langid.streaming.precision import reduce_precision
+
+    try:
+        pieces = validation_pieces(identifier, LABELLED_CLIPS)
+    except LangidError as error:
+        raise LangidError(
+            f"precision={config.precision}: what it changes is measured on clips of the training's"
+            f" validation part, and they are not to be had ({error}); take precision=float32"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "float32.onnx"
+        _print_differences(_write(config, identifier, whole, clips), clips)
+        _print_comparison(reduce_precision(whole, output, config.precision, pieces))
 
 
 def _clips(audio: Any, description: dict[str, Any], sample_rate: int) -> list[np.ndarray]:
@@ -78,3 +146,45 @@ def _clips(audio: Any, description: dict[str, Any], sample_rate: int) -> list[np
             f"export compares the file with PyTorch on real speech, and the training clips are not"
             f" where they were ({error}); give a recording: audio=FILE"
         ) from error
+
+
+def _print_differences(differences: dict[str, float], clips: list[np.ndarray]) -> None:
+    from langid.streaming.parity import TOLERANCE
+
+    _print(f"largest difference from offline PyTorch on {len(clips)} clips, in float32:")
+    for name, difference in differences.items():
+        _print(f"  {name:26} {difference:.1e}  (accepted {TOLERANCE:.0e})")
+
+
+def _print_comparison(comparison: "Comparison") -> None:
+    from langid.streaming.precision import figures
+
+    _print(f"{comparison.precision} on {comparison.pieces} clips of the validation part:")
+    for line in figures(comparison):
+        _print(f"  {line}")
+
+
+def _print_file(config: DictConfig, output: Path, clips: list[np.ndarray]) -> None:
+    _print(f"model     {output}  ({output.stat().st_size / 1e6:.2f} MB)")
+    if config.format == "pt2":
+        _print(f"load      torch.export.load('{output}'), which runs what a file holds: your own")
+    elif config.format == "module":
+        _print(f"load      langid.streaming.streaming_gru.StreamingGRU.load('{output}')")
+    else:
+        _print_stream(output, clips)
+
+
+def _print_stream(output: Path, clips: list[np.ndarray]) -> None:
+    from langid.streaming.precision import real_time_factors
+    from langid.streaming.windows import load_model, window_line
+
+    model = load_model(output)
+    for name, (factor,) in real_time_factors([model], np.concatenate(clips)).items():
+        _print(f"speed     real-time factor {factor:.5f} on one thread, {name}")
+    if line := window_line(model.metadata):
+        _print(f"window    {line}")
+    _print(f"next      langid stream model={output} audio=FILE")
+
+
+def _print(line: str) -> None:
+    Console().print(line, soft_wrap=True, highlight=False, markup=False)

@@ -15,7 +15,9 @@ from omegaconf import DictConfig, ListConfig
 
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_blocks
-from langid.streaming.streamer import Decision, StreamingIdentifier
+from langid.streaming.decision import Decision
+from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.windows import window_line
 
 
 def run(config: DictConfig) -> int:
@@ -24,6 +26,8 @@ def run(config: DictConfig) -> int:
     if not paths:
         raise LangidError("audio=[]: expected a file, or a list of files")
     stream = StreamingIdentifier.load(str(config.model))
+    if line := window_line(stream.model.metadata):
+        print(line, file=sys.stderr)
     failed = 0
     for path in paths:
         try:

@@ -10,6 +10,7 @@ Examples:
 
 import itertools
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from langid.streaming.listening import Listening
 from langid.streaming.segments import Segment, Segmenter
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, check_picture, draw
+from langid.streaming.windows import window_line
 
 FEED_S = 1.0
 SETTINGS = ("half_life_s", "min_duration_s", "pause_s", "languages")
@@ -30,6 +32,8 @@ def run(config: DictConfig) -> int:
     """Print each segment as soon as it is finished, then how long each language is spoken."""
     plot = None if config.plot is None else check_picture(config.plot)
     stream = StreamingIdentifier.load(str(config.model))
+    if line := window_line(stream.model.metadata):
+        print(line, file=sys.stderr)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
     audio = Path(str(config.audio))
     found = []

@@ -28,6 +28,7 @@ from langid.streaming.listening import Heard, Listening
 from langid.streaming.sources import microphone, standard_input
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, check_picture, draw
+from langid.streaming.windows import window_line
 
 FEED_S = 0.1
 READ_S = 10.0
@@ -41,6 +42,8 @@ def run(config: DictConfig) -> int:
     plot = None if config.plot is None else check_picture(config.plot)
     settings = {name: config[name] for name in SETTINGS}
     stream = StreamingIdentifier.load(str(config.model), **settings)
+    if line := window_line(stream.model.metadata):
+        print(line, file=sys.stderr)
     listening = Listening(stream)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
     _show(listening, trace, config)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import frame_mask, masked_mean
+from langid.networks.pooling import any_padding, frame_mask, masked_mean
 
 
 class CNN(UtteranceNetwork):
@@ -73,7 +73,7 @@ class ConvBlocks(nn.Module):
         short = 2 ** len(self.convolutions) - features.shape[1]
         features = nn.functional.pad(features, (0, 0, 0, max(short, 0)))
         hidden = features.unsqueeze(1)
-        padded = bool((lengths < hidden.shape[2]).any())  # where nothing is, masks cost their time
+        padded = any_padding(lengths, hidden.shape[2])  # where nothing is, masks cost their time
         hidden = hidden * self._mask(hidden, lengths) if padded else hidden
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             hidden = norm(convolution(hidden))

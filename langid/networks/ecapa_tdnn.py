@@ -4,7 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import AttentiveStatisticsPooling, frame_mask, masked_mean
+from langid.networks.pooling import (
+    AttentiveStatisticsPooling,
+    any_padding,
+    frame_mask,
+    masked_mean,
+)
 
 DILATIONS = (2, 3, 4)
 SCALE = 8  # parts into which a Res2 convolution divides its channels
@@ -51,7 +56,7 @@ class ECAPATDNN(UtteranceNetwork):
         # Batch norm wants more than one value per channel, also of an utterance of one frame.
         features = nn.functional.pad(features, (0, 0, 0, max(2 - features.shape[1], 0)))
         mask = frame_mask(lengths, features.shape[1])
-        padded = not bool(mask.all())  # where nothing is, masks cost their time
+        padded = any_padding(lengths, features.shape[1])  # where nothing is, masks cost their time
         hidden = self.stem(features.transpose(1, 2) * mask.unsqueeze(1), mask, padded)
         outputs: list[Tensor] = []
         for block in self.blocks:  # each hears the sum of all before it

@@ -12,6 +12,11 @@ def frame_mask(lengths: Tensor, frames: int) -> Tensor:
     return torch.arange(frames, device=lengths.device) < lengths.clamp(min=1)[:, None]
 
 
+def any_padding(lengths: Tensor, frames: int) -> bool:
+    """Whether a batch of so many frames holds padding; an exported graph always reckons with it."""
+    return torch.compiler.is_exporting() or bool((lengths < frames).any())
+
+
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     """``hidden (batch, time, units), mask (batch, time) bool -> mean over time (batch, units)``."""
     weight = mask.unsqueeze(-1).to(hidden.dtype)

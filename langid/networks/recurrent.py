@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from langid.networks.head import Head
 from langid.networks.heard import compact, hold
 from langid.networks.network import Network, State, StreamingNetwork
+from langid.networks.pooling import any_padding
 
 Cell = type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
 
@@ -90,7 +91,7 @@ def hear_both_ways(layer: nn.Module, features: Tensor, lengths: Tensor) -> Tenso
     ``features (batch, time, bins) -> (batch, time, units)``. This is what packed sequences do; on a
     CPU they take up to five times as long.
     """
-    if not layer.bidirectional or not (lengths < features.shape[1]).any():
+    if not layer.bidirectional or not any_padding(lengths, features.shape[1]):
         outputs: Tensor = layer(features)[0]
         return outputs
     place = torch.arange(features.shape[1], device=features.device)
@@ -104,7 +105,7 @@ def hear_both_ways(layer: nn.Module, features: Tensor, lengths: Tensor) -> Tenso
 
 def _one_way(layer: nn.Module, weights: list[Tensor], features: Tensor) -> Tensor:
     """Run one direction of a layer, from no memory at all."""
-    zeros = features.new_zeros(1, len(features), layer.hidden_size)  # type: ignore[call-overload]
+    zeros = features.new_zeros(1, features.shape[0], layer.hidden_size)  # type: ignore[call-overload]
     settings = (weights, True, 1, 0.0, False, False, True)
     if isinstance(layer, nn.LSTM):
         outputs: Tensor = torch.lstm(features, (zeros, zeros), *settings)[0]

@@ -4,9 +4,8 @@ import contextlib
 import io
 import json
 import logging
-import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,20 @@ import onnx
 import torch
 from onnxscript import opset20 as op
 
-from langid.errors import LangidError
 from langid.streaming.fused import FusedModule
 from langid.streaming.onnx_file import KEY, digest
 from langid.streaming.onnx_model import OnnxModel
-from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.parity import check_clips, check_differences, compare, replaced
+from langid.streaming.streamer import StreamingModel
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
 
-TOLERANCE = 1e-4
-CHUNKS = (160, 1000, 1_000_000)
 EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 10
+Shapes = dict[str, list[str | int]]
 
 
 def export_onnx(
-    identifier: LanguageIdentifier, path: Path, clips: list[np.ndarray]
+    identifier: LanguageIdentifier, path: Path, clips: Sequence[np.ndarray]
 ) -> dict[str, float]:
     """Write the identifier as one file and return the largest differences of posteriors found.
 
@@ -38,90 +36,68 @@ def export_onnx(
     of them. Raises LangidError for an identifier that cannot be streamed, and where they disagree.
     """
     module = StreamingModule(identifier)
-    if not sum(len(clip) for clip in clips):
-        raise LangidError("export: no samples to compare PyTorch and ONNX on; give audio=FILE")
+    check_clips(clips)
     fused = FusedModule(identifier)
     model = _to_onnx(fused)
-    _declare_shapes(model, fused)
-    metadata = fused.metadata()
-    metadata["sha256"] = digest(model.SerializeToString(), metadata)
-    model.metadata_props.add(key=KEY, value=json.dumps(metadata))
+    declare_shapes(model, _shapes(fused))
+    with replaced(path) as partial:
+        partial.write_bytes(described(model, fused.metadata()))
+        runtimes: dict[str, StreamingModel] = {
+            "PyTorch": TorchModel(module),
+            "ONNX": OnnxModel(partial),
+        }
+        differences = compare(identifier, runtimes, clips)
+        check_differences(path, differences)
+    return differences
+
+
+def described(model: onnx.ModelProto, metadata: dict[str, Any]) -> bytes:
+    """Return the file of a graph and its metadata, with the SHA-256 of both."""
+    del model.metadata_props[:]
+    signed = metadata | {"sha256": digest(model.SerializeToString(), metadata)}
+    model.metadata_props.add(key=KEY, value=json.dumps(signed))
     onnx.checker.check_model(model)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(model.SerializeToString())
-        differences = compare(identifier, module, OnnxModel(partial), clips)
-        worst = max(differences.values())
-        if not worst <= TOLERANCE:
-            raise LangidError(
-                f"{path}: not written, the exported graph differs from PyTorch by {worst:.1e} on"
-                f" real speech; accepted is {TOLERANCE:.0e} ({differences})"
-            )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return differences
-
-
-def compare(
-    identifier: LanguageIdentifier,
-    module: StreamingModule,
-    session: OnnxModel,
-    clips: list[np.ndarray],
-) -> dict[str, float]:
-    """Return the largest difference from the offline posteriors, per runtime and chunk size."""
-    differences: dict[str, float] = {}
-    streams = {
-        "PyTorch": StreamingIdentifier(TorchModel(module)),
-        "ONNX": StreamingIdentifier(session),
-    }
-    for clip in clips:
-        offline = identifier.posteriors(torch.from_numpy(clip)[None])[0][0].numpy()
-        if not np.isfinite(offline).all():
-            raise LangidError("export: the model's posteriors are NaN: its training has diverged")
-        for name, stream in streams.items():
-            for chunk in CHUNKS:
-                size = f"{chunk} samples" if chunk < CHUNKS[-1] else "whole clip"
-                largest = difference(stream, clip, chunk, offline)
-                differences[f"{name}, {size}"] = max(
-                    differences.get(f"{name}, {size}", 0.0), largest
-                )
-    return differences
-
-
-def difference(
-    stream: StreamingIdentifier, clip: np.ndarray, chunk: int, offline: np.ndarray
-) -> float:
-    """Return the largest difference on one clip; infinity where a frame is absent or NaN."""
-    stream.reset()
-    pieces = [stream.feed(clip[i : i + chunk]) for i in range(0, len(clip), chunk)]
-    heard = np.concatenate([*pieces, stream.flush()])
-    if heard.shape != offline.shape or not np.isfinite(heard).all():
-        return float("inf")
-    return float(np.abs(heard - offline).max(initial=0.0))
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def _to_onnx(module: StreamingModule) -> onnx.ModelProto:
+    arguments, dynamic_shapes = example(module)
+    names = [f"state_{number}" for number in range(len(arguments) - 1)]
+    outputs = ["posteriors", "speech", *(f"next_{name}" for name in names)]
+    return graph_of(module, arguments, ["samples", *names], outputs, dynamic_shapes)
+
+
+def example(module: StreamingModule) -> tuple[tuple[torch.Tensor, ...], tuple[Any, ...]]:
+    """Return arguments to trace the module on, and which of their axes have any length."""
     state = module.initial_state(EXAMPLE_STREAMS)
     samples = torch.zeros(EXAMPLE_STREAMS, EXAMPLE_FRAMES * module.front_end.hop_samples)
     streams, frames = torch.export.Dim("streams"), torch.export.Dim("frames")
-    names = [f"state_{number}" for number in range(len(state))]
+    lengths = {0: streams, 1: module.front_end.hop_samples * frames}
+    return (samples, *state), (lengths, tuple({0: streams} for _ in state))
+
+
+def graph_of(
+    module: torch.nn.Module,
+    arguments: tuple[torch.Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    dynamic_shapes: tuple[Any, ...],
+) -> onnx.ModelProto:
+    """Return the graph of a module, traced on example arguments."""
     # torch 2.13 caches the decomposition of the first export, and a second one fails on it.
     for operator in RECURRENT:
         operator._dispatch_cache.clear()
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             module,
-            (samples, *state),
+            arguments,
             dynamo=True,
             custom_translation_table=RECURRENT | OWN,
             verbose=False,
-            input_names=["samples", *names],
-            output_names=["posteriors", "speech", *(f"next_{name}" for name in names)],
-            dynamic_shapes=(
-                {0: streams, 1: module.front_end.hop_samples * frames},
-                tuple({0: streams} for _ in state),
-            ),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=dynamic_shapes,
         )
     assert program is not None
     return program.model_proto
@@ -157,8 +133,9 @@ def _recurrent(operator: Any, order: tuple[int, ...], **options: Any) -> Any:
 def _reordered(weight: Any, order: tuple[int, ...]) -> Any:
     if len(order) == 1:
         return weight
-    gates = op.Split(weight, num_outputs=len(order), axis=0)
-    return op.Concat(*(gates[gate] for gate in order), axis=0)
+    units = weight.shape[0] // len(order)
+    rows = [gate * units + unit for gate in order for unit in range(units)]
+    return op.Gather(weight, op.Constant(value_ints=rows), axis=0)
 
 
 RECURRENT: dict[Any, Any] = {
@@ -180,18 +157,21 @@ OWN: dict[Any, Any] = {
 }
 
 
-def _declare_shapes(model: onnx.ModelProto, module: StreamingModule) -> None:
-    """Name the axes of inputs and outputs; the exporter leaves the example's frames in some."""
-    state = [[*tensor.shape[1:]] for tensor in module.initial_state(1)]
-    languages = len(module.identifier.classes)
-    hop = module.front_end.hop_samples
-    shapes: dict[str, list[str | int]] = {
-        "samples": ["streams", f"{hop}*frames"],
-        "posteriors": ["streams", "frames", languages],
+def _shapes(module: StreamingModule) -> Shapes:
+    """Return the axes of inputs and outputs by their names."""
+    shapes: Shapes = {
+        "samples": ["streams", f"{module.front_end.hop_samples}*frames"],
+        "posteriors": ["streams", "frames", len(module.identifier.classes)],
         "speech": ["streams", "frames"],
     }
-    for number, shape in enumerate(state):
-        shapes[f"state_{number}"] = shapes[f"next_state_{number}"] = ["streams", *shape]
+    for number, state in enumerate(module.initial_state(1)):
+        axes = ["streams", *state.shape[1:]]
+        shapes[f"state_{number}"] = shapes[f"next_state_{number}"] = axes
+    return shapes
+
+
+def declare_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
+    """Name the axes of inputs and outputs; the exporter leaves the example's frames in some."""
     for value in (*model.graph.input, *model.graph.output):
         dimensions = value.type.tensor_type.shape
         del dimensions.dim[:]
@@ -204,7 +184,7 @@ def _declare_shapes(model: onnx.ModelProto, module: StreamingModule) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporter's progress and advice off the user's terminal."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)

@@ -8,9 +8,9 @@ import numpy as np
 
 from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionRule, DecisionSettings
-from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
 from langid.streaming.streamer import StreamingModel
+from langid.streaming.windows import load_model
 
 
 class RefusedSamples(LangidError):
@@ -53,7 +53,7 @@ class MultiStream:
     @classmethod
     def load(cls, path: str | Path, **settings: Any) -> "MultiStream":
         """Return streams over an exported ONNX file, on one thread."""
-        return cls(OnnxModel(path), **settings)
+        return cls(load_model(path), **settings)
 
     def __len__(self) -> int:
         return len(self._streams)

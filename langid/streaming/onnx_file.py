@@ -61,6 +61,14 @@ def read_file(path: Path, schema: str, expected: Expected) -> tuple[bytes, dict[
     return content, metadata
 
 
+def schema_of(path: Path) -> Any:
+    """Return the schema that a file says it has, None where it says none."""
+    try:
+        return json.loads(_metadata(path.read_bytes())[KEY])["schema"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 def digest(content: bytes, metadata: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a model file: of its graph with all weights, and of the metadata.
 

@@ -42,6 +42,35 @@ EXPECTED: Expected = {
 }
 
 
+def open_session(
+    path: Path, content: bytes, metadata: dict[str, Any], threads: int
+) -> onnxruntime.InferenceSession:
+    """Return a session over a file's content; raise LangidError where its graph is not sound."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    if metadata.get("precision") != "int8":  # whose weights would be packed at every call
+        # Packed weights make single frames 3 % slower, and large batches no faster.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    options.log_severity_level = 3
+    try:  # from bytes, so that the file cannot refer to others
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class
+        reason = " ".join(str(error).split())
+        raise LangidError(
+            f"model={path}: onnxruntime does not accept its graph ({reason}); run langid export"
+            " again"
+        ) from error
+
+
+def check_decision(path: Path, metadata: dict[str, Any]) -> None:
+    """Raise LangidError where the metadata's decision settings are none."""
+    try:
+        DecisionSettings.of(metadata)
+    except LangidError as error:
+        raise LangidError(f"model={path}: its decision settings: {error}") from error
+
+
 class OnnxModel:
     """Runs a file of ``langid export``: PCM and state in, posteriors and state out.
 
@@ -52,28 +81,10 @@ class OnnxModel:
     def __init__(self, path: str | Path, threads: int = 1):
         path = Path(path)
         content, self.metadata = read_file(path, SCHEMA, EXPECTED)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Packed weights make single frames 3 % slower, and large batches no faster.
-        options.add_session_config_entry("session.disable_prepacking", "1")
-        options.log_severity_level = 3
-        try:  # from bytes, so that the file cannot refer to others
-            self.session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's errors share no base class
-            reason = " ".join(str(error).split())
-            raise LangidError(
-                f"model={path}: onnxruntime does not accept its graph ({reason}); run langid export"
-                " again"
-            ) from error
+        self.session = open_session(path, content, self.metadata, threads)
         self.inputs = [value.name for value in self.session.get_inputs()]
         self._check_sizes(path)
-        try:
-            DecisionSettings.of(self.metadata)
-        except LangidError as error:
-            raise LangidError(f"model={path}: its decision settings: {error}") from error
+        check_decision(path, self.metadata)
 
     def _check_sizes(self, path: Path) -> None:
         """Raise LangidError where the graph is not the one that the metadata describe."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionRule, DecisionSettings
-from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
+from langid.streaming.windows import load_model
 
 NOTHING = np.zeros(0, np.float32)
 
@@ -56,7 +56,7 @@ class StreamingIdentifier:
     @classmethod
     def load(cls, path: str | Path, **settings: Any) -> "StreamingIdentifier":
         """Return an identifier over an exported ONNX file, on one thread."""
-        return cls(OnnxModel(path), **settings)
+        return cls(load_model(path), **settings)
 
     def reset(self) -> None:
         """Forget everything heard; the next sample begins a new stream, at any rate."""

@@ -34,7 +34,8 @@ class StreamingModule(nn.Module):
         reasons = identifier.front_end.obstacles
         if not isinstance(identifier.network, StreamingNetwork):
             name = type(identifier.network).__name__
-            reasons = [*reasons, f"the network {name} needs the whole utterance: train model=gru"]
+            needs = f"the network {name} needs the whole utterance: train model=gru, or hear an"
+            reasons = [*reasons, f"{needs} overlapping window by langid export mode=offline"]
         if reasons:
             raise LangidError(f"this model cannot be streamed: {'; '.join(reasons)}")
         self.identifier = identifier.eval()
@@ -62,30 +63,37 @@ class StreamingModule(nn.Module):
 
     def metadata(self) -> dict[str, Any]:
         """Return what a runtime must know, as plain data."""
-        description = self.identifier.description
         state = self.initial_state(1)
-        decision = dataclasses.asdict(DecisionSettings())
-        return {
+        return common_metadata(self.identifier) | {
             "schema": SCHEMA,
-            "version": __version__,
-            "classes": self.identifier.classes,
-            "sample_rate": self.front_end.sample_rate,
             "hop_samples": self.front_end.hop_samples,
             "look_ahead_samples": 0,
-            "silence": self.identifier.silence,
             "state_names": [f"state_{number}" for number in range(len(state))],
             "state": [[*tensor.shape[1:]] for tensor in state],
             "initial_state": [
                 float(tensor.flatten()[0]) if tensor.numel() else 0.0 for tensor in state
             ],
-            "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
-            "decision": decision | {"half_life_s": None},  # JSON has no infinity
-            "features": description.get("features"),
-            "detector": description.get("detector"),
-            "fingerprint": description.get("fingerprint"),
-            "seed": description.get("seed"),
-            "licence": LICENCE,
         }
+
+
+def common_metadata(identifier: LanguageIdentifier) -> dict[str, Any]:
+    """Return what is to be known of all files that are exported of an identifier."""
+    description = identifier.description
+    decision = dataclasses.asdict(DecisionSettings())
+    return {
+        "version": __version__,
+        "classes": identifier.classes,
+        "sample_rate": identifier.front_end.sample_rate,
+        "silence": identifier.silence,
+        "precision": "float32",
+        "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
+        "decision": decision | {"half_life_s": None},  # JSON has no infinity
+        "features": description.get("features"),
+        "detector": description.get("detector"),
+        "fingerprint": description.get("fingerprint"),
+        "seed": description.get("seed"),
+        "licence": LICENCE,
+    }
 
 
 class TorchModel:

@@ -8,8 +8,11 @@ import soundfile
 import torch
 
 from langid.commands.main import main
-from langid.streaming import export
+from langid.streaming import parity, precision
 from langid.streaming.onnx_model import OnnxModel
+from langid.streaming.streaming_gru import StreamingGRU
+from langid.streaming.windows import load_model
+from langid.training.checkpoint import build_identifier
 
 
 def test_export_writes_one_file(model_path: Path) -> None:
@@ -59,7 +62,7 @@ def test_a_failed_check_writes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    monkeypatch.setattr(parity, "TOLERANCE", 0.0)
     output = tmp_path / "new" / "model.onnx"
     clip = tmp_path / "clip.wav"
     samples, rate = soundfile.read(real_clips[0])
@@ -68,3 +71,136 @@ def test_a_failed_check_writes_nothing(
     assert main(arguments) == 2
     assert "not written, the exported graph differs from PyTorch" in capsys.readouterr().err
     assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("output=m.onnx format=torchscript", "format=torchscript: accepted are onnx, pt2, module"),
+        ("output=m.onnx mode=batch", "mode=batch: accepted are streaming, offline"),
+        ("output=m.onnx precision=int4", "precision=int4: accepted are float32, float16, int8"),
+        ("output=m.pt2 format=pt2 precision=int8", "precision=int8: is for format=onnx"),
+        ("output=m.pt format=module mode=offline", "mode=offline: is for format=onnx"),
+        ("output=m.onnx format=pt2", "expected a name that ends in .pt2, output=m.pt2"),
+        ("output=m.onnx format=module", "expected a name that ends in .pt, output=m.pt"),
+        ("output=m", "expected a name that ends in .onnx, output=m.onnx"),
+        ("output=m.onnx mode=offline", "the network GRU streams frame by frame: leave mode out"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    checkpoint_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    overrides: str,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", f"checkpoint={checkpoint_path}", *overrides.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formats_for_torch_are_written(
+    checkpoint_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind, suffix in (("pt2", "pt2"), ("module", "pt")):
+        path = tmp_path / f"model.{suffix}"
+        assert (
+            main(["export", f"checkpoint={checkpoint_path}", f"output={path}", f"format={kind}"])
+            == 0
+        )
+        shown = capsys.readouterr().out
+        assert "(accepted 1e-04)" in shown
+        assert f"load('{path}')" in shown
+    assert "'fingerprint'" in str(StreamingGRU.load(path).description)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_float16_is_compared_on_clips_of_the_validation_part(
+    checkpoint_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "half.onnx"
+    arguments = [f"checkpoint={checkpoint_path}", f"output={path}", "precision=float16"]
+    assert main(["export", *arguments]) == 0
+    shown = capsys.readouterr().out
+    for line in (
+        "clips of the validation part:", "size 0.", "10 ms at a time: real-time factor 0.",
+        "the same language for", "largest difference of a posterior", "accepted 1e-02",
+    ):  # fmt: skip
+        assert line in shown
+    assert OnnxModel(path).metadata["precision"] == "float16"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_int8_that_is_not_faster_is_refused(
+    checkpoint_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(precision, "FASTER", 0.0)
+    path = tmp_path / "small.onnx"
+    arguments = [f"checkpoint={checkpoint_path}", f"output={path}", "precision=int8"]
+    assert main(["export", *arguments]) == 2
+    assert "not written, int8 does not make this model faster" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_precision_needs_labelled_clips(
+    checkpoint_path: Path,
+    real_clips: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkpoint = torch.load(checkpoint_path, weights_only=True)
+    checkpoint["langid"]["store"] = str(tmp_path / "gone.h5")
+    moved, output = tmp_path / "moved.ckpt", tmp_path / "new" / "model.onnx"
+    torch.save(checkpoint, moved)
+    arguments = [f"checkpoint={moved}", f"output={output}", f"audio={real_clips[0]}"]
+    assert main(["export", *arguments, "precision=float16"]) == 2
+    message = capsys.readouterr().err
+    assert "clips of the training's validation part, and they are not to be had" in message
+    assert "gone.h5: no such file" in message
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.fixture
+def whole_utterances(checkpoint_path: Path, tmp_path: Path) -> Path:
+    """Return a checkpoint of a network that needs whole utterances."""
+    checkpoint = torch.load(checkpoint_path, weights_only=True)
+    description = checkpoint["langid"]
+    description["model"]["network"] = {
+        "_target_": "langid.networks.cnn.CNN", "channels": [4, 6], "dense": 8
+    }  # fmt: skip
+    identifier = build_identifier(description)
+    weights = {k: v for k, v in checkpoint["state_dict"].items() if k.startswith("normaliser")}
+    checkpoint["state_dict"] = identifier.state_dict() | weights
+    path = tmp_path / "cnn.ckpt"
+    torch.save(checkpoint, path)
+    return path
+
+
+def test_a_network_for_whole_utterances_hears_a_window(
+    whole_utterances: Path,
+    real_clips: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "model.onnx"
+    arguments = ["export", f"checkpoint={whole_utterances}", f"output={path}"]
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert "CNN needs the whole utterance" in message
+    assert "langid export mode=offline" in message
+    assert not path.exists()
+    assert main([*arguments, "mode=offline", "window_s=3", "hop_s=1"]) == 0
+    window = "window 3 s, hop 1 s, latency 1 s"
+    assert window in capsys.readouterr().out
+    assert load_model(path).metadata["mode"] == "offline"
+    for command in ("predict", "stream", "segments"):
+        assert main([command, f"model={path}", f"audio={real_clips[0]}", "json=true"]) == 0
+        captured = capsys.readouterr()
+        assert window in captured.err
+        assert all(line.startswith("{") for line in captured.out.splitlines())
+        assert captured.out

@@ -1,0 +1,97 @@
+"""What a file must show before it gets its name: the posteriors of offline PyTorch, on speech."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from langid.errors import LangidError
+from langid.streaming.streamer import StreamingIdentifier, StreamingModel
+from langid.training.identifier import LanguageIdentifier
+
+TOLERANCE = 1e-4
+CHUNKS = (160, 1000, 1_000_000)
+
+
+def check_clips(clips: Sequence[np.ndarray]) -> None:
+    """Raise LangidError where there is no speech to compare a file with PyTorch on."""
+    if not sum(len(clip) for clip in clips):
+        raise LangidError("export: no samples to compare PyTorch and the file on; give audio=FILE")
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Let a file be written and checked under another name; it gets its own where that succeeds."""
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_differences(path: Path, differences: dict[str, float]) -> None:
+    """Raise LangidError where posteriors of a file that is to be written are not PyTorch's."""
+    worst = max(differences.values())
+    if not worst <= TOLERANCE:
+        raise LangidError(
+            f"{path}: not written, the exported graph differs from PyTorch by {worst:.1e} on real"
+            f" speech; accepted is {TOLERANCE:.0e} ({differences})"
+        )
+
+
+def compare(
+    identifier: LanguageIdentifier,
+    runtimes: Mapping[str, StreamingModel],
+    clips: Sequence[np.ndarray],
+) -> dict[str, float]:
+    """Return the largest difference from the offline posteriors, per runtime and chunk size."""
+    differences: dict[str, float] = {}
+    streams = {name: StreamingIdentifier(model) for name, model in runtimes.items()}
+    for clip in clips:
+        offline, _ = posteriors_and_speech(identifier, clip)
+        for name, stream in streams.items():
+            for chunk in CHUNKS:
+                size = f"{chunk} samples" if chunk < CHUNKS[-1] else "whole clip"
+                largest = difference(stream, clip, chunk, offline)
+                differences[f"{name}, {size}"] = max(
+                    differences.get(f"{name}, {size}", 0.0), largest
+                )
+    return differences
+
+
+def posteriors_and_speech(
+    identifier: LanguageIdentifier, samples: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``samples (samples,) -> posteriors (time, languages), speech (time,)`` of offline PyTorch.
+
+    Raises LangidError where they are NaN.
+    """
+    posteriors, speech = identifier.posteriors(torch.from_numpy(samples)[None])
+    if not posteriors.isfinite().all():
+        raise LangidError("export: the model's posteriors are NaN: its training has diverged")
+    return posteriors[0].numpy(), speech[0].numpy()
+
+
+def hear(stream: StreamingIdentifier, clip: np.ndarray, chunk: int) -> np.ndarray:
+    """Return all posteriors of a clip that is fed in chunks of so many samples, from the start."""
+    stream.reset()
+    pieces = [stream.feed(clip[i : i + chunk]) for i in range(0, len(clip), chunk)]
+    return np.concatenate([*pieces, stream.flush()])
+
+
+def difference(
+    stream: StreamingIdentifier, clip: np.ndarray, chunk: int, offline: np.ndarray
+) -> float:
+    """Return the largest difference on one clip that is fed in chunks of so many samples."""
+    return largest_difference(hear(stream, clip, chunk), offline)
+
+
+def largest_difference(heard: np.ndarray, offline: np.ndarray) -> float:
+    """Return the largest difference of posteriors; infinity where one is absent or NaN."""
+    if heard.shape != offline.shape or not np.isfinite(heard).all():
+        return float("inf")
+    return float(np.abs(heard - offline).max(initial=0.0))

@@ -1,0 +1,115 @@
+"""A trained identifier for programs with torch: torch.export's file, and a module with memory."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from langid.errors import LangidError
+from langid.networks.recurrent import StreamingRecurrent
+from langid.streaming.export import example, quiet
+from langid.streaming.parity import (
+    check_clips,
+    check_differences,
+    compare,
+    largest_difference,
+    posteriors_and_speech,
+    replaced,
+)
+from langid.streaming.streaming_gru import StreamingGRU, digest, not_recurrent
+from langid.streaming.streaming_module import State, StreamingModule, TorchStepper
+from langid.training.identifier import LanguageIdentifier
+
+METADATA = "langid.json"  # beside the program, in the same file
+
+
+def export_pt2(
+    identifier: LanguageIdentifier, path: Path, clips: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """Write what ``torch.export`` makes of the identifier, and return the largest differences.
+
+    The program is a StreamingModule, with any number of streams and frames; the metadata lies
+    beside it as ``langid.json``. Checks and errors are those of ``export_onnx``.
+
+    ``torch.export.load`` unpickles and evaluates what the file holds, as torch's documentation
+    warns: it is for files of one's own. One of unknown origin should be asked for as ONNX.
+    """
+    module = StreamingModule(identifier)
+    check_clips(clips)
+    arguments, dynamic_shapes = example(module)
+    with quiet():
+        program = torch.export.export(module, arguments, dynamic_shapes=dynamic_shapes)
+    program.example_inputs = None  # torch would refuse one stream and one frame for their sake
+    metadata = module.metadata()
+    metadata["sha256"] = digest(metadata, program.state_dict)
+    with replaced(path) as partial:
+        with quiet():
+            torch.export.save(program, partial, extra_files={METADATA: json.dumps(metadata)})
+        differences = compare(identifier, {"torch.export": ExportedModel(partial)}, clips)
+        check_differences(path, differences)
+    return differences
+
+
+class ExportedModel:
+    """A file of ``export_pt2`` behind the interface of OnnxModel, for ``StreamingIdentifier``.
+
+    Loading runs what the file holds, see ``export_pt2``.
+    """
+
+    def __init__(self, path: Path):
+        files = {METADATA: ""}
+        program = torch.export.load(path, extra_files=files)
+        self._program = program.module()
+        self.metadata: dict[str, Any] = json.loads(files[METADATA])
+
+    def initial_state(self, streams: int) -> State:
+        """Return the state before the first sample, streams on the first axis of each tensor."""
+        pairs = zip(self.metadata["state"], self.metadata["initial_state"], strict=True)
+        return tuple(torch.full((streams, *shape), value) for shape, value in pairs)
+
+    def __call__(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        results: tuple[Tensor, ...] = self._program(samples, *state)
+        return results
+
+    def stepper(self, streams: int = 1) -> TorchStepper:
+        """Return streams that step together, before their first sample."""
+        return TorchStepper(self, streams)  # type: ignore[arg-type]  # it only calls and asks for a state
+
+
+def export_module(
+    identifier: LanguageIdentifier, path: Path, clips: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """Write the identifier as a StreamingGRU, and return the largest difference, frame by frame.
+
+    Raises LangidError for a network that is not recurrent; other checks are those of
+    ``export_onnx``.
+    """
+    metadata = StreamingModule(identifier).metadata()
+    check_clips(clips)
+    if not isinstance(identifier.network, StreamingRecurrent):
+        raise LangidError(f"format=module: {not_recurrent(identifier.network)}")
+    network = identifier.description["model"]["network"]
+    module = StreamingGRU(metadata | {"network": network})
+    weights = identifier.state_dict()
+    module.load_state_dict({name: weights[name] for name in module.state_dict()})
+    with replaced(path) as partial:
+        module.save(partial)
+        loaded = StreamingGRU.load(partial)
+        largest = max(_difference(loaded, clip, identifier) for clip in clips)
+        differences = {"StreamingGRU, one frame": largest}
+        check_differences(path, differences)
+    return differences
+
+
+def _difference(module: StreamingGRU, clip: np.ndarray, identifier: LanguageIdentifier) -> float:
+    """Return the largest difference from the offline posteriors of a clip."""
+    offline, _ = posteriors_and_speech(identifier, clip)
+    padded = np.pad(clip, (0, -len(clip) % module.hop_samples))
+    module.reset_states()
+    frames = torch.from_numpy(padded).reshape(-1, 1, module.hop_samples)
+    heard = torch.cat([module.step(frame) for frame in frames]).numpy()
+    return largest_difference(heard, offline)

@@ -1,0 +1,127 @@
+"""Models that need whole utterances, over a stream: an overlapping window of samples."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from langid.errors import LangidError
+from langid.streaming.decision import is_number
+from langid.streaming.onnx_file import Expected, is_count, read_file, schema_of
+from langid.streaming.onnx_model import EXPECTED, OnnxModel, check_decision, open_session
+
+SCHEMA = "langid-window-1"
+_COUNT = (is_count, "a whole number above 0")
+_SECONDS = (lambda value: is_number(value) and 0 < value < math.inf, "seconds above 0")
+WINDOW_EXPECTED: Expected = {
+    **{key: EXPECTED[key] for key in ("classes", "sample_rate", "hop_samples", "decision")},
+    **dict.fromkeys(("frame_samples", "window_samples"), _COUNT),
+    **dict.fromkeys(("window_s", "hop_s", "latency_s"), _SECONDS),
+}
+
+
+class WindowedModel:
+    """Runs a file of ``langid export mode=offline``: PCM of a window in, posteriors out.
+
+    Its streams are an overlapping window of the last ``window_s`` seconds, and a frame of them is
+    the ``hop_s`` between two answers. Errors are those of OnnxModel.
+    """
+
+    def __init__(self, path: str | Path, threads: int = 1):
+        path = Path(path)
+        content, self.metadata = read_file(path, SCHEMA, WINDOW_EXPECTED)
+        self.session = open_session(path, content, self.metadata, threads)
+        self._check_sizes(path)
+        check_decision(path, self.metadata)
+
+    def _check_sizes(self, path: Path) -> None:
+        """Raise LangidError where the graph is not the one that the metadata describe."""
+        hop, frame, window = (
+            int(self.metadata[f"{name}_samples"]) for name in ("hop", "frame", "window")
+        )
+        described = {
+            "samples": ("tensor(float)", ["streams", window]),
+            "frames": ("tensor(int64)", ["streams"]),
+            "posteriors": ("tensor(float)", ["streams", len(self.metadata["classes"])]),
+            "speech": ("tensor(bool)", ["streams", window // frame]),
+        }
+        values = (*self.session.get_inputs(), *self.session.get_outputs())
+        found = {value.name: (value.type, list(value.shape)) for value in values}
+        if found != described or hop % frame or window % frame or hop > window:
+            raise LangidError(
+                f"model={path}: its graph and its metadata do not fit (found {found}, described"
+                f" {described}, hop {hop}, frame {frame}); run langid export again"
+            )
+
+    def stepper(self, streams: int = 1) -> "WindowStepper":
+        """Return streams that step together, before their first sample."""
+        return WindowStepper(self, streams)
+
+
+class WindowStepper:
+    """Some streams, each with its last ``window_s`` of samples, and answers about these.
+
+    With every ``hop_s`` of samples the model hears the window again, and what it says of it stands
+    for the hop: a frame of these streams is that long. Before the window is full it holds what was
+    heard so far. A hop counts as speech where any 10 ms of it are.
+    """
+
+    def __init__(self, model: WindowedModel, streams: int):
+        self._session = model.session
+        self._hop = int(model.metadata["hop_samples"])
+        self._frame = int(model.metadata["frame_samples"])
+        self._samples = np.zeros((streams, int(model.metadata["window_samples"])), np.float32)
+        self._heard = np.zeros((streams, 1), np.int64)  # samples in the window
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        """A copy of everything remembered, streams on the first axis of each array."""
+        return [self._samples.copy(), self._heard.copy()]
+
+    @state.setter
+    def state(self, state: list[np.ndarray]) -> None:
+        for own, array in zip((self._samples, self._heard), state, strict=True):
+            own[:] = array
+
+    def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``samples (streams, hops * hop) -> posteriors (streams, hops, classes), speech``."""
+        hops = samples.reshape(len(samples), -1, self._hop)
+        answers = [self._hear(hops[:, number]) for number in range(hops.shape[1])]
+        posteriors, speech = zip(*answers, strict=True)
+        return np.stack(posteriors, axis=1), np.stack(speech, axis=1)
+
+    def _hear(self, hop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``hop (streams, hop) -> posteriors (streams, classes), speech (streams,)``."""
+        size = self._samples.shape[1]
+        for row, new in enumerate(hop):
+            window, heard = self._samples[row], int(self._heard[row, 0])
+            over = max(0, heard + len(new) - size)
+            if over:  # the oldest samples leave
+                window[:-over] = window[over:].copy()
+            self._heard[row] = heard + len(new) - over
+            window[heard - over : heard - over + len(new)] = new
+        frames, last = self._heard[:, 0] // self._frame, self._hop // self._frame
+        posteriors, speech = self._session.run(
+            ["posteriors", "speech"], {"samples": self._samples, "frames": frames}
+        )
+        spoken = [row[end - last : end].any() for row, end in zip(speech, frames, strict=True)]
+        return posteriors, np.array(spoken)
+
+
+def load_model(path: str | Path) -> OnnxModel | WindowedModel:
+    """Return a file of ``langid export`` on one thread; errors are those of OnnxModel."""
+    return WindowedModel(path) if schema_of(Path(path)) == SCHEMA else OnnxModel(path)
+
+
+def window_line(metadata: Mapping[str, Any]) -> str | None:
+    """Return what is to be known of a stream over a window, None of a model that streams."""
+    if metadata["schema"] != SCHEMA:
+        return None
+    window_s, hop_s, latency_s = (metadata[name] for name in ("window_s", "hop_s", "latency_s"))
+    return (
+        f"this network needs whole utterances and hears an overlapping window: window {window_s:g}"
+        f" s, hop {hop_s:g} s, latency {latency_s:g} s (all of it is a new language after"
+        f" {window_s + hop_s:g} s at most)"
+    )

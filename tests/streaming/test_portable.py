@@ -1,0 +1,103 @@
+"""torch.export's file: parity with offline PyTorch, also in another process, and refusals."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from langid.errors import LangidError
+from langid.streaming import parity
+from langid.streaming.portable import ExportedModel, export_pt2
+from langid.streaming.streamer import StreamingIdentifier
+from langid.training.identifier import LanguageIdentifier
+
+from .conftest import variant
+from .test_export_networks import untrained, with_silence
+
+LOAD = """
+import json, sys, numpy, torch
+files = {"langid.json": ""}
+program = torch.export.load(sys.argv[1], extra_files=files).module()
+metadata = json.loads(files["langid.json"])
+samples = torch.from_numpy(numpy.load(sys.argv[2]))
+pairs = list(zip(metadata["state"], metadata["initial_state"]))
+heard = []
+for hops in (1, 3, 10):
+    state = [torch.full((len(samples), *shape), value) for shape, value in pairs]
+    size = hops * metadata["hop_samples"]
+    parts = []
+    for start in range(0, samples.shape[1], size):
+        posteriors, speech, *state = program(samples[:, start : start + size], *state)
+        parts.append(posteriors)
+    heard.append(torch.cat(parts, 1))
+numpy.save(sys.argv[3], torch.stack(heard).numpy())
+assert not [name for name in sys.modules if name.split(".")[0] in ("langid", "onnxruntime")]
+"""
+
+
+def test_a_new_process_hears_what_offline_pytorch_does(
+    trained: LanguageIdentifier, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    identifier = variant(trained)
+    path = tmp_path / "model.pt2"
+    differences = export_pt2(identifier, path, [clip[16000:32100] for clip in clips[:2]])
+    assert max(differences.values()) <= 1e-4
+    assert list(tmp_path.iterdir()) == [path]
+    for count in (1, 3):
+        samples = np.stack([clip[16000:25600] for clip in clips[5 : 5 + count]])
+        np.save(tmp_path / "samples.npy", samples)
+        arguments = [str(path), str(tmp_path / "samples.npy"), str(tmp_path / "heard.npy")]
+        subprocess.run([sys.executable, "-c", LOAD, *arguments], check=True)
+        expected = identifier.posteriors(torch.from_numpy(samples))[0].numpy()
+        assert np.ptp(expected) > 0.3
+        for heard in np.load(tmp_path / "heard.npy"):
+            np.testing.assert_allclose(heard, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("network", "silence"),
+    [("recurrent.LSTM", "remove"), ("tcn.TCN", "remove"), ("conformer.Conformer", "mask")],
+)
+def test_other_networks_equal_pytorch(
+    network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    identifier = untrained(network, silence, clips[0])
+    path = tmp_path / "model.pt2"
+    export_pt2(identifier, path, [with_silence(clips[0])])
+    stream, heard = StreamingIdentifier(ExportedModel(path)), with_silence(clips[5])
+    expected = identifier.posteriors(torch.from_numpy(heard)[None])[0][0].numpy()
+    assert np.ptp(expected, axis=0).max() > 0.1
+    for chunk in (160, 1000, len(heard)):
+        posteriors = parity.hear(stream, heard, chunk)
+        np.testing.assert_allclose(posteriors, expected, rtol=0, atol=1e-4)
+    metadata = stream.model.metadata
+    assert metadata["classes"] == ["English", "Hindi", "Mandarin"]
+    assert len(metadata["sha256"]) == 64
+    json.dumps(metadata, allow_nan=False)
+
+
+def test_a_program_that_differs_is_not_written(
+    clips: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = untrained("recurrent.GRU", "mask", clips[0])
+    monkeypatch.setattr(parity, "TOLERANCE", 0.0)
+    path = tmp_path / "model.pt2"
+    path.write_text("an older file")
+    with pytest.raises(LangidError, match=r"model\.pt2: not written, .* differs from PyTorch"):
+        export_pt2(identifier, path, [with_silence(clips[0])])
+    assert path.read_text() == "an older file"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_streamed_and_no_speech_are_refused(
+    clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    with pytest.raises(LangidError, match="BiGRU needs the whole utterance"):
+        export_pt2(untrained("recurrent.BiGRU", "mask", clips[0]), tmp_path / "m.pt2", clips)
+    with pytest.raises(LangidError, match="no samples to compare"):
+        export_pt2(untrained("recurrent.GRU", "mask", clips[0]), tmp_path / "m.pt2", [])
+    assert list(tmp_path.iterdir()) == []
