@@ -82,8 +82,7 @@ class WindowStepper:
 
     @state.setter
     def state(self, state: list[np.ndarray]) -> None:
-        for own, array in zip((self._samples, self._heard), state, strict=True):
-            own[:] = array
+        self._samples[:], self._heard[:] = state
 
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, hops * hop) -> posteriors (streams, hops, classes), speech``."""
