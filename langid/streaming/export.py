@@ -85,9 +85,6 @@ def graph_of(
     dynamic_shapes: tuple[Any, ...],
 ) -> onnx.ModelProto:
     """Return the graph of a module, traced on example arguments."""
-    # torch 2.13 caches the decomposition of the first export, and a second one fails on it.
-    for operator in RECURRENT:
-        operator._dispatch_cache.clear()
     with quiet():
         program = torch.onnx.export(
             module,
@@ -185,7 +182,10 @@ def declare_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the exporter's progress and advice off the user's terminal."""
+    """Let torch export anew, with its progress and advice off the user's terminal."""
+    # torch 2.13 caches the decomposition of the first export, and a second one fails on it.
+    for operator in RECURRENT:
+        operator._dispatch_cache.clear()
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -49,7 +49,14 @@ def export_pt2(
     with replaced(path) as partial:
         with quiet():
             torch.export.save(program, partial, extra_files={METADATA: json.dumps(metadata)})
-        differences = compare(identifier, {"torch.export": ExportedModel(partial)}, clips)
+        try:
+            differences = compare(identifier, {"torch.export": ExportedModel(partial)}, clips)
+        except RuntimeError as error:  # stacked LSTM layers with silence=remove in torch 2.13
+            reason = str(error).partition("\n")[0]
+            raise LangidError(
+                f"{path}: not written, torch.export's program of this network does not run with"
+                f" other lengths than it was traced with ({reason}); use format=onnx"
+            ) from error
         check_differences(path, differences)
     return differences
 

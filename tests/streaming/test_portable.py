@@ -35,7 +35,7 @@ for hops in (1, 3, 10):
         parts.append(posteriors)
     heard.append(torch.cat(parts, 1))
 numpy.save(sys.argv[3], torch.stack(heard).numpy())
-assert not [name for name in sys.modules if name.split(".")[0] in ("langid", "onnxruntime")]
+assert "langid" not in sys.modules
 """
 
 
@@ -60,7 +60,7 @@ def test_a_new_process_hears_what_offline_pytorch_does(
 
 @pytest.mark.parametrize(
     ("network", "silence"),
-    [("recurrent.LSTM", "remove"), ("tcn.TCN", "remove"), ("conformer.Conformer", "mask")],
+    [("tcn.TCN", "remove"), ("conformer.Conformer", "mask")],
 )
 def test_other_networks_equal_pytorch(
     network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
@@ -78,6 +78,13 @@ def test_other_networks_equal_pytorch(
     assert metadata["classes"] == ["English", "Hindi", "Mandarin"]
     assert len(metadata["sha256"]) == 64
     json.dumps(metadata, allow_nan=False)
+
+
+def test_a_program_of_one_length_is_refused(clips: list[np.ndarray], tmp_path: Path) -> None:
+    identifier = untrained("recurrent.LSTM", "remove", clips[0])
+    with pytest.raises(LangidError, match=r"not written, torch.export's program .* format=onnx"):
+        export_pt2(identifier, tmp_path / "model.pt2", [with_silence(clips[0])])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_program_that_differs_is_not_written(
