@@ -34,7 +34,7 @@ for hops in (1, 3, 10):
         posteriors, speech, *state = program(samples[:, start : start + size], *state)
         parts.append(posteriors)
     heard.append(torch.cat(parts, 1))
-numpy.save(sys.argv[3], torch.stack(heard).numpy())
+numpy.save(sys.argv[3], torch.stack(heard).detach().numpy())
 assert "langid" not in sys.modules
 """
 
