@@ -47,6 +47,9 @@ bench: install  ## run every benchmark; each prints its figure, limit and verdic
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/stream.py
+	$(BIN)/python benchmarks/parity.py
+	$(BIN)/python benchmarks/multi_stream.py
+	$(BIN)/python benchmarks/soak.py --fast --seconds 120
 
 clean:  ## remove what the targets made
 	rm -rf .venv demo dist page/node_modules $(VENDOR) .pytest_cache .mypy_cache .ruff_cache
