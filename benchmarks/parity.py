@@ -1,7 +1,7 @@
-"""How far streamed posteriors are from those of offline PyTorch, for every streaming network.
+"""Streamed posteriors against those of offline PyTorch, for every streaming network.
 
 Real clips of the Common Voice sample go through PyTorch at once (langid's own training code), and
-against it through the same network in steps and as an exported ONNX file, cut into chunks of 1, 37,
+through the same network in steps and as an exported ONNX file, cut into chunks of 1, 37,
 160 and 1600 samples and not at all. The table gives the largest difference of any posterior of any
 frame. Weights are random, their logits scaled until the posteriors spread, and the networks small:
 rounding does not depend on what was learnt. Of each clip, chunks of 1, 37 and 160 samples are heard

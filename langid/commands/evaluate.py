@@ -3,13 +3,12 @@
 An utterance's posterior is the mean over its speech frames. Every figure has a 95 % interval from
 a bootstrap over speakers. The checkpoints of several folds are pooled; with ensemble=true those of
 one split, as balance=subclasses makes them, are averaged. part=validation says below which
-posterior to answer "unknown" so that 1, 5 or 10 % of the answers are wrong: unknown_below=
+posterior to answer "unknown" so that 1, 5, 10, 20 or 30 % of the answers are wrong: unknown_below=
 of langid predict and langid stream. With streaming=true the clips are also heard as streams: each
 from a reset, and one after the other without; with accuracy by seconds of speech, and time to
 decision at thresholds chosen on the validation part.
 
 Examples:
-  langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=runs/gru/test
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=out streaming=true
 """

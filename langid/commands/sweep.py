@@ -167,7 +167,7 @@ class Sweep:
             ended = ": ".join(filter(None, (job["status"], job["reason"])))
             table.add_row(str(number), job["name"], ended)
         Console(markup=False, highlight=False).print(table)
-        counts = collections.Counter(job["status"] for job in jobs.values())
+        counts = collections.Counter(jobs[number]["status"] for number in sorted(jobs))
         if self.total > len(jobs):
             counts["not begun"] = self.total - len(jobs)
         told = ", ".join(f"{count} {status}" for status, count in counts.items())

@@ -87,7 +87,7 @@ def test_validation_says_below_what_to_answer_unknown(
     capsys.readouterr()
     report = evaluate(tmp_path, checkpoint_path, store_path, "part=validation")
     lines = [line for line in capsys.readouterr().out.splitlines() if " error: " in line]
-    assert [line.split()[0] for line in lines] == ["1%", "5%", "10%"]
+    assert [line.split()[0] for line in lines] == ["1%", "5%", "10%", "20%", "30%"]
     table = pd.read_csv(tmp_path / "predictions.tsv", sep="\t")
     confidence = table[[f"p({name})" for name in CLASSES]].max(axis=1)
     right = table["predicted"] == table["language"]

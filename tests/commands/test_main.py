@@ -104,7 +104,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["prepare", "corpus=folders", "corpus.rot=x", "store=a.h5"], ["Did you mean root?"]),
         (["stream", "model=m.onnx", "audio=a.wav", "jsn=true"], ["Did you mean json?"]),
         (["predict", "models=m.onnx"], ["models=m.onnx", "Did you mean model?"]),
-        (["export", "checkpoint=a", "output=b", "silence=keep"], ["checkpoint, output, audio"]),
+        (["export", "checkpoint=a", "output=b", "silence=keep"], ["checkpoint, output, format"]),
         (["train", "store"], ["KEY=VALUE"]),
         (["train", "split.train_only=[a"], ["KEY=VALUE"]),
         (["train", "store=a.h5", "--config"], ["takes no --config", "--multirun"]),

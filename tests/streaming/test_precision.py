@@ -30,9 +30,13 @@ def test_float16_is_smaller_and_says_the_same(
     comparison = reduce_precision(exported.path, path, "float16", pieces)
     assert list(tmp_path.iterdir()) == [path]
     assert comparison.bytes == (exported.path.stat().st_size, path.stat().st_size)
-    weights = list(onnx.load(path).graph.initializer)
-    half = {tensor.name for tensor in weights if tensor.data_type == onnx.TensorProto.FLOAT16}
-    assert {f"network.layers.0.weight_{which}_l0_float16" for which in ("ih", "hh")} < half
+    graph = onnx.load(path).graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    (layer,) = (node for node in graph.node if node.op_type in ("GRU", "LSTM"))
+    weights = [casts.get(name, name) for name in layer.input[1:3]]
+    assert [types[name] for name in weights] == [onnx.TensorProto.FLOAT16] * 2
+    half = {name for name, kind in types.items() if kind == onnx.TensorProto.FLOAT16}
     assert not [name for name in half if name.startswith("front_end")]
     assert comparison.pieces == 6
     assert comparison.same == 6
