@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
 FEATURES = {  # by silence policy, so that both kinds meet every network
     "mask": {"_target_": "langid.signal.features.MFCC", "n_mels": 24, "n_mfcc": 20},
     "remove": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
+    "label": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
 }
 
 

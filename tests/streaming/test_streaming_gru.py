@@ -31,7 +31,7 @@ def path(clips: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> P
     return path
 
 
-@pytest.mark.parametrize("silence", ["mask", "remove"])
+@pytest.mark.parametrize("silence", ["mask", "remove", "label"])
 @pytest.mark.parametrize("network", ["recurrent.RNN", "recurrent.GRU", "recurrent.LSTM"])
 def test_frames_one_by_one_equal_offline(
     network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
