@@ -70,7 +70,7 @@ def layers(model: OnnxModel, samples: np.ndarray) -> list[str]:
     hop = samples[: model.metadata["hop_samples"]]
     frame = hop[None].astype(np.float32) / 32768
     stepper.step(frame)
-    (binding,) = stepper._bindings[0]
+    ((_, _, binding),) = stepper._bindings[0]
     graph, step, feed = best(
         [
             lambda: model.session.run_with_iobinding(binding),

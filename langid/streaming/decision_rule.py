@@ -16,7 +16,7 @@ from langid.streaming.decision import (
     shares,
 )
 
-UNSUMMED = 100  # blocks of frames of one stream that may wait to be added up
+UNSUMMED = 1000  # frames of one stream that may wait to be added up
 COUNTS = ("speech_frames", "frames", "decided", "decided_frames")
 
 
@@ -136,20 +136,18 @@ class DecisionRule:
 
     def __init__(self, classes: Sequence[str], hop_s: float, settings: DecisionSettings):
         self._table = DecisionTable(classes, hop_s, settings)
-        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._posteriors, self._speech = bytearray(), bytearray()  # of frames that wait
 
     def reset(self) -> None:
         """Forget everything heard."""
-        self._waiting.clear()
+        self._forget()
         self._table.reset(0)
 
     def hear(self, posteriors: np.ndarray, speech: np.ndarray) -> None:
-        """Take in ``posteriors (frames, classes)`` and ``speech (frames,) bool``.
-
-        The arrays are kept until they are summed up; the caller must not change them.
-        """
-        self._waiting.append((posteriors, speech))
-        if len(self._waiting) >= UNSUMMED:
+        """Take in ``posteriors (1, frames, classes) float32`` and ``speech (1, frames) bool``."""
+        self._posteriors += posteriors.tobytes()
+        self._speech += speech.tobytes()
+        if len(self._speech) >= UNSUMMED:
             self._sum_up()
 
     @property
@@ -166,14 +164,19 @@ class DecisionRule:
 
     @state.setter
     def state(self, state: Mapping[str, Any]) -> None:
-        self._waiting.clear()
+        self._forget()
         self._table.set_state(0, state)
+
+    def _forget(self) -> None:
+        self._posteriors.clear()
+        self._speech.clear()
 
     def _sum_up(self) -> None:
         """Add what waits, in one go: numpy is slow on single frames."""
-        if not self._waiting:
+        if not self._speech:
             return
-        posteriors, speech = map(np.concatenate, zip(*self._waiting, strict=True))
-        self._waiting.clear()
-        if len(speech):
-            self._table.hear(np.zeros(1, np.intp), posteriors[None], speech[None])
+        speech = np.frombuffer(bytes(self._speech), np.bool_)
+        posteriors = np.frombuffer(bytes(self._posteriors), np.float32)
+        self._forget()
+        frames = posteriors.reshape(1, len(speech), -1)
+        self._table.hear(np.zeros(1, np.intp), frames, speech[None])

@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from langid.streaming.samples import SCALE
+from langid.streaming.samples import as_floats
 
 
 class Batch(NamedTuple):
-    """Rows in ascending order, and as many samples of each, ``(rows, samples)`` float32."""
+    """Rows in ascending order, and as many samples of each, ``(rows, samples)``.
+
+    Samples are float32, or int16 to be scaled.
+    """
 
     rows: np.ndarray
     samples: np.ndarray
@@ -63,16 +66,14 @@ class HopQueue:
         for row, own in samples.items():
             key = (own.dtype.char, len(own), self._waiting[row])
             alike.setdefault(key, []).append(row)
-        for (kind, length, waiting), listed in alike.items():
+        for (_, length, waiting), listed in alike.items():
             block = np.concatenate([samples[row] for row in listed]).reshape(len(listed), length)
             rows = np.array(listed)
-            if kind == "h":
-                block = block * SCALE
             if waiting:
-                block = np.concatenate([self._pending[rows, :waiting], block], 1)
+                block = np.concatenate([self._pending[rows, :waiting], as_floats(block)], 1)
             left = block.shape[1] % self._hop
             if left:
-                self._pending[rows, :left] = block[:, block.shape[1] - left :]
+                self._pending[rows, :left] = as_floats(block[:, block.shape[1] - left :])
             if left != waiting:
                 for row in listed:
                     self._waiting[row] = left
@@ -83,6 +84,7 @@ def _together(batches: list[Batch]) -> Batch:
     """Return all rows in one batch, which is the same in whatever order they were given."""
     if len(batches) == 1 and np.all(np.diff(batches[0].rows) > 0):
         return batches[0]
-    rows, samples = map(np.concatenate, zip(*batches, strict=True))
+    rows = np.concatenate([batch.rows for batch in batches])
+    samples = np.concatenate([as_floats(batch.samples) for batch in batches])
     order = np.argsort(rows)
     return Batch(rows[order], samples[order])

@@ -11,6 +11,7 @@ import onnxruntime
 from langid.errors import LangidError
 from langid.streaming.decision import DecisionSettings, is_number
 from langid.streaming.onnx_file import Expected, are_names, is_count, read_file
+from langid.streaming.samples import write_floats
 
 SCHEMA = "langid-stream-2"
 AT_ONCE = 640  # frames of all streams in one call: more leave the cache and take a tenth longer
@@ -51,9 +52,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    if metadata.get("precision") != "int8":  # whose weights would be packed at every call
-        # Packed weights make single frames 3 % slower, and large batches no faster.
-        options.add_session_config_entry("session.disable_prepacking", "1")
+    options.enable_cpu_mem_arena = False  # the C library's memory makes single frames 3 % faster
     options.log_severity_level = 3
     try:  # from bytes, so that the file cannot refer to others
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -133,7 +132,8 @@ class OnnxStepper:
 
     onnxruntime reads and writes these arrays in place: samples in, and of two sets of states one
     in and the other out, in turns. Handing arrays over at every call takes a quarter more time.
-    Many streams are stepped some at a time, so that what is between two layers stays in the cache.
+    Many streams are stepped some at a time, so that their samples and what is between two layers
+    stay in the cache.
     """
 
     def __init__(self, model: OnnxModel, streams: int):
@@ -156,41 +156,44 @@ class OnnxStepper:
             own[:] = array
 
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``samples (streams, frames * hop) -> posteriors, speech``: see StreamingModule."""
-        if samples.shape != self._samples.shape:
+        """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
+        if samples.shape != self._shape:
             self._bind(samples.shape)
-        self._samples[:] = samples
-        for binding in self._bindings[0]:
+        flat = samples.reshape(-1)  # numpy is faster on one axis
+        for cut, room, binding in self._bindings[0]:
+            write_floats(flat[cut], room)
             self._session.run_with_iobinding(binding)
         self._bindings.reverse()
         self._states.reverse()
-        return self._posteriors.copy(), self._speech.copy()
+        return self._posteriors, self._speech
 
     def _bind(self, shape: tuple[int, ...]) -> None:
         """Prepare both directions for calls of this shape."""
+        self._shape = shape
         frames = (shape[0], shape[1] // self._hop)
-        self._samples = np.zeros(shape, np.float32)
         self._posteriors = np.zeros((*frames, self._classes), np.float32)
         self._speech = np.zeros(frames, np.bool_)
         runs = min(shape[0], -(-frames[0] * frames[1] // AT_ONCE))
         cuts = [shape[0] * run // runs for run in range(runs + 1)]
         parts = [slice(*cut) for cut in itertools.pairwise(cuts)]
+        room = np.zeros((-(-shape[0] // runs), shape[1]), np.float32)  # of a part's samples
         self._bindings = [
-            [self._binding(before, after, part) for part in parts]
+            [self._binding(before, after, part, room[: part.stop - part.start]) for part in parts]
             for before, after in (self._states, self._states[::-1])
         ]
 
     def _binding(
-        self, before: list[np.ndarray], after: list[np.ndarray], part: slice
-    ) -> onnxruntime.IOBinding:
-        """Prepare a call for a part of the streams."""
+        self, before: list[np.ndarray], after: list[np.ndarray], part: slice, room: np.ndarray
+    ) -> tuple[slice, np.ndarray, onnxruntime.IOBinding]:
+        """Prepare a call for a part of the streams: its samples, the room for them, the call."""
         binding = self._session.io_binding()
-        for name, array in zip(self._inputs, (self._samples, *before), strict=True):
-            binding.bind_ortvalue_input(name, _shared(array[part]))
+        for name, array in zip(self._inputs, (room, *(a[part] for a in before)), strict=True):
+            binding.bind_ortvalue_input(name, _shared(array))
         results = (self._posteriors, self._speech, *after)
         for name, array in zip(self._outputs, results, strict=True):
             binding.bind_ortvalue_output(name, _shared(array[part]))
-        return binding
+        length = room.shape[1]
+        return slice(part.start * length, part.stop * length), room.reshape(-1), binding
 
 
 def _shared(array: np.ndarray) -> onnxruntime.OrtValue:

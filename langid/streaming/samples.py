@@ -12,7 +12,7 @@ LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features 
 
 
 def checked_samples(samples: Any) -> np.ndarray:
-    """Return mono samples as float32 of full scale 1, ``(samples,)``.
+    """Return mono samples ``(samples,)`` as int16, or as float32 of full scale 1.
 
     Accepted are floats of full scale 1 and 16-bit integers. Raises LangidError for any other kind,
     shape or scale and for NaN or infinity.
@@ -24,8 +24,7 @@ def checked_samples(samples: Any) -> np.ndarray:
     if samples.ndim != 1:
         raise LangidError(f"samples of shape {samples.shape}: expected one axis, (samples,), mono")
     if samples.dtype == INT16:
-        scaled: np.ndarray = samples * SCALE
-        return scaled
+        return samples
     if samples.dtype.kind != "f":
         raise LangidError(
             f"samples of type {samples.dtype}: expected floats of full scale 1, or int16"
@@ -33,8 +32,21 @@ def checked_samples(samples: Any) -> np.ndarray:
     # No sample is above the root of the sum of squares, which is one fast call.
     if not _sum_of_squares(samples) <= LOUDEST**2:
         _check_peak(samples)
-    floats: np.ndarray = samples.astype(np.float32, copy=False)
-    return floats
+    checked: np.ndarray = samples.astype(np.float32, copy=False)
+    return checked
+
+
+def write_floats(samples: np.ndarray, out: np.ndarray) -> None:
+    """Write int16 or float32 samples as float32 of full scale 1."""
+    if samples.dtype == INT16:
+        np.multiply(samples, SCALE, out=out)
+    else:
+        out[:] = samples
+
+
+def as_floats(samples: np.ndarray) -> np.ndarray:
+    """Return int16 or float32 samples as float32 of full scale 1."""
+    return samples * SCALE if samples.dtype == INT16 else samples
 
 
 def are_samples(blocks: Iterable[Any]) -> bool:

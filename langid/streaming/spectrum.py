@@ -34,13 +34,15 @@ class FastMel(nn.Module):
     The discrete Fourier transform of real samples in two stages (Cooley and Tukey 1965), each a
     matrix product, for an exported graph knows no fast one. Of ``n_fft`` points the first stage
     transforms every 16th sample, its results are turned, and the second transforms 16 of them,
-    which gives every ``n_fft / 16``th frequency. The mel filters stand in this order.
+    which gives every ``n_fft / 16``th frequency. The mel filters stand in this order. What is turned
+    is computed twice: to multiply it by cosines and by sines at once would take longer.
     """
 
     window: Tensor
     first: Tensor
     turn: Tensor
     second: Tensor
+    pairs: Tensor
     filters: Tensor
 
     def __init__(self, features: LogMel):
@@ -54,6 +56,7 @@ class FastMel(nn.Module):
         self.register_buffer("first", _first_stage(features.n_fft, rows), persistent=False)
         self.register_buffer("turn", _turn(features.n_fft), persistent=False)
         self.register_buffer("second", _second_stage(), persistent=False)
+        self.register_buffer("pairs", torch.eye(ROW).repeat(2, 1), persistent=False)
         filters = _ordered(features.filters, features.n_fft)
         self.register_buffer("filters", filters, persistent=False)
 
@@ -80,25 +83,26 @@ class FastMel(nn.Module):
         """
         reached = [hops[:, past - i : -i] for i in range(self.reach, 0, -1)]
         frames = torch.cat([*reached, rows], dim=2) * self.window
-        heard = reshape(self.first @ frames, [0, 0, -1, 1, 2 * ROW])
-        turned = reshape(heard * self.turn, [0, 0, -1, 4 * ROW])
-        parts: Tensor = reshape(turned @ self.second, [0, 0, -1])
-        return (parts * parts) @ self.filters
+        turned = reshape((self.first @ frames) * self.turn, [0, 0, -1, 4 * ROW])
+        parts = turned @ self.second
+        power: Tensor = reshape((parts * parts) @ self.pairs, [0, 0, -1])
+        return power @ self.filters
 
 
 def _first_stage(n_fft: int, rows: int) -> Tensor:
-    """Return ``(n_fft / 16 + 2, rows)``: for each remainder real and imaginary parts."""
+    """Return ``(n_fft / 8 + 4, rows)``: for each remainder real and imaginary parts, twice."""
     period = n_fft // ROW
     remainder = torch.arange(period // 2 + 1, dtype=torch.float64)[:, None]
     angle = 2 * math.pi / period * remainder * torch.arange(rows)
-    return torch.stack([angle.cos(), -angle.sin()], dim=1).flatten(0, 1).float()
+    return torch.stack([angle.cos(), -angle.sin()] * 2, dim=1).flatten(0, 1).float()
 
 
 def _turn(n_fft: int) -> Tensor:
-    """Return ``(remainders, 2, 32)``: what both parts are multiplied by, cosines and sines."""
+    """Return ``(n_fft / 8 + 4, 16)``: for each remainder two rows of cosines and two of sines."""
     remainder = torch.arange(n_fft // ROW // 2 + 1, dtype=torch.float64)[:, None]
-    angle = 2 * math.pi / n_fft * remainder * torch.arange(ROW).repeat(2)
-    return torch.stack([angle.cos(), angle.sin()], dim=1).float()
+    angle = 2 * math.pi / n_fft * remainder * torch.arange(ROW)
+    cosine, sine = angle.cos(), angle.sin()
+    return torch.stack([cosine, cosine, sine, sine], dim=1).flatten(0, 1).float()
 
 
 def _second_stage() -> Tensor:
@@ -112,7 +116,7 @@ def _second_stage() -> Tensor:
 
 
 def _ordered(filters: Tensor, n_fft: int) -> Tensor:
-    """Return mel filters ``(n_fft / 2, n_mels)`` for the parts of the second stage's results.
+    """Return mel filters ``(n_fft / 2, n_mels)`` in the order of the second stage's results.
 
     Half of them are mirrored frequencies. Those of remainder 0 and of half the period have both,
     so one is left out, as is frequency 0.
@@ -123,4 +127,4 @@ def _ordered(filters: Tensor, n_fft: int) -> Tensor:
     mirrored = torch.minimum(frequency, n_fft - frequency)
     twice = (remainder % (period // 2) == 0) & (frequency > n_fft // 2)
     chosen = filters[mirrored - 1] * ~(twice | (frequency == 0))[..., None]
-    return torch.stack([chosen, chosen], dim=1).flatten(0, 2).contiguous()
+    return chosen.flatten(0, 1)

@@ -9,10 +9,10 @@ import numpy as np
 from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
-from langid.streaming.samples import Resampler, checked_rate, checked_samples
+from langid.streaming.samples import Resampler, as_floats, checked_rate, checked_samples
 from langid.streaming.windows import load_model
 
-NOTHING = np.zeros(0, np.float32)
+NOTHING, NO_SPEECH = np.zeros(0, np.float32), np.zeros(0, np.bool_)
 
 
 class Stepper(Protocol):
@@ -21,7 +21,11 @@ class Stepper(Protocol):
     state: list[np.ndarray]
 
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``samples (streams, frames * hop) -> posteriors, speech``."""
+        """``samples (streams, frames * hop) -> posteriors, speech``.
+
+        Samples are int16, or float32 of full scale 1. Posteriors are ``(streams, frames, classes)``
+        float32 and speech is ``(streams, frames) bool``; the next step may overwrite both.
+        """
 
 
 class StreamingModel(Protocol):
@@ -40,8 +44,6 @@ class StreamingIdentifier:
     not full waits for the next call; ``flush`` fills the last one with zeros. ``settings`` are
     those of DecisionSettings; where none is given, that of the model's metadata holds. Raises
     LangidError for settings that cannot be.
-
-    ``speech (frames,) bool`` marks the speech among the frames of the last call.
     """
 
     def __init__(self, model: StreamingModel, **settings: Any):
@@ -65,7 +67,7 @@ class StreamingIdentifier:
         self._pending = NOTHING
         self._rate: int | None = None  # of the samples; known with the first call of feed
         self._resampler: Resampler | None = None
-        self.speech = np.zeros(0, np.bool_)
+        self._speech = NO_SPEECH
         self._rule.reset()
 
     def feed(self, samples: np.ndarray, sample_rate: int | None = None) -> np.ndarray:
@@ -81,7 +83,7 @@ class StreamingIdentifier:
         if rate != self._rate:
             self._set_rate(checked_rate(rate))
         if self._resampler is not None:
-            samples = self._resampler.feed(samples)
+            samples = self._resampler.feed(as_floats(samples))
         return self._hear(samples)
 
     def flush(self) -> np.ndarray:
@@ -89,6 +91,11 @@ class StreamingIdentifier:
         rest = self._pending[:0] if self._resampler is None else self._resampler.flush()
         missing = -(len(self._pending) + len(rest)) % self.hop_samples
         return self._hear(np.pad(rest, (0, missing)))
+
+    @property
+    def speech(self) -> np.ndarray:
+        """Which frames of the last call are speech, ``(frames,) bool``."""
+        return self._speech.reshape(-1).copy()
 
     @property
     def decision(self) -> Decision:
@@ -153,17 +160,17 @@ class StreamingIdentifier:
     def _hear(self, samples: np.ndarray) -> np.ndarray:
         """Step through the full hops of what waits and of samples at the model's rate."""
         if len(self._pending):
-            samples = np.concatenate([self._pending, samples])
+            samples = np.concatenate([self._pending, as_floats(samples)])
+            self._pending = NOTHING
         left = len(samples) % self.hop_samples
-        self._pending = NOTHING
         if left:
-            self._pending = samples[-left:].copy()
+            self._pending = as_floats(samples[-left:].copy())
             samples = samples[:-left]
         if not len(samples):
-            self.speech = np.zeros(0, np.bool_)
+            self._speech = NO_SPEECH
             return np.zeros((0, len(self.classes)), np.float32)
         posteriors, speech = self._stepper.step(samples[None])
+        self._speech = speech
+        self._rule.hear(posteriors, speech)
         frames: np.ndarray = posteriors[0]
-        self.speech = speech[0]
-        self._rule.hear(frames.copy(), speech[0].copy())  # these are the caller's, to change
-        return frames
+        return frames.copy()  # the next step overwrites these

@@ -12,6 +12,7 @@ from langid.errors import LangidError
 from langid.networks.network import StreamingNetwork
 from langid.streaming.decision import DecisionSettings
 from langid.streaming.onnx_model import SCHEMA
+from langid.streaming.samples import as_floats
 from langid.training.identifier import LanguageIdentifier
 
 State = tuple[Tensor, ...]
@@ -126,7 +127,8 @@ class TorchStepper:
 
     @torch.inference_mode()
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``samples (streams, frames * hop) -> posteriors, speech``: see StreamingModule."""
-        posteriors, speech, *after = self._module(torch.from_numpy(samples), *self._state)
+        """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
+        heard = torch.from_numpy(as_floats(samples))
+        posteriors, speech, *after = self._module(heard, *self._state)
         self._state = tuple(after)
         return posteriors.numpy(), speech.numpy()

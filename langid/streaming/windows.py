@@ -11,6 +11,7 @@ from langid.errors import LangidError
 from langid.streaming.decision import is_number
 from langid.streaming.onnx_file import Expected, is_count, read_file, schema_of
 from langid.streaming.onnx_model import EXPECTED, OnnxModel, check_decision, open_session
+from langid.streaming.samples import as_floats
 
 SCHEMA = "langid-window-1"
 _COUNT = (is_count, "a whole number above 0")
@@ -86,7 +87,7 @@ class WindowStepper:
 
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, hops * hop) -> posteriors (streams, hops, classes), speech``."""
-        hops = samples.reshape(len(samples), -1, self._hop)
+        hops = as_floats(samples).reshape(len(samples), -1, self._hop)
         answers = [self._hear(hops[:, number]) for number in range(hops.shape[1])]
         posteriors, speech = zip(*answers, strict=True)
         return np.stack(posteriors, axis=1), np.stack(speech, axis=1)
