@@ -1,11 +1,12 @@
 """Streamed posteriors against those of offline PyTorch, for every streaming network.
 
 Real clips of the Common Voice sample go through PyTorch at once (langid's own training code), and
-through the same network in steps and as an exported ONNX file, cut into chunks of 1, 37,
-160 and 1600 samples and not at all. The table gives the largest difference of any posterior of any
-frame. Weights are random, their logits scaled until the posteriors spread, and the networks small:
-rounding does not depend on what was learnt. Of each clip, chunks of 1, 37 and 160 samples are heard
-for a quarter, a half and one second, which holds all ways of cutting a hop.
+through the same network in steps, as an exported ONNX file and as torch.export's, cut into chunks
+of 1, 37, 160 and 1600 samples and not at all. The table gives the largest difference of any
+posterior of any frame. Networks have the widths of their configurations; their weights are random,
+the logits scaled until the posteriors spread: rounding does not depend on what was learnt. Of each
+clip, chunks of 1, 37 and 160 samples are heard for a quarter, a half and one second, which holds
+all ways of cutting a hop.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from langid.corpora.common_voice import CommonVoice
 from langid.signal.audio import read_audio
 from langid.streaming.export import export_onnx
 from langid.streaming.parity import TOLERANCE, difference
+from langid.streaming.portable import ExportedModel, export_pt2
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
@@ -36,13 +37,7 @@ LOCALES = ("en", "hi", "zh-CN")
 RATE = 16000
 WHOLE = sys.maxsize
 EXCERPT = {1: RATE // 4, 37: RATE // 2, 160: RATE, 1600: WHOLE, WHOLE: WHOLE}  # samples, by chunk
-NETWORKS: dict[str, dict[str, Any]] = {
-    "rnn": {"units": 64},
-    "gru": {"units": 64},
-    "lstm": {"units": 64},
-    "tcn": {"channels": 32, "layers": 4},
-    "conformer": {"width": 48, "layers": 2, "context_frames": 50},
-}
+NETWORKS = ("rnn", "gru", "lstm", "tcn", "conformer")
 
 Runtime = Callable[[LanguageIdentifier, Path, np.ndarray], StreamingIdentifier]
 
@@ -59,14 +54,20 @@ def onnx(identifier: LanguageIdentifier, folder: Path, clip: np.ndarray) -> Stre
     return StreamingIdentifier.load(path)
 
 
-RUNTIMES: dict[str, Runtime] = {"PyTorch in steps": stepper, "ONNX": onnx}
+def pt2(identifier: LanguageIdentifier, folder: Path, clip: np.ndarray) -> StreamingIdentifier:
+    """Return the program of torch.export."""
+    path = folder / "model.pt2"
+    export_pt2(identifier, path, [clip[:RATE]])
+    return StreamingIdentifier(ExportedModel(path))
+
+
+RUNTIMES: dict[str, Runtime] = {"PyTorch in steps": stepper, "ONNX": onnx, "pt2": pt2}
 
 
 def fitted(name: str, features: str, silence: str, clip: np.ndarray) -> LanguageIdentifier:
-    """Return a small network with random weights and confident posteriors, fitted to a clip."""
+    """Return a network with random weights and confident posteriors, fitted to a clip."""
     torch.manual_seed(0)
-    sizes = [f"model.network.{key}={value}" for key, value in NETWORKS[name].items()]
-    identifier = random_identifier(name, sizes, features, silence)
+    identifier = random_identifier(name, features=features, silence=silence)
     frames = identifier.front_end(torch.from_numpy(clip)[None])[0]
     identifier.normaliser.fit(frames[0].mean(0), frames[0].std(0))
     with torch.no_grad():
