@@ -82,7 +82,7 @@ def _check_peak(samples: np.ndarray) -> None:
         )
 
 
-def checked_rate(sample_rate: Any) -> int:
+def checked_rate(sample_rate: Any, name: str = "sample_rate") -> int:
     """Return a sample rate in Hz; raise LangidError for what is none."""
     try:
         rate = int(sample_rate)
@@ -90,7 +90,7 @@ def checked_rate(sample_rate: Any) -> int:
         rate = 0
     if rate != sample_rate or not 1000 <= rate <= 1_000_000:
         raise LangidError(
-            f"sample_rate={sample_rate}: expected a whole number of Hz, from 1000 to 1000000"
+            f"{name}={sample_rate}: expected a whole number of Hz, from 1000 to 1000000"
         )
     return rate
 
