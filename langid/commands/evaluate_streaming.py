@@ -70,18 +70,21 @@ def measure_streaming(
 
     report = make_streaming_report(stream, predictions, validation, store, part)
     write_streaming_report(report, output)
-    console = Console(markup=False, highlight=False)
-    for table in (
-        _conditions(report),
-        _since_reset(report),
-        _by_speech(report),
-        _decisions(report),
-    ):
-        console.print(table)
+    print_tables(report)
     if part == "validation":
         print("thresholds were chosen on the part itself: take part=test for what they are worth")
     for name in ("json", "csv", "png"):
         print(f"streams   {output / f'streaming.{name}'}")
+
+
+def print_tables(report: dict[str, Any]) -> None:
+    """Print what was measured; on a narrow terminal figures are folded and not cut."""
+    console = Console(markup=False, highlight=False)
+    for make in (_conditions, _since_reset, _by_speech, _decisions):
+        table = make(report)
+        for column in table.columns:
+            column.overflow = "fold"
+        console.print(table)
 
 
 def _conditions(report: dict[str, Any]) -> Table:

@@ -18,6 +18,7 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 
+from langid.commands.destination import destination
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_audio
 
@@ -76,14 +77,7 @@ def _check_place(output: Path, suffix: str) -> None:
         raise LangidError(
             f"output={output}: expected a name that ends in {suffix}, output={output.stem}{suffix}"
         )
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise LangidError(
-            f"output={output}: cannot be written ({error.strerror}); choose another output=PATH"
-        ) from error
+    destination("output", output)
 
 
 def _check_exportable(config: DictConfig, identifier: "LanguageIdentifier") -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from langid.errors import LangidError
+from langid.commands.destination import destination
 from langid.signal.audio import read_blocks
 from langid.streaming.listening import Listening
 from langid.streaming.segments import Segment, Segmenter
@@ -30,33 +30,34 @@ SETTINGS = ("half_life_s", "min_duration_s", "pause_s", "languages")
 
 def run(config: DictConfig) -> int:
     """Print each segment as soon as it is finished, then how long each language is spoken."""
-    plot = None if config.plot is None else check_picture(config.plot)
+    plot = None if config.plot is None else destination("plot", check_picture(config.plot))
+    rttm = None if config.rttm is None else destination("rttm", config.rttm)
     stream = StreamingIdentifier.load(str(config.model))
     if line := window_line(stream.model.metadata):
         print(line, file=sys.stderr)
+    settings = {name: config[name] for name in SETTINGS}
+    segmenter = Segmenter(stream.classes, stream.hop_samples / stream.sample_rate, **settings)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
     audio = Path(str(config.audio))
     found = []
     if not config.json:
         print(f"{'start':>9} {'end':>9} {'speech':>8}  {'language':16} confidence")
-    for segment in _segments(config, stream, audio, trace):
+    for segment in _segments(segmenter, stream, audio, trace):
         found.append(segment)
         _print(segment, config.json)
     if not config.json:
         _print_totals(found, stream.decision.heard_s)
-    if config.rttm is not None:
-        _write_rttm(found, Path(str(config.rttm)), audio.stem)
+    if rttm is not None:
+        _write_rttm(found, rttm, audio.stem)
     if plot is not None:
         draw(trace, found, plot, audio.name)
     return 0
 
 
 def _segments(
-    config: DictConfig, stream: StreamingIdentifier, audio: Path, trace: Trace
+    segmenter: Segmenter, stream: StreamingIdentifier, audio: Path, trace: Trace
 ) -> Iterator[Segment]:
     hop, rate = stream.hop_samples, stream.sample_rate
-    settings = {name: config[name] for name in SETTINGS}
-    segmenter = Segmenter(stream.classes, hop / rate, **settings)
     sizes = itertools.repeat(max(1, round(FEED_S * rate / hop)) * hop)
     for chunk in Listening(stream).chunks(read_blocks(audio, rate), sizes):
         trace.hear(*chunk)
@@ -92,8 +93,4 @@ def _write_rttm(found: list[Segment], path: Path, name: str) -> None:
         f" {segment.confidence:.3f} <NA>\n"
         for segment in found
     ]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(lines), encoding="utf-8")
-    except OSError as error:
-        raise LangidError(f"rttm={path}: cannot be written ({error.strerror})") from error
+    path.write_text("".join(lines), encoding="utf-8")

@@ -21,6 +21,7 @@ import numpy as np
 from omegaconf import DictConfig
 from rich.console import Console
 
+from langid.commands.destination import destination
 from langid.commands.live_view import LiveView
 from langid.errors import LangidError
 from langid.signal.audio import read_blocks
@@ -41,7 +42,7 @@ def run(config: DictConfig) -> int:
     """Stream the audio and show the running decision."""
     if not 0 < config.interval_s < math.inf:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
-    plot = None if config.plot is None else check_picture(config.plot)
+    plot = None if config.plot is None else destination("plot", check_picture(config.plot))
     settings = {name: config[name] for name in SETTINGS}
     stream = StreamingIdentifier.load(str(config.model), **settings)
     if line := window_line(stream.model.metadata):

@@ -19,7 +19,10 @@ class Stream(Protocol):
 
     sample_rate: int
     hop_samples: int
-    speech: np.ndarray
+
+    @property
+    def speech(self) -> np.ndarray:
+        """Which frames of the last call are speech, ``(frames,) bool``."""
 
     def reset(self) -> None:
         """Forget everything heard."""

@@ -10,7 +10,13 @@ from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionTable
 from langid.streaming.hop_queue import HopQueue
-from langid.streaming.samples import Resampler, are_samples, as_floats, checked_rate, checked_samples
+from langid.streaming.samples import (
+    Resampler,
+    are_samples,
+    as_floats,
+    checked_rate,
+    checked_samples,
+)
 from langid.streaming.streamer import StreamingModel
 from langid.streaming.windows import load_model
 
@@ -114,7 +120,9 @@ class MultiStream:
             except LangidError as error:
                 refused[number] = error
                 continue
-            ready[number] = own if stream.resampler is None else stream.resampler.feed(as_floats(own))
+            ready[number] = (
+                own if stream.resampler is None else stream.resampler.feed(as_floats(own))
+            )
         posteriors = self._hear(ready)
         if refused:
             raise RefusedSamples(refused, posteriors)

@@ -18,21 +18,21 @@ def checked_samples(samples: Any) -> np.ndarray:
     shape or scale and for NaN or infinity.
     """
     try:
-        samples = np.asarray(samples)
+        found: np.ndarray = np.asarray(samples)
     except ValueError as error:  # rows of different lengths
         raise LangidError(f"samples: expected one axis, (samples,), mono ({error})") from None
-    if samples.ndim != 1:
-        raise LangidError(f"samples of shape {samples.shape}: expected one axis, (samples,), mono")
-    if samples.dtype == INT16:
-        return samples
-    if samples.dtype.kind != "f":
+    if found.ndim != 1:
+        raise LangidError(f"samples of shape {found.shape}: expected one axis, (samples,), mono")
+    if found.dtype == INT16:
+        return found
+    if found.dtype.kind != "f":
         raise LangidError(
-            f"samples of type {samples.dtype}: expected floats of full scale 1, or int16"
+            f"samples of type {found.dtype}: expected floats of full scale 1, or int16"
         )
     # No sample is above the root of the sum of squares, which is one fast call.
-    if not _sum_of_squares(samples) <= LOUDEST**2:
-        _check_peak(samples)
-    checked: np.ndarray = samples.astype(np.float32, copy=False)
+    if not _sum_of_squares(found) <= LOUDEST**2:
+        _check_peak(found)
+    checked: np.ndarray = found.astype(np.float32, copy=False)
     return checked
 
 
@@ -82,7 +82,7 @@ def _check_peak(samples: np.ndarray) -> None:
         )
 
 
-def checked_rate(sample_rate: Any) -> int:
+def checked_rate(sample_rate: Any, name: str = "sample_rate") -> int:
     """Return a sample rate in Hz; raise LangidError for what is none."""
     try:
         rate = int(sample_rate)
@@ -90,7 +90,7 @@ def checked_rate(sample_rate: Any) -> int:
         rate = 0
     if rate != sample_rate or not 1000 <= rate <= 1_000_000:
         raise LangidError(
-            f"sample_rate={sample_rate}: expected a whole number of Hz, from 1000 to 1000000"
+            f"{name}={sample_rate}: expected a whole number of Hz, from 1000 to 1000000"
         )
     return rate
 

@@ -33,7 +33,7 @@ def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterat
     else:
         head += pipe.read(HEAD - len(head))
         _refuse_other_formats(head)
-        rate = sample_rate if rate is None else rate
+        rate = sample_rate if rate is None else checked_rate(rate, "rate")
         blocks = _decoded(pipe, head, None, "<i2", 1)
     yield from _resampled(blocks, checked_rate(rate), sample_rate)
 

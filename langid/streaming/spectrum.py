@@ -34,8 +34,8 @@ class FastMel(nn.Module):
     The discrete Fourier transform of real samples in two stages (Cooley and Tukey 1965), each a
     matrix product, for an exported graph knows no fast one. Of ``n_fft`` points the first stage
     transforms every 16th sample, its results are turned, and the second transforms 16 of them,
-    which gives every ``n_fft / 16``th frequency. The mel filters stand in this order. What is turned
-    is computed twice: to multiply it by cosines and by sines at once would take longer.
+    which gives every ``n_fft / 16``th frequency. The mel filters stand in this order. What is
+    turned is computed twice: to multiply it by cosines and by sines at once would take longer.
     """
 
     window: Tensor

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from langid.commands.evaluate_streaming import print_tables
 from langid.commands.main import main
 
 
@@ -86,6 +87,15 @@ def test_thresholds_come_from_the_validation_part_alone(
         f"streams   {tmp_path / 'streaming.csv'}",
     ):  # fmt: skip
         assert words in out
+
+
+def test_a_narrow_terminal_cuts_no_figure(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_tables(report_in(folder))
+    out = capsys.readouterr().out
+    assert "0.5 s" in out and "…" not in out
 
 
 def test_table_and_picture(folder: Path) -> None:

@@ -192,13 +192,17 @@ def test_silence_has_no_segments(
         ("languages=[Thai]", "the model has no Thai; it knows English, Hindi, Mandarin"),
         ("languages=Hindi", "languages=Hindi: expected a list of languages"),
         ("rttm=/dev/null/a.rttm", "rttm=/dev/null/a.rttm: cannot be written"),
+        ("rttm=/dev", "rttm=/dev: is a folder; expected a file"),
+        ("plot=/dev/null/a.png", "plot=/dev/null/a.png: cannot be written"),
     ],
 )
 def test_bad_settings_are_named(
     model_path: Path, meeting: Path, setting: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(model_path, meeting, setting) == 2
-    assert message in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert captured.out == ""  # before any work
+    assert message in captured.err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

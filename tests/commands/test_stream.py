@@ -220,7 +220,11 @@ def test_a_picture(
     assert main([*arguments, f"plot={picture}"]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
-    assert main([*arguments, f"plot={tmp_path}/clip.gif"]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""  # before any work
-    assert "expected the name of a picture, NAME.png" in captured.err
+    for plot, message in (
+        (f"{tmp_path}/clip.gif", "expected the name of a picture, NAME.png"),
+        (f"{picture}/clip.png", f"plot={picture}/clip.png: cannot be written"),
+    ):
+        assert main([*arguments, f"plot={plot}"]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""  # before any work
+        assert message in captured.err

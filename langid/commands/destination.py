@@ -1,0 +1,26 @@
+"""Files that a command will write: refused before any work where they cannot be."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from langid.errors import LangidError
+
+
+def destination(key: str, value: Any) -> Path:
+    """Return the path of a file to be written, and make its folder.
+
+    Raises LangidError where the path is a folder, and where nothing can be written beside it.
+    """
+    path = Path(str(value)).expanduser()
+    if path.is_dir():
+        raise LangidError(f"{key}={value}: is a folder; expected a file, {key}={path}/NAME")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise LangidError(
+            f"{key}={value}: cannot be written ({error.strerror}); choose another {key}=PATH"
+        ) from error
+    return path
