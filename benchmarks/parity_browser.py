@@ -1,10 +1,8 @@
 """Largest difference of posteriors between the page's runtime in Chromium and PyTorch.
 
-Every streaming network, in the width of its configuration, is exported and hears real clips in
-headless Chromium through the page's own identifier.js, cut into chunks of 1, 37, 160, 1600 and all
-samples. Each frame is held against offline PyTorch. Weights are random, scaled so that posteriors
-go through their whole range: training changes nothing of the comparison. Needs chromium, and what
-make page installs.
+The networks and clips of parity.py: each network is exported and hears the whole clips in headless
+Chromium through the page's own identifier.js, cut into chunks of 1, 37, 160, 1600 and all samples.
+Each frame is held against offline PyTorch. Needs chromium, and what make page installs.
 """
 
 import argparse
@@ -19,25 +17,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from figures import Figure, machine, print_table, verdict
-from omegaconf import OmegaConf
+from parity import NETWORKS, RATE, fitted, real_clips
+from prepare import RELEASE
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from langid.commands.configuration import compose  # noqa: E402
-from langid.corpora.common_voice import CommonVoice  # noqa: E402
-from langid.signal.audio import read_audio  # noqa: E402
 from langid.streaming.export import export_onnx  # noqa: E402
 from langid.streaming.page_server import PageServer  # noqa: E402
-from langid.training.checkpoint import build_identifier  # noqa: E402
 from langid.training.identifier import LanguageIdentifier  # noqa: E402
 from tests.streaming.page.chromium import Chromium, Page  # noqa: E402
 
-RELEASE = "cv-corpus-6.1-2020-12-11"
-LOCALES = ("en", "hi", "zh-CN")
-NETWORKS = ("rnn", "gru", "lstm", "tcn", "conformer")
 CHUNKS = (1, 37, 160, 1600, 0)  # in samples; 0 is the whole clip
-RATE = 16000
 LIMIT = 1e-3
 LOAD = """
 (async () => {
@@ -60,37 +51,6 @@ HEAR = """
   return posteriors;
 })()
 """
-
-
-def real_clips(data: Path, count: int) -> list[np.ndarray]:
-    """Return so many clips of three languages, each of another speaker, float32 at 16 kHz."""
-    rows = CommonVoice(str(data / RELEASE), LOCALES).read().utterances
-    first = {row["speaker"]: row for row in reversed(rows)}
-    chosen = list(first.values())[:: max(1, len(first) // count)][:count]
-    return [read_audio(row["path"], RATE) for row in chosen]
-
-
-def random_identifier(network: str, clips: list[np.ndarray]) -> LanguageIdentifier:
-    """Return an identifier with confident posteriors, normalised on the clips."""
-    torch.manual_seed(0)
-    train = compose("train", [f"model={network}", "store=-"])
-    prepare = compose("prepare", ["corpus=folders"])
-    identifier = build_identifier(
-        {
-            "classes": ["English", "Hindi", "Mandarin"],
-            "silence": "mask",
-            "model": OmegaConf.to_container(train.model),
-            "features": OmegaConf.to_container(prepare.features),
-            "detector": OmegaConf.to_container(prepare.detector),
-        }
-    ).eval()
-    with torch.no_grad():
-        heard = [identifier.front_end(torch.from_numpy(clip)[None])[0] for clip in clips]
-        frames = torch.cat(heard, 1)[0]
-        identifier.normaliser.fit(frames.mean(0), frames.std(0))
-        logits = identifier(heard[0], torch.tensor([heard[0].shape[1]]))
-        identifier.network.output.weight.mul_(2 / logits.std(1).mean())
-    return identifier
 
 
 def in_browser(page: Page, clip: np.ndarray, chunk: int) -> np.ndarray:
@@ -140,14 +100,16 @@ def main() -> int:
     parser.add_argument("--networks", nargs="+", default=NETWORKS, help="which (all)")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    clips = real_clips(options.data, options.clips)
+    clips = real_clips(options.data / RELEASE, options.clips)
     rows = [["network", *(f"{chunk} samples" if chunk else "whole clip" for chunk in CHUNKS)]]
     largest: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         browser = Chromium(Path(name) / "profile")
         try:
             for network in options.networks:
-                found = differences(browser, random_identifier(network, clips), clips, Path(name))
+                found = differences(
+                    browser, fitted(network, "mfcc", "mask", clips[0]), clips, Path(name)
+                )
                 largest[network] = max(found)
                 rows.append([network, *(f"{value:.1e}" for value in found)])
                 print(*rows[-1], file=sys.stderr, flush=True)

@@ -34,13 +34,14 @@ class Segmenter:
     """Cuts a recording where the language changes and where nobody speaks.
 
     The language changes when another leads the posteriors, forgotten exponentially, during
-    ``min_duration_s`` of speech: a shorter stretch never becomes a segment. The forgetting and the
-    wait delay the finding and not the place: the change is put where the sum of (old minus new
-    language's posterior) over frames is highest, the estimate of Page (Biometrika 41, 1954) with
-    posteriors in place of log likelihoods, as networks are too sure of single frames. Pauses
-    longer than ``pause_s`` end a segment; the language goes on behind them. Memory does not grow
-    with the recording. Raises LangidError for numbers that are no durations and languages that
-    are no classes.
+    ``min_duration_s`` of speech: a shorter stretch of another language never becomes a segment. The
+    forgetting and the wait delay the finding and not the place: the change is put where the sum of
+    (old minus new language's posterior) over frames is highest, the estimate of Page (Biometrika
+    41, 1954) with posteriors in place of log likelihoods, as networks are too sure of single
+    frames; where that leaves less than half of ``min_duration_s`` to a pause, into the pause. Pauses
+    longer than ``pause_s`` end a segment; the language goes on behind them. Memory does not grow with the
+    recording. Raises LangidError for numbers that are no durations and languages that are no
+    classes.
     """
 
     def __init__(
@@ -111,7 +112,18 @@ class Segmenter:
         """Return how many of the open frames are still of the old language."""
         rows = np.stack([posteriors for _, posteriors in self._open])
         gained = np.cumsum(rows[:, old] - rows[:, new])
-        return int(np.argmax(np.append(0.0, gained)))
+        change = int(np.argmax(np.append(0.0, gained)))
+        pauses = self._pauses()
+        nearest = min(pauses, key=lambda place: abs(place - change), default=change)
+        return nearest if 2 * abs(nearest - change) < self._wait else change
+
+    def _pauses(self) -> list[int]:
+        """Return which of the open frames come first behind a pause."""
+        frames = [frame for frame, _ in self._open]
+        if self._growing:
+            frames.insert(0, self._growing.last)
+        later = np.flatnonzero(np.diff(frames) - 1 > self._pause)
+        return (later + (0 if self._growing else 1)).tolist()
 
     def _settle(self, count: int) -> None:
         """Let the oldest open frames be of the current language, for good."""

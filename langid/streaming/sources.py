@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from langid.errors import LangidError
-from langid.streaming.samples import Resampler, checked_rate
+from langid.streaming.samples import Resampler, checked_rate, checked_samples
 
 BLOCK_S = 0.1
 HEAD = 32  # bytes that are looked at: a millisecond of speech
@@ -140,4 +140,7 @@ def _decoded(
         samples = np.frombuffer(waiting[:whole], kind).reshape(-1, channels)
         waiting = waiting[whole:]
         scale = np.float32(1 / 32768 if kind == "<i2" else 1)
-        yield samples.mean(1, dtype=np.float32) * scale
+        try:
+            yield checked_samples(samples.mean(1, dtype=np.float32) * scale)
+        except LangidError as error:
+            raise LangidError(f"audio=-: {error}") from None

@@ -117,8 +117,13 @@ class LanguageIdentifier(LightningModule):
 
         ``samples (batch, samples)`` at the front end's sample rate, full scale 1 ->
         ``posteriors (batch, time, languages), speech (batch, time) bool``. An utterance network
-        says the same at all times.
+        says the same at all times. Raises LangidError for samples that are no batch.
         """
+        if samples.ndim != 2:
+            raise LangidError(
+                f"samples of shape {tuple(samples.shape)}: expected (batch, samples); for one clip"
+                " samples[None]"
+            )
         features, speech = self.front_end(samples)
         if self.silence != "remove":
             lengths = torch.full((len(samples),), features.shape[1], device=features.device)

@@ -50,6 +50,18 @@ def test_changes_are_found_where_they_are() -> None:
     assert all(0.5 < part.confidence < 1 for part in found)
 
 
+def test_a_change_near_a_pause_is_put_into_it() -> None:
+    for stray in (0.05, 0.3):
+        before = (("English", 8.0), (SILENCE, 1.0), ("English", stray), ("Hindi", 8.0))
+        behind = (("English", 8.0), ("Hindi", stray), (SILENCE, 1.0), ("Hindi", 8.0))
+        for parts in (before, behind):
+            found = segment(recording(*parts, noise=0.0))
+            assert [part.language for part in found] == ["English", "Hindi"]
+            assert min(part.speech_s for part in found) >= 8
+    far = (("English", 8.0), (SILENCE, 1.0), ("English", 3.0), ("Hindi", 8.0))
+    assert len(segment(recording(*far, noise=0.0))) == 3
+
+
 def test_without_noise_changes_are_exact_for_any_half_life() -> None:
     heard = recording(("English", 6.0), ("Hindi", 4.0), ("Mandarin", 3.0), noise=0.0)
     expected = [("English", 0, 6), ("Hindi", 6, 10), ("Mandarin", 10, 13)]
