@@ -23,7 +23,7 @@ from langid.streaming.streamer import StreamingModel
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
 
-EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 10
+EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 4  # torch runs layers over every frame of the example
 Shapes = dict[str, list[str | int]]
 
 
