@@ -1,6 +1,7 @@
-"""Real speech, and what is made of it once per test process: a store, a checkpoint, a model."""
+"""Real speech, and what is made of it once per test run: a store, a checkpoint, a model."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 # One thread a process: two test processes with two threads each would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -65,15 +67,39 @@ def real_manifest(
     return path
 
 
+Make = Callable[[Path], object]
+Once = Callable[[str, Make], Path]
+
+
 @pytest.fixture(scope="session")
-def store_path(real_manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Return a function that gives a folder, filled by the first test process that asks for it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # which all processes of the run share
+
+    def filled(name: str, make: Make) -> Path:
+        folder, done = root / f"once-{name}", root / f"once-{name}.done"
+        with FileLock(root / f"once-{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what a failure has left
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def store_path(real_manifest: Path, once: Once) -> Path:
     """Return a store of ``real_rows``, made by ``langid prepare``. Tests must not change it."""
-    path = tmp_path_factory.mktemp("store") / "real.h5"
-    code = main(
-        ["prepare", "corpus=manifest", f"corpus.path={real_manifest}", f"store={path}", "workers=1"]
-    )
-    assert code == 0
-    return path
+
+    def prepare(folder: Path) -> None:
+        parts = ["corpus=manifest", f"corpus.path={real_manifest}", f"store={folder}/real.h5"]
+        assert main(["prepare", *parts, "workers=1"]) == 0
+
+    return once("store", prepare) / "real.h5"
 
 
 SMALL = (
@@ -87,12 +113,14 @@ SMALL = (
 
 
 @pytest.fixture(scope="session")
-def run_path(store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a small real training run on ``store_path``."""
-    folder = tmp_path_factory.mktemp("run") / "gru"
-    code = main(["train", "experiment=gru", f"store={store_path}", f"output={folder}", *SMALL])
-    assert code == 0
-    return folder
+def run_path(store_path: Path, once: Once) -> Path:
+    """Return the folder of a small training run on ``store_path``. Tests must not change it."""
+
+    def train(folder: Path) -> None:
+        parts = ["experiment=gru", f"store={store_path}", f"output={folder}/gru", *SMALL]
+        assert main(["train", *parts]) == 0
+
+    return once("run", train) / "gru"
 
 
 @pytest.fixture(scope="session")
@@ -102,11 +130,14 @@ def checkpoint_path(run_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_path(checkpoint_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the ONNX file exported from ``checkpoint_path``."""
-    path = tmp_path_factory.mktemp("model") / "model.onnx"
-    assert main(["export", f"checkpoint={checkpoint_path}", f"output={path}"]) == 0
-    return path
+def model_path(checkpoint_path: Path, once: Once) -> Path:
+    """Return the ONNX file exported from ``checkpoint_path``. Tests must not change it."""
+
+    def export(folder: Path) -> None:
+        parts = [f"checkpoint={checkpoint_path}", f"output={folder}/model.onnx"]
+        assert main(["export", *parts]) == 0
+
+    return once("model", export) / "model.onnx"
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -18,11 +18,12 @@ from langid.streaming.fused import FusedModule
 from langid.streaming.onnx_file import KEY, digest
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.parity import check_clips, check_differences, compare, replaced
+from langid.streaming.recurrent_layers import TRANSLATIONS, WholeLayers
 from langid.streaming.streamer import StreamingModel
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
 
-EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 10
+EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 4  # torch runs layers over every frame of the example
 Shapes = dict[str, list[str | int]]
 
 
@@ -85,12 +86,12 @@ def graph_of(
     dynamic_shapes: tuple[Any, ...],
 ) -> onnx.ModelProto:
     """Return the graph of a module, traced on example arguments."""
-    with quiet():
+    with quiet(), WholeLayers():
         program = torch.onnx.export(
             module,
             arguments,
             dynamo=True,
-            custom_translation_table=RECURRENT | OWN,
+            custom_translation_table=TRANSLATIONS | OWN,
             verbose=False,
             input_names=inputs,
             output_names=outputs,
@@ -98,48 +99,6 @@ def graph_of(
         )
     assert program is not None
     return program.model_proto
-
-
-def _recurrent(operator: Any, order: tuple[int, ...], **options: Any) -> Any:
-    """Return the translation of one layer: ONNX's operator, with torch's gates in its order.
-
-    The exporter's own has 14 nodes more a step.
-    """
-
-    def translate(
-        x: Any, state: Any, weights: Any, biases: bool, layers: int, dropout: float, train: bool,
-        bidirectional: bool, batch_first: bool,
-    ) -> Any:  # fmt: skip
-        assert biases and layers == 1 and not bidirectional and batch_first
-        w, r, *b = (_reordered(weight, order) for weight in weights)
-        outputs, *after = operator(
-            op.Transpose(x, perm=[1, 0, 2]),
-            op.Unsqueeze(w, [0]),
-            op.Unsqueeze(r, [0]),
-            op.Unsqueeze(op.Concat(*b, axis=0), [0]),
-            None,
-            *(state if isinstance(state, list | tuple) else [state]),
-            hidden_size=weights[1].shape[1],
-            **options,
-        )
-        return op.Transpose(op.Squeeze(outputs, [1]), perm=[1, 0, 2]), *after
-
-    return translate
-
-
-def _reordered(weight: Any, order: tuple[int, ...]) -> Any:
-    if len(order) == 1:
-        return weight
-    units = weight.shape[0] // len(order)
-    rows = [gate * units + unit for gate in order for unit in range(units)]
-    return op.Gather(weight, op.Constant(value_ints=rows), axis=0)
-
-
-RECURRENT: dict[Any, Any] = {
-    torch.ops.aten.rnn_tanh.input: _recurrent(op.RNN, (0,)),
-    torch.ops.aten.gru.input: _recurrent(op.GRU, (1, 0, 2), linear_before_reset=1),
-    torch.ops.aten.lstm.input: _recurrent(op.LSTM, (0, 3, 1, 2)),
-}
 
 
 def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
@@ -183,9 +142,6 @@ def declare_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Let torch export anew, with its progress and advice off the user's terminal."""
-    # torch 2.13 caches the decomposition of the first export, and a second one fails on it.
-    for operator in RECURRENT:
-        operator._dispatch_cache.clear()
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

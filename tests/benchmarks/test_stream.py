@@ -12,6 +12,8 @@ from langid.streaming.export import export_onnx
 from langid.streaming.streamer import StreamingIdentifier
 from langid.training.identifier import LanguageIdentifier
 
+from ..conftest import Once
+
 
 @pytest.fixture
 def sound(benchmark: Any) -> np.ndarray:
@@ -29,11 +31,14 @@ def small(benchmark: Any, seed: int) -> LanguageIdentifier:
 
 
 @pytest.fixture
-def model(benchmark: Any, sound: np.ndarray, tmp_path: Path) -> Path:
+def model(benchmark: Any, sound: np.ndarray, once: Once) -> Path:
     """Return the exported file of ``small`` with seed 0."""
-    path = tmp_path / "small.onnx"
-    export_onnx(small(benchmark, 0), path, [sound[:16000] / np.float32(32768)])
-    return path
+
+    def export(folder: Path) -> None:
+        excerpt = sound[:16000] / np.float32(32768)
+        export_onnx(small(benchmark, 0), folder / "small.onnx", [excerpt])
+
+    return once("small", export) / "small.onnx"
 
 
 def test_the_measured_network_is_the_gru_of_200_units(benchmark: Any) -> None:

@@ -17,6 +17,8 @@ from langid.streaming.onnx_file import digest
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 
+from ..conftest import Once
+
 
 @dataclass
 class Exported:
@@ -62,13 +64,20 @@ def exported(
     request: pytest.FixtureRequest,
     trained: LanguageIdentifier,
     clips: list[np.ndarray],
-    tmp_path_factory: pytest.TempPathFactory,
+    once: Once,
 ) -> Exported:
     """Return an identifier exported with the silence policy of the parameter."""
     identifier = variant(trained, silence=request.param)
-    path = tmp_path_factory.mktemp("exported") / f"{request.param}.onnx"
-    seconds = [clip[16000:32000] for clip in clips[:2]]
-    return Exported(identifier, path, export_onnx(identifier, path, seconds))
+
+    def export(folder: Path) -> None:
+        (folder / "model").mkdir()
+        seconds = [clip[16000:32000] for clip in clips[:2]]
+        differences = export_onnx(identifier, folder / "model" / "model.onnx", seconds)
+        (folder / "differences.json").write_text(json.dumps(differences))
+
+    folder = once(f"exported-{request.param}", export)
+    differences = json.loads((folder / "differences.json").read_text())
+    return Exported(identifier, folder / "model" / "model.onnx", differences)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -163,12 +163,11 @@ def test_differences_are_given_per_runtime_and_chunk(exported: Exported) -> None
     assert list(exported.path.parent.iterdir()) == [exported.path]
 
 
-@pytest.mark.parametrize("silence", ["mask", "remove"])
 def test_a_detector_that_marks_every_frame_is_exported(
-    trained: LanguageIdentifier, clips: list[np.ndarray], tmp_path: Path, silence: str
+    trained: LanguageIdentifier, clips: list[np.ndarray], tmp_path: Path
 ) -> None:
     detector = {"_target_": "langid.signal.silence.EveryFrame"}
-    identifier = variant(trained, detector=detector, silence=silence)
+    identifier = variant(trained, detector=detector, silence="remove")
     excerpts = [clip[16000:24100] for clip in clips[:2]]
     differences = export_onnx(identifier, tmp_path / "m.onnx", excerpts)
     assert max(differences.values()) <= 1e-4

@@ -62,8 +62,11 @@ def with_silence(clip: np.ndarray) -> np.ndarray:
     return excerpt
 
 
-@pytest.mark.parametrize("silence", ["mask", "remove"])
-@pytest.mark.parametrize("network", SMALL)
+# RNN and GRU take steps alike, and the fixture ``exported`` is a GRU with either policy.
+CASES = [*((name, "remove") for name in SMALL), *((name, "mask") for name in [*SMALL][2:])]
+
+
+@pytest.mark.parametrize(("network", "silence"), CASES)
 def test_onnx_equals_pytorch(
     network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from langid.streaming.export import export_onnx
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.precision import Comparison, Piece, figures, reduce_precision
 
+from ..conftest import Once
 from .conftest import Exported
 from .test_export_networks import untrained
 
@@ -53,11 +54,14 @@ def test_float16_is_smaller_and_says_the_same(
 
 
 @pytest.fixture(scope="module")
-def lstm(clips: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lstm(clips: list[np.ndarray], once: Once) -> Path:
     """Return the file of an LSTM, the recurrent layer that onnxruntime has in int8."""
-    path = tmp_path_factory.mktemp("lstm") / "model.onnx"
-    export_onnx(untrained("recurrent.LSTM", "mask", clips[0]), path, [clips[0][16000:24000]])
-    return path
+    identifier = untrained("recurrent.LSTM", "mask", clips[0])
+
+    def export(folder: Path) -> None:
+        export_onnx(identifier, folder / "model.onnx", [clips[0][16000:24000]])
+
+    return once("lstm", export) / "model.onnx"
 
 
 def operators(path: Path) -> list[str]:
