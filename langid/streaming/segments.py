@@ -38,10 +38,10 @@ class Segmenter:
     forgetting and the wait delay the finding and not the place: the change is put where the sum of
     (old minus new language's posterior) over frames is highest, the estimate of Page (Biometrika
     41, 1954) with posteriors in place of log likelihoods, as networks are too sure of single
-    frames; where that leaves less than half of ``min_duration_s`` to a pause, into the pause. Pauses
-    longer than ``pause_s`` end a segment; the language goes on behind them. Memory does not grow with the
-    recording. Raises LangidError for numbers that are no durations and languages that are no
-    classes.
+    frames; where that leaves less than half of ``min_duration_s`` to a pause, into the pause.
+    Pauses longer than ``pause_s`` end a segment; the language goes on behind them. Memory does not
+    grow with the recording. Raises LangidError for numbers that are no durations and languages
+    that are no classes.
     """
 
     def __init__(

@@ -42,7 +42,8 @@ def test_float16_is_smaller_and_says_the_same(
     assert comparison.pieces == 6
     assert comparison.same == 6
     assert comparison.right[0] == comparison.right[1]
-    assert 0 < comparison.largest <= precision.LIMITS["float16"]
+    assert 0 < comparison.score <= precision.LIMITS["float16"]
+    assert 0 < comparison.frame < 1
     assert list(comparison.factors) == ["10 ms at a time", "100 ms at a time"]
     assert all(factor > 0 for pair in comparison.factors.values() for factor in pair)
     metadata = OnnxModel(path).metadata
@@ -75,7 +76,7 @@ def test_int8_quantises_the_network_and_not_the_front_end(
     monkeypatch.setitem(precision.LIMITS, "int8", 1.0)  # this network is not trained
     path = tmp_path / "small.onnx"
     comparison = reduce_precision(lstm, path, "int8", pieces)
-    assert 0 < comparison.largest < 1
+    assert 0 < comparison.score <= comparison.frame < 1
     small, whole = operators(path), operators(lstm)
     assert small.count("DynamicQuantizeLSTM") == whole.count("LSTM") == 2
     assert small.count("MatMulInteger") == 2  # the two layers of the head
@@ -100,13 +101,11 @@ def test_int8_that_is_not_faster_is_refused_with_the_figures(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_posteriors_that_differ_too_much_are_refused(
+def test_scores_that_differ_too_much_are_refused(
     lstm: Path, pieces: list[Piece], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(precision.LIMITS, "float16", 1e-9)
-    with pytest.raises(
-        LangidError, match="not written, posteriors in float16 are too far"
-    ) as error:
+    with pytest.raises(LangidError, match="not written, scores in float16 are too far") as error:
         reduce_precision(lstm, tmp_path / "half.onnx", "float16", pieces)
     assert "accepted 1e-09" in str(error.value)
     assert list(tmp_path.iterdir()) == []
@@ -120,11 +119,13 @@ def test_figures_name_both_precisions() -> None:
         factors={"10 ms at a time": [0.008, 0.006]},
         right=(120, 119),
         same=197,
-        largest=0.0123,
+        score=0.0123,
+        frame=0.0456,
     )
     assert figures(comparison) == [
         "size 0.50 MB, float32 2.00 MB",
         "10 ms at a time: real-time factor 0.00600, float32 0.00800 (0.75 x)",
         "accuracy 0.595, float32 0.600; the same language for 197 of 200 clips",
-        "largest difference of a posterior 1.2e-02, accepted 5e-02",
+        "largest difference of a clip's score 1.2e-02, accepted 1e-01; of a frame's posteriors"
+        " 4.6e-02",
     ]

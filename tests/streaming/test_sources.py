@@ -162,3 +162,9 @@ def test_a_microphone_is_heard_at_its_own_rate(
     monkeypatch.setitem(sys.modules, "sounddevice", Microphone(samples, 0))
     with pytest.raises(LangidError, match=r"no microphone can be used \(Error querying device"):
         next(microphone(16000))
+
+
+def test_numbers_that_are_no_samples_are_refused_by_their_source() -> None:
+    content = wav(np.array([0.1, np.nan] * 100), subtype="FLOAT")
+    with pytest.raises(LangidError, match="audio=-: samples hold NaN"):
+        heard(content)

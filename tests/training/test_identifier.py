@@ -14,6 +14,7 @@ from langid.commands.main import main
 from langid.corpora.splits import SpeakerSplit
 from langid.data.datamodule import LanguageDataModule
 from langid.data.dataset import IGNORED, Batch
+from langid.errors import LangidError
 from langid.networks.recurrent import BiGRU
 from langid.signal.audio import read_audio
 from langid.training.checkpoint import build_identifier
@@ -242,3 +243,8 @@ def test_the_decision_on_an_utterance_counts_at_its_speech_frames(
     empty, both = torch.zeros(0), torch.tensor([0, 1])
     batch = Batch(empty, torch.tensor([4, 4]), empty, speech, both, both)
     assert float(identifier._frame_accuracy(logits, batch)) == pytest.approx(3 / 4)
+
+
+def test_samples_that_are_no_batch_are_refused(checkpoint_path: Path) -> None:
+    with pytest.raises(LangidError, match=r"samples of shape \(16000,\): expected \(batch"):
+        untrained(checkpoint_path, "mask").posteriors(torch.zeros(16000))
