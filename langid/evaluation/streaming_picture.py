@@ -72,7 +72,8 @@ def _draw_decisions(axes: Axes, report: dict[str, Any]) -> None:
             axes.text(place, 0, "none decided", ha="center", va="bottom", fontsize=8)
             continue
         low, median, high = measured["speech_s"]
-        axes.errorbar(place, median, [[median - low], [high - median]], fmt="o", capsize=3)
+        spread = [[median - low], [high - median]]
+        axes.errorbar(place, median, spread, fmt="o", color="C0", capsize=3)
         told = f"{measured['decided']} decided\n{measured['error']['value']:.0%} wrong"
         axes.text(place, high, told, fontsize=7, ha="center", va="bottom")
     axes.set_xticks(range(len(labels)), labels)
