@@ -17,6 +17,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from langid.commands.destination import destination
+from langid.errors import LangidError
 from langid.signal.audio import read_blocks
 from langid.streaming.listening import Listening
 from langid.streaming.segments import Segment, Segmenter
@@ -93,4 +94,7 @@ def _write_rttm(found: list[Segment], path: Path, name: str) -> None:
         f" {segment.confidence:.3f} <NA>\n"
         for segment in found
     ]
-    path.write_text("".join(lines), encoding="utf-8")
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:  # the disk may have filled up since
+        raise LangidError(f"rttm={path}: cannot be written ({error.strerror})") from error
