@@ -7,14 +7,18 @@ from typing import Any
 from langid.errors import LangidError
 
 
-def destination(key: str, value: Any) -> Path:
-    """Return the path of a file to be written, and make its folder.
+def destination(key: str, value: Any, suffix: str = "") -> Path:
+    """Return the path of a file to be written, whose name ends in ``suffix``; make its folder.
 
-    Raises LangidError where the path is a folder, and where nothing can be written beside it.
+    Raises LangidError where the path is a folder or the name another's, and where nothing can be
+    written beside it.
     """
     path = Path(str(value)).expanduser()
     if path.is_dir():
-        raise LangidError(f"{key}={value}: is a folder; expected a file, {key}={path}/NAME")
+        raise LangidError(f"{key}={value}: is a folder; expected a file, {key}={path}/NAME{suffix}")
+    if suffix and path.suffix.lower() != suffix:
+        fitting = path.with_suffix(suffix)
+        raise LangidError(f"{key}={value}: expected a name that ends in {suffix}, {key}={fitting}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):

@@ -41,8 +41,7 @@ def run(config: DictConfig) -> int:
     from langid.training.checkpoint import load_identifier
 
     _check_choices(config)
-    output = Path(str(config.output)).expanduser()
-    _check_place(output, SUFFIXES[config.format])
+    output = destination("output", config.output, SUFFIXES[config.format])
     identifier = load_identifier(Path(str(config.checkpoint)))
     _check_exportable(config, identifier)  # before any work is done
     clips = _clips(config.audio, identifier.description, identifier.front_end.sample_rate)
@@ -65,19 +64,6 @@ def _check_choices(config: DictConfig) -> None:
                 f"{key}={config[key]}: is for format=onnx; format={config.format} takes"
                 f" {key}={usual}"
             )
-
-
-def _check_place(output: Path, suffix: str) -> None:
-    """Make the folder of the file, before any work; raise LangidError where that cannot be."""
-    if output.is_dir():
-        raise LangidError(
-            f"output={output}: is a folder; expected a file, output={output}/NAME{suffix}"
-        )
-    if output.suffix != suffix:
-        raise LangidError(
-            f"output={output}: expected a name that ends in {suffix}, output={output.stem}{suffix}"
-        )
-    destination("output", output)
 
 
 def _check_exportable(config: DictConfig, identifier: "LanguageIdentifier") -> None:

@@ -22,7 +22,7 @@ from langid.signal.audio import read_blocks
 from langid.streaming.listening import Listening
 from langid.streaming.segments import Segment, Segmenter
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.trace import Trace, check_picture, draw
+from langid.streaming.trace import Trace, draw
 from langid.streaming.windows import window_line
 
 FEED_S = 1.0
@@ -31,7 +31,7 @@ SETTINGS = ("half_life_s", "min_duration_s", "pause_s", "languages")
 
 def run(config: DictConfig) -> int:
     """Print each segment as soon as it is finished, then how long each language is spoken."""
-    plot = None if config.plot is None else destination("plot", check_picture(config.plot))
+    plot = None if config.plot is None else destination("plot", config.plot, ".png")
     rttm = None if config.rttm is None else destination("rttm", config.rttm)
     stream = StreamingIdentifier.load(str(config.model))
     if line := window_line(stream.model.metadata):
@@ -40,10 +40,10 @@ def run(config: DictConfig) -> int:
     segmenter = Segmenter(stream.classes, stream.hop_samples / stream.sample_rate, **settings)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
     audio = Path(str(config.audio))
-    found = []
-    if not config.json:
-        print(f"{'start':>9} {'end':>9} {'speech':>8}  {'language':16} confidence")
+    found: list[Segment] = []
     for segment in _segments(segmenter, stream, audio, trace):
+        if not (found or config.json):
+            print(f"{'start':>9} {'end':>9} {'speech':>8}  {'language':16} confidence")
         found.append(segment)
         _print(segment, config.json)
     if not config.json:

@@ -29,7 +29,7 @@ from langid.streaming.decision import Decision
 from langid.streaming.listening import Heard, Listening
 from langid.streaming.sources import microphone, standard_input
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.trace import Trace, check_picture, draw
+from langid.streaming.trace import Trace, draw
 from langid.streaming.windows import window_line
 
 FEED_S = 0.1
@@ -42,7 +42,7 @@ def run(config: DictConfig) -> int:
     """Stream the audio and show the running decision."""
     if not 0 < config.interval_s < math.inf:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
-    plot = None if config.plot is None else destination("plot", check_picture(config.plot))
+    plot = None if config.plot is None else destination("plot", config.plot, ".png")
     settings = {name: config[name] for name in SETTINGS}
     stream = StreamingIdentifier.load(str(config.model), **settings)
     if line := window_line(stream.model.metadata):

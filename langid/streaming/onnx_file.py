@@ -39,7 +39,8 @@ def read_file(path: Path, schema: str, expected: Expected) -> tuple[bytes, dict[
     export, that something else wrote, or that needs other files or other code.
     """
     if not path.is_file():
-        raise LangidError(f"model={path}: no such file; langid export writes one")
+        found = "is a folder, expected a" if path.is_dir() else "no such"
+        raise LangidError(f"model={path}: {found} file; langid export writes one")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -57,7 +57,8 @@ def microphone(sample_rate: int) -> Iterator[np.ndarray]:
         # Devices keep to their own rate; not every one can be asked for another.
         rate = int(sounddevice.query_devices(kind="input")["default_samplerate"])
         with sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32") as device:
-            blocks = (device.read(round(BLOCK_S * rate))[0][:, 0] for _ in iter(int, 1))
+            reads = (device.read(round(BLOCK_S * rate))[0][:, 0] for _ in iter(int, 1))
+            blocks = (_checked("mic", block) for block in reads)
             yield from _resampled(blocks, rate, sample_rate)
     except (sounddevice.PortAudioError, ValueError) as error:  # ValueError: there is no device
         raise LangidError(
@@ -140,7 +141,12 @@ def _decoded(
         samples = np.frombuffer(waiting[:whole], kind).reshape(-1, channels)
         waiting = waiting[whole:]
         scale = np.float32(1 / 32768 if kind == "<i2" else 1)
-        try:
-            yield checked_samples(samples.mean(1, dtype=np.float32) * scale)
-        except LangidError as error:
-            raise LangidError(f"audio=-: {error}") from None
+        yield _checked("-", samples.mean(1, dtype=np.float32) * scale)
+
+
+def _checked(audio: str, samples: np.ndarray) -> np.ndarray:
+    """Return samples that a stream can hear, or say which source's are none."""
+    try:
+        return checked_samples(samples)
+    except LangidError as error:
+        raise LangidError(f"audio={audio}: {error}") from None

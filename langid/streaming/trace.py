@@ -70,13 +70,6 @@ def _merged(rows: np.ndarray, count: int) -> np.ndarray:
     )
 
 
-def check_picture(path: Any) -> Path:
-    """Return the path of a picture to be drawn; raise LangidError where it is no PNG's."""
-    if not str(path).lower().endswith(".png"):
-        raise LangidError(f"plot={path}: expected the name of a picture, NAME.png")
-    return Path(str(path))
-
-
 def draw(trace: Trace, timeline: Sequence[Stretch], path: Path, title: str) -> None:
     """Write a PNG of waveform, speech, posteriors and a timeline, one above the other.
 

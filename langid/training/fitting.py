@@ -19,7 +19,8 @@ from langid.data.prepare import flatten
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
 from langid.training.checkpoint_file import WholeCheckpoint
-from langid.training.identifier import Diverged, LanguageIdentifier
+from langid.training.diverged import Diverged
+from langid.training.identifier import LanguageIdentifier
 from langid.training.processes import other_processes
 from langid.training.run_record import write_record
 

@@ -18,23 +18,13 @@ from langid.data.dataset import IGNORED, Batch
 from langid.errors import LangidError
 from langid.networks.network import Network, Normaliser, State, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
+from langid.training.diverged import diverged
 from langid.training.losses import WeightedLoss
-from langid.training.processes import gathered, same_buffers, summed
+from langid.training.processes import same_buffers, summed
 from langid.training.scores import UtteranceScores
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
-
-
-class Diverged(LangidError):
-    """The loss is infinite or NaN; raised in all processes of a run at once.
-
-    ``utterances`` are those of the batch.
-    """
-
-    def __init__(self, message: str, utterances: Sequence[str]):
-        super().__init__(message)
-        self.utterances = list(utterances)
 
 
 class LanguageIdentifier(LightningModule):
@@ -159,7 +149,7 @@ class LanguageIdentifier(LightningModule):
         own = self._sums(loss, logits, batch)
         sums, weights = summed(own.clone())
         if not sums[0].isfinite():
-            raise self._diverged(sums[0], [batch])
+            raise diverged(self, sums[0], [batch])
         mean_loss, accuracy = sums / weights.clamp(min=1e-9)
         values = {"train/loss": mean_loss, "train/frame_accuracy": accuracy}
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
@@ -192,7 +182,7 @@ class LanguageIdentifier(LightningModule):
         assert self.scores is not None
         sums, weights = summed(self.sums)
         if not sums[0].isfinite():
-            raise self._diverged(sums[0], self.failed)
+            raise diverged(self, sums[0], self.failed)
         # Means over targets and frames of the whole part, not over batches or processes.
         loss, accuracy = sums / weights.clamp(min=1e-9)
         seen, posteriors = self.scores.compute()
@@ -262,26 +252,6 @@ class LanguageIdentifier(LightningModule):
         means = torch.stack([loss.detach().double(), accuracy.double()])
         return torch.stack([means * weights, weights])
 
-    def _diverged(self, loss: Tensor, batches: Sequence[Batch]) -> Diverged:
-        """Return the error of all processes where the loss of any has become infinite or NaN."""
-        names = [name for batch in batches for name in self._utterances(batch)]
-        finite = [row.isfinite().all() for batch in batches for row in batch.features]
-        broken = [name for name, right in zip(names, finite, strict=True) if not right]
-        # Each once, also where several of its sequences are in the batch.
-        names, broken = (list(dict.fromkeys(gathered(some))) for some in (names, broken))
-        advice = (
-            f"the features of {', '.join(broken[:5])} are not finite; leave these out, or prepare"
-            " the store again"
-            if broken
-            else "take a smaller optimizer.lr or trainer.gradient_clip_val"
-        )
-        return Diverged(
-            f"the loss is {loss.item():g} in epoch {self.current_epoch}, step {self.global_step}"
-            f" (utterances {', '.join(names[:5])}, ...); {advice}. Checkpoints of earlier epochs"
-            " are kept",
-            names,
-        )
-
     def _targets(self, batch: Batch) -> Tensor:
         """Return the target of each frame of logits, ``(batch, frames)``.
 
@@ -293,11 +263,6 @@ class LanguageIdentifier(LightningModule):
         language = batch.language[:, None]
         spoken = (batch.targets == language).any(1, keepdim=True)
         return torch.where(spoken, language, IGNORED)
-
-    def _utterances(self, batch: Batch) -> list[str]:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        rows = data.parts["row"].iloc[batch.unit.tolist()]
-        return list(data.store.utterances["utterance_id"].iloc[rows])
 
     def _frame_accuracy(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the share of speech frames whose most likely language is right.

@@ -172,7 +172,7 @@ def test_a_picture(
     assert run(model_path, meeting, f"plot={tmp_path}/meeting.txt") == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "expected the name of a picture, NAME.png" in captured.err
+    assert "expected a name that ends in .png" in captured.err
 
 
 def test_silence_has_no_segments(
@@ -180,7 +180,14 @@ def test_silence_has_no_segments(
 ) -> None:
     soundfile.write(tmp_path / "silent.wav", np.zeros(2 * RATE), RATE)
     assert run(model_path, tmp_path / "silent.wav") == 0
-    assert capsys.readouterr().out.splitlines()[1:] == ["no speech in 2.00 s"]
+    assert capsys.readouterr().out == "no speech in 2.00 s\n"
+
+
+def test_absent_audio_prints_nothing_but_its_name(
+    model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model_path, tmp_path / "absent.wav") == 2
+    assert capsys.readouterr() == ("", f"langid: {tmp_path}/absent.wav: no such file\n")
 
 
 @pytest.mark.parametrize(

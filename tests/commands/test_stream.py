@@ -221,7 +221,7 @@ def test_a_picture(
     assert picture.read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
     for plot, message in (
-        (f"{tmp_path}/clip.gif", "expected the name of a picture, NAME.png"),
+        (f"{tmp_path}/clip.gif", "expected a name that ends in .png"),
         (f"{picture}/clip.png", f"plot={picture}/clip.png: cannot be written"),
     ):
         assert main([*arguments, f"plot={plot}"]) == 2

@@ -179,6 +179,7 @@ def test_an_operator_of_others_is_refused(model_path: Path, tmp_path: Path) -> N
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.onnx", tmp_path):
-        with pytest.raises(LangidError, match=f"model={path}: no such file; langid export"):
+    found = {tmp_path / "absent.onnx": "no such", tmp_path: "is a folder, expected a"}
+    for path, words in found.items():
+        with pytest.raises(LangidError, match=f"model={path}: {words} file; langid export"):
             OnnxModel(path)
