@@ -3,24 +3,27 @@
 Before the file gets its name it is compared with PyTorch on real speech: clips of the store that
 the model was trained on, or the files of audio=. A model that cannot be streamed is refused; with
 mode=offline it hears an overlapping window. Other precisions than float32 are compared with it, in
-size, speed and accuracy, on clips of the validation part.
+size, speed and accuracy, on clips of the validation part. decide_at= and its like are written into
+the file, for its streams to go by.
 
 Examples:
   langid export checkpoint=runs/gru/best.ckpt output=model.onnx
   langid export checkpoint=runs/ecapa/best.ckpt output=model.onnx mode=offline precision=float16
 """
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
 
 from langid.commands.destination import destination
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_audio
+from langid.streaming.decision import DecisionSettings
 
 if TYPE_CHECKING:
     from langid.streaming.precision import Comparison
@@ -33,6 +36,7 @@ CHOICES = {
     "mode": ("streaming", "offline"),
     "precision": ("float32", "float16", "int8"),
 }
+SETTINGS = tuple(field.name for field in dataclasses.fields(DecisionSettings))
 SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "module": ".pt"}
 
 
@@ -42,13 +46,14 @@ def run(config: DictConfig) -> int:
 
     _check_choices(config)
     output = destination("output", config.output, SUFFIXES[config.format])
+    decision = _decision(config)
     identifier = load_identifier(Path(str(config.checkpoint)))
-    _check_exportable(config, identifier)  # before any work is done
+    _check_exportable(config, identifier, decision)  # before any work is done
     clips = _clips(config.audio, identifier.description, identifier.front_end.sample_rate)
     if config.precision == "float32":
-        _print_differences(_write(config, identifier, output, clips), clips)
+        _print_differences(_write(config, identifier, output, clips, decision), clips)
     else:
-        _reduce(config, identifier, output, clips)
+        _reduce(config, identifier, output, clips, decision)
     _print_file(config, output, clips)
     return 0
 
@@ -66,18 +71,31 @@ def _check_choices(config: DictConfig) -> None:
             )
 
 
-def _check_exportable(config: DictConfig, identifier: "LanguageIdentifier") -> None:
+def _decision(config: DictConfig) -> DecisionSettings:
+    """Return how the file's streams decide where nothing else is asked for."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    settings = {name: plain[name] for name in SETTINGS if plain[name] is not None}
+    return DecisionSettings(**settings)
+
+
+def _check_exportable(
+    config: DictConfig, identifier: "LanguageIdentifier", decision: DecisionSettings
+) -> None:
     from langid.streaming.offline import OfflineModule
     from langid.streaming.streaming_module import StreamingModule
 
     if config.mode == "offline":
-        OfflineModule(identifier, config.window_s, config.hop_s)
+        OfflineModule(identifier, config.window_s, config.hop_s).metadata(decision)
     else:
-        StreamingModule(identifier)
+        StreamingModule(identifier).metadata(decision)
 
 
 def _write(
-    config: DictConfig, identifier: "LanguageIdentifier", output: Path, clips: list[np.ndarray]
+    config: DictConfig,
+    identifier: "LanguageIdentifier",
+    output: Path,
+    clips: list[np.ndarray],
+    decision: DecisionSettings,
 ) -> dict[str, float]:
     """Write the file in float32; return the largest differences from offline PyTorch."""
     from langid.streaming.export import export_onnx
@@ -85,13 +103,18 @@ def _write(
     from langid.streaming.portable import export_module, export_pt2
 
     if config.mode == "offline":
-        return export_offline(identifier, output, clips, config.window_s, config.hop_s)
+        window = (config.window_s, config.hop_s)
+        return export_offline(identifier, output, clips, *window, decision)
     write = {"onnx": export_onnx, "pt2": export_pt2, "module": export_module}[config.format]
-    return write(identifier, output, clips)
+    return write(identifier, output, clips, decision)
 
 
 def _reduce(
-    config: DictConfig, identifier: "LanguageIdentifier", output: Path, clips: list[np.ndarray]
+    config: DictConfig,
+    identifier: "LanguageIdentifier",
+    output: Path,
+    clips: list[np.ndarray],
+    decision: DecisionSettings,
 ) -> None:
     """Write the file in another precision than float32, and print what that changes."""
     from langid.streaming.labelled import validation_pieces
@@ -106,7 +129,7 @@ def _reduce(
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "float32.onnx"
-        _print_differences(_write(config, identifier, whole, clips), clips)
+        _print_differences(_write(config, identifier, whole, clips, decision), clips)
         _print_comparison(reduce_precision(whole, output, config.precision, pieces))
 
 

@@ -12,6 +12,10 @@ from langid.errors import LangidError
 UNDECIDED, DECIDED, UNKNOWN = "undecided", "decided", "unknown"
 
 
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class DecisionSettings:
     """How posteriors become a decision; the defaults are the official score and nothing else.
@@ -58,6 +62,9 @@ class DecisionSettings:
                 if value is not None:
                     chosen[name] = value
         return cls(**chosen)
+
+
+MEAN = DecisionSettings()
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,3 @@ def shares(totals: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     chosen = totals.take(columns, -1)
     sums = chosen.sum(-1, keepdims=True)
     return np.where(sums > 0, chosen / np.where(sums > 0, sums, 1), 1 / len(columns))
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

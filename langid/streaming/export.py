@@ -14,6 +14,7 @@ import onnx
 import torch
 from onnxscript import opset20 as op
 
+from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.fused import FusedModule
 from langid.streaming.onnx_file import KEY, digest
 from langid.streaming.onnx_model import OnnxModel
@@ -28,13 +29,17 @@ Shapes = dict[str, list[str | int]]
 
 
 def export_onnx(
-    identifier: LanguageIdentifier, path: Path, clips: Sequence[np.ndarray]
+    identifier: LanguageIdentifier,
+    path: Path,
+    clips: Sequence[np.ndarray],
+    decision: DecisionSettings = MEAN,
 ) -> dict[str, float]:
     """Write the identifier as one file and return the largest differences of posteriors found.
 
     ``clips`` are real speech, ``(samples,)`` each, at the identifier's sample rate: before the file
     gets its name, offline PyTorch, PyTorch in steps and the ONNX session must agree on every frame
-    of them. Raises LangidError for an identifier that cannot be streamed, and where they disagree.
+    of them. ``decision`` is how the file's streams decide where nothing else is asked for. Raises
+    LangidError for an identifier that cannot be streamed, and where they disagree.
     """
     module = StreamingModule(identifier)
     check_clips(clips)
@@ -42,7 +47,7 @@ def export_onnx(
     model = _to_onnx(fused)
     declare_shapes(model, _shapes(fused))
     with replaced(path) as partial:
-        partial.write_bytes(described(model, fused.metadata()))
+        partial.write_bytes(described(model, fused.metadata(decision)))
         runtimes: dict[str, StreamingModel] = {
             "PyTorch": TorchModel(module),
             "ONNX": OnnxModel(partial),

@@ -12,7 +12,7 @@ from langid.errors import LangidError
 from langid.networks.heard import compact
 from langid.networks.network import StreamingNetwork, UtteranceNetwork
 from langid.networks.pooling import frame_mask, masked_mean
-from langid.streaming.decision import is_number
+from langid.streaming.decision import MEAN, DecisionSettings, is_number
 from langid.streaming.export import Shapes, declare_shapes, described, graph_of
 from langid.streaming.parity import (
     check_clips,
@@ -90,15 +90,15 @@ class OfflineModule(nn.Module):
             return posteriors[:, 0], speech
         return masked_mean(posteriors, counted), speech
 
-    def metadata(self) -> dict[str, Any]:
-        """Return what a runtime must know, as plain data.
+    def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
+        """Return what a runtime must know, as plain data; ``decision`` is the default one.
 
         ``latency_s`` is the longest time from a sample to the first answer that has heard it.
         After a change of language it takes up to ``window_s + hop_s`` until an answer has heard
         nothing but the new one.
         """
         rate = self.front_end.sample_rate
-        return common_metadata(self.identifier) | {
+        return common_metadata(self.identifier, decision) | {
             "schema": SCHEMA,
             "mode": "offline",
             "hop_samples": self.hop_samples,
@@ -116,6 +116,7 @@ def export_offline(
     clips: Sequence[np.ndarray],
     window_s: float,
     hop_s: float,
+    decision: DecisionSettings = MEAN,
 ) -> dict[str, float]:
     """Write the identifier as a function of a window, and return the largest differences.
 
@@ -140,7 +141,7 @@ def export_offline(
     }
     declare_shapes(model, shapes)
     with replaced(path) as partial:
-        partial.write_bytes(described(model, module.metadata()))
+        partial.write_bytes(described(model, module.metadata(decision)))
         stream = StreamingIdentifier(WindowedModel(partial))
         largest = max(_difference(stream, module, clip) for clip in clips)
         differences = {"ONNX, window by window": largest}

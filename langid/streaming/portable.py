@@ -11,6 +11,7 @@ from torch import Tensor
 
 from langid.errors import LangidError
 from langid.networks.recurrent import StreamingRecurrent
+from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.export import example, quiet
 from langid.streaming.parity import (
     check_clips,
@@ -28,7 +29,10 @@ METADATA = "langid.json"  # beside the program, in the same file
 
 
 def export_pt2(
-    identifier: LanguageIdentifier, path: Path, clips: Sequence[np.ndarray]
+    identifier: LanguageIdentifier,
+    path: Path,
+    clips: Sequence[np.ndarray],
+    decision: DecisionSettings = MEAN,
 ) -> dict[str, float]:
     """Write what ``torch.export`` makes of the identifier, and return the largest differences.
 
@@ -44,7 +48,7 @@ def export_pt2(
     with quiet():
         program = torch.export.export(module, arguments, dynamic_shapes=dynamic_shapes)
     program.example_inputs = None  # torch would refuse one stream and one frame for their sake
-    metadata = module.metadata()
+    metadata = module.metadata(decision)
     metadata["sha256"] = digest(metadata, program.state_dict)
     with replaced(path) as partial:
         with quiet():
@@ -88,14 +92,17 @@ class ExportedModel:
 
 
 def export_module(
-    identifier: LanguageIdentifier, path: Path, clips: Sequence[np.ndarray]
+    identifier: LanguageIdentifier,
+    path: Path,
+    clips: Sequence[np.ndarray],
+    decision: DecisionSettings = MEAN,
 ) -> dict[str, float]:
     """Write the identifier as a StreamingGRU, and return the largest difference, frame by frame.
 
     Raises LangidError for a network that is not recurrent; other checks are those of
     ``export_onnx``.
     """
-    metadata = StreamingModule(identifier).metadata()
+    metadata = StreamingModule(identifier).metadata(decision)
     check_clips(clips)
     if not isinstance(identifier.network, StreamingRecurrent):
         raise LangidError(f"format=module: {not_recurrent(identifier.network)}")

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from langid.errors import LangidError
+from langid.streaming.decision import MEAN
 from langid.streaming.export import described, quiet
 from langid.streaming.onnx_file import KEY
 from langid.streaming.parity import hear, largest_difference, replaced
@@ -123,7 +124,8 @@ def _of_network(node: onnx.NodeProto) -> bool:
 
 def _compared(precision: str, source: Path, path: Path, pieces: Sequence[Piece]) -> Comparison:
     models = [load_model(source), load_model(path)]
-    streams = [StreamingIdentifier(model) for model in models]
+    official = vars(MEAN) | {"languages": models[0].metadata["classes"]}  # whatever the file says
+    streams = [StreamingIdentifier(model, **official) for model in models]
     right, same, score, frame = [0, 0], 0, 0.0, 0.0
     for piece in pieces:
         posteriors = [hear(stream, piece.samples, len(piece.samples)) for stream in streams]

@@ -1,6 +1,7 @@
 """The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from langid import __version__
 from langid.errors import LangidError
 from langid.networks.network import StreamingNetwork
-from langid.streaming.decision import DecisionSettings
+from langid.streaming.decision import MEAN, DecisionSettings, columns_of
 from langid.streaming.onnx_model import SCHEMA
 from langid.streaming.samples import as_floats
 from langid.training.identifier import LanguageIdentifier
@@ -62,10 +63,10 @@ class StreamingModule(nn.Module):
         posteriors = self.identifier.language_posteriors(logits)
         return (posteriors, speech, *front_end_state, *network_state)
 
-    def metadata(self) -> dict[str, Any]:
-        """Return what a runtime must know, as plain data."""
+    def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
+        """Return what a runtime must know, as plain data; ``decision`` is the default one."""
         state = self.initial_state(1)
-        return common_metadata(self.identifier) | {
+        return common_metadata(self.identifier, decision) | {
             "schema": SCHEMA,
             "hop_samples": self.front_end.hop_samples,
             "look_ahead_samples": 0,
@@ -77,10 +78,16 @@ class StreamingModule(nn.Module):
         }
 
 
-def common_metadata(identifier: LanguageIdentifier) -> dict[str, Any]:
-    """Return what is to be known of all files that are exported of an identifier."""
+def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) -> dict[str, Any]:
+    """Return what is to be known of all files that are exported of an identifier.
+
+    Raises LangidError where the decision is restricted to languages that are no classes.
+    """
     description = identifier.description
-    decision = dataclasses.asdict(DecisionSettings())
+    columns_of(identifier.classes, decision.languages)
+    settings = dataclasses.asdict(decision)
+    if math.isinf(decision.half_life_s):
+        settings["half_life_s"] = None  # JSON has no infinity
     return {
         "version": __version__,
         "classes": identifier.classes,
@@ -88,7 +95,7 @@ def common_metadata(identifier: LanguageIdentifier) -> dict[str, Any]:
         "silence": identifier.silence,
         "precision": "float32",
         "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
-        "decision": decision | {"half_life_s": None},  # JSON has no infinity
+        "decision": settings,
         "features": description.get("features"),
         "detector": description.get("detector"),
         "fingerprint": description.get("fingerprint"),

@@ -10,6 +10,7 @@ import torch
 from langid.commands.main import main
 from langid.streaming import parity, precision
 from langid.streaming.onnx_model import OnnxModel
+from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_gru import StreamingGRU
 from langid.streaming.windows import load_model
 from langid.training.checkpoint import build_identifier
@@ -85,6 +86,9 @@ def test_a_failed_check_writes_nothing(
         ("output=m.onnx format=module", "expected a name that ends in .pt, output=m.pt"),
         ("output=m", "expected a name that ends in .onnx, output=m.onnx"),
         ("output=m.onnx mode=offline", "the network GRU streams frame by frame: leave mode out"),
+        ("output=m.onnx decide_at=2", "decide_at=2: accepted are posteriors from 0 (off) to 1"),
+        ("output=m.onnx languages=[Thai]", "the model has no Thai; it knows English, Hindi"),
+        ("output=m.onnx languages=Hindi", "languages=Hindi: expected a list of languages"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
@@ -122,8 +126,14 @@ def test_float16_is_compared_on_clips_of_the_validation_part(
 ) -> None:
     path = tmp_path / "half.onnx"
     arguments = [f"checkpoint={checkpoint_path}", f"output={path}", "precision=float16"]
-    assert main(["export", *arguments]) == 0
+    decision = ["half_life_s=2", "decide_at=1.0", "unknown_below=0.4", "languages=[Hindi,English]"]
+    assert main(["export", *arguments, *decision]) == 0
     shown = capsys.readouterr().out
+    assert "accuracy 0.000" not in shown  # it is that of the official score, whatever is decided
+    settings = StreamingIdentifier.load(path).settings
+    assert vars(settings) == {
+        "half_life_s": 2, "decide_at": 1.0, "unknown_below": 0.4, "languages": ["Hindi", "English"]
+    }  # fmt: skip
     for line in (
         "clips of the validation part:", "size 0.", "10 ms at a time: real-time factor 0.",
         "the same language for", "largest difference of a clip's score", "accepted 5e-02",
