@@ -88,11 +88,7 @@ class DecisionTable:
     def state(self, row: int) -> dict[str, Any]:
         """Return what is remembered of a stream, as numbers and an array."""
         counts = {name: int(counts[row]) for name, counts in self._counts.items()}
-        return {
-            "half_life_s": self.settings.half_life_s,
-            "total": self._total[row].copy(),
-            **counts,
-        }
+        return {"total": self._total[row].copy(), **counts}
 
     def set_state(self, row: int, state: Mapping[str, Any]) -> None:
         """Go on from a state of another table with the same settings."""

@@ -167,6 +167,8 @@ def _fields(
     """
     while start < stop:
         key, place = _varint(content, start, stop)
+        if not 8 <= key < 1 << 32:  # readers differ in what they make of other numbers of fields
+            raise ValueError(f"byte {start} begins no field")
         value: int | tuple[int, int] = 0
         if key & 7 == 0:
             value, end = _varint(content, place, stop)

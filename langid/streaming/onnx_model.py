@@ -54,7 +54,7 @@ def open_session(
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # the C library's memory makes single frames 3 % faster
     options.log_severity_level = 3
-    try:  # from bytes, so that the file cannot refer to others
+    try:  # from the bytes that were checked, whatever stands in the file by now
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class
         reason = " ".join(str(error).split())
@@ -132,8 +132,8 @@ class OnnxStepper:
 
     onnxruntime reads and writes these arrays in place: samples in, and of two sets of states one
     in and the other out, in turns. Handing arrays over at every call takes a quarter more time.
-    Many streams are stepped some at a time, so that their samples and what is between two layers
-    stay in the cache.
+    Many streams are stepped some at a time, and many frames too, so that their samples and what is
+    between two layers stay in the cache.
     """
 
     def __init__(self, model: OnnxModel, streams: int):
@@ -157,6 +157,19 @@ class OnnxStepper:
 
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
+        if samples.shape[1] <= AT_ONCE * self._hop:
+            return self._step(samples)
+        # What lies between two layers grows with the frames, of attention with their square.
+        frames = (len(samples), samples.shape[1] // self._hop)
+        posteriors = np.zeros((*frames, self._classes), np.float32)
+        speech = np.zeros(frames, np.bool_)
+        for start in range(0, frames[1], AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            block = samples[:, start * self._hop : part.stop * self._hop]
+            posteriors[:, part], speech[:, part] = self._step(block)
+        return posteriors, speech
+
+    def _step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if samples.shape != self._shape:
             self._bind(samples.shape)
         flat = samples.reshape(-1)  # numpy is faster on one axis

@@ -103,6 +103,7 @@ def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
 
     # The weights of a layer are made of torch's in the graph; only ready ones can be quantised.
     optimizer.fold_constants(model, input_size_limit=FOLDED, output_size_limit=FOLDED)
+    del model.graph.value_info[:]  # the shapes of what was folded would stay, some of them wrong
     with quiet(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantize_dynamic(

@@ -10,6 +10,7 @@ from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
 from langid.streaming.samples import Resampler, as_floats, checked_rate, checked_samples
+from langid.streaming.saved_state import check_state, settings_text
 from langid.streaming.windows import load_model
 
 NOTHING, NO_SPEECH = np.zeros(0, np.float32), np.zeros(0, np.bool_)
@@ -116,36 +117,29 @@ class StreamingIdentifier:
                 f"the state of a stream at {self._rate} Hz cannot be saved while it is resampled to"
                 f" {self.sample_rate} Hz: call flush() first, or feed {self.sample_rate} Hz"
             )
-        arrays = {f"state_{number}": a for number, a in enumerate(self._stepper.state)}
-        rate = {"sample_rate": self._rate or 0, "pending": self._pending.copy()}
-        return {**arrays, **rate, **self._rule.state}
+        return {
+            "model": self.model.metadata.get("sha256", ""),  # a module in memory has none
+            "settings": settings_text(self.settings),
+            **{f"state_{number}": array for number, array in enumerate(self._stepper.state)},
+            "sample_rate": self._rate or 0,
+            "pending": self._pending.copy(),
+            **self._rule.state,
+        }
 
     @state.setter
     def state(self, state: Mapping[str, Any]) -> None:
-        fresh = StreamingIdentifier(self.model, **vars(self.settings))
-        expected = fresh.state
-        wrong = sorted(set(expected) ^ set(state))
-        if wrong:
-            problem = "is missing" if wrong[0] in expected else "is not known"
-            raise LangidError(f"state: not one of a stream of this model; {wrong[0]} {problem}")
-        for name, value in expected.items():
-            found, wanted = np.shape(state[name]), np.shape(value)
-            if found != wanted and not (name == "pending" and len(found) == 1):
-                raise LangidError(
-                    f"state: {name} has shape {found}, this model's has {wanted}; use the file that"
-                    " the state was made with"
-                )
-        if float(state["half_life_s"]) != self.settings.half_life_s:
-            raise LangidError(
-                f"state: made with half_life_s={float(state['half_life_s'])}, this stream has"
-                f" half_life_s={self.settings.half_life_s}; use the same"
-            )
+        fresh = StreamingIdentifier(self.model, **vars(self.settings)).state
+        considered = self.settings.languages or self.classes
+        check_state(state, fresh, self.hop_samples, len(set(considered)))
+        rate = int(state["sample_rate"])
+        if rate:
+            checked_rate(rate, "state: sample_rate")
         self.reset()
         count = len(self._stepper.state)
         self._stepper.state = [np.asarray(state[f"state_{number}"]) for number in range(count)]
         self._pending = np.array(state["pending"], np.float32)
-        if int(state["sample_rate"]):
-            self._set_rate(int(state["sample_rate"]))
+        if rate:
+            self._set_rate(rate)
         self._rule.state = state
 
     def _set_rate(self, rate: int) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from langid.errors import LangidError
-from langid.streaming import parity
+from langid.streaming import parity, precision
 from langid.streaming.multi_stream import MultiStream
 from langid.streaming.offline import OfflineModule, export_offline, utterance_posteriors
 from langid.streaming.streamer import StreamingIdentifier
@@ -100,6 +101,20 @@ def path(clips: list[np.ndarray], once: Once) -> Path:
         export_offline(identifier, folder / "model.onnx", [clips[0][16000:24000]], WINDOW_S, HOP_S)
 
     return once("offline", export) / "model.onnx"
+
+
+def test_a_window_in_int8(
+    path: Path, clips: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "FASTER", 1e9)  # whether it is does not matter here
+    monkeypatch.setitem(precision.LIMITS, "int8", 1.0)
+    small = tmp_path / "small.onnx"
+    pieces = [precision.Piece(clip[:24000], 0) for clip in clips[:2]]
+    comparison = precision.reduce_precision(path, small, "int8", pieces)
+    assert 0 < comparison.score < 1
+    operators = [node.op_type for node in onnx.load(small).graph.node]
+    assert "ConvInteger" in operators
+    assert load_model(small).metadata["precision"] == "int8"
 
 
 def test_metadata_call_the_window_what_it_is(path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from langid.errors import LangidError
-from langid.streaming.onnx_file import digest, read_file
+from langid.streaming.onnx_file import GRAPH, digest, read_file
 from langid.streaming.onnx_model import OnnxModel
 
 from .conftest import sealed
@@ -59,7 +59,8 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path) -> None:
     [
         (b"", "it is empty"),
         (b"no model", "byte 0 begins no field"),
-        (b"\x00" * 1000, "it holds no graph"),
+        (b"\x00" * 1000, "byte 0 begins no field"),
+        (b"\x08\x07" * 500, "it holds no graph"),
         (b"\xff" * 1000, "no number at byte"),
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", "byte|cut off"),
     ],
@@ -166,6 +167,23 @@ def test_weights_in_another_file_are_found_inside_an_operator(
     path = sealed(model, tmp_path / "outside.onnx")
     with pytest.raises(LangidError, match=r"outside\.onnx: its weights are in another file"):
         OnnxModel(path)
+
+
+def test_numbers_of_fields_that_readers_take_differently_are_refused(
+    model_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "hidden.onnx"
+    for number in (0, 1 << 29, (1 << 32) + GRAPH):  # protobuf cuts the last one down to GRAPH
+        field = _tag(number << 3 | 2) + b"\x00"
+        path.write_bytes(model_path.read_bytes() + field)
+        with pytest.raises(LangidError, match=r"not a whole ONNX file \(byte \d+ begins no field"):
+            OnnxModel(path)
+
+
+def _tag(value: int) -> bytes:
+    """Return a number in seven bits a byte, the lowest first."""
+    *rest, last = [value >> shift & 127 for shift in range(0, max(1, value.bit_length()), 7)]
+    return bytes([*(part | 128 for part in rest), last])
 
 
 def test_an_operator_of_others_is_refused(model_path: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 import langid
 from langid.errors import LangidError
 from langid.signal.audio import read_audio
-from langid.streaming.onnx_model import OnnxModel
+from langid.streaming import onnx_model
+from langid.streaming.onnx_model import OnnxModel, OnnxStepper
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 
@@ -330,16 +331,44 @@ def test_a_state_that_does_not_fit_is_refused(model_path: Path, clip: np.ndarray
     stream = StreamingIdentifier.load(model_path)
     stream.feed(clip[:10123])
     state, decision = stream.state, stream.decision
-    for changes, message in (
-        ({"total": np.zeros(5)}, r"total has shape \(5,\), this model's has \(3,\)"),
-        ({"state_99": np.zeros(5)}, "state_99 is not known"),
-        ({"half_life_s": 2.0}, r"made with half_life_s=2\.0, this stream has half_life_s=inf"),
+    other = StreamingIdentifier.load(model_path, languages=["Hindi", "Mandarin"]).state
+    nan = np.full_like(state["state_0"], np.nan)
+    for wrong, message in (
+        (None, "state of type NoneType: expected the mapping that .state of a stream is"),
+        ({k: v for k, v in state.items() if k != "total"}, "total is missing"),
+        (state | {"state_99": np.zeros(5)}, "state_99 is not known"),
+        (state | {"model": "f00d"}, "state: made with model f00d, this stream has"),
+        (other, r'made with settings .*"languages": \["Hindi", "Mandarin"\]}, this stream has'),
+        (state | {"total": np.zeros(5)}, r"total has type float64 and shape \(5,\), this stream's"),
+        (state | {"total": [[1], [2, 3]]}, "total is no array"),
+        (state | {"frames": "many"}, "frames has type <U4"),
+        (state | {"decided": 3}, "decided holds 3, accepted are -1 to 2; use one that .state gave"),
+        (state | {"frames": -1}, "frames holds -1, accepted are 0 to"),
+        (state | {"sample_rate": 5}, "state: sample_rate=5: expected a whole number of Hz"),
+        (state | {"state_0": nan}, "state_0 holds nan, accepted are"),
+        (state | {"pending": np.zeros(160, np.float32)}, r"pending has type .* shape \(160,\)"),
     ):
         with pytest.raises(LangidError, match=message):
-            stream.state = state | changes
-    with pytest.raises(LangidError, match="total is missing"):
-        stream.state = {name: value for name, value in state.items() if name != "total"}
-    assert stream.decision == decision  # all stayed as it was
+            stream.state = wrong  # type: ignore[assignment]
+        assert stream.decision == decision  # all stayed as it was
+    stream.state = state | {"pending": np.zeros(159, np.float32)}
+
+
+def test_a_long_call_is_heard_in_parts(
+    model_path: Path, clip: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = StreamingIdentifier.load(model_path)
+    expected, speech = stream.feed(clip), stream.speech
+    monkeypatch.setattr(onnx_model, "AT_ONCE", 30)
+    shapes = []
+    bind = OnnxStepper._bind
+    monkeypatch.setattr(
+        OnnxStepper, "_bind", lambda self, shape: (shapes.append(shape), bind(self, shape))
+    )
+    stream.reset()
+    np.testing.assert_allclose(stream.feed(clip), expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(stream.speech, speech)
+    assert max(shapes) == (1, 30 * 160)
 
 
 def test_the_state_of_a_resampled_stream_waits_for_its_end(

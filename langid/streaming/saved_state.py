@@ -1,0 +1,71 @@
+"""What a stream remembers, saved and looked at before another stream goes on from it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from langid.errors import LangidError
+from langid.streaming.decision import DecisionSettings
+
+TEXTS = ("model", "settings")
+MOST = 2**53  # frames; what floats count exactly
+
+
+def settings_text(settings: DecisionSettings) -> str:
+    """Return settings as a text that is the same for the same settings."""
+    return json.dumps(dataclasses.asdict(settings), default=list)
+
+
+def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, languages: int) -> None:
+    """Raise LangidError for a state that a stream cannot go on from.
+
+    ``fresh`` is the state of that stream before its first sample; ``languages`` counts those that
+    it considers.
+    """
+    if not isinstance(state, Mapping):
+        raise LangidError(
+            f"state of type {type(state).__name__}: expected the mapping that .state of a stream is"
+        )
+    wrong = sorted(set(fresh) ^ set(state))
+    if wrong:
+        problem = "is missing" if wrong[0] in fresh else "is not known"
+        raise LangidError(f"state: not one of a stream of this model; {wrong[0]} {problem}")
+    for name in TEXTS:
+        if str(state[name]) != fresh[name]:
+            theirs, own = f"{name} {state[name]}", fresh[name]
+            raise LangidError(f"state: made with {theirs}, this stream has {own}; use the same")
+    for name in [name for name in fresh if name not in TEXTS]:
+        expected = np.asarray(fresh[name])
+        try:
+            found = np.asarray(state[name])
+        except ValueError as error:  # rows of different lengths
+            raise LangidError(f"state: {name} is no array ({error})") from None
+        if name == "pending" and found.ndim == 1 and len(found) < hop_samples:
+            expected = np.zeros(len(found), expected.dtype)
+        if (found.dtype.kind, found.shape) != (expected.dtype.kind, expected.shape):
+            raise LangidError(
+                f"state: {name} has type {found.dtype} and shape {found.shape}, this stream's has"
+                f" {expected.dtype} and {expected.shape}; use one that .state gave"
+            )
+        lowest, highest = _range(name, found.dtype, languages)
+        if not np.all((found >= lowest) & (found <= highest)):  # nothing of NaN is true
+            raise LangidError(
+                f"state: {name} holds {_first_outside(found, lowest, highest)}, accepted are"
+                f" {lowest:g} to {highest:g}; use one that .state gave"
+            )
+
+
+def _range(name: str, kind: np.dtype, languages: int) -> tuple[float, float]:
+    """Return the lowest and the highest number that may stand in a part of a state."""
+    if kind.kind == "f":
+        limits = np.finfo(kind)
+        return float(limits.min), float(limits.max)
+    return (-1, languages - 1) if name == "decided" else (0, MOST)
+
+
+def _first_outside(found: np.ndarray, lowest: float, highest: float) -> Any:
+    flat = found.reshape(-1)
+    return flat[~((flat >= lowest) & (flat <= highest))][0]
