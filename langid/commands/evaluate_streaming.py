@@ -47,13 +47,12 @@ def stream_of(config: DictConfig, checkpoints: Sequence[Path]) -> "StreamingIden
     if config.exported is None:
         return StreamingIdentifier(model)
     stream = StreamingIdentifier.load(str(config.exported))
-    for key in ("classes", "fingerprint", "seed"):
-        found, expected = (held.metadata.get(key) for held in (stream.model, model))
-        if found != expected:
-            raise LangidError(
-                f"exported={config.exported}: its {key} {found} is not that of {checkpoints[0]},"
-                f" {expected}; export that checkpoint"
-            )
+    found, expected = (held.metadata["weights_sha256"] for held in (stream.model, model))
+    if found != expected:
+        raise LangidError(
+            f"exported={config.exported}: its weights (SHA-256 {found[:16]}…) are not those of"
+            f" {checkpoints[0]} ({expected[:16]}…); export that checkpoint"
+        )
     return stream
 
 

@@ -42,6 +42,7 @@ EXPECTED: Expected = {
     "temperature": (lambda value: is_number(value) and 0 < value < math.inf, "a number above 0"),
     "decision": (lambda value: isinstance(value, dict), "settings by their names"),
     "licence": (lambda value: isinstance(value, str), "a text"),
+    "weights_sha256": (lambda value: isinstance(value, str), "a text"),
 }
 
 

@@ -22,7 +22,12 @@ from langid.streaming.parity import (
     replaced,
 )
 from langid.streaming.streaming_gru import StreamingGRU, digest, not_recurrent
-from langid.streaming.streaming_module import State, StreamingModule, TorchStepper
+from langid.streaming.streaming_module import (
+    State,
+    StreamingModule,
+    TorchStepper,
+    common_metadata,
+)
 from langid.training.identifier import LanguageIdentifier
 
 METADATA = "langid.json"  # beside the program, in the same file
@@ -102,11 +107,13 @@ def export_module(
     Raises LangidError for a network that is not recurrent; other checks are those of
     ``export_onnx``.
     """
-    metadata = StreamingModule(identifier).metadata(decision)
+    streamed = StreamingModule(identifier)
     check_clips(clips)
     if not isinstance(identifier.network, StreamingRecurrent):
         raise LangidError(f"format=module: {not_recurrent(identifier.network)}")
     network = identifier.description["model"]["network"]
+    metadata = common_metadata(identifier, decision) | {"look_ahead_samples": 0}
+    metadata["hop_samples"] = streamed.front_end.hop_samples
     module = StreamingGRU(metadata | {"network": network})
     weights = identifier.state_dict()
     module.load_state_dict({name: weights[name] for name in module.state_dict()})

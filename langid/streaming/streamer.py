@@ -118,7 +118,7 @@ class StreamingIdentifier:
                 f" {self.sample_rate} Hz: call flush() first, or feed {self.sample_rate} Hz"
             )
         return {
-            "model": self.model.metadata.get("sha256", ""),  # a module in memory has none
+            "model": self.model.metadata["weights_sha256"],
             "settings": settings_text(self.settings),
             **{f"state_{number}": array for number, array in enumerate(self._stepper.state)},
             "sample_rate": self._rate or 0,

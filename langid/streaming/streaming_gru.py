@@ -13,6 +13,7 @@ from langid.errors import LangidError
 from langid.networks.network import Normaliser, State
 from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.front_end import build_front_end
+from langid.streaming.samples import LOUDEST
 
 SCHEMA = "langid-module-1"
 NEEDED = ("classes", "detector", "features", "network", "sha256", "silence")
@@ -96,7 +97,7 @@ class StreamingGRU(nn.Module):
         Raises LangidError for another shape or kind, for NaN and infinity, and for another batch
         than that of the frames before; what is remembered then stays as it was.
         """
-        self._check(frame)
+        frame = self._checked(frame)
         if self._streams is None:
             self._streams = len(frame)
             self._front_end_state = self.front_end.initial_state(len(frame))
@@ -109,7 +110,14 @@ class StreamingGRU(nn.Module):
         self.speech = speech[:, 0]
         return logits[:, 0, : len(self.classes)].softmax(-1)
 
-    def _check(self, frame: Tensor) -> None:
+    def _checked(self, frame: Any) -> Tensor:
+        """Return a frame as float32."""
+        if not isinstance(frame, Tensor) or not frame.is_floating_point():
+            found = frame.dtype if isinstance(frame, Tensor) else type(frame).__name__
+            raise LangidError(
+                f"frame of {found}: expected a tensor of floats of full scale 1; numpy's become one"
+                " by torch.from_numpy, 16-bit integers by division by 32768"
+            )
         if frame.ndim != 2 or frame.shape[1] != self.hop_samples or not len(frame):
             raise LangidError(
                 f"frame of shape {tuple(frame.shape)}: expected (batch, {self.hop_samples}), one"
@@ -120,10 +128,13 @@ class StreamingGRU(nn.Module):
                 f"frame of {len(frame)} streams after frames of {self._streams}: expected as many;"
                 " reset_states() begins new streams"
             )
-        if not frame.is_floating_point() or not frame.isfinite().all():
+        peak = float(frame.abs().max())
+        if not peak <= LOUDEST:  # nothing of NaN is true
             raise LangidError(
-                f"frame of {frame.dtype}, or with NaN: expected finite floats of full scale 1"
+                f"frame that reaches {peak:.4g}: expected finite floats of full scale 1; divide"
+                " floats that hold 16-bit values by 32768"
             )
+        return frame.float()
 
 
 def not_recurrent(network: nn.Module) -> str:
@@ -148,7 +159,8 @@ def digest(description: dict[str, Any], weights: dict[str, Tensor]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     """Return the plain content of a file; nothing in it is executed."""
     if not path.is_file():
-        raise LangidError(f"{path}: no such file; langid export format=module writes one")
+        found = "is a folder, expected a" if path.is_dir() else "no such"
+        raise LangidError(f"{path}: {found} file; langid export format=module writes one")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can raise about anything

@@ -14,6 +14,7 @@ from langid.networks.network import StreamingNetwork
 from langid.streaming.decision import MEAN, DecisionSettings, columns_of
 from langid.streaming.onnx_model import SCHEMA
 from langid.streaming.samples import as_floats
+from langid.streaming.streaming_gru import digest
 from langid.training.identifier import LanguageIdentifier
 
 State = tuple[Tensor, ...]
@@ -101,7 +102,15 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
         "fingerprint": description.get("fingerprint"),
         "seed": description.get("seed"),
         "licence": LICENCE,
+        "weights_sha256": _weights_digest(identifier),
     }
+
+
+def _weights_digest(identifier: LanguageIdentifier) -> str:
+    """Return the SHA-256 of what an identifier has learnt, whatever it is exported as."""
+    parts = ("front_end.", "normaliser.", "network.")
+    weights = identifier.state_dict().items()
+    return digest({}, {name: value for name, value in weights if name.startswith(parts)})
 
 
 class TorchModel:

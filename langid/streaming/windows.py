@@ -14,10 +14,11 @@ from langid.streaming.onnx_model import EXPECTED, OnnxModel, check_decision, ope
 from langid.streaming.samples import as_floats
 
 SCHEMA = "langid-window-1"
+SHARED = ("classes", "sample_rate", "hop_samples", "decision", "weights_sha256")
 _COUNT = (is_count, "a whole number above 0")
 _SECONDS = (lambda value: is_number(value) and 0 < value < math.inf, "seconds above 0")
 WINDOW_EXPECTED: Expected = {
-    **{key: EXPECTED[key] for key in ("classes", "sample_rate", "hop_samples", "decision")},
+    **{key: EXPECTED[key] for key in SHARED},
     **dict.fromkeys(("frame_samples", "window_samples"), _COUNT),
     **dict.fromkeys(("window_s", "hop_s", "latency_s"), _SECONDS),
 }

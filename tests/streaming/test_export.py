@@ -153,6 +153,8 @@ def test_metadata_says_what_a_runtime_must_know(exported: Exported) -> None:
     assert DecisionSettings.of(metadata) == DecisionSettings()
     assert "Apache-2.0" in metadata["licence"]
     assert len(metadata["sha256"]) == 64
+    module = StreamingModule(exported.identifier)
+    assert metadata["weights_sha256"] == module.metadata()["weights_sha256"]
     for key in ("silence", "features", "detector", "fingerprint", "seed"):
         assert metadata[key] == description[key]
 

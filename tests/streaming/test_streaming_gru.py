@@ -56,6 +56,12 @@ def test_frames_one_by_one_equal_offline(
         module.reset_states()
 
 
+def test_floats_of_other_sizes_are_heard(path: Path, clips: list[np.ndarray]) -> None:
+    frame = frames_of(clips[0])[100]
+    expected = StreamingGRU.load(path).step(frame)
+    torch.testing.assert_close(StreamingGRU.load(path).step(frame.double()), expected)
+
+
 def test_streams_of_a_batch_do_not_mix(path: Path, clips: list[np.ndarray]) -> None:
     module = StreamingGRU.load(path)
     batch = torch.cat([frames_of(clip[16000:24000]) for clip in clips[:3]], dim=1)
@@ -92,8 +98,13 @@ def test_what_is_remembered_is_not_in_the_weights(path: Path) -> None:
         (torch.zeros(1, 320), r"shape \(1, 320\): expected \(batch, 160\)"),
         (torch.zeros(0, 160), r"shape \(0, 160\): expected \(batch, 160\)"),
         (torch.zeros(2, 160), "frame of 2 streams after frames of 1: .*reset_states"),
-        (torch.full((1, 160), float("nan")), "expected finite floats of full scale 1"),
-        (torch.zeros(1, 160, dtype=torch.int16), "torch.int16.*: expected finite floats"),
+        (torch.full((1, 160), float("nan")), "reaches nan: expected finite floats of full"),
+        (torch.full((1, 160), 1e20), r"reaches 1e\+20: expected finite floats of full scale 1"),
+        (
+            torch.zeros(1, 160, dtype=torch.int16),
+            "frame of torch.int16: expected a tensor of",
+        ),
+        (np.zeros((1, 160), np.float32), "frame of ndarray: expected a tensor of floats"),
     ],
 )
 def test_a_wrong_frame_is_refused_and_changes_nothing(
