@@ -17,6 +17,7 @@ from langid.evaluation.runs import read_record
 
 EXPERIMENTS = sorted(options("train", "experiment"))
 PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
+OWN = ("gru", "gru_streaming")  # published by nobody
 RELEASE, DELTA = "cv-corpus-6.1-2020-12-11", "cv-corpus-13.0-delta-2023-03-09"
 AGES = ("teens", "twenties", "thirties", "forties", "fifties", "sixties")
 ACCENTS = ("United States English", "Canadian English", "England English")
@@ -64,7 +65,7 @@ def reproduce(name: str, manifest: Path, output: Path, *overrides: str) -> int:
     return main(["reproduce", name, *corpus, f"output={output}", *typed])
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "gru"])
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in OWN])
 def test_an_experiment_trains_two_steps_and_is_scored(
     name: str, manifest: Path, output: Path
 ) -> None:
@@ -114,4 +115,19 @@ def test_every_published_system_has_its_experiment_and_its_twin() -> None:
         "accent_es_basic", "accent_es_advanced",
     }  # fmt: skip
     assert wanted <= set(PUBLISHED)
-    assert {f"{name}{SOUND}" for name in PUBLISHED} | set(PUBLISHED) | {"gru"} == set(EXPERIMENTS)
+    assert {f"{name}{SOUND}" for name in PUBLISHED} | set(PUBLISHED) | set(OWN) == set(EXPERIMENTS)
+
+
+def test_the_streaming_gru_trains_on_a_store_of_its_features(
+    manifest: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = ["train", "experiment=gru_streaming", *TWO_STEPS, f"output={tmp_path}/run"]
+    assert main([*experiment, f"store={store_path}"]) == 2  # of MFCC
+    assert "features" in capsys.readouterr().err
+    store = f"store={tmp_path}/mel.h5"
+    parts = ["corpus=manifest", f"corpus.path={manifest}", "features=log_mel", "workers=1"]
+    assert main(["prepare", *parts, store]) == 0
+    assert main([*experiment, store, "split.fractions=[0.4,0.3,0.3]"]) == 0
+    record = read_record(tmp_path / "run")
+    assert (record["status"], record["steps"]) == ("finished", 2)
+    assert record["data"]["carry_state"]
