@@ -1,7 +1,7 @@
 // The page: what its controls do, and what the worker's answers change.
 
 import { decodeFile, openMicrophone, Player } from "./sound.js";
-import { percent, View } from "./view.js";
+import { View } from "./view.js";
 
 const QUIET_SECONDS = 4; // of a microphone without speech, before the page says what to do
 const LIVE_SPAN_SECONDS = 20; // of the timeline, while the microphone is heard
@@ -22,6 +22,7 @@ let player = null;
 let steps = [];
 let decideAt = 0.9; // the confidence of a decision, where the model does not set it
 let decided = null; // the first record of a confidence that reached it
+let concluded = null; // the last step of a stream that has ended
 let place = null; // seconds into the file, while it plays
 let drawing = false;
 
@@ -53,7 +54,8 @@ function showThreshold() {
 }
 
 function say(sentence) {
-  element("status").textContent = sentence;
+  const status = element("status");
+  if (status.textContent !== sentence) status.textContent = sentence; // it is read out
 }
 
 function complain(sentence) {
@@ -74,7 +76,7 @@ function begin(next) {
   stream += 1;
   source = next;
   steps = [];
-  decided = place = null;
+  decided = concluded = place = null;
   play.hidden = true;
   complain("");
   draw();
@@ -155,11 +157,10 @@ function noticeQuiet({ heardSeconds, speechSeconds }) {
   else if (heardSeconds >= QUIET_SECONDS) complain(`No speech heard yet: ${MICROPHONE_QUIET}`);
 }
 
-function conclude({ decision }) {
-  const { label, confidence, speechSeconds } = decision;
-  const name = source.name ? `${source.name}: ` : "";
-  const verdict = `${label ?? "undecided"}, ${percent(confidence)}`;
-  say(speechSeconds ? `${name}${verdict}, from ${speechSeconds.toFixed(1)} s of speech.` : "");
+function conclude(step) {
+  concluded = step;
+  const { speechSeconds } = step.decision;
+  sayVerdict();
   if (!speechSeconds) {
     complain(
       source.name
@@ -169,6 +170,13 @@ function conclude({ decision }) {
   }
   play.hidden = !source.samples?.length;
   view.describeTimeline(steps);
+}
+
+function sayVerdict() {
+  const { decision } = concluded;
+  const name = source.name ? `${source.name}: ` : "";
+  const of = `from ${decision.speechSeconds.toFixed(1)} s of speech`;
+  say(decision.speechSeconds ? `${name}${view.verdict(decision, decided)}, ${of}.` : "");
 }
 
 function togglePlay() {
@@ -197,7 +205,8 @@ function draw() {
     drawing = false;
     const heard = steps.filter(({ decision }) => place === null || decision.heardSeconds <= place);
     const shown = place === null ? steps.at(-1) : (heard.at(-1) ?? null);
-    view.showStep(shown);
+    const fallen = decided && decided.heardSeconds <= shown?.decision.heardSeconds;
+    view.showStep(shown, fallen);
     view.showDecision(steps.length ? decided : undefined);
     const end = steps.at(-1)?.decision.heardSeconds ?? 0;
     const spanSeconds = source?.samples
@@ -217,6 +226,7 @@ threshold.addEventListener("input", () => {
   decideAt = threshold.value / 100;
   showThreshold();
   decided = firstDecisive(steps);
+  if (concluded) sayVerdict();
   draw();
 });
 document.addEventListener("dragover", (event) => {

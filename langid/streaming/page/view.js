@@ -8,7 +8,7 @@ const PARTS_TOLD = 30; // of the timeline, to those who cannot see it
 const GOLDEN_ANGLE = 137.5;
 
 const element = (id) => document.getElementById(id);
-export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
+const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const seconds = (value) => `${value.toFixed(1)}\u00a0s`;
 
 export class View {
@@ -24,8 +24,9 @@ export class View {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   }
 
-  // Show a step: bars, verdict and figures; without one, nothing has been heard yet.
-  showStep(step) {
+  // Show a step: bars, verdict and figures; without one, nothing has been heard yet. isDecided says
+  // whether the confidence asked for had been reached by then.
+  showStep(step, isDecided) {
     const decision = step?.decision;
     this.bars.forEach(({ meter, fill, share }, i) => {
       const value = decision?.posteriors[i] ?? 0;
@@ -34,11 +35,21 @@ export class View {
       fill.style.width = `${100 * value}%`;
       share.textContent = percent(value);
     });
-    element("verdict").textContent = verdict(decision);
+    element("verdict").textContent = this.verdict(decision, isDecided);
     element("heard").textContent = decision ? seconds(decision.heardSeconds) : "–";
     element("speech").textContent = decision ? seconds(decision.speechSeconds) : "–";
     const factor = decision ? step.busySeconds / decision.heardSeconds : NaN;
     element("factor").textContent = Number.isFinite(factor) ? factor.toFixed(4) : "–";
+  }
+
+  // Return what is to be said of a decision.
+  verdict(decision, isDecided) {
+    if (!decision) return "\u00a0";
+    const { label, confidence, posteriors, speechSeconds } = decision;
+    if (!speechSeconds) return "No speech yet";
+    if (label === "unknown" || (label && isDecided)) return `${label}, ${percent(confidence)}`;
+    const leader = posteriors.indexOf(Math.max(...posteriors));
+    return `Undecided, ${this.classes[leader]} leads with ${percent(posteriors[leader])}`;
   }
 
   // Say after how much speech the decision fell; undefined where nothing was heard yet.
@@ -160,13 +171,6 @@ export class View {
     const left = Math.min(Math.max(gutter, x - width / 2), this.canvas.clientWidth - width);
     context.fillText(text, left, HEAD / 2 - 2);
   }
-}
-
-function verdict(decision) {
-  if (!decision) return "\u00a0";
-  if (!decision.speechSeconds) return "No speech yet";
-  const { label, confidence } = decision;
-  return `${label ?? "Undecided,"} ${percent(confidence)}`;
 }
 
 function newBar(name, colour) {

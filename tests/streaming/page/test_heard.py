@@ -134,21 +134,41 @@ def test_the_right_language_of_files(page: Page, taught: Taught, way: str) -> No
     assert "undefined" not in page.text("main")
 
 
+def ask(page: Page, percent: int) -> None:
+    """Ask for another confidence of decisions."""
+    page.run(f"""
+        document.querySelector("#threshold").value = {percent};
+        document.querySelector("#threshold").dispatchEvent(new Event("input"));
+        new Promise(requestAnimationFrame);
+    """)
+
+
 def test_time_to_decision_is_that_of_python(page: Page, taught: Taught) -> None:
     clip = taught.clips["Hindi"]
     page.choose(clip)
     page.said()
     for percent in (60, 90, 75):
-        page.run(f"""
-            document.querySelector("#threshold").value = {percent};
-            document.querySelector("#threshold").dispatchEvent(new Event("input"));
-            new Promise(requestAnimationFrame);
-        """)
+        ask(page, percent)
         decision = expected(taught.model, clip, decide_at=percent / 100)[1].decision
         assert decision.decided_after_s is not None
         assert page.number("#decided") == pytest.approx(decision.decided_after_s, abs=0.051)
         assert page.text("#decided").endswith(", Hindi") or percent < 90
         assert page.text("#threshold-value").split() == [str(percent), "%"]
+
+
+def test_the_verdict_waits_for_the_confidence_that_is_asked_for(page: Page, taught: Taught) -> None:
+    clip = taught.clips["Hindi"]
+    shares = expected(taught.model, clip)[1].decision.posteriors
+    leads = f"Undecided, Hindi leads with {round(100 * shares['Hindi'])}\u00a0%"
+    ask(page, 100)
+    page.choose(clip)
+    assert page.said().startswith(f"{clip.name}: {leads}, from ")
+    assert page.text("#verdict") == leads
+    assert page.text("#decided") == "undecided"
+    ask(page, 60)
+    assert page.text("#status").startswith(f"{clip.name}: Hindi, ")
+    assert page.text("#verdict").startswith("Hindi, ")
+    ask(page, 90)
 
 
 WATCH = """
