@@ -23,12 +23,17 @@ VENDOR := langid/streaming/page/vendor
 FROM_NPM := mpg123-decoder/dist/mpg123-decoder.min.js \
 	onnxruntime-web/dist/ort.wasm.bundle.min.mjs onnxruntime-web/dist/ort-wasm-simd-threaded.wasm
 
-page: $(VENDOR)/$(notdir $(lastword $(FROM_NPM)))  ## fetch from npm what the page of langid demo runs on
+VENDORED := $(addprefix $(VENDOR)/,$(notdir $(FROM_NPM)))
+FETCHED := page/node_modules/.package-lock.json
 
-$(VENDOR)/$(notdir $(lastword $(FROM_NPM))): page/package-lock.json
-	npm ci --prefix page --ignore-scripts --no-audit --no-fund
+page: $(VENDORED)  ## fetch from npm what the page of langid demo runs on
+
+$(VENDORED): $(FETCHED)
 	mkdir -p $(VENDOR)
-	cp $(addprefix page/node_modules/,$(FROM_NPM)) $(VENDOR)
+	cp page/node_modules/$(filter %/$(@F),$(FROM_NPM)) $@
+
+$(FETCHED): page/package-lock.json
+	npm ci --prefix page --ignore-scripts --no-audit --no-fund
 
 test: install  ## run the whole test suite on two processes
 	$(BIN)/python -m pytest -n 2
