@@ -24,8 +24,8 @@ from stream import synthetic_sound
 
 from langid.errors import LangidError
 from langid.streaming.multi_stream import MultiStream, RefusedSamples
-from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier, StreamingModel
+from langid.streaming.windows import load_model
 
 STREAMS, TICK_S = 8, 0.1
 RATES = (16000, 16000, 8000, 44100)
@@ -231,7 +231,7 @@ def figures(difference: float, growth_mb: float) -> list[Figure]:
 
 
 def main() -> int:
-    """Soak and return 0 where all figures hold, else 1."""
+    """Soak and return 0 where all figures hold, 1 where not, and 2 where the model is none."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -240,7 +240,11 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="an exported file, by default a random GRU 200")
     parser.add_argument("--seed", type=int, default=0, help="of what happens to the streams (0)")
     options = parser.parse_args()
-    model = random_model() if options.model is None else OnnxModel(options.model)
+    try:
+        model: StreamingModel = load_model(options.model) if options.model else random_model()
+    except LangidError as error:
+        print(f"soak.py: {error}", file=sys.stderr)
+        return 2
     soak = Soak(model, synthetic_sound(60.0), options.seed)
     return report(run(soak, options.seconds, options.fast), options.seconds, options.fast)
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from langid.errors import LangidError
 from langid.streaming.decision import DecisionSettings
+from langid.streaming.onnx_file import schema_of
 from langid.streaming.onnx_model import OnnxModel
+from langid.streaming.windows import SCHEMA as WINDOW_SCHEMA
 
 ADDRESS = "127.0.0.1"
 PAGE = Path(__file__).with_name("page")
@@ -66,7 +68,7 @@ class PageServer(socketserver.ThreadingTCPServer):
 
     Everything is read into memory before the first request, and only those paths exist: no request
     reaches the file system. ``port`` 0 is any that is free. Raises LangidError for a model that
-    OnnxModel refuses, a port that cannot be had, and where what comes from npm is not there.
+    page_metadata refuses, a port that cannot be had, and where what comes from npm is not there.
     """
 
     allow_reuse_address = True
@@ -115,7 +117,13 @@ def page_metadata(model: Path) -> dict[str, Any]:
     """Return what the page must know of a model: its metadata's own keys, and the file's name.
 
     ``decision`` holds every setting; None stands for the infinite half-life, which JSON has not.
+    Raises LangidError for a model that hears a window, and as OnnxModel does.
     """
+    if schema_of(model) == WINDOW_SCHEMA:
+        raise LangidError(
+            f"model={model}: hears a window of samples; the page runs models that stream, which are"
+            " rnn, gru, lstm, tcn and conformer, exported without mode=offline; use langid stream"
+        )
     metadata = OnnxModel(model).metadata
     decision = dataclasses.asdict(DecisionSettings.of(metadata))
     if math.isinf(decision["half_life_s"]):

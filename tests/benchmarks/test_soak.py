@@ -1,6 +1,7 @@
 """The soak of MultiStream, for half a minute of many streams, and that it would see a fault."""
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 
 from langid.signal.audio import read_audio
 from langid.streaming.multi_stream import MultiStream
+from langid.streaming.offline import export_offline
 from langid.streaming.onnx_model import OnnxModel
+
+from ..streaming.test_offline import whole_utterance
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -49,3 +53,28 @@ def test_cross_talk_is_seen(
     monkeypatch.setattr(MultiStream, "_begin", unclean)
     tally = soak.run(soak.Soak(OnnxModel(model_path), sound), 10.0, fast=True)
     assert tally.difference > soak.DIFFERENCE_LIMIT
+
+
+def test_a_model_that_hears_a_window(
+    soak: Any,
+    sound: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "model.onnx"
+    export_offline(whole_utterance("cnn.CNN", "mask", sound), path, [sound[:16000]], 1.0, 0.5)
+    monkeypatch.setattr(sys, "argv", ["soak.py", "--fast", "--seconds=5", f"--model={path}"])
+    soak.main()  # how much memory grows in so short a time says nothing
+    difference, _ = capsys.readouterr().out.splitlines()[-1].split("; ")
+    assert difference.startswith("largest difference from lone runs ")
+    assert difference.endswith(": holds)")
+
+
+def test_a_model_that_is_none_is_named(
+    soak: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["soak.py", "--model=absent.onnx"])
+    assert soak.main() == 2
+    expected = "soak.py: model=absent.onnx: no such file; langid export writes one\n"
+    assert capsys.readouterr() == ("", expected)
