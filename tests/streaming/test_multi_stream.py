@@ -171,6 +171,18 @@ def test_a_stream_that_is_none_is_named(model_path: Path, speech: list[np.ndarra
     assert streams.join() not in (number, gone)
 
 
+def test_what_is_no_stream_number_or_no_mapping_is_named(model_path: Path) -> None:
+    streams = MultiStream.load(model_path)
+    number: Any = streams.join()
+    blocks: Any = [np.zeros(160, np.float32)]
+    for numbers in (number, None, [[number]]):
+        with pytest.raises(LangidError, match=r"expected a list of .*flush\(\[number, "):
+            streams.flush(numbers)
+    with pytest.raises(LangidError, match=r"samples of type list: expected .* step\(\{number: "):
+        streams.step(blocks)
+    assert streams.decision(number).heard_s == 0
+
+
 def test_streams_of_other_rates_are_resampled(model_path: Path, real_clips: list[Path]) -> None:
     model = OnnxModel(model_path)
     streams = MultiStream(model)
