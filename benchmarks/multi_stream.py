@@ -10,20 +10,17 @@ work.
 """
 
 import argparse
-import logging
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
-import torch
 from figures import Figure, machine, print_table, verdict
-from stream import HOP, RATE, random_identifier, synthetic_sound
+from random_model import random_model
+from stream import HOP
+from synthetic_sound import RATE, synthetic_sound
 
-from langid.streaming.export import export_onnx
 from langid.streaming.multi_stream import MultiStream
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
@@ -32,17 +29,6 @@ LIMIT = 1000
 ALONE = 10  # streams that are heard one by one
 CHUNKS = {"100 ms chunks": 10 * HOP, "frame by frame": HOP}
 Way = tuple[str, int]
-
-
-def random_model() -> OnnxModel:
-    """Return the exported GRU 200 with random weights, on one thread."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    logging.disable(logging.WARNING)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "gru.onnx"
-        export_onnx(random_identifier(), path, [synthetic_sound(3.0)])
-        return OnnxModel(path, threads=1)
 
 
 def stepped(model: OnnxModel, samples: np.ndarray, chunk: int) -> np.ndarray:

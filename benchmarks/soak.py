@@ -3,8 +3,9 @@
 Ten times a second every stream hears what has come. Streams join at 8, 16 and 44.1 kHz, leave and
 begin anew, pause, are silent, come in pieces of any size, and send what must be refused: NaN, other
 types, scales and shapes, rates that are none. When a stream ends, a StreamingIdentifier hears its
-samples alone, in other pieces: posteriors and decision must be the same, and whatever ran beside it
-must not matter. Resident memory is that after the first tenth against that at the end.
+samples alone, in other pieces: the posteriors of its frames and of its decision must be the same to
+1e-5, as a batch may take sums in another order, and whatever ran beside it must not matter.
+Resident memory is that after the first tenth against that at the end.
 
 --fast runs through the same without waiting for real time. Weights are random and the sound is
 synthetic; --model takes an exported file.
@@ -19,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from figures import Figure, machine, print_table, resident_mb, verdict
-from multi_stream import random_model
-from stream import synthetic_sound
+from random_model import random_model
+from synthetic_sound import synthetic_sound
 
 from langid.errors import LangidError
 from langid.streaming.multi_stream import MultiStream, RefusedSamples

@@ -10,7 +10,6 @@ random and the sound is synthetic: neither changes the work.
 """
 
 import argparse
-import logging
 import statistics
 import sys
 import tempfile
@@ -23,17 +22,17 @@ import numpy as np
 import torch
 from figures import Figure, machine, print_table, verdict
 from plain_numpy import PlainGRU
-from random_model import random_identifier
+from random_model import export_random
 from stream_costs import print_costs
 from stream_soak import soak
+from synthetic_sound import synthetic_sound
 
-from langid.streaming.export import export_onnx
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
 
-RATE, HOP = 16000, 160
+HOP = 160
 FRAME_LIMIT, CHUNK_LIMIT = 0.007, 0.0025
 SAME = 1e-4  # posteriors of the ways may differ by so much
 FRAME, CHUNK, EAGER, SCRIPT, PLAIN = (
@@ -51,15 +50,6 @@ class Stream(Protocol):
     def reset(self) -> None: ...
 
     def feed(self, samples: np.ndarray) -> np.ndarray: ...
-
-
-def synthetic_sound(seconds: float) -> np.ndarray:
-    """Return noise in bursts of syllable length, float32 ``(samples,)`` of full scale 1."""
-    random = np.random.default_rng(0)
-    time_s = np.arange(int(seconds * RATE)) / RATE
-    loudness = np.clip(np.sin(2 * np.pi * 3 * time_s) + np.sin(2 * np.pi * 0.4 * time_s), 0, None)
-    sound: np.ndarray = (0.1 * loudness + 0.001) * random.standard_normal(len(time_s))
-    return sound.clip(-1, 1).astype(np.float32)
 
 
 class Scripted:
@@ -169,16 +159,10 @@ def print_percentiles(stream: Stream, samples: np.ndarray, frames: int) -> None:
 
 def measure(options: argparse.Namespace) -> list[Figure]:
     """Measure all, print what was found, and return the figures."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    identifier = random_identifier()
-    sound = synthetic_sound(options.seconds)
-    samples = (sound * 32767).astype(np.int16)
+    samples = (synthetic_sound(options.seconds) * 32767).astype(np.int16)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gru.onnx"
-        logging.disable(logging.WARNING)
-        export_onnx(identifier, path, [sound[: 3 * RATE]])
-        found = ways(identifier, path)
+        found = ways(export_random(path), path)
         held = report(in_turns(found, samples, options.rounds), options.seconds)
         print_percentiles(found[FRAME][0], samples, options.frames)
         print_costs(path, samples)

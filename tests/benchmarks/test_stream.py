@@ -18,7 +18,7 @@ from ..conftest import Once
 @pytest.fixture
 def sound(benchmark: Any) -> np.ndarray:
     """Return 8 s of synthetic sound with silence in it, int16."""
-    samples: np.ndarray = (benchmark("stream").synthetic_sound(8) * 32767).astype(np.int16)
+    samples: np.ndarray = (benchmark("synthetic_sound").synthetic_sound(8) * 32767).astype(np.int16)
     samples[30_000:60_000] //= 1000
     return samples
 
@@ -77,9 +77,11 @@ def test_stream_prints_every_part_and_exits_by_the_figures(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     stream = benchmark("stream")
-    monkeypatch.setattr(stream, "random_identifier", lambda: small(benchmark, 0))
+    identifier = small(benchmark, 0)
+    monkeypatch.setattr(benchmark("random_model"), "random_identifier", lambda: identifier)
     monkeypatch.setattr(stream, "FRAME_LIMIT", 0.0)
     monkeypatch.setattr(benchmark("stream_soak"), "WARM_UP", 1000)
+    monkeypatch.setattr(benchmark("stream_costs"), "SHOWN", 100)  # whichever are the costliest now
     sizes = ["--seconds=0.5", "--rounds=1", "--frames=100", "--soak=2000"]
     monkeypatch.setattr(sys, "argv", ["stream.py", *sizes])
     assert stream.main() == 1
