@@ -45,7 +45,8 @@ def run(config: DictConfig) -> int:
     from langid.training.checkpoint import load_identifier
 
     _check_choices(config)
-    output = destination("output", config.output, SUFFIXES[config.format])
+    read = {"checkpoint": config.checkpoint, "audio": config.audio}
+    output = destination("output", config.output, SUFFIXES[config.format], **read)
     decision = _decision(config)
     identifier = load_identifier(Path(str(config.checkpoint)))
     _check_exportable(config, identifier, decision)  # before any work is done

@@ -31,8 +31,10 @@ SETTINGS = ("half_life_s", "min_duration_s", "pause_s", "languages")
 
 def run(config: DictConfig) -> int:
     """Print each segment as soon as it is finished, then how long each language is spoken."""
-    plot = None if config.plot is None else destination("plot", config.plot, ".png")
-    rttm = None if config.rttm is None else destination("rttm", config.rttm)
+    others = {"model": config.model, "audio": config.audio}
+    plot = None if config.plot is None else destination("plot", config.plot, ".png", **others)
+    others["plot"] = plot
+    rttm = None if config.rttm is None else destination("rttm", config.rttm, ".rttm", **others)
     stream = StreamingIdentifier.load(str(config.model))
     if line := window_line(stream.model.metadata):
         print(line, file=sys.stderr)

@@ -42,7 +42,8 @@ def run(config: DictConfig) -> int:
     """Stream the audio and show the running decision."""
     if not 0 < config.interval_s < math.inf:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
-    plot = None if config.plot is None else destination("plot", config.plot, ".png")
+    read = {"model": config.model, "audio": config.audio}
+    plot = None if config.plot is None else destination("plot", config.plot, ".png", **read)
     settings = {name: config[name] for name in SETTINGS}
     stream = StreamingIdentifier.load(str(config.model), **settings)
     if line := window_line(stream.model.metadata):

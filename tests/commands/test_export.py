@@ -1,5 +1,6 @@
 """langid export: the file, what it prints, and what it refuses before it writes."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,24 @@ def test_what_does_not_go_together_is_refused(
     assert main(["export", f"checkpoint={checkpoint_path}", *overrides.split()]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_read_is_not_overwritten(
+    checkpoint_path: Path,
+    real_clips: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkpoint = shutil.copy(checkpoint_path, tmp_path / "model.pt")
+    audio = shutil.copy(real_clips[0], tmp_path / "clip.onnx")
+    for overrides, message in (
+        ([f"output={checkpoint}", "format=module"], f"the file of checkpoint={checkpoint}"),
+        ([f"output={audio}", f"audio=[{real_clips[1]},{audio}]"], f"the file of audio={audio}"),
+    ):
+        assert main(["export", f"checkpoint={checkpoint}", *overrides]) == 2
+        assert message in capsys.readouterr().err
+    assert checkpoint.read_bytes() == checkpoint_path.read_bytes()
+    assert audio.read_bytes() == real_clips[0].read_bytes()
 
 
 def test_formats_for_torch_are_written(

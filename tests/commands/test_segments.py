@@ -200,6 +200,7 @@ def test_absent_audio_prints_nothing_but_its_name(
         ("languages=Hindi", "languages=Hindi: expected a list of languages"),
         ("rttm=/dev/null/a.rttm", "rttm=/dev/null/a.rttm: cannot be written"),
         ("rttm=/dev", "rttm=/dev: is a folder; expected a file"),
+        ("rttm=a.wav", "rttm=a.wav: expected a name that ends in .rttm, rttm=a.rttm"),
         ("plot=/dev/null/a.png", "plot=/dev/null/a.png: cannot be written"),
     ],
 )
@@ -210,6 +211,20 @@ def test_bad_settings_are_named(
     captured = capsys.readouterr()
     assert captured.out == ""  # before any work
     assert message in captured.err
+
+
+def test_the_recording_is_not_overwritten(
+    model_path: Path, meeting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = meeting.read_bytes()
+    for key in ("rttm", "plot"):
+        audio = tmp_path / f"meeting.{key.replace('plot', 'png')}"
+        audio.write_bytes(content)
+        assert run(model_path, audio, f"{key}={audio}") == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert f"{key}={audio}: is the file of audio={audio}" in captured.err
+        assert audio.read_bytes() == content
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

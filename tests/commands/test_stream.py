@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -215,14 +216,15 @@ def test_a_terminal_shows_bars_and_the_timeline(
 def test_a_picture(
     model_path: Path, audio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture = tmp_path / "clip.png"
-    arguments = ["stream", f"model={model_path}", f"audio={audio}", "json=true"]
+    picture, heard = tmp_path / "clip.png", shutil.copy(audio, tmp_path / "heard.png")
+    arguments = ["stream", f"model={model_path}", f"audio={heard}", "json=true"]
     assert main([*arguments, f"plot={picture}"]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
     for plot, message in (
         (f"{tmp_path}/clip.gif", "expected a name that ends in .png"),
         (f"{picture}/clip.png", f"plot={picture}/clip.png: cannot be written"),
+        (heard, f"plot={heard}: is the file of audio={heard}"),
     ):
         assert main([*arguments, f"plot={plot}"]) == 2
         captured = capsys.readouterr()
