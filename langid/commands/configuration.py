@@ -53,6 +53,27 @@ def root(folder: str) -> Path:
     return inside if inside.is_dir() else package.parent / folder
 
 
+def quoted(arguments: Sequence[str]) -> list[str]:
+    """Return overrides with quotes around what is plain text and Hydra's grammar does not take.
+
+    It knows no letters outside ASCII and no brackets, which names of files may have. What begins
+    with a quote, a list or a dictionary, holds an interpolation, or is a sweep stays as it is.
+    """
+    return [_quoted(argument) for argument in arguments]
+
+
+def _quoted(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or value[:1] in tuple("'\"[{") or "," in value or "${" in value:
+        return argument
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        escaped = value.replace("'", r"\'")
+        return f"{key}='{escaped}'"
+    return argument
+
+
 def check_overrides(command: str, arguments: Sequence[str]) -> None:
     """Raise LangidError for a key or group that does not exist, or one that is needed and missing.
 

@@ -8,9 +8,10 @@ from typing import Any
 from omegaconf import ListConfig
 
 from langid.errors import LangidError
+from langid.streaming.replaced import unwritable
 
 
-def destination(key: str, value: Any, suffix: str, others: Mapping[str, Any]) -> Path:
+def destination(key: str, value: Any, suffix: str, **others: Any) -> Path:
     """Return the path of a file to be written, whose name ends in ``suffix``; make its folder.
 
     ``others`` are the command's other files by their keys: a path each, a list of paths, or None.
@@ -29,9 +30,7 @@ def destination(key: str, value: Any, suffix: str, others: Mapping[str, Any]) ->
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise LangidError(
-            f"{key}={value}: cannot be written ({error.strerror}); choose another {key}=PATH"
-        ) from error
+        raise unwritable(key, value, error) from error
     return path
 
 
@@ -42,7 +41,7 @@ def _refuse_others(key: str, value: Any, others: Mapping[str, Any]) -> None:
         for path in paths:
             if path is not None and _path(path).resolve() == _path(value).resolve():
                 raise LangidError(
-                    f"{key}={value}: is the file of {other}={path} too, which would be lost; choose"
+                    f"{key}={value}: is the file of {other}={path}, which would be lost; choose"
                     f" another {key}=PATH"
                 )
 

@@ -11,7 +11,6 @@ Examples:
   langid export checkpoint=runs/ecapa/best.ckpt output=model.onnx mode=offline precision=float16
 """
 
-import dataclasses
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from rich.console import Console
 from langid.commands.destination import destination
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_audio
-from langid.streaming.decision import DecisionSettings
+from langid.streaming.decision import SETTINGS, DecisionSettings
 
 if TYPE_CHECKING:
     from langid.streaming.precision import Comparison
@@ -36,7 +35,7 @@ CHOICES = {
     "mode": ("streaming", "offline"),
     "precision": ("float32", "float16", "int8"),
 }
-SETTINGS = tuple(field.name for field in dataclasses.fields(DecisionSettings))
+WINDOW = {"window_s": 5.0, "hop_s": 0.5}
 SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "module": ".pt"}
 
 
@@ -70,6 +69,9 @@ def _check_choices(config: DictConfig) -> None:
                 f"{key}={config[key]}: is for format=onnx; format={config.format} takes"
                 f" {key}={usual}"
             )
+    for key in WINDOW:
+        if config[key] is not None and config.mode != "offline":
+            raise LangidError(f"{key}={config[key]}: is for mode=offline; leave it out")
 
 
 def _decision(config: DictConfig) -> DecisionSettings:
@@ -79,6 +81,14 @@ def _decision(config: DictConfig) -> DecisionSettings:
     return DecisionSettings(**settings)
 
 
+def _window(config: DictConfig) -> tuple[float, float]:
+    """Return how long a window is, and the time between two answers."""
+    window_s, hop_s = (
+        usual if config[key] is None else config[key] for key, usual in WINDOW.items()
+    )
+    return window_s, hop_s
+
+
 def _check_exportable(
     config: DictConfig, identifier: "LanguageIdentifier", decision: DecisionSettings
 ) -> None:
@@ -86,7 +96,7 @@ def _check_exportable(
     from langid.streaming.streaming_module import StreamingModule
 
     if config.mode == "offline":
-        OfflineModule(identifier, config.window_s, config.hop_s).metadata(decision)
+        OfflineModule(identifier, *_window(config)).metadata(decision)
     else:
         StreamingModule(identifier).metadata(decision)
 
@@ -104,8 +114,8 @@ def _write(
     from langid.streaming.portable import export_module, export_pt2
 
     if config.mode == "offline":
-        window = (config.window_s, config.hop_s)
-        return export_offline(identifier, output, clips, *window, decision)
+        window_s, hop_s = _window(config)
+        return export_offline(identifier, output, clips, window_s, hop_s, decision)
     write = {"onnx": export_onnx, "pt2": export_pt2, "module": export_module}[config.format]
     return write(identifier, output, clips, decision)
 

@@ -16,7 +16,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from langid import __version__
 from langid.commands.compare import with_folders
-from langid.commands.configuration import check_overrides, groups, options, texts, tree
+from langid.commands.configuration import (
+    check_overrides,
+    groups,
+    options,
+    quoted,
+    texts,
+    tree,
+)
 from langid.commands.reproduce import with_experiments
 from langid.commands.sweep import Sweep, check_sweep, job_folder
 from langid.commands.train import run_folder
@@ -85,6 +92,7 @@ def _run(command: str, arguments: list[str]) -> int:
         overrides = with_folders(overrides)
     elif command == "reproduce":
         overrides = with_experiments([*overrides, *(["experiments=all"] if flags else [])])
+    overrides = quoted(overrides)
     check_overrides(command, overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
     return (

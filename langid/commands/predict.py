@@ -17,11 +17,10 @@ from omegaconf import DictConfig, ListConfig
 
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_blocks
-from langid.streaming.decision import Decision
+from langid.streaming.decision import SETTINGS, Decision
+from langid.streaming.sources import recording
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windows import window_line
-
-SETTINGS = ("unknown_below", "languages")
 
 
 def run(config: DictConfig) -> int:
@@ -36,7 +35,7 @@ def run(config: DictConfig) -> int:
     failed = 0
     for path in paths:
         try:
-            decision = _hear(stream, Path(str(path)))
+            decision = _hear(stream, recording(path))
         except LangidError as error:
             where = "" if isinstance(error, AudioError) else f"{path}: "
             print(f"langid: {where}{error}", file=sys.stderr)

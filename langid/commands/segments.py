@@ -17,10 +17,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from langid.commands.destination import destination
-from langid.errors import LangidError
 from langid.signal.audio import read_blocks
 from langid.streaming.listening import Listening
+from langid.streaming.replaced import replaced
 from langid.streaming.segments import Segment, Segmenter
+from langid.streaming.sources import recording
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, draw
 from langid.streaming.windows import window_line
@@ -41,7 +42,7 @@ def run(config: DictConfig) -> int:
     settings = {name: config[name] for name in SETTINGS}
     segmenter = Segmenter(stream.classes, stream.hop_samples / stream.sample_rate, **settings)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
-    audio = Path(str(config.audio))
+    audio = recording(config.audio)
     found: list[Segment] = []
     for segment in _segments(segmenter, stream, audio, trace):
         if not (found or config.json):
@@ -96,7 +97,5 @@ def _write_rttm(found: list[Segment], path: Path, name: str) -> None:
         f" {segment.confidence:.3f} <NA>\n"
         for segment in found
     ]
-    try:
-        path.write_text("".join(lines), encoding="utf-8")
-    except OSError as error:  # the disk may have filled up since
-        raise LangidError(f"rttm={path}: cannot be written ({error.strerror})") from error
+    with replaced("rttm", path) as partial:
+        partial.write_text("".join(lines), encoding="utf-8")

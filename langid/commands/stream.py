@@ -25,17 +25,15 @@ from langid.commands.destination import destination
 from langid.commands.live_view import LiveView
 from langid.errors import LangidError
 from langid.signal.audio import read_blocks
-from langid.streaming.decision import Decision
+from langid.streaming.decision import SETTINGS, Decision
 from langid.streaming.listening import Heard, Listening
-from langid.streaming.sources import microphone, standard_input
+from langid.streaming.sources import ENDLESS, microphone, recording, standard_input
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, draw
 from langid.streaming.windows import window_line
 
 FEED_S = 0.1
 READ_S = 10.0
-ENDLESS = {"-": "standard input", "mic": "microphone"}
-SETTINGS = ("half_life_s", "decide_at", "unknown_below", "languages")
 
 
 def run(config: DictConfig) -> int:
@@ -50,11 +48,11 @@ def run(config: DictConfig) -> int:
         print(line, file=sys.stderr)
     listening = Listening(stream)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
+    interrupted = False
     try:
         _show(listening, trace, config)
-    except KeyboardInterrupt:  # how audio ends that has no end of its own
-        if str(config.audio) not in ENDLESS:
-            raise
+    except KeyboardInterrupt:
+        interrupted = True
     _print(stream.decision, config.json, "verdict")
     if not config.json and stream.decision.heard_s:
         factor = listening.busy_s / stream.decision.heard_s
@@ -62,6 +60,8 @@ def run(config: DictConfig) -> int:
     if plot is not None:
         audio = str(config.audio)
         draw(trace, listening.timeline, plot, ENDLESS.get(audio, Path(audio).name))
+    if interrupted and str(config.audio) not in ENDLESS:  # which has no other end
+        raise KeyboardInterrupt
     return 0
 
 
@@ -102,7 +102,7 @@ def _source(config: DictConfig, sample_rate: int) -> Iterator[np.ndarray]:
         return standard_input(sys.stdin.buffer, sample_rate, rate)
     if audio == "mic":
         return microphone(sample_rate)
-    return read_blocks(Path(audio), sample_rate, READ_S)
+    return read_blocks(recording(config.audio), sample_rate, READ_S)
 
 
 def _print(decision: Decision, as_json: bool, kind: str) -> None:

@@ -26,6 +26,8 @@ def read_blocks(
     Raises AudioError for a file that is absent, empty, not audio, or holds NaN or infinity.
     """
     path = Path(path)
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder; expected an audio file")
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     if path.stat().st_size == 0:

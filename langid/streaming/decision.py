@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ UNDECIDED, DECIDED, UNKNOWN = "undecided", "decided", "unknown"
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a real number, of Python or numpy."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,30 @@ class DecisionSettings:
         Raises LangidError for a name that is no setting, in the metadata as in ``changes``.
         """
         stored = metadata.get("decision") or {}
-        accepted = [field.name for field in fields(cls)]
         chosen: dict[str, Any] = {}
         for source in (stored, changes):
             for name, value in source.items():
-                if name not in accepted:
+                if name not in SETTINGS:
                     raise LangidError(
-                        f"no decision setting {name}; accepted are {', '.join(accepted)}"
+                        f"no decision setting {name}; accepted are {', '.join(SETTINGS)}"
                     )
                 if value is not None:
                     chosen[name] = value
         return cls(**chosen)
 
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as JSON has them: no infinity, for which None stands."""
+        half_life_s = None if math.isinf(self.half_life_s) else float(self.half_life_s)
+        return {
+            "half_life_s": half_life_s,
+            "decide_at": float(self.decide_at),
+            "unknown_below": float(self.unknown_below),
+            "languages": None if self.languages is None else list(self.languages),
+        }
+
 
 MEAN = DecisionSettings()
+SETTINGS = tuple(field.name for field in fields(DecisionSettings))
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,13 @@ class DecisionTable:
             status=status,
             confidence=float(confidence),
             posteriors=dict(zip(self._languages, posteriors.tolist(), strict=True)),
-            speech_s=counts["speech_frames"] * self._hop_s,
-            heard_s=counts["frames"] * self._hop_s,
-            decided_after_s=counts["decided_frames"] * self._hop_s if decided >= 0 else None,
+            speech_s=self._seconds(counts["speech_frames"]),
+            heard_s=self._seconds(counts["frames"]),
+            decided_after_s=self._seconds(counts["decided_frames"]) if decided >= 0 else None,
         )
+
+    def _seconds(self, frames: int) -> float:
+        return round(frames * self._hop_s, 6)  # 0.47 and not 0.47000000000000003
 
     def state(self, row: int) -> dict[str, Any]:
         """Return what is remembered of a stream, as numbers and an array."""

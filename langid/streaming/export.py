@@ -18,8 +18,9 @@ from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.fused import FusedModule
 from langid.streaming.onnx_file import KEY, digest
 from langid.streaming.onnx_model import OnnxModel
-from langid.streaming.parity import check_clips, check_differences, compare, replaced
+from langid.streaming.parity import check_clips, check_differences, compare
 from langid.streaming.recurrent_layers import TRANSLATIONS, WholeLayers
+from langid.streaming.replaced import replaced
 from langid.streaming.streamer import StreamingModel
 from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
@@ -46,7 +47,7 @@ def export_onnx(
     fused = FusedModule(identifier)
     model = _to_onnx(fused)
     declare_shapes(model, _shapes(fused))
-    with replaced(path) as partial:
+    with replaced("output", path) as partial:
         partial.write_bytes(described(model, fused.metadata(decision)))
         runtimes: dict[str, StreamingModel] = {
             "PyTorch": TorchModel(module),

@@ -20,8 +20,8 @@ from langid.streaming.parity import (
     hear,
     largest_difference,
     posteriors_and_speech,
-    replaced,
 )
+from langid.streaming.replaced import replaced
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_module import common_metadata
 from langid.streaming.windows import SCHEMA, WindowedModel
@@ -140,7 +140,7 @@ def export_offline(
         "speech": ["streams", module.window_samples // module.front_end.hop_samples],
     }
     declare_shapes(model, shapes)
-    with replaced(path) as partial:
+    with replaced("output", path) as partial:
         partial.write_bytes(described(model, module.metadata(decision)))
         stream = StreamingIdentifier(WindowedModel(partial))
         largest = max(_difference(stream, module, clip) for clip in clips)

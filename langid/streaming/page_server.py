@@ -1,8 +1,6 @@
 """The page of ``langid demo``: its own files and one model, for this machine alone."""
 
-import dataclasses
 import json
-import math
 import socketserver
 import sys
 from dataclasses import dataclass
@@ -125,9 +123,7 @@ def page_metadata(model: Path) -> dict[str, Any]:
             " rnn, gru, lstm, tcn and conformer, exported without mode=offline; use langid stream"
         )
     metadata = OnnxModel(model).metadata
-    decision = dataclasses.asdict(DecisionSettings.of(metadata))
-    if math.isinf(decision["half_life_s"]):
-        decision["half_life_s"] = None
+    decision = DecisionSettings.of(metadata).plain()
     keys = ("classes", "sample_rate", "hop_samples", "state", "initial_state")
     return {key: metadata[key] for key in keys} | {"decision": decision, "file": model.name}
 

@@ -1,8 +1,6 @@
 """What a file must show before it gets its name: the posteriors of offline PyTorch, on speech."""
 
-import contextlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +18,6 @@ def check_clips(clips: Sequence[np.ndarray]) -> None:
     """Raise LangidError where there is no speech to compare a file with PyTorch on."""
     if not sum(len(clip) for clip in clips):
         raise LangidError("export: no samples to compare PyTorch and the file on; give audio=FILE")
-
-
-@contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Let a file be written and checked under another name; it gets its own where that succeeds."""
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_differences(path: Path, differences: dict[str, float]) -> None:

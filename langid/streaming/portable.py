@@ -1,5 +1,6 @@
 """A trained identifier for programs with torch: torch.export's file, and a module with memory."""
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +20,8 @@ from langid.streaming.parity import (
     compare,
     largest_difference,
     posteriors_and_speech,
-    replaced,
 )
+from langid.streaming.replaced import replaced
 from langid.streaming.streaming_gru import StreamingGRU, digest, not_recurrent
 from langid.streaming.streaming_module import (
     State,
@@ -55,9 +56,11 @@ def export_pt2(
     program.example_inputs = None  # torch would refuse one stream and one frame for their sake
     metadata = module.metadata(decision)
     metadata["sha256"] = digest(metadata, program.state_dict)
-    with replaced(path) as partial:
-        with quiet():
-            torch.export.save(program, partial, extra_files={METADATA: json.dumps(metadata)})
+    content = io.BytesIO()  # torch aborts the process where it meets a full disk
+    with quiet():
+        torch.export.save(program, content, extra_files={METADATA: json.dumps(metadata)})
+    with replaced("output", path) as partial:
+        partial.write_bytes(content.getbuffer())
         try:
             differences = compare(identifier, {"torch.export": ExportedModel(partial)}, clips)
         except RuntimeError as error:  # stacked LSTM layers with silence=remove in torch 2.13
@@ -117,7 +120,7 @@ def export_module(
     module = StreamingGRU(metadata | {"network": network})
     weights = identifier.state_dict()
     module.load_state_dict({name: weights[name] for name in module.state_dict()})
-    with replaced(path) as partial:
+    with replaced("output", path) as partial:
         module.save(partial)
         loaded = StreamingGRU.load(partial)
         largest = max(_difference(loaded, clip, identifier) for clip in clips)

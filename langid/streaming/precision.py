@@ -16,7 +16,8 @@ from langid.errors import LangidError
 from langid.streaming.decision import MEAN
 from langid.streaming.export import described, quiet
 from langid.streaming.onnx_file import KEY
-from langid.streaming.parity import hear, largest_difference, replaced
+from langid.streaming.parity import hear, largest_difference
+from langid.streaming.replaced import replaced
 from langid.streaming.streamer import StreamingIdentifier, StreamingModel
 from langid.streaming.windows import load_model
 
@@ -73,7 +74,7 @@ def reduce_precision(
     model = onnx.load_model_from_string(source.read_bytes())
     (metadata,) = (json.loads(entry.value) for entry in model.metadata_props if entry.key == KEY)
     reduced = _float16(model) if precision == "float16" else _int8(model)
-    with replaced(path) as partial:
+    with replaced("output", path) as partial:
         partial.write_bytes(described(reduced, metadata | {"precision": precision}))
         comparison = _compared(precision, source, partial, pieces)
         _check(path, comparison)

@@ -1,6 +1,5 @@
 """What a stream remembers, saved and looked at before another stream goes on from it."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +15,7 @@ MOST = 2**53  # frames; what floats count exactly
 
 def settings_text(settings: DecisionSettings) -> str:
     """Return settings as a text that is the same for the same settings."""
-    return json.dumps(dataclasses.asdict(settings), default=list)
+    return json.dumps(settings.plain())
 
 
 def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, languages: int) -> None:

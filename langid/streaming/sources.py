@@ -2,19 +2,34 @@
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from langid.errors import LangidError
+from langid.signal.audio import AudioError
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
 
+ENDLESS = {"-": "standard input", "mic": "a microphone"}
 BLOCK_S = 0.1
 HEAD = 32  # bytes that are looked at: a millisecond of speech
 OTHER_FORMATS = {
     b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"FORM": "AIFF", b"\x1aE\xdf\xa3": "WebM",
 }  # fmt: skip
 DECODE = "give the file itself, audio=FILE, or decode it: ffmpeg -i FILE -f wav -c:a pcm_s16le -"
+
+
+def recording(audio: Any) -> Path:
+    """Return the path of a file to hear; raise AudioError for none and for endless sound."""
+    if audio in (None, ""):
+        raise AudioError("audio=: expected a file")
+    if str(audio) in ENDLESS:
+        raise AudioError(
+            f"audio={audio}: only langid stream hears {ENDLESS[str(audio)]}; expected a file"
+            f" (./{audio} where one has this name)"
+        )
+    return Path(str(audio))
 
 
 def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterator[np.ndarray]:

@@ -1,6 +1,7 @@
 """A recurrent identifier as one module that hears a hop of PCM at a time; needs no Lightning."""
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ class StreamingGRU(nn.Module):
         """Write weights and description, with a SHA-256 over both, as one file of plain data."""
         weights = self.state_dict()
         description = self.description | {"sha256": digest(self.description, weights)}
-        torch.save({"schema": SCHEMA, "description": description, "state_dict": weights}, path)
+        content = io.BytesIO()  # torch's own errors of a full disk are no OSError
+        torch.save({"schema": SCHEMA, "description": description, "state_dict": weights}, content)
+        path.write_bytes(content.getbuffer())
 
     def reset_states(self) -> None:
         """Forget everything heard; the next frame begins new streams, of any number."""

@@ -1,7 +1,5 @@
 """The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
 
-import dataclasses
-import math
 from typing import Any
 
 import numpy as np
@@ -86,9 +84,6 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
     """
     description = identifier.description
     columns_of(identifier.classes, decision.languages)
-    settings = dataclasses.asdict(decision)
-    if math.isinf(decision.half_life_s):
-        settings["half_life_s"] = None  # JSON has no infinity
     return {
         "version": __version__,
         "classes": identifier.classes,
@@ -96,7 +91,7 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
         "silence": identifier.silence,
         "precision": "float32",
         "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
-        "decision": settings,
+        "decision": decision.plain(),
         "features": description.get("features"),
         "detector": description.get("detector"),
         "fingerprint": description.get("fingerprint"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from langid.errors import LangidError
 from langid.streaming.decision import UNDECIDED, UNKNOWN
+from langid.streaming.replaced import replaced
 from langid.streaming.segments import Stretch
 
 COLUMNS = 2000  # the picture has at least so many, and never twice as many
@@ -73,7 +74,7 @@ def _merged(rows: np.ndarray, count: int) -> np.ndarray:
 def draw(trace: Trace, timeline: Sequence[Stretch], path: Path, title: str) -> None:
     """Write a PNG of waveform, speech, posteriors and a timeline, one above the other.
 
-    Raises LangidError where there is nothing to draw.
+    Raises LangidError where there is nothing to draw, and where it cannot be written.
     """
     if not len(trace.columns):
         raise LangidError(f"plot={path}: nothing was heard, so there is nothing to draw")
@@ -98,7 +99,8 @@ def draw(trace: Trace, timeline: Sequence[Stretch], path: Path, title: str) -> N
     spoken.set_xlabel("seconds")
     spoken.set_xlim(0, times[-1] + times[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    with replaced("plot", path) as partial:
+        figure.savefig(partial, dpi=120)
 
 
 def _draw_timeline(axes: Any, timeline: Sequence[Stretch], colours: dict[str, Any]) -> None:

@@ -87,6 +87,7 @@ def test_a_failed_check_writes_nothing(
         ("output=m.onnx format=module", "expected a name that ends in .pt, output=m.pt"),
         ("output=m", "expected a name that ends in .onnx, output=m.onnx"),
         ("output=m.onnx mode=offline", "the network GRU streams frame by frame: leave mode out"),
+        ("output=m.onnx window_s=3", "window_s=3: is for mode=offline; leave it out"),
         ("output=m.onnx decide_at=2", "decide_at=2: accepted are posteriors from 0 (off) to 1"),
         ("output=m.onnx languages=[Thai]", "the model has no Thai; it knows English, Hindi"),
         ("output=m.onnx languages=Hindi", "languages=Hindi: expected a list of languages"),

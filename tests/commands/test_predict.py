@@ -123,3 +123,44 @@ def test_a_model_may_leave_a_file_undecided(
     monkeypatch.setattr(StreamingIdentifier, "load", cautious)
     assert run(model_path, files["real"]) == 0
     assert capsys.readouterr().out.startswith("undecided\t")
+
+
+@pytest.mark.parametrize("name", ["café 中文.wav", "talk (1).wav", "it's = #2 %20.wav"])
+def test_files_may_have_any_name(
+    model_path: Path,
+    files: dict[str, Path],
+    name: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(files["stereo"].read_bytes())
+    assert main(["predict", f"model={model_path}", f"audio={path}"]) == 0
+    assert capsys.readouterr().out.endswith(f"\t{path}\n")
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        ("-", "audio=-: only langid stream hears standard input; expected a file"),
+        ("mic", "audio=mic: only langid stream hears a microphone; expected a file (./mic where"),
+        ("", "audio=: expected a file"),
+        ("/", "/: is a folder; expected an audio file"),
+    ],
+)
+def test_what_is_no_file_is_named(
+    model_path: Path, audio: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("predict", "segments"):
+        assert main([command, f"model={model_path}", f"audio={audio}"]) in (1, 2)
+        assert f"langid: {message}" in capsys.readouterr().err
+
+
+def test_settings_of_the_decision(
+    model_path: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["predict", f"model={model_path}", f"audio={files['real']}", "json=true"]
+    assert main([*arguments, "decide_at=1.0", "half_life_s=2"]) == 0
+    decision = json.loads(capsys.readouterr().out)
+    assert (decision["label"], decision["status"]) == (None, "undecided")
+    assert decision["heard_s"] == round(decision["heard_s"], 6)

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from langid.commands import stream as command
 from langid.commands.main import main
+from langid.signal.audio import read_blocks
 from langid.streaming.streamer import StreamingIdentifier
 
 
@@ -162,6 +165,28 @@ def test_ctrl_c_ends_what_has_no_end_with_the_verdict(
     monkeypatch.setattr(sys, "stdin", stdin)
     assert main(["stream", f"model={model_path}", "audio=-", f"rate={rate}"]) == 0
     assert "\nverdict: " in capsys.readouterr().out
+
+
+def test_an_interrupted_file_is_summed_up(
+    model_path: Path,
+    audio: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*arguments: Any) -> Iterator[np.ndarray]:
+        yield next(read_blocks(*arguments))[:16000]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "read_blocks", interrupted)
+    picture = tmp_path / "clip.png"
+    arguments = ["stream", f"model={model_path}", f"audio={audio}", f"plot={picture}", "json=true"]
+    assert main(arguments) == 130
+    captured = capsys.readouterr()
+    verdict = json.loads(captured.out.splitlines()[-1])
+    assert (verdict["kind"], verdict["heard_s"]) == ("verdict", 1.0)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert captured.err == "langid: interrupted; finished work is kept\n"
 
 
 def test_without_sounddevice_the_microphone_is_refused(

@@ -73,7 +73,7 @@ def test_samples_that_are_not_finite_are_refused(tmp_path: Path, value: float) -
 def test_files_that_are_no_audio_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"absent.wav: no such file"):
         read_audio(tmp_path / "absent.wav", RATE)
-    with pytest.raises(AudioError, match="no such file"):
+    with pytest.raises(AudioError, match="is a folder; expected an audio file"):
         read_audio(tmp_path, RATE)
     for suffix in ("wav", "mp3", "flac", "ogg", "raw", "txt"):
         path = tmp_path / f"a.{suffix}"

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from langid.errors import LangidError
@@ -41,3 +42,13 @@ def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:
     for metadata, changes in (({}, settings), ({"decision": settings}, {})):
         with pytest.raises(LangidError, match=message):
             columns_of(CLASSES, DecisionSettings.of(metadata, **changes).languages)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    settings = DecisionSettings(decide_at=np.float32(0.5), half_life_s=np.int64(3))
+    assert settings.plain() == {
+        "half_life_s": 3.0, "decide_at": 0.5, "unknown_below": 0.0, "languages": None
+    }  # fmt: skip
+    assert not isinstance(settings.plain()["decide_at"], np.floating)
+    with pytest.raises(LangidError, match="decide_at=True"):
+        DecisionSettings(decide_at=np.True_)
