@@ -47,7 +47,7 @@ format: install  ## write the code in the one format (CHECK=1 only looks)
 types: install  ## check types
 	$(BIN)/mypy
 
-bench: install  ## run every benchmark; each prints its figure, limit and verdict
+bench: install  ## run the benchmarks, the longest left out; each prints figure, limit, verdict
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/networks.py
