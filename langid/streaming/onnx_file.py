@@ -38,15 +38,13 @@ def read_file(path: Path, schema: str, expected: Expected) -> tuple[bytes, dict[
     what will. Raises LangidError for a file that is absent or damaged, that was changed after its
     export, that something else wrote, or that needs other files or other code.
     """
-    if not path.is_file():
-        found = "is a folder, expected a" if path.is_dir() else "no such"
-        raise LangidError(f"model={path}: {found} file; langid export writes one")
+    check_is_file(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise LangidError(f"model={path}: cannot be read ({error.strerror})") from error
     try:
-        metadata = _described(path, _metadata(content).get(KEY, ""), schema, expected)
+        metadata = checked_metadata(path, _metadata(content).get(KEY, ""), schema, expected)
         if digest(content, metadata) != metadata["sha256"]:
             raise LangidError(
                 f"model={path}: changed or damaged after its export (its SHA-256 is not the one it"
@@ -60,6 +58,13 @@ def read_file(path: Path, schema: str, expected: Expected) -> tuple[bytes, dict[
     if foreign:
         raise LangidError(f"model={path}: {foreign}; use a file of langid export")
     return content, metadata
+
+
+def check_is_file(path: Path) -> None:
+    """Raise LangidError for a model that is absent or a folder."""
+    if not path.is_file():
+        found = "is a folder, expected a" if path.is_dir() else "no such"
+        raise LangidError(f"model={path}: {found} file; langid export writes one")
 
 
 def schema_of(path: Path) -> Any:
@@ -98,8 +103,8 @@ def are_names(value: Any) -> bool:
     return texts and len(set(value)) == len(value)
 
 
-def _described(path: Path, text: str, schema: str, expected: Expected) -> dict[str, Any]:
-    """Return the metadata of a text of JSON."""
+def checked_metadata(path: Path, text: str, schema: str, expected: Expected) -> dict[str, Any]:
+    """Return the metadata of a text of JSON; raise LangidError as ``read_file`` does."""
     try:
         metadata = dict(json.loads(text))
     except (ValueError, TypeError, RecursionError):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from langid.errors import LangidError
 from langid.networks.recurrent import StreamingRecurrent
 from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.export import example, quiet
+from langid.streaming.onnx_file import check_is_file, checked_metadata
+from langid.streaming.onnx_model import EXPECTED, SCHEMA
 from langid.streaming.parity import (
     check_clips,
     check_differences,
@@ -76,14 +79,29 @@ def export_pt2(
 class ExportedModel:
     """A file of ``export_pt2`` behind the interface of OnnxModel, for ``StreamingIdentifier``.
 
-    Loading runs what the file holds, see ``export_pt2``.
+    Loading runs what the file holds, see ``export_pt2``. Raises LangidError for a file that is
+    absent or damaged, whose weights or metadata were changed, or that something else wrote.
     """
 
-    def __init__(self, path: Path):
-        files = {METADATA: ""}
-        program = torch.export.load(path, extra_files=files)
-        self._program = program.module()
-        self.metadata: dict[str, Any] = json.loads(files[METADATA])
+    def __init__(self, path: str | Path):
+        path = Path(path)
+        self.metadata = _metadata(path)
+        try:
+            with quiet():
+                program = torch.export.load(path)
+                self._program = program.module()
+        except Exception as error:  # torch's errors share no base class
+            reason = str(error).partition("\n")[0]
+            raise LangidError(
+                f"model={path}: torch.export.load does not accept it ({reason}); run langid export"
+                " format=pt2 again, with this version of torch"
+            ) from error
+        if digest(self.metadata, program.state_dict) != self.metadata["sha256"]:
+            raise LangidError(
+                f"model={path}: its weights or metadata were changed after its export (their"
+                " SHA-256 is not the one it was written with); fetch it again, or run langid export"
+                " format=pt2"
+            )
 
     def initial_state(self, streams: int) -> State:
         """Return the state before the first sample, streams on the first axis of each tensor."""
@@ -97,6 +115,25 @@ class ExportedModel:
     def stepper(self, streams: int = 1) -> TorchStepper:
         """Return streams that step together, before their first sample."""
         return TorchStepper(self, streams)  # type: ignore[arg-type]  # it only calls and asks for a state
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """Return the checked metadata of a file of ``export_pt2``; nothing in it is executed."""
+    check_is_file(path)
+    text = ""
+    try:
+        with zipfile.ZipFile(path) as file:
+            if damaged := file.testzip():
+                raise ValueError(f"{damaged} is damaged")
+            for name in file.namelist():
+                if name.endswith(f"/extra/{METADATA}"):
+                    text = file.read(name).decode()
+    except Exception as error:  # a damaged file can raise about anything
+        raise LangidError(
+            f"model={path}: not a whole file of torch.export ({error}); fetch it again, or run"
+            " langid export format=pt2"
+        ) from error
+    return checked_metadata(path, text, SCHEMA, EXPECTED)
 
 
 def export_module(

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from langid.streaming.portable import ExportedModel, export_pt2
 from langid.streaming.streamer import StreamingIdentifier
 from langid.training.identifier import LanguageIdentifier
 
+from ..conftest import Once
 from .conftest import variant
 from .test_export_networks import untrained, with_silence
 
@@ -110,3 +113,68 @@ def test_what_cannot_be_streamed_and_no_speech_are_refused(
     with pytest.raises(LangidError, match="no samples to compare"):
         export_pt2(untrained("recurrent.GRU", "mask", clips[0]), tmp_path / "m.pt2", [])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def exported_path(clips: list[np.ndarray], once: Once) -> Path:
+    """Return the file of a GRU. Tests must not change it."""
+
+    def export(folder: Path) -> None:
+        identifier = untrained("recurrent.GRU", "mask", clips[0])
+        export_pt2(identifier, folder / "model.pt2", [with_silence(clips[0])])
+
+    return once("pt2", export) / "model.pt2"
+
+
+def rewritten(path: Path, to: Path, **changes: Any) -> Path:
+    """Copy a file with other metadata, and with other bytes in the parts of those names."""
+    parts = {name: value for name, value in changes.items() if isinstance(value, bytes)}
+    metadata = {name: value for name, value in changes.items() if name not in parts}
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(to, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.endswith("/langid.json"):
+                content = json.dumps(json.loads(content) | metadata).encode()
+            new.writestr(name, parts.get(name.rpartition("/")[2], content))
+    return to
+
+
+def test_a_file_that_is_none_or_was_changed_is_named(
+    exported_path: Path,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    whole = exported_path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    contents = {"empty": b"", "text": b"no zip", "cut": whole[: len(whole) // 2], "bits": flipped}
+    for name, content in contents.items():
+        (tmp_path / f"{name}.pt2").write_bytes(content)
+    torch.save({"a": 1}, tmp_path / "saved.pt2")
+    changes: dict[str, dict[str, Any]] = {
+        "schema": {"schema": "langid-stream-9"},
+        "hop": {"hop_samples": None},
+        "classes": {"classes": ["English", "Hindi", "Urdu"]},
+        "weights": {"weight_0": b"\1" * 2880},
+        "program": {"model.json": b"{}"},
+    }
+    for name, changed in changes.items():
+        rewritten(exported_path, tmp_path / f"{name}.pt2", **changed)
+    found = {
+        "absent": "no such file; langid export writes one",
+        **dict.fromkeys(contents, r"not a whole file of torch\.export \(.+\); fetch it again"),
+        "saved": r"not exported by this version of langid \(schema None",
+        "schema": r"not exported by this version of langid \(schema langid-stream-9",
+        "hop": "hop_samples is None, expected is a whole number above 0",
+        "classes": "its weights or metadata were changed after its export",
+        "weights": "its weights or metadata were changed after its export",
+        "program": r"torch\.export\.load does not accept it \(.+\); run langid export format=pt2",
+    }
+    for name, message in found.items():
+        with pytest.raises(LangidError, match=rf"model=.*{name}\.pt2: .*{message}"):
+            ExportedModel(tmp_path / f"{name}.pt2")
+    ExportedModel(rewritten(exported_path, tmp_path / "same.pt2"))
+    assert not recwarn.list and not caplog.records
+    assert capfd.readouterr() == ("", "")
