@@ -41,16 +41,17 @@ def run(config: DictConfig) -> int:
         print(line, file=sys.stderr)
     settings = {name: config[name] for name in SETTINGS}
     segmenter = Segmenter(stream.classes, stream.hop_samples / stream.sample_rate, **settings)
+    listening = Listening(stream)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
     audio = recording(config.audio)
     found: list[Segment] = []
-    for segment in _segments(segmenter, stream, audio, trace):
+    for segment in _segments(segmenter, listening, audio, trace):
         if not (found or config.json):
             print(f"{'start':>9} {'end':>9} {'speech':>8}  {'language':16} confidence")
         found.append(segment)
         _print(segment, config.json)
     if not config.json:
-        _print_totals(found, stream.decision.heard_s)
+        _print_totals(found, listening.heard_s)
     if rttm is not None:
         _write_rttm(found, rttm, audio.stem)
     if plot is not None:
@@ -59,14 +60,14 @@ def run(config: DictConfig) -> int:
 
 
 def _segments(
-    segmenter: Segmenter, stream: StreamingIdentifier, audio: Path, trace: Trace
+    segmenter: Segmenter, listening: Listening, audio: Path, trace: Trace
 ) -> Iterator[Segment]:
-    hop, rate = stream.hop_samples, stream.sample_rate
+    hop, rate = listening.stream.hop_samples, listening.stream.sample_rate
     sizes = itertools.repeat(max(1, round(FEED_S * rate / hop)) * hop)
-    for chunk in Listening(stream).chunks(read_blocks(audio, rate), sizes):
+    for chunk in listening.chunks(read_blocks(audio, rate), sizes):
         trace.hear(*chunk)
         yield from segmenter.hear(*chunk[1:])
-    yield from segmenter.finish()
+    yield from segmenter.finish(listening.heard_s)
 
 
 def _print(segment: Segment, as_json: bool) -> None:

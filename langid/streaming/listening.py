@@ -15,11 +15,13 @@ Heard = tuple[np.ndarray, np.ndarray, np.ndarray]
 class Listening:
     """One pass of a stream over some audio.
 
-    ``busy_s`` is the time spent in the model, ``timeline`` a stretch for each decision so far.
+    ``heard_s`` is how much audio was heard, without zeros that fill a hop, ``busy_s`` the time
+    spent in the model, ``timeline`` a stretch for each decision so far.
     """
 
     def __init__(self, stream: StreamingIdentifier):
         self.stream = stream
+        self.heard_s = 0.0
         self.busy_s = 0.0
         self.timeline: list[Stretch] = []
 
@@ -36,6 +38,7 @@ class Listening:
                 posteriors = np.concatenate([posteriors, self.stream.flush()])
                 speech = np.concatenate([speech, self.stream.speech])
             self.busy_s += time.perf_counter() - began
+            self.heard_s += len(chunk) / self.stream.sample_rate
             yield chunk, posteriors, speech
 
     def decide(self) -> Decision:

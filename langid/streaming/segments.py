@@ -80,12 +80,15 @@ class Segmenter:
         self._frames += len(speech)
         return self._taken()
 
-    def finish(self) -> list[Segment]:
-        """Return the segments that are left at the end of the recording."""
+    def finish(self, end_s: float = math.inf) -> list[Segment]:
+        """Return the segments that are left at the end of the recording.
+
+        ``end_s`` is where it ends, before the zeros that fill its last hop.
+        """
         if self._language is None:
             self._language = int(self._total.argmax())
         self._settle(len(self._open))
-        self._end_segment()
+        self._end_segment(end_s)
         return self._taken()
 
     def _hear_frame(self, frame: int, posteriors: np.ndarray) -> None:
@@ -138,24 +141,25 @@ class Segmenter:
                 self._growing = _Growing(self._language or 0, frame, len(self._columns))
             self._growing.add(frame, posteriors)
 
-    def _end_segment(self) -> None:
+    def _end_segment(self, end_s: float = math.inf) -> None:
         if self._growing is None:
             return
         growing, self._growing = self._growing, None
         everything = list(range(len(self._columns)))
         mean = shares(growing.total[None], everything)[0]
+        beyond_s = max(0.0, (growing.last + 1) * self._hop_s - end_s)
         self._finished.append(
             Segment(
                 start_s=self._seconds(growing.first),
-                end_s=self._seconds(growing.last + 1),
+                end_s=self._seconds(growing.last + 1, beyond_s),
                 language=self._classes[growing.language],
                 confidence=float(mean[growing.language]),
-                speech_s=self._seconds(growing.frames),
+                speech_s=self._seconds(growing.frames, beyond_s),
             )
         )
 
-    def _seconds(self, frames: int) -> float:
-        return round(frames * self._hop_s, 6)
+    def _seconds(self, frames: int, beyond_s: float = 0.0) -> float:
+        return round(frames * self._hop_s - beyond_s, 6)
 
     def _taken(self) -> list[Segment]:
         finished, self._finished = self._finished, []

@@ -1,5 +1,6 @@
 """langid export: the file, what it prints, and what it refuses before it writes."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import soundfile
 import torch
 
 from langid.commands.main import main
+from langid.signal.audio import read_audio
 from langid.streaming import parity, precision
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
@@ -228,9 +230,12 @@ def test_a_network_for_whole_utterances_hears_a_window(
     window = "window 3 s, hop 1 s, latency 1 s"
     assert window in capsys.readouterr().out
     assert load_model(path).metadata["mode"] == "offline"
+    samples = read_audio(real_clips[0], 16000)[:36000]  # spoken to the end, amid a hop
+    soundfile.write(tmp_path / "clip.wav", samples, 16000)
     for command in ("predict", "stream", "segments"):
-        assert main([command, f"model={path}", f"audio={real_clips[0]}", "json=true"]) == 0
+        assert main([command, f"model={path}", f"audio={tmp_path}/clip.wav", "json=true"]) == 0
         captured = capsys.readouterr()
         assert window in captured.err
         assert all(line.startswith("{") for line in captured.out.splitlines())
         assert captured.out
+    assert json.loads(captured.out.splitlines()[-1])["end_s"] == 2.25  # not that of the last hop

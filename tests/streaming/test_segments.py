@@ -95,6 +95,15 @@ def test_a_recording_shorter_than_the_minimum_has_its_leader() -> None:
     assert rows(segment(recording(("Hindi", 0.7), noise=0.0))) == [("Hindi", 0.0, 0.7)]
 
 
+def test_no_segment_ends_behind_the_recording() -> None:
+    """1.8 s of audio in hops of half a second: the last one is zeros for the most part."""
+    segmenter = Segmenter(CLASSES, 0.5, min_duration_s=0.5)
+    posteriors = np.array([[0.1, 0.8, 0.1]] * 4, np.float32)
+    assert segmenter.hear(posteriors, np.array([False, True, True, True])) == []
+    [found] = segmenter.finish(1.8)
+    assert (found.start_s, found.end_s, found.speech_s) == (0.5, 1.8, 1.3)
+
+
 def test_silence_and_nothing_have_no_segments() -> None:
     assert segment(recording((SILENCE, 5.0))) == []
     assert Segmenter(CLASSES, HOP_S).finish() == []
