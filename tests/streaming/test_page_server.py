@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from langid.streaming import page_server
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.page_server import HEADERS, OWN_FILES, PAGE, VENDOR_FILES, PageServer
 
+from ..conftest import ROOT
 from .conftest import sealed
 
 PATHS = ("/", *(f"/{name}" for name in (*OWN_FILES[1:], *VENDOR_FILES)), "/model.json")
@@ -213,6 +215,24 @@ def test_without_the_runtime_the_one_command_is_named(page: Path, model_path: Pa
     os.unlink(page / VENDOR_FILES[-1])
     with pytest.raises(LangidError, match=r"simd-threaded\.wasm: no such file.*run make page"):
         PageServer(model_path, 0)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+@pytest.mark.parametrize("missing", [None, *VENDOR_FILES])
+def test_make_page_notices_whichever_file_is_missing(tmp_path: Path, missing: str | None) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    folder = tmp_path / PAGE.relative_to(ROOT)
+    for path in (
+        tmp_path / "page" / "package-lock.json",
+        tmp_path / "page" / "node_modules" / ".package-lock.json",
+        *(folder / name for name in VENDOR_FILES),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    if missing:
+        (folder / missing).unlink()
+    asked = subprocess.run(["make", "--question", "page"], cwd=tmp_path, check=False)
+    assert asked.returncode == (0 if missing is None else 1)
 
 
 def test_a_model_that_is_none_is_named(page: Path, tmp_path: Path) -> None:
