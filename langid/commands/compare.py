@@ -20,6 +20,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from langid.commands.configuration import quoted
 from langid.errors import LangidError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def with_folders(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         key, equals, _ = argument.partition("=")
         if not equals or "/" in key or Path(argument).is_dir():
-            folders.append('"' + argument.replace('"', '\\"') + '"')
+            folders.append(quoted(argument))
         else:
             overrides.append(argument)
     return [*overrides, f"folders=[{','.join(folders)}]"] if folders else overrides

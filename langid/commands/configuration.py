@@ -9,7 +9,7 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -53,25 +53,28 @@ def root(folder: str) -> Path:
     return inside if inside.is_dir() else package.parent / folder
 
 
-def quoted(arguments: Sequence[str]) -> list[str]:
-    """Return overrides with quotes around what is plain text and Hydra's grammar does not take.
+def quoted(text: str) -> str:
+    """Return a text as Hydra's grammar reads it back, whatever it holds."""
+    return QuotedString(text, Quote.double).with_quotes()
 
-    It knows no letters outside ASCII and no brackets, which names of files may have. What begins
-    with a quote, a list or a dictionary, holds an interpolation, or is a sweep stays as it is.
+
+def readable(argument: str) -> str:
+    """Return KEY=VALUE in a form that Hydra's grammar reads.
+
+    A plain text that it cannot read, such as a path with parentheses or letters outside ASCII, is
+    put in quotes. Lists, sweeps, interpolations and what is in quotes stay as they are.
     """
-    return [_quoted(argument) for argument in arguments]
+    key, _, value = argument.partition("=")
+    plain = value and value.lstrip()[:1] not in "'\"[{" and "," not in value and "${" not in value
+    return f"{key}={quoted(value)}" if plain and not _reads(argument) else argument
 
 
-def _quoted(argument: str) -> str:
-    key, equals, value = argument.partition("=")
-    if not equals or value[:1] in tuple("'\"[{") or "," in value or "${" in value:
-        return argument
+def _reads(argument: str) -> bool:
     try:
         OverridesParser.create().parse_override(argument)
     except HydraException:
-        escaped = value.replace("'", r"\'")
-        return f"{key}='{escaped}'"
-    return argument
+        return False
+    return True
 
 
 def check_overrides(command: str, arguments: Sequence[str]) -> None:
@@ -79,12 +82,13 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
 
     Of a sweep the first value of each key is looked at; Hydra itself checks every job.
     """
-    try:
-        overrides = OverridesParser.create().parse_overrides(list(arguments))
-    except HydraException as error:
-        raise LangidError(
-            f"{error}; expected KEY=VALUE, in quotes where it holds [ ] or blanks"
-        ) from None
+    for argument in arguments:
+        if not _reads(argument):
+            raise LangidError(
+                f"{argument}: expected KEY=VALUE; a text in a list, or with a comma or bracket, may"
+                ' need quotes of its own: \'KEY=["TEXT","TEXT"]\''
+            )
+    overrides = OverridesParser.create().parse_overrides(list(arguments))
     values = [_single(override) for override in overrides]
     _check_groups(command, values)
     try:

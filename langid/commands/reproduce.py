@@ -20,7 +20,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from langid.commands.configuration import check_overrides, compose, nearest, root
+from langid.commands.configuration import check_overrides, compose, nearest, quoted, root
 from langid.commands.sweep import USERS_ERRORS, is_finished
 from langid.errors import LangidError
 from langid.evaluation.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
@@ -42,12 +42,8 @@ def with_experiments(arguments: Sequence[str]) -> list[str]:
             overrides.append(argument)
     for key, values in (("experiments", names), ("overrides", overrides)):
         if values:
-            own.append(f"{key}=[{','.join(map(_quoted, values))}]")
+            own.append(f"{key}=[{','.join(map(quoted, values))}]")
     return own
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 @dataclass
