@@ -1,5 +1,24 @@
 // From the posteriors of frames to a decision: the rules of langid/streaming/decision.py.
 
+// The first and the last record of some steps that reaches a confidence; null where none does.
+export function firstDecisive(steps, decideAt) {
+  const reaches = ({ confidence }) => confidence >= decideAt;
+  return steps.find(({ records }) => records.some(reaches))?.records.find(reaches) ?? null;
+}
+
+export function lastDecisive(steps, decideAt) {
+  const reaches = ({ confidence }) => confidence >= decideAt;
+  return steps.findLast(({ records }) => records.some(reaches))?.records.findLast(reaches) ?? null;
+}
+
+// What is said where a language was decided on, or null: {label, leader, confidence}.
+export function judge(classes, posteriors, decided, unknownBelow) {
+  const highest = Math.max(...posteriors);
+  const label = decided !== null && highest < unknownBelow ? "unknown" : decided;
+  const confidence = posteriors[classes.indexOf(label)] ?? highest;
+  return { label, leader: classes[posteriors.indexOf(highest)], confidence };
+}
+
 export class DecisionRule {
   // settings: {half_life_s, decide_at, unknown_below, languages}; null means no limit.
   constructor(classes, hopSeconds, settings) {
@@ -11,11 +30,12 @@ export class DecisionRule {
     this.considered = classes.map((name) => languages === null || languages.includes(name));
     this.total = new Float64Array(classes.length);
     this.frames = this.speechFrames = 0;
-    this.decided = this.surest = -1;
+    this.decided = this.leader = this.surest = -1;
   }
 
-  // Take in frames; return those at which a language led more surely than any had before. The
-  // first of them that reaches a confidence is where the stream was decided at it.
+  // Take in frames; return those at which a language led more surely than before in its lead. The
+  // first of them that reaches a confidence is where the stream was decided at it, and the last is
+  // of the language that is decided on since.
   hear(posteriors, speech) {
     const records = [];
     speech.forEach((isSpeech, frame) => {
@@ -28,7 +48,8 @@ export class DecisionRule {
       }
       const { language, confidence } = this.#lead();
       if (confidence >= this.settings.decide_at) this.decided = language;
-      if (confidence <= this.surest) return;
+      if (language === this.leader && confidence <= this.surest) return;
+      this.leader = language;
       this.surest = confidence;
       const times = { speechSeconds: this.speechSeconds, heardSeconds: this.heardSeconds };
       records.push({ label: this.classes[language], confidence, ...times });
@@ -48,13 +69,9 @@ export class DecisionRule {
   get decision() {
     const { speechSeconds, heardSeconds } = this;
     const posteriors = this.#shares();
-    let label = null;
-    if (this.decided >= 0) {
-      const unknown = this.#lead().confidence < this.settings.unknown_below;
-      label = unknown ? "unknown" : this.classes[this.decided];
-    }
-    const confidence = posteriors[this.classes.indexOf(label)] ?? Math.max(...posteriors);
-    return { label, confidence, posteriors, speechSeconds, heardSeconds };
+    const decided = this.classes[this.decided] ?? null;
+    const verdict = judge(this.classes, posteriors, decided, this.settings.unknown_below);
+    return { ...verdict, posteriors, speechSeconds, heardSeconds };
   }
 
   #lead() {

@@ -1,7 +1,8 @@
 // The page: what its controls do, and what the worker's answers change.
 
+import { firstDecisive, judge, lastDecisive } from "./decision.js";
 import { decodeFile, openMicrophone, Player } from "./sound.js";
-import { View } from "./view.js";
+import { verdict, View } from "./view.js";
 
 const QUIET_SECONDS = 4; // of a microphone without speech, before the page says what to do
 const LIVE_SPAN_SECONDS = 20; // of the timeline, while the microphone is heard
@@ -16,13 +17,14 @@ const worker = new Worker("worker.js", { type: "module" });
 
 let view;
 let sampleRate;
+let unknownBelow;
 let stream = 0; // counts what was asked for; answers for an earlier one are late
 let source = null; // {name, samples} of a file, or {microphone}
 let player = null;
 let steps = [];
 let decideAt = 0.9; // the confidence of a decision, where the model does not set it
 let decided = null; // the first record of a confidence that reached it
-let concluded = null; // the last step of a stream that has ended
+let ended = false; // whether all of the source was heard
 let place = null; // seconds into the file, while it plays
 let drawing = false;
 
@@ -39,6 +41,7 @@ worker.onerror = () =>
 
 function ready(metadata) {
   sampleRate = metadata.sample_rate;
+  unknownBelow = metadata.decision.unknown_below;
   view = new View(metadata.classes);
   decideAt = metadata.decision.decide_at || decideAt;
   showThreshold();
@@ -53,14 +56,12 @@ function showThreshold() {
   element("threshold-value").textContent = `${threshold.value}\u00a0%`;
 }
 
-function say(sentence) {
-  const status = element("status");
-  if (status.textContent !== sentence) status.textContent = sentence; // it is read out
-}
+const say = (sentence) => write("status", sentence);
+const complain = (sentence) => write("trouble", sentence);
 
-function complain(sentence) {
-  const trouble = element("trouble");
-  if (trouble.textContent !== sentence) trouble.textContent = sentence; // it is read out
+// What is written anew is read out anew, so only what differs is.
+function write(id, sentence) {
+  if (element(id).textContent !== sentence) element(id).textContent = sentence;
 }
 
 function fail(sentence) {
@@ -76,7 +77,8 @@ function begin(next) {
   stream += 1;
   source = next;
   steps = [];
-  decided = concluded = place = null;
+  decided = place = null;
+  ended = false;
   play.hidden = true;
   complain("");
   draw();
@@ -95,7 +97,7 @@ async function startListening() {
     }
     source = { microphone };
     listen.textContent = "Stop the microphone";
-    say("Listening: speak.");
+    tell();
     const { port } = microphone;
     const message = { kind: "microphone", stream, sampleRate: microphone.sampleRate, port };
     worker.postMessage(message, [port]);
@@ -133,23 +135,36 @@ async function hearFile(chosen) {
 
 function hear(step) {
   if (step.decision.heardSeconds > (steps.at(-1)?.decision.heardSeconds ?? 0)) steps.push(step);
-  if (!decided) {
-    decided = firstDecisive([step]);
-    if (decided && source.microphone) {
-      say(`${decided.label}, decided after ${decided.speechSeconds.toFixed(2)} s of speech.`);
-    }
-  }
+  decided ??= firstDecisive([step], decideAt);
   if (step.kind === "end") conclude(step);
   else if (source.microphone) noticeQuiet(step.decision);
+  tell();
   draw();
 }
 
-function firstDecisive(among) {
-  for (const { records } of among) {
-    const first = records.find(({ confidence }) => confidence >= decideAt);
-    if (first) return first;
+// The decision after some steps at the confidence of the slider, whatever the model's own is.
+function decisionAfter(heard) {
+  const { decision } = heard.at(-1);
+  const label = lastDecisive(heard, decideAt)?.label ?? null;
+  return { ...decision, ...judge(view.classes, decision.posteriors, label, unknownBelow) };
+}
+
+// Say in the status what is decided; it changes with the slider too.
+function tell() {
+  if (ended) {
+    say(conclusion());
+  } else if (source?.microphone && decided) {
+    say(`${decided.label}, decided after ${decided.speechSeconds.toFixed(2)} s of speech.`);
+  } else if (source?.microphone) {
+    say("Listening: speak.");
   }
-  return null;
+}
+
+function conclusion() {
+  const decision = steps.length ? decisionAfter(steps) : null;
+  if (!decision?.speechSeconds) return "";
+  const name = source.name ? `${source.name}: ` : "";
+  return `${name}${verdict(decision, ",")}, from ${decision.speechSeconds.toFixed(1)} s of speech.`;
 }
 
 function noticeQuiet({ heardSeconds, speechSeconds }) {
@@ -157,11 +172,9 @@ function noticeQuiet({ heardSeconds, speechSeconds }) {
   else if (heardSeconds >= QUIET_SECONDS) complain(`No speech heard yet: ${MICROPHONE_QUIET}`);
 }
 
-function conclude(step) {
-  concluded = step;
-  const { speechSeconds } = step.decision;
-  sayVerdict();
-  if (!speechSeconds) {
+function conclude({ decision }) {
+  ended = true;
+  if (!decision.speechSeconds) {
     complain(
       source.name
         ? `No speech was heard in ${source.name}: ${FILE_TROUBLE}`
@@ -170,13 +183,6 @@ function conclude(step) {
   }
   play.hidden = !source.samples?.length;
   view.describeTimeline(steps);
-}
-
-function sayVerdict() {
-  const { decision } = concluded;
-  const name = source.name ? `${source.name}: ` : "";
-  const of = `from ${decision.speechSeconds.toFixed(1)} s of speech`;
-  say(decision.speechSeconds ? `${name}${view.verdict(decision, decided)}, ${of}.` : "");
 }
 
 function togglePlay() {
@@ -204,9 +210,7 @@ function draw() {
   requestAnimationFrame(() => {
     drawing = false;
     const heard = steps.filter(({ decision }) => place === null || decision.heardSeconds <= place);
-    const shown = place === null ? steps.at(-1) : (heard.at(-1) ?? null);
-    const fallen = decided && decided.heardSeconds <= shown?.decision.heardSeconds;
-    view.showStep(shown, fallen);
+    view.showStep(heard.length ? { ...heard.at(-1), decision: decisionAfter(heard) } : null);
     view.showDecision(steps.length ? decided : undefined);
     const end = steps.at(-1)?.decision.heardSeconds ?? 0;
     const spanSeconds = source?.samples
@@ -225,8 +229,8 @@ file.addEventListener("change", () => {
 threshold.addEventListener("input", () => {
   decideAt = threshold.value / 100;
   showThreshold();
-  decided = firstDecisive(steps);
-  if (concluded) sayVerdict();
+  decided = firstDecisive(steps, decideAt);
+  tell();
   draw();
 });
 document.addEventListener("dragover", (event) => {

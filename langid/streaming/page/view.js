@@ -11,6 +11,12 @@ const element = (id) => document.getElementById(id);
 const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const seconds = (value) => `${value.toFixed(1)}\u00a0s`;
 
+// A decision in words; the mark stands between a label and its share.
+export function verdict({ label, leader, confidence }, mark = "") {
+  const share = percent(confidence);
+  return label ? `${label}${mark} ${share}` : `Undecided, ${leader} leads with ${share}`;
+}
+
 export class View {
   constructor(classes) {
     this.classes = classes;
@@ -24,9 +30,8 @@ export class View {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   }
 
-  // Show a step: bars, verdict and figures; without one, nothing has been heard yet. isDecided says
-  // whether the confidence asked for had been reached by then.
-  showStep(step, isDecided) {
+  // Show a step: bars, verdict and figures; without one, nothing has been heard yet.
+  showStep(step) {
     const decision = step?.decision;
     this.bars.forEach(({ meter, fill, share }, i) => {
       const value = decision?.posteriors[i] ?? 0;
@@ -35,21 +40,11 @@ export class View {
       fill.style.width = `${100 * value}%`;
       share.textContent = percent(value);
     });
-    element("verdict").textContent = this.verdict(decision, isDecided);
+    element("verdict").textContent = headline(decision);
     element("heard").textContent = decision ? seconds(decision.heardSeconds) : "–";
     element("speech").textContent = decision ? seconds(decision.speechSeconds) : "–";
     const factor = decision ? step.busySeconds / decision.heardSeconds : NaN;
     element("factor").textContent = Number.isFinite(factor) ? factor.toFixed(4) : "–";
-  }
-
-  // Return what is to be said of a decision.
-  verdict(decision, isDecided) {
-    if (!decision) return "\u00a0";
-    const { label, confidence, posteriors, speechSeconds } = decision;
-    if (!speechSeconds) return "No speech yet";
-    if (label === "unknown" || (label && isDecided)) return `${label}, ${percent(confidence)}`;
-    const leader = posteriors.indexOf(Math.max(...posteriors));
-    return `Undecided, ${this.classes[leader]} leads with ${percent(posteriors[leader])}`;
   }
 
   // Say after how much speech the decision fell; undefined where nothing was heard yet.
@@ -171,6 +166,12 @@ export class View {
     const left = Math.min(Math.max(gutter, x - width / 2), this.canvas.clientWidth - width);
     context.fillText(text, left, HEAD / 2 - 2);
   }
+}
+
+function headline(decision) {
+  if (!decision) return "\u00a0";
+  if (!decision.speechSeconds) return "No speech yet";
+  return verdict(decision);
 }
 
 function newBar(name, colour) {

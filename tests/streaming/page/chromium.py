@@ -155,6 +155,14 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **key_of)
         self.call("Input.dispatchKeyEvent", type="keyUp", **key_of)
 
+    def slide(self, percent: int) -> None:
+        """Set the confidence of a decision, and wait until all is drawn."""
+        self.run(f"""
+            document.querySelector("#threshold").value = {percent};
+            document.querySelector("#threshold").dispatchEvent(new Event("input"));
+            new Promise(requestAnimationFrame);
+        """)
+
     def number(self, selector: str) -> float:
         """Return the number with which the text of an element begins."""
         return float(self.text(selector).split()[0])

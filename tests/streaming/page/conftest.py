@@ -146,6 +146,7 @@ def page(shared_page: Page) -> Iterator[Page]:
     shared_page.call("Emulation.clearDeviceMetricsOverride")
     shared_page.call("Emulation.setEmulatedMedia", features=[])
     shared_page.run("document.activeElement.blur()")
+    shared_page.slide(90)
 
 
 OpenPage = Callable[..., Page]

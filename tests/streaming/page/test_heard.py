@@ -90,10 +90,16 @@ def test_every_frame_of_an_mp3_equals_python(page: Page, taught: Taught, languag
     assert decision["label"] == stream.decision.label
 
 
-def test_decisions_equal_those_of_python(page: Page, taught: Taught, tmp_path: Path) -> None:
-    clip = tmp_path / "two.wav"
+@pytest.fixture
+def two(taught: Taught, tmp_path: Path) -> Path:
+    """Return a recording of Hindi and then Mandarin."""
+    path = tmp_path / "two.wav"
     both = [soundfile.read(taught.clips[name])[0] for name in ("Hindi", "Mandarin")]
-    soundfile.write(clip, np.concatenate(both), 16000)
+    soundfile.write(path, np.concatenate(both), 16000)
+    return path
+
+
+def test_decisions_equal_those_of_python(page: Page, taught: Taught, two: Path) -> None:
     settings: list[dict[str, Any]] = [
         {"half_life_s": 0.5},
         {"decide_at": 0.9, "half_life_s": 1.0},
@@ -103,10 +109,10 @@ def test_decisions_equal_those_of_python(page: Page, taught: Taught, tmp_path: P
         {"languages": ["English", "Mandarin"]},
         {"languages": ["English"], "unknown_below": 0.5},
     ]
-    answers = in_browser(page, clip, *((1600, one) for one in settings))
+    answers = in_browser(page, two, *((1600, one) for one in settings))
     labels = set()
     for one, (_, found) in zip(settings, answers, strict=True):
-        decision = expected(taught.model, clip, **one)[1].decision
+        decision = expected(taught.model, two, **one)[1].decision
         assert found["label"] == decision.label
         labels.add(decision.label)
         assert found["confidence"] == pytest.approx(decision.confidence, abs=ACCEPTED)
@@ -134,21 +140,12 @@ def test_the_right_language_of_files(page: Page, taught: Taught, way: str) -> No
     assert "undefined" not in page.text("main")
 
 
-def ask(page: Page, percent: int) -> None:
-    """Ask for another confidence of decisions."""
-    page.run(f"""
-        document.querySelector("#threshold").value = {percent};
-        document.querySelector("#threshold").dispatchEvent(new Event("input"));
-        new Promise(requestAnimationFrame);
-    """)
-
-
 def test_time_to_decision_is_that_of_python(page: Page, taught: Taught) -> None:
     clip = taught.clips["Hindi"]
     page.choose(clip)
     page.said()
     for percent in (60, 90, 75):
-        ask(page, percent)
+        page.slide(percent)
         decision = expected(taught.model, clip, decide_at=percent / 100)[1].decision
         assert decision.decided_after_s is not None
         assert page.number("#decided") == pytest.approx(decision.decided_after_s, abs=0.051)
@@ -156,19 +153,43 @@ def test_time_to_decision_is_that_of_python(page: Page, taught: Taught) -> None:
         assert page.text("#threshold-value").split() == [str(percent), "%"]
 
 
-def test_the_verdict_waits_for_the_confidence_that_is_asked_for(page: Page, taught: Taught) -> None:
-    clip = taught.clips["Hindi"]
-    shares = expected(taught.model, clip)[1].decision.posteriors
-    leads = f"Undecided, Hindi leads with {round(100 * shares['Hindi'])}\u00a0%"
-    ask(page, 100)
-    page.choose(clip)
-    assert page.said().startswith(f"{clip.name}: {leads}, from ")
-    assert page.text("#verdict") == leads
-    assert page.text("#decided") == "undecided"
-    ask(page, 60)
-    assert page.text("#status").startswith(f"{clip.name}: Hindi, ")
-    assert page.text("#verdict").startswith("Hindi, ")
-    ask(page, 90)
+def test_the_verdict_follows_the_threshold_as_in_python(
+    page: Page, taught: Taught, two: Path
+) -> None:
+    page.choose(two)
+    page.said()
+    found = set()
+    for percent in (100, 90, 50, 1):
+        page.slide(percent)
+        decision = expected(taught.model, two, decide_at=percent / 100)[1].decision
+        leader = max(decision.posteriors, key=decision.posteriors.__getitem__)
+        words = decision.label or f"Undecided, {leader} leads with"
+        assert page.text("#verdict").startswith(f"{words} ")
+        share = page.text("#verdict").removeprefix(f"{words} ")
+        assert int(share.split()[0]) == pytest.approx(100 * decision.confidence, abs=0.6)
+        comma = "," if decision.label else ""
+        said = f"two.wav: {words}{comma} {share}, from {decision.speech_s:.1f} s of speech."
+        assert page.text("#status") == said
+        assert (page.text("#decided") == "undecided") == (decision.label is None)
+        found.add(decision.label)
+    assert found == {None, "Hindi", "Mandarin"}
+
+
+def test_the_verdict_follows_the_threshold_while_the_microphone_is_heard(
+    page: Page, taught: Taught, sound: Path
+) -> None:
+    sound.write_bytes(taught.clips["Hindi"].read_bytes())
+    page.slide(100)
+    listen(page, 2)
+    assert page.text("#verdict").startswith("Undecided, Hindi leads with ")
+    assert page.text("#status") == "Listening: speak."
+    page.slide(50)
+    assert page.text("#verdict").startswith("Hindi ")
+    assert page.text("#status").startswith("Hindi, decided after ")
+    page.slide(100)
+    assert page.text("#status") == "Listening: speak."
+    page.click("#listen")
+    assert page.said().startswith("Undecided, Hindi leads with ")
 
 
 WATCH = """
