@@ -14,7 +14,7 @@ from langid.streaming.onnx_file import Expected, are_names, is_count, read_file
 from langid.streaming.samples import write_floats
 
 SCHEMA = "langid-stream-2"
-AT_ONCE = 640  # frames of all streams in one call: more leave the cache and take a tenth longer
+AT_ONCE = 192  # frames of all streams in one call: fewer or more take up to a tenth longer
 
 
 def _is_size(value: Any) -> bool:
