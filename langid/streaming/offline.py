@@ -91,7 +91,7 @@ class OfflineModule(nn.Module):
         return masked_mean(posteriors, counted), speech
 
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
-        """Return what a runtime must know, as plain data; ``decision`` is the default one.
+        """Return what a runtime must know, as plain data, ``decision`` among it.
 
         ``latency_s`` is the longest time from a sample to the first answer that has heard it.
         After a change of language it takes up to ``window_s + hop_s`` until an answer has heard

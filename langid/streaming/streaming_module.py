@@ -63,7 +63,7 @@ class StreamingModule(nn.Module):
         return (posteriors, speech, *front_end_state, *network_state)
 
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
-        """Return what a runtime must know, as plain data; ``decision`` is the default one."""
+        """Return what a runtime must know, as plain data, ``decision`` among it."""
         state = self.initial_state(1)
         return common_metadata(self.identifier, decision) | {
             "schema": SCHEMA,
