@@ -8,6 +8,8 @@ from torch import Tensor
 from langid.signal.silence import EnergyDetector
 from langid.training.identifier import LanguageIdentifier
 
+NO_FLOOR = 1e10
+
 
 class PlainGRU:
     """The identifier of ``experiment=gru`` with the silence policy ``mask``.
@@ -19,7 +21,7 @@ class PlainGRU:
         parts: Any = identifier  # whose modules have the types of this experiment
         features, head = parts.front_end.features, parts.network.head
         self.hop, self.n_fft, self.floor = features.hop_samples, features.n_fft, features.floor
-        self.window = array(features.window)
+        self.window, self.weights = array(features.window), array(features.weights)
         self.filters, self.dct = array(features.filters.T), array(features.dct.T)
         self.scale, self.shift = array(parts.normaliser.scale), array(parts.normaliser.shift)
         (layer,) = parts.network.layers
@@ -32,7 +34,7 @@ class PlainGRU:
 
     def reset(self) -> None:
         """Forget everything heard."""
-        self.samples = np.zeros(len(self.window), np.float32)
+        self.samples: np.ndarray | None = None  # as many as the window's, once one is heard
         self.hidden = np.zeros(self.recurrent.shape[1], np.float32)
         self.detector.reset()
 
@@ -44,8 +46,11 @@ class PlainGRU:
         return np.stack([self._posteriors(self._features(hop)) for hop in hops])
 
     def _features(self, hop: np.ndarray) -> np.ndarray:
+        if self.samples is None:
+            self.samples = np.full(len(self.window), hop[0])
         self.samples = np.concatenate([self.samples[self.hop :], hop])
-        spectrum = np.fft.rfft(self.samples * self.window, self.n_fft)[1:]
+        varying = self.samples - self.samples.dot(self.weights)
+        spectrum = np.fft.rfft(varying * self.window, self.n_fft)[1:]
         power = spectrum.real**2 + spectrum.imag**2
         mel = self.filters @ power
         features: np.ndarray = self.dct @ np.log(np.maximum(mel, self.floor))
@@ -70,20 +75,26 @@ class PlainDetector:
 
     def __init__(self, detector: EnergyDetector):
         self.settings = detector
-        decibels = (detector.threshold_db, detector.quiet_db, detector.loud_db)
-        self.ratio, self.quiet, self.loud = (10 ** (level / 10) for level in decibels)
+        decibels = (
+            detector.threshold_db,
+            detector.quiet_db,
+            detector.loud_db,
+            detector.signal_db,
+        )
+        self.ratio, self.quiet, self.loud, self.signal = (10 ** (level / 10) for level in decibels)
 
     def reset(self) -> None:
         """Forget everything heard."""
         self.power = np.zeros(self.settings.smooth_frames, np.float32)
-        self.smooth = np.full(self.settings.floor_frames, 1e10, np.float32)  # no floor yet
+        self.smooth = np.full(self.settings.floor_frames, NO_FLOOR, np.float32)
         self.frames, self.last_active = 0, -self.settings.hangover_frames
 
     def hear(self, hop: np.ndarray) -> bool:
         """``hop (samples,)`` -> whether the frame is speech."""
-        self.power[self.frames % len(self.power)] = hop.dot(hop) / len(hop)
+        self.power[self.frames % len(self.power)] = hop.var()
         now = self.power.mean()
-        self.smooth[self.frames % len(self.smooth)] = now
+        signal = self.power.min() >= self.signal
+        self.smooth[self.frames % len(self.smooth)] = now if signal else NO_FLOOR
         if now >= min(max(self.smooth.min() * self.ratio, self.quiet), self.loud):
             self.last_active = self.frames
         speech = self.frames - self.last_active < self.settings.hangover_frames

@@ -116,7 +116,7 @@ def _frames(
     while block is not None:
         following = next(blocks, None)
         missing = -(len(rest) + len(block)) % front_end.hop_samples  # of the last hop
-        filling = np.zeros(0 if following is not None else missing, np.float32)
+        filling = np.repeat(block[-1:], 0 if following is not None else missing)
         samples = np.concatenate([rest, block, filling])
         whole = len(samples) // front_end.hop_samples * front_end.hop_samples
         rest = samples[whole:]

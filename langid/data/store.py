@@ -26,7 +26,7 @@ from langid.errors import LangidError
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = "langid-store-1"
+SCHEMA = "langid-store-2"
 TEXT = h5py.string_dtype("utf-8")
 CHUNK_FRAMES = 1 << 13
 BUFFER_FRAMES = 1 << 15  # HDF5 takes its time for every write, however short
@@ -59,7 +59,9 @@ class FeatureStore:
         if schema != SCHEMA:
             found = f"schema {schema}" if schema else "no langid schema"
             raise LangidError(
-                f"store={self.path}: {found}, this version reads {SCHEMA}; run langid prepare again"
+                f"store={self.path}: {found}, this version reads {SCHEMA}, whose features and"
+                " speech frames are others; delete it, or choose another store=PATH.h5, and run"
+                " langid prepare again"
             )
         try:
             self.description: dict[str, Any] = json.loads(file.attrs["description"])

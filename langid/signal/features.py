@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from langid.signal.torchaudio_loader import torchaudio
 
+UNHEARD = 1e10  # what stands before the first sample, which it then is
+
 
 class Features(nn.Module):
     """``samples (batch, samples) -> features (batch, time, bins)``, one frame per hop.
@@ -43,10 +45,11 @@ class Features(nn.Module):
 class LogMel(Features):
     """Natural logarithm of mel-band power, with an absolute floor and no look-ahead.
 
-    Frame ``t`` covers the ``window_ms`` that end with hop ``t``: before the first sample there are
-    zeros, and a last hop that is not full is filled with zeros, so ``samples`` give
-    ``ceil(samples / hop_samples)`` frames. Window: Hann. Mel scale: HTK (O'Shaughnessy 1987).
-    ``floor_db`` is decibels below the power of a full-scale sample.
+    Frame ``t`` covers the ``window_ms`` that end with hop ``t``, less their mean under the window,
+    so that a constant is not heard. Before the first sample there are samples like it, and a last
+    hop that is not full is filled with its last sample, so ``samples`` give ``ceil(samples /
+    hop_samples)`` frames. Window: Hann. Mel scale: HTK (O'Shaughnessy 1987). ``floor_db`` is
+    decibels below the power of a full-scale sample.
     """
 
     causal = True
@@ -55,6 +58,7 @@ class LogMel(Features):
     sine: Tensor
     mirrored: Tensor
     window: Tensor
+    weights: Tensor
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class LogMel(Features):
         window = torch.hann_window(self.window_samples, dtype=torch.float64)
         window /= window.square().sum().sqrt()
         self.register_buffer("window", window.float(), persistent=False)
+        self.register_buffer("weights", (window / window.sum()).float(), persistent=False)
         cosine, sine = self._half_window_transform()
         # No filter hears frequency 0; without it a row is a power of two long, and products faster.
         self.register_buffer("filters", filters[1:].contiguous(), persistent=False)
@@ -97,16 +102,16 @@ class LogMel(Features):
         self.register_buffer("sine", sine[:, 1:].contiguous(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
-        padded = nn.functional.pad(samples, (0, -samples.shape[1] % self.hop_samples))
-        return self.step(padded, self.initial_state(samples.shape[0]))[0]
+        samples = whole_hops(samples, self.hop_samples)
+        return self.step(samples, self.initial_state(samples.shape[0]))[0]
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """Return zeros ``(batch, samples)``: the hops before the first that a window reaches."""
-        return self.filters.new_zeros(batch_size, (self.hops - 1) * self.hop_samples)
+        """Return ``(batch, samples)`` unheard: the hops before the first that a window reaches."""
+        return self.filters.new_full((batch_size, (self.hops - 1) * self.hop_samples), UNHEARD)
 
     def step(self, samples: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """``samples (batch, frames * hop), state`` -> ``features (batch, frames, bins), state``."""
-        samples = torch.cat([state, samples], dim=1)
+        samples = torch.cat([begun(state, samples[:, :1]), samples], dim=1)
         power = self._power_by_fft(samples) if self.use_fft else self._power(samples)
         mel = power @ self.filters
         return self._compress(mel), last(samples, state.shape[1])
@@ -124,6 +129,7 @@ class LogMel(Features):
         hops = samples.unfold(1, self.hop_samples, self.hop_samples)
         reach = self.hops - 1
         frames = torch.cat([hops[:, i : i - reach or None] for i in range(self.hops)], dim=-1)
+        frames = frames - (frames[..., -self.window_samples :] @ self.weights)[..., None]
         right = frames[..., -self.window_samples // 2 :]
         left = frames.index_select(-1, self.mirrored)
         even, odd = (right + left) @ self.cosine, (right - left) @ self.sine
@@ -133,6 +139,7 @@ class LogMel(Features):
         """Return what ``_power`` does, twice as fast."""
         samples = samples[:, self.hops * self.hop_samples - self.window_samples :]
         frames = samples.unfold(1, self.window_samples, self.hop_samples) * self.window
+        frames = frames - frames.sum(-1, keepdim=True) * self.weights
         spectrum: Tensor = torch.fft.rfft(frames, n=self.n_fft)[..., 1:]
         return spectrum.real.square() + spectrum.imag.square()
 
@@ -149,6 +156,19 @@ class LogMel(Features):
         cosine = window[half:, None] * angle.cos()
         cosine[0] *= 0.5  # the centre sample stands in both halves of the even part
         return cosine.float(), (window[half:, None] * angle.sin()).float()
+
+
+def begun(state: Tensor, first: Tensor) -> Tensor:
+    """Return remembered samples where those that are unheard are the first of the stream."""
+    return torch.where(state == UNHEARD, first, state) if first.shape[1] else state
+
+
+def whole_hops(samples: Tensor, hop_samples: int) -> Tensor:
+    """Return ``samples (batch, samples)`` with the last hop filled with the last sample."""
+    missing = -samples.shape[1] % hop_samples
+    if not missing:
+        return samples
+    return torch.cat([samples, samples[:, -1:].expand(-1, missing)], dim=1)
 
 
 def last(values: Tensor, count: int) -> Tensor:

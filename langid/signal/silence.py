@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from langid.signal.features import last
+from langid.signal.features import last, whole_hops
 
 
 class Detector(nn.Module):
@@ -22,14 +22,19 @@ class Detector(nn.Module):
         raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
 
 
+NO_FLOOR = -1e10  # negative power that no sound reaches
+
+
 class EnergyDetector(Detector):
     """A frame is speech where its level stands out of the noise floor heard so far.
 
-    The level is the mean power of the last ``smooth_frames`` hops in dB; the noise floor is the
-    lowest level of the last ``floor_frames`` (minimum statistics, Martin 2001, without its bias
-    correction). A frame at ``loud_db`` or more is speech whatever the floor, one below
-    ``quiet_db`` never is, and speech lasts ``hangover_frames`` beyond the last such frame. Nothing
-    depends on later samples or on the clip as a whole. Levels are relative to full scale.
+    The level is the mean variance of the last ``smooth_frames`` hops in dB, so that a constant is
+    none; the noise floor is the lowest level of the last ``floor_frames`` (minimum statistics,
+    Martin 2001, without its bias correction) of those frames whose hops all reach ``signal_db``:
+    digital silence, dither and a closed gate are no room's noise. A frame at ``loud_db`` or more is
+    speech whatever the floor, one below ``quiet_db`` never is, and speech lasts ``hangover_frames``
+    beyond the last such frame. Nothing depends on later samples or on the clip as a whole. Levels
+    are relative to full scale.
     """
 
     causal = True
@@ -41,6 +46,7 @@ class EnergyDetector(Detector):
         threshold_db: float = 12.0,
         quiet_db: float = -60.0,
         loud_db: float = -30.0,
+        signal_db: float = -75.0,
         smooth_frames: int = 5,
         floor_frames: int = 300,
         hangover_frames: int = 15,
@@ -56,14 +62,15 @@ class EnergyDetector(Detector):
         self.threshold_db = threshold_db
         self.quiet_db = quiet_db
         self.loud_db = loud_db
+        self.signal_db = signal_db
         self.smooth_frames = smooth_frames
         self.floor_frames = floor_frames
         self.hangover_frames = hangover_frames
         self.register_buffer("like", torch.zeros(0), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
-        padded = nn.functional.pad(samples, (0, -samples.shape[1] % self.hop_samples))
-        return self.step(padded, self.initial_state(samples.shape[0]))[0]
+        samples = whole_hops(samples, self.hop_samples)
+        return self.step(samples, self.initial_state(samples.shape[0]))[0]
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         """Return power, smooth power and activity before the first frame, ``(batch, 1, frames)``.
@@ -71,18 +78,20 @@ class EnergyDetector(Detector):
         All power is negative, for the noise floor then is a maximum, as pooling has it.
         """
         power = self.like.new_zeros(batch_size, 1, self.smooth_frames - 1)
-        smooth = self.like.new_full((batch_size, 1, self.floor_frames - 1), -1e10)  # no floor yet
+        smooth = self.like.new_full((batch_size, 1, self.floor_frames - 1), NO_FLOOR)
         active = self.like.new_zeros(batch_size, 1, self.hangover_frames - 1)
         return power, smooth, active
 
     def step(self, samples: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """``samples (batch, frames * hop), state`` -> ``speech (batch, frames), state``."""
         power_before, smooth_before, active_before = state
-        square = (samples * -samples).unsqueeze(1)
-        power = nn.functional.avg_pool1d(square, self.hop_samples, self.hop_samples)
+        hops = samples.unfold(1, self.hop_samples, self.hop_samples)
+        power = -hops.var(2, correction=0).unsqueeze(1)
         power = torch.cat([power_before, power], dim=2)
         now = nn.functional.avg_pool1d(power, self.smooth_frames, 1)
-        smooth = torch.cat([smooth_before, now], dim=2)
+        weakest = nn.functional.max_pool1d(power, self.smooth_frames, 1)
+        candidate = torch.where(weakest <= -_ratio(self.signal_db), now, NO_FLOOR)
+        smooth = torch.cat([smooth_before, candidate], dim=2)
         floor = nn.functional.max_pool1d(smooth, self.floor_frames, 1)
         threshold = (floor * _ratio(self.threshold_db)).clamp(
             -_ratio(self.loud_db), -_ratio(self.quiet_db)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from langid.networks.head import Head
 from langid.networks.recurrent import StreamingRecurrent
-from langid.signal.features import MFCC, LogMel, last
+from langid.signal.features import MFCC, UNHEARD, LogMel, begun, last
 from langid.signal.front_end import FrontEnd
-from langid.signal.silence import EnergyDetector
+from langid.signal.silence import NO_FLOOR, EnergyDetector
 from langid.streaming.spectrum import ROW, FastMel, reshape
 from langid.streaming.streaming_module import State, StreamingModule
 from langid.training.identifier import LanguageIdentifier
@@ -53,11 +53,11 @@ class FastFrontEnd(nn.Module):
     remembers the smooth power and by how much it was above the threshold.
     """
 
-    mean: Tensor
     past: int  # hops that are remembered
     ratio: float
     quiet: float
     loud: float
+    signal: float
 
     def __init__(self, front_end: FrontEnd):
         super().__init__()
@@ -69,10 +69,9 @@ class FastFrontEnd(nn.Module):
         self.mel = FastMel(front_end.features)  # type: ignore[arg-type]
         detector: Any = front_end.detector
         self.detector = detector
-        levels = (detector.threshold_db, detector.quiet_db, detector.loud_db)
-        self.ratio, self.quiet, self.loud = (10 ** (decibels / 10) for decibels in levels)
+        levels = (detector.threshold_db, detector.quiet_db, detector.loud_db, detector.signal_db)
+        self.ratio, self.quiet, self.loud, self.signal = (10 ** (level / 10) for level in levels)
         self.past = max(self.mel.reach, detector.smooth_frames - 1)
-        self.register_buffer("mean", torch.full((ROW, 1), -1 / ROW), persistent=False)
 
     @staticmethod
     def fits(front_end: FrontEnd) -> bool:
@@ -86,16 +85,18 @@ class FastFrontEnd(nn.Module):
         speech.
         """
         _, smooth, active = self.detector.initial_state(batch_size)
-        hops = self.mel.window.new_zeros(batch_size, self.past, self.mel.hop_rows, ROW)
+        shape = (batch_size, self.past, self.mel.hop_rows, ROW)
+        hops = self.mel.window.new_full(shape, UNHEARD)
         return hops, smooth, active - 1
 
     def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
         rows = self.mel.rows(samples)
-        hops = torch.cat([state[0], rows], dim=1)
+        hops = torch.cat([begun(state[0], rows[:, :1, :1, :1]), rows], dim=1)
         features = self.compress(self.features, self.mel(hops, rows, self.past))
-        now = self._smooth_power(hops)
-        smooth = torch.cat([state[1], now], dim=2)
+        now, weakest = self._levels(hops)
+        candidate = torch.where(weakest <= -self.signal, now, NO_FLOOR)
+        smooth = torch.cat([state[1], candidate], dim=2)
         floor = nn.functional.max_pool1d(smooth, self.detector.floor_frames, 1)
         threshold = (floor * self.ratio).clamp(-self.loud, -self.quiet)
         margin = torch.cat([state[2], threshold - now], dim=2)
@@ -110,12 +111,19 @@ class FastFrontEnd(nn.Module):
             ),
         )
 
-    def _smooth_power(self, hops: Tensor) -> Tensor:
-        """``hops (batch, past + frames, rows, 16) -> (batch, 1, frames)``, negative."""
-        power = reshape(hops * hops @ self.mean, [0, 1, -1])  # of each row
-        rows, smooth = self.mel.hop_rows, self.detector.smooth_frames
-        power = power[..., rows * (self.past + 1 - smooth) :]
-        return nn.functional.avg_pool1d(power, rows * smooth, rows)
+    def _levels(self, hops: Tensor) -> tuple[Tensor, Tensor]:
+        """``hops (batch, past + frames, rows, 16)`` -> smooth and lowest power of each frame.
+
+        Both are ``(batch, 1, frames)``, and negative.
+        """
+        smooth = self.detector.smooth_frames
+        hops = hops[:, self.past + 1 - smooth :]
+        varying = hops - hops.mean((2, 3), keepdim=True)
+        power = reshape((varying * -varying).mean((2, 3)), [0, 1, -1])
+        return (
+            nn.functional.avg_pool1d(power, smooth, 1),
+            nn.functional.max_pool1d(power, smooth, 1),
+        )
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:

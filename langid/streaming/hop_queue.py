@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from langid.streaming.samples import as_floats
+from langid.streaming.samples import as_floats, whole_hops
 
 
 class Batch(NamedTuple):
@@ -39,9 +39,11 @@ class HopQueue:
         """Forget what waits."""
         self._waiting[row] = 0
 
-    def missing(self, row: int, samples: int) -> int:
-        """Return how many more than so many samples fill the last hop."""
-        return -(self._waiting[row] + samples) % self._hop
+    def ending(self, row: int, rest: np.ndarray) -> np.ndarray:
+        """Return the ``rest (samples,)`` of a row and what fills its last hop: the last sample."""
+        waiting = self._waiting[row]
+        heard = np.concatenate([self._pending[row, :waiting], rest])
+        return whole_hops(heard, self._hop)[waiting:]
 
     def batches(self, samples: Mapping[int, np.ndarray]) -> Iterator[Batch]:
         """Take in ``samples (samples,)`` of some rows and yield the hops that are full.

@@ -135,7 +135,7 @@ class MultiStream:
         return posteriors
 
     def flush(self, numbers: Iterable[int]) -> dict[int, np.ndarray]:
-        """Hear what waits for a full hop of some streams, as if silence followed.
+        """Hear what waits for a full hop of some streams, filled with its last sample.
 
         Raises LangidError, and hears nothing, for a number that is no stream's and for no numbers.
         """
@@ -150,8 +150,7 @@ class MultiStream:
             rest = np.zeros(0, np.float32)
             if stream.resampler is not None:
                 rest = stream.resampler.flush()
-            missing = self._waiting.missing(stream.row, len(rest))
-            ends[number] = np.pad(rest, (0, missing))
+            ends[number] = self._waiting.ending(stream.row, rest)
         return self._hear(ends)
 
     def _stream(self, number: int) -> "_Stream":

@@ -22,6 +22,7 @@ from langid.streaming.parity import (
     posteriors_and_speech,
 )
 from langid.streaming.replaced import replaced
+from langid.streaming.samples import whole_hops
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.streaming_module import common_metadata
 from langid.streaming.windows import SCHEMA, WindowedModel
@@ -153,7 +154,7 @@ def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.nda
     """Return the largest difference on the windows of a clip; infinity where an answer is NaN."""
     hop, size = module.hop_samples, module.window_samples
     heard = hear(stream, clip, hop)
-    padded = np.pad(clip, (0, -len(clip) % hop))
+    padded = whole_hops(clip, hop)
     ends = range(hop, len(padded) + 1, hop)
     windows = [padded[max(0, end - size) : end] for end in ends]
     offline = np.stack([utterance_posteriors(module.identifier, window) for window in windows])

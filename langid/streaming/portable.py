@@ -25,6 +25,7 @@ from langid.streaming.parity import (
     posteriors_and_speech,
 )
 from langid.streaming.replaced import replaced
+from langid.streaming.samples import whole_hops
 from langid.streaming.streaming_gru import StreamingGRU, digest, not_recurrent
 from langid.streaming.streaming_module import (
     State,
@@ -169,8 +170,8 @@ def export_module(
 def _difference(module: StreamingGRU, clip: np.ndarray, identifier: LanguageIdentifier) -> float:
     """Return the largest difference from the offline posteriors of a clip."""
     offline, _ = posteriors_and_speech(identifier, clip)
-    padded = np.pad(clip, (0, -len(clip) % module.hop_samples))
     module.reset_states()
-    frames = torch.from_numpy(padded).reshape(-1, 1, module.hop_samples)
+    hop = module.hop_samples
+    frames = torch.from_numpy(whole_hops(clip, hop)).reshape(-1, 1, hop)
     heard = torch.cat([module.step(frame) for frame in frames]).numpy()
     return largest_difference(heard, offline)

@@ -49,6 +49,12 @@ def as_floats(samples: np.ndarray) -> np.ndarray:
     return samples * SCALE if samples.dtype == INT16 else samples
 
 
+def whole_hops(samples: np.ndarray, hop_samples: int) -> np.ndarray:
+    """Return ``samples (samples,)`` with the last hop filled with the last sample."""
+    missing = -len(samples) % hop_samples
+    return np.concatenate([samples, np.repeat(samples[-1:], missing)])
+
+
 def are_samples(blocks: Iterable[Any]) -> bool:
     """Return whether all are float32 or int16 arrays that checked_samples accepts.
 

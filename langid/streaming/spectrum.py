@@ -39,6 +39,7 @@ class FastMel(nn.Module):
     """
 
     window: Tensor
+    weights: Tensor
     first: Tensor
     turn: Tensor
     second: Tensor
@@ -50,9 +51,10 @@ class FastMel(nn.Module):
         self.hop_rows = features.hop_samples // ROW
         self.reach = features.hops - 1
         rows = features.hops * self.hop_rows
-        window = torch.zeros(rows * ROW)
-        window[-features.window_samples :] = features.window
-        self.register_buffer("window", window.view(rows, ROW), persistent=False)
+        for name in ("window", "weights"):
+            values = torch.zeros(rows * ROW)
+            values[-features.window_samples :] = getattr(features, name)
+            self.register_buffer(name, values.view(rows, ROW), persistent=False)
         self.register_buffer("first", _first_stage(features.n_fft, rows), persistent=False)
         self.register_buffer("turn", _turn(features.n_fft), persistent=False)
         self.register_buffer("second", _second_stage(), persistent=False)
@@ -83,6 +85,7 @@ class FastMel(nn.Module):
         """
         reached = [hops[:, past - i : -i] for i in range(self.reach, 0, -1)]
         frames = torch.cat([*reached, rows], dim=2) * self.window
+        frames = frames - frames.sum((2, 3), keepdim=True) * self.weights
         turned = reshape((self.first @ frames) * self.turn, [0, 0, -1, 4 * ROW])
         parts = turned @ self.second
         power: Tensor = reshape((parts * parts) @ self.pairs, [0, 0, -1])

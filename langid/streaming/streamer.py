@@ -9,7 +9,13 @@ import numpy as np
 from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
-from langid.streaming.samples import Resampler, as_floats, checked_rate, checked_samples
+from langid.streaming.samples import (
+    Resampler,
+    as_floats,
+    checked_rate,
+    checked_samples,
+    whole_hops,
+)
 from langid.streaming.saved_state import check_state, settings_text
 from langid.streaming.windows import load_model
 
@@ -42,9 +48,9 @@ class StreamingIdentifier:
     """Hears one stream and says after every hop which language it is.
 
     However the samples are cut into calls of ``feed``, the posteriors are the same. A hop that is
-    not full waits for the next call; ``flush`` fills the last one with zeros. ``settings`` are
-    those of DecisionSettings; where none is given, that of the model's metadata holds. Raises
-    LangidError for settings that cannot be.
+    not full waits for the next call; ``flush`` fills the last one with its last sample.
+    ``settings`` are those of DecisionSettings; where none is given, that of the model's metadata
+    holds. Raises LangidError for settings that cannot be.
     """
 
     def __init__(self, model: StreamingModel, **settings: Any):
@@ -88,10 +94,10 @@ class StreamingIdentifier:
         return self._hear(samples)
 
     def flush(self) -> np.ndarray:
-        """Hear what waits for a full hop, as if silence followed; return its posteriors."""
-        rest = self._pending[:0] if self._resampler is None else self._resampler.flush()
-        missing = -(len(self._pending) + len(rest)) % self.hop_samples
-        return self._hear(np.pad(rest, (0, missing)))
+        """Hear what waits for a full hop, filled with its last sample; return its posteriors."""
+        rest = NOTHING if self._resampler is None else self._resampler.flush()
+        waiting, self._pending = np.concatenate([self._pending, rest]), NOTHING
+        return self._hear(whole_hops(waiting, self.hop_samples))
 
     @property
     def speech(self) -> np.ndarray:

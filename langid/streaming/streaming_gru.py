@@ -16,7 +16,7 @@ from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.front_end import build_front_end
 from langid.streaming.samples import LOUDEST
 
-SCHEMA = "langid-module-1"
+SCHEMA = "langid-module-2"
 NEEDED = ("classes", "detector", "features", "network", "sha256", "silence")
 
 
@@ -177,7 +177,7 @@ def _read(path: Path) -> dict[str, Any]:
     if missing or not _are_weights(content.get("state_dict")):
         raise LangidError(
             f"{path}: not a module of this version of langid (schema {schema}, accepted is"
-            f" {SCHEMA}); use a file of langid export format=module"
+            f" {SCHEMA}); run langid train and langid export format=module again"
         )
     return dict(content)
 

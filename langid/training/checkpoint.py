@@ -36,10 +36,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged file can raise about anything
         raise _unreadable(path, error) from None
     description = checkpoint.get("langid") if isinstance(checkpoint, dict) else None
-    if not isinstance(description, dict) or description.get("schema") != SCHEMA:
+    kind = SCHEMA.rstrip("0123456789")
+    if not isinstance(description, dict) or not str(description.get("schema")).startswith(kind):
         raise LangidError(
             f"checkpoint={path}: not a checkpoint of langid train (no description with schema"
             f" {SCHEMA})"
+        )
+    if description["schema"] != SCHEMA:
+        raise LangidError(
+            f"checkpoint={path}: schema {description['schema']}, this version reads {SCHEMA}, whose"
+            " features and speech frames are others; run langid prepare and langid train again"
         )
     missing = [key for key in NEEDED if key not in description]
     if missing:

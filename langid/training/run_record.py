@@ -12,7 +12,7 @@ from langid import __version__
 if TYPE_CHECKING:  # Lightning takes seconds to import, and langid prepare does without it
     from langid.data.datamodule import LanguageDataModule
 
-SCHEMA = "langid-checkpoint-1"
+SCHEMA = "langid-checkpoint-2"
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 
 

@@ -21,7 +21,7 @@ def stream(model_path: Path) -> StreamingIdentifier:
 
 def whole_hops(path: Path) -> np.ndarray:
     samples = read_audio(path, 16000)
-    return np.pad(samples, (0, -len(samples) % 160))
+    return np.pad(samples, (0, -len(samples) % 160), mode="edge")
 
 
 def test_from_a_reset_a_clip_is_heard_as_offline(
@@ -48,7 +48,7 @@ def test_without_a_reset_clips_are_heard_as_one_recording(
         soundfile.write(path, samples, 16000, subtype="FLOAT")
     heard = list(hear(stream, paths, [[2, 0, 1]]))
     assert [clip.number for clip in heard] == [2, 0, 1]
-    filled = [np.pad(seconds[number], (0, 16)) for number in (2, 0, 1)]
+    filled = [np.pad(seconds[number], (0, 16), mode="edge") for number in (2, 0, 1)]
     identifier = package.load(checkpoint_path)
     posteriors, speech = identifier.posteriors(torch.from_numpy(np.concatenate(filled))[None])
     for place, clip in enumerate(heard):

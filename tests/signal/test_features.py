@@ -56,6 +56,21 @@ def test_steps_give_the_same_as_the_whole(name: str, hops: int, speech: torch.Te
     assert torch.allclose(torch.cat(frames, dim=1), features(speech), atol=1e-4)
 
 
+@pytest.mark.parametrize("offset", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize("name", CAUSAL)
+def test_a_constant_is_not_heard(name: str, offset: float, speech: torch.Tensor) -> None:
+    features = CAUSAL[name]()
+    for features.use_fft in (False, True):  # from the first frame to the last, which is cut off
+        torch.testing.assert_close(features(speech + offset), features(speech), rtol=0, atol=2e-3)
+    silence = features(torch.zeros(1, 400))
+    torch.testing.assert_close(features(torch.full((1, 400), offset)), silence)
+    assert torch.isfinite(silence).all()
+
+
+def test_nothing_gives_no_frames() -> None:
+    assert MFCC()(torch.zeros(2, 0)).shape == (2, 0, 64)
+
+
 def test_log_mel_of_a_full_scale_sine_is_its_power() -> None:
     features = LogMel()
     sine = torch.sin(2 * torch.pi * 1000 * torch.arange(16000) / 16000)[None]
@@ -82,8 +97,10 @@ def test_the_power_spectrum_is_that_of_the_fft(
     features = LogMel(sample_rate=rate, window_ms=window_ms, n_mels=32)
     size, hop = features.window_samples, features.hop_samples
     window = torch.hann_window(size, dtype=torch.float64)
-    samples = torch.nn.functional.pad(speech.double(), (size - hop, 0))
-    frames = samples.unfold(1, size, hop) * window / window.square().sum().sqrt()
+    samples = torch.nn.functional.pad(speech.double(), (size - hop, 0), mode="replicate")
+    frames = samples.unfold(1, size, hop)
+    frames = (frames - (frames * window).sum(-1, keepdim=True) / window.sum()) * window
+    frames /= window.square().sum().sqrt()
     power = torch.fft.rfft(frames, n=features.n_fft).abs().square()
     filters = librosa.filters.mel(
         sr=rate, n_fft=features.n_fft, n_mels=32, fmin=20, htk=True, norm=None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from librosa.effects import split
+from torch import nn
 
 from langid.signal.audio import read_audio
 from langid.signal.silence import EnergyDetector, EveryFrame, LibrosaDetector
@@ -39,7 +40,66 @@ def test_levels_that_decide_whatever_the_floor() -> None:
     assert EnergyDetector(HOP)(noise(2, -25)).float().mean() > 0.95
     quiet = torch.cat([torch.zeros(1, 16000), noise(1, -65)], dim=1)
     assert not EnergyDetector(HOP)(quiet).any()
-    assert EnergyDetector(HOP, quiet_db=-75)(quiet)[0, 110:].all()
+    rising = torch.cat([noise(1, -74), noise(1, -61.5, seed=1)], dim=1)
+    assert not EnergyDetector(HOP)(rising).any()
+    assert EnergyDetector(HOP, quiet_db=-75)(rising)[0, 110:].all()
+
+
+def dither(seconds: float) -> torch.Tensor:
+    """Return triangular noise of one step of 16 bits, rounded to them, ``(1, samples)``."""
+    two = torch.rand(2, int(seconds * 16000), generator=torch.Generator().manual_seed(5))
+    return (two.sum(0, keepdim=True) - 1).round() / 32768
+
+
+NO_SIGNAL = {
+    "10 ms of zeros": torch.zeros(1, 160),
+    "15 ms of zeros": torch.zeros(1, 240),  # the second hop is half noise
+    "18 ms of zeros": torch.zeros(1, 288),
+    "50 ms of zeros": torch.zeros(1, 800),
+    "half a second of zeros": torch.zeros(1, 8000),
+    "dither": dither(0.5),
+    "an offset": torch.full((1, 8000), 0.1),
+}
+
+
+@pytest.mark.parametrize("level_db", [-45, -50, -57])
+@pytest.mark.parametrize("name", NO_SIGNAL)
+def test_what_is_no_signal_is_no_noise_floor(name: str, level_db: float) -> None:
+    nothing, detector = NO_SIGNAL[name], EnergyDetector(HOP)
+    assert not detector(torch.cat([nothing, noise(4, level_db)], dim=1)).any()
+    muted = torch.cat([noise(2, level_db), nothing, noise(4, level_db, seed=1)], dim=1)
+    assert not detector(muted).any()
+    alone = torch.cat([nothing] * 3, dim=1)
+    assert not detector(alone).any()
+
+
+def test_a_noise_gate_makes_no_speech_of_noise(speech: torch.Tensor) -> None:
+    gated = noise(6, -50)
+    gate = (torch.arange(gated.shape[1]) // 4000) % 2 == 0  # shut and open for 250 ms
+    assert not EnergyDetector(HOP)(gated * gate).any()
+    heard = EnergyDetector(HOP)(speech)
+    loud = nn.functional.max_pool1d(speech.abs()[:, None], HOP, HOP) > 0.02
+    gate = nn.functional.max_pool1d(loud.float(), 21, 1, 10)[:, 0].repeat_interleave(HOP, 1)
+    assert EnergyDetector(HOP)(speech * gate)[heard & loud[:, 0]].float().mean() > 0.95
+
+
+@pytest.mark.parametrize("offset", [0.02, 0.05, 0.1, -0.5])
+def test_a_constant_is_no_level(speech: torch.Tensor, offset: float) -> None:
+    detector = EnergyDetector(HOP)
+    assert not detector(torch.full((1, 16100), offset)).any()
+    speech = speech[:, :60100]  # the last hop is not full
+    assert torch.equal(detector(speech + offset), detector(speech))
+    assert not detector(noise(4, -50)[:, :60100] + offset).any()
+
+
+def test_a_clip_that_begins_in_a_word_is_speech(speech: torch.Tensor) -> None:
+    whole = EnergyDetector(HOP)(speech)[0]
+    level = speech[0].unflatten(0, (-1, HOP)).std(1)
+    starts = (whole & (level > 0.05)).nonzero().flatten()[:-100:20].tolist()
+    assert len(starts) > 4
+    for start in starts:
+        cut = EnergyDetector(HOP)(speech[:1, start * HOP :])[0]
+        assert (cut & whole[start:])[:50].sum() > 0.8 * whole[start : start + 50].sum()
 
 
 @pytest.mark.parametrize("hops", [1, 7, 100])

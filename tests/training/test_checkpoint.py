@@ -125,6 +125,15 @@ def test_a_foreign_torch_file_is_refused(tmp_path: Path, content: Any) -> None:
         package.load(tmp_path / "foreign.ckpt")
 
 
+def test_a_checkpoint_of_another_front_end_is_refused(changed: Callable[..., Path]) -> None:
+    message = (
+        r"changed\.ckpt: schema langid-checkpoint-1, this version reads langid-checkpoint-2, .*;"
+        " run langid prepare and langid train again"
+    )
+    with pytest.raises(LangidError, match=message):
+        package.load(changed(lambda old: old.update(schema="langid-checkpoint-1")))
+
+
 def test_an_absent_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.ckpt"):
         with pytest.raises(LangidError, match="no such file"):

@@ -44,11 +44,12 @@ export class Identifier {
     return this.#hear(waiting.subarray(0, whole));
   }
 
-  // Hear what waits for a full hop, as if silence followed.
+  // Hear what waits for a full hop, filled with its last sample.
   async flush() {
     const size = Math.ceil(this.pending.length / this.hop) * this.hop;
     const samples = new Float32Array(size);
     samples.set(this.pending);
+    samples.fill(this.pending.at(-1), this.pending.length);
     this.pending = new Float32Array(0);
     return this.#hear(samples);
   }
