@@ -75,27 +75,27 @@ class PlainDetector:
 
     def __init__(self, detector: EnergyDetector):
         self.settings = detector
-        decibels = (
-            detector.threshold_db,
-            detector.quiet_db,
-            detector.loud_db,
-            detector.signal_db,
-        )
+        decibels = (detector.threshold_db, detector.quiet_db, detector.loud_db, detector.signal_db)
         self.ratio, self.quiet, self.loud, self.signal = (10 ** (level / 10) for level in decibels)
+        self.own_share = 1 - detector.loud_correlation
 
     def reset(self) -> None:
         """Forget everything heard."""
         self.power = np.zeros(self.settings.smooth_frames, np.float32)
+        self.own = self.power.copy()  # what of it neighbouring samples do not share
         self.smooth = np.full(self.settings.floor_frames, NO_FLOOR, np.float32)
         self.frames, self.last_active = 0, -self.settings.hangover_frames
 
     def hear(self, hop: np.ndarray) -> bool:
         """``hop (samples,)`` -> whether the frame is speech."""
+        neighbours = hop[::2] - hop[1::2]
         self.power[self.frames % len(self.power)] = hop.var()
-        now = self.power.mean()
+        self.own[self.frames % len(self.own)] = neighbours.dot(neighbours) / len(hop)
+        now, own = self.power.mean(), self.own.mean()
         signal = self.power.min() >= self.signal
         self.smooth[self.frames % len(self.smooth)] = now if signal else NO_FLOOR
-        if now >= min(max(self.smooth.min() * self.ratio, self.quiet), self.loud):
+        loud = max(self.loud, own / self.own_share)
+        if now >= max(min(self.smooth.min() * self.ratio, loud), self.quiet):
             self.last_active = self.frames
         speech = self.frames - self.last_active < self.settings.hangover_frames
         self.frames += 1

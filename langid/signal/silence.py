@@ -32,9 +32,10 @@ class EnergyDetector(Detector):
     none; the noise floor is the lowest level of the last ``floor_frames`` (minimum statistics,
     Martin 2001, without its bias correction) of those frames whose hops all reach ``signal_db``:
     digital silence, dither and a closed gate are no room's noise. A frame at ``loud_db`` or more is
-    speech whatever the floor, one below ``quiet_db`` never is, and speech lasts ``hangover_frames``
-    beyond the last such frame. Nothing depends on later samples or on the clip as a whole. Levels
-    are relative to full scale.
+    speech whatever the floor where neighbouring samples correlate by ``loud_correlation`` or more,
+    as they do in voiced speech and not in white noise (Atal and Rabiner 1976). One below
+    ``quiet_db`` never is speech, and speech lasts ``hangover_frames`` beyond the last such frame.
+    Nothing depends on later samples or on the clip as a whole. Levels are relative to full scale.
     """
 
     causal = True
@@ -46,6 +47,7 @@ class EnergyDetector(Detector):
         threshold_db: float = 12.0,
         quiet_db: float = -60.0,
         loud_db: float = -30.0,
+        loud_correlation: float = 0.8,
         signal_db: float = -75.0,
         smooth_frames: int = 5,
         floor_frames: int = 300,
@@ -59,9 +61,12 @@ class EnergyDetector(Detector):
         ):
             if value < 1:
                 raise ValueError(f"detector.{name}={value}: accepted are 1 and more")
+        if not loud_correlation < 1:
+            raise ValueError(f"detector.loud_correlation={loud_correlation:g}: accepted is below 1")
         self.threshold_db = threshold_db
         self.quiet_db = quiet_db
         self.loud_db = loud_db
+        self.loud_correlation = loud_correlation
         self.signal_db = signal_db
         self.smooth_frames = smooth_frames
         self.floor_frames = floor_frames
@@ -73,11 +78,13 @@ class EnergyDetector(Detector):
         return self.step(samples, self.initial_state(samples.shape[0]))[0]
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
-        """Return power, smooth power and activity before the first frame, ``(batch, 1, frames)``.
+        """Return powers, smooth power and activity before the first frame, ``(batch, n, frames)``.
 
-        All power is negative, for the noise floor then is a maximum, as pooling has it.
+        Powers are the variance and, of it, what neighbours do not have in common: half the mean
+        square of their difference. All power is negative, for the noise floor then is a maximum, as
+        pooling has it.
         """
-        power = self.like.new_zeros(batch_size, 1, self.smooth_frames - 1)
+        power = self.like.new_zeros(batch_size, 2, self.smooth_frames - 1)
         smooth = self.like.new_full((batch_size, 1, self.floor_frames - 1), NO_FLOOR)
         active = self.like.new_zeros(batch_size, 1, self.hangover_frames - 1)
         return power, smooth, active
@@ -86,16 +93,17 @@ class EnergyDetector(Detector):
         """``samples (batch, frames * hop), state`` -> ``speech (batch, frames), state``."""
         power_before, smooth_before, active_before = state
         hops = samples.unfold(1, self.hop_samples, self.hop_samples)
-        power = -hops.var(2, correction=0).unsqueeze(1)
-        power = torch.cat([power_before, power], dim=2)
-        now = nn.functional.avg_pool1d(power, self.smooth_frames, 1)
-        weakest = nn.functional.max_pool1d(power, self.smooth_frames, 1)
-        candidate = torch.where(weakest <= -_ratio(self.signal_db), now, NO_FLOOR)
-        smooth = torch.cat([smooth_before, candidate], dim=2)
+        neighbours = hops[..., : self.hop_samples - 1 : 2] - hops[..., 1::2]
+        powers = [-hops.var(2, correction=0), neighbours.square().mean(2) / -2]
+        power = torch.cat([power_before, torch.stack(powers, 1)], dim=2)
+        now, own = torch.split(nn.functional.avg_pool1d(power, self.smooth_frames, 1), 1, 1)
+        signal = torch.where(power[:, :1] <= -_ratio(self.signal_db), power[:, :1], NO_FLOOR)
+        signal = nn.functional.avg_pool1d(signal, self.smooth_frames, 1)
+        smooth = torch.cat([smooth_before, signal], dim=2)
         floor = nn.functional.max_pool1d(smooth, self.floor_frames, 1)
-        threshold = (floor * _ratio(self.threshold_db)).clamp(
-            -_ratio(self.loud_db), -_ratio(self.quiet_db)
-        )
+        loud = (own / (1 - self.loud_correlation)).clamp(max=-_ratio(self.loud_db))
+        threshold = torch.maximum(floor * _ratio(self.threshold_db), loud)
+        threshold = threshold.clamp(max=-_ratio(self.quiet_db))
         active = torch.cat([active_before, (now <= threshold).to(now.dtype)], dim=2)
         speech = nn.functional.max_pool1d(active, self.hangover_frames, 1).squeeze(1) > 0.5
         return speech, (

@@ -50,14 +50,16 @@ class FastFrontEnd(nn.Module):
     """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out.
 
     Features and detector share the hops that are remembered. Of earlier frames the detector also
-    remembers the smooth power and by how much it was above the threshold.
+    remembers the power that would stand out of them and by how much their own was above the
+    threshold.
     """
 
+    parts: Tensor
+    shares: Tensor
+    limits: Tensor
     past: int  # hops that are remembered
-    ratio: float
     quiet: float
     loud: float
-    signal: float
 
     def __init__(self, front_end: FrontEnd):
         super().__init__()
@@ -69,9 +71,18 @@ class FastFrontEnd(nn.Module):
         self.mel = FastMel(front_end.features)  # type: ignore[arg-type]
         detector: Any = front_end.detector
         self.detector = detector
-        levels = (detector.threshold_db, detector.quiet_db, detector.loud_db, detector.signal_db)
-        self.ratio, self.quiet, self.loud, self.signal = (10 ** (level / 10) for level in levels)
+        self.quiet, self.loud = (10 ** (d / 10) for d in (detector.quiet_db, detector.loud_db))
         self.past = max(self.mel.reach, detector.smooth_frames - 1)
+        samples = torch.eye(ROW)
+        parts = torch.cat([samples, samples[:, ::2] - samples[:, 1::2]], dim=1)
+        self.register_buffer("parts", parts, persistent=False)
+        ratio = 10 ** (detector.threshold_db / 10)
+        shares = torch.zeros(len(parts.T), 3)
+        shares[:ROW] = torch.tensor([1, 0, ratio]) / -self.hop_samples
+        shares[ROW:, 1] = -1 / self.hop_samples / (1 - detector.loud_correlation)
+        self.register_buffer("shares", shares, persistent=False)
+        limits = torch.tensor([0, 0, -ratio * 10 ** (detector.signal_db / 10)])
+        self.register_buffer("limits", limits[:, None], persistent=False)
 
     @staticmethod
     def fits(front_end: FrontEnd) -> bool:
@@ -79,26 +90,25 @@ class FastFrontEnd(nn.Module):
         return FastMel.fits(front_end.features) and type(front_end.detector) is EnergyDetector
 
     def initial_state(self, batch_size: int) -> State:
-        """Return hops ``(batch, hops, rows, 16)``, smooth power and margin, ``(batch, 1, frames)``.
+        """Return hops ``(batch, hops, rows, 16)``, power and margin, ``(batch, 1, frames)``.
 
-        Smooth power is negative, as in EnergyDetector, and so is the margin where there is no
-        speech.
+        Power is what would stand out of that of a frame, were it the floor. It is negative, as in
+        EnergyDetector, and so is the margin where there is no speech.
         """
-        _, smooth, active = self.detector.initial_state(batch_size)
+        _, floors, active = self.detector.initial_state(batch_size)
         shape = (batch_size, self.past, self.mel.hop_rows, ROW)
         hops = self.mel.window.new_full(shape, UNHEARD)
-        return hops, smooth, active - 1
+        return hops, floors, active - 1
 
     def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
         rows = self.mel.rows(samples)
-        hops = torch.cat([begun(state[0], rows[:, :1, :1, :1]), rows], dim=1)
+        hops = torch.cat([begun(state[0], reshape(samples[:, :1], [0, 1, 1, 1])), rows], dim=1)
         features = self.compress(self.features, self.mel(hops, rows, self.past))
-        now, weakest = self._levels(hops)
-        candidate = torch.where(weakest <= -self.signal, now, NO_FLOOR)
-        smooth = torch.cat([state[1], candidate], dim=2)
-        floor = nn.functional.max_pool1d(smooth, self.detector.floor_frames, 1)
-        threshold = (floor * self.ratio).clamp(-self.loud, -self.quiet)
+        now, own, floor = self._powers(hops)
+        floors = torch.cat([state[1], floor], dim=2)
+        threshold = nn.functional.max_pool1d(floors, self.detector.floor_frames, 1)
+        threshold = torch.maximum(threshold, own.clamp(max=-self.loud)).clamp(max=-self.quiet)
         margin = torch.cat([state[2], threshold - now], dim=2)
         highest = nn.functional.max_pool1d(margin, self.detector.hangover_frames, 1)
         return (
@@ -106,24 +116,22 @@ class FastFrontEnd(nn.Module):
             highest.squeeze(1) >= 0,
             (
                 hops[:, -self.past :] if self.past else hops[:, :0],
-                last(smooth, self.detector.floor_frames - 1),
+                last(floors, self.detector.floor_frames - 1),
                 last(margin, self.detector.hangover_frames - 1),
             ),
         )
 
-    def _levels(self, hops: Tensor) -> tuple[Tensor, Tensor]:
-        """``hops (batch, past + frames, rows, 16)`` -> smooth and lowest power of each frame.
+    def _powers(self, hops: Tensor) -> tuple[Tensor, ...]:
+        """Return the power of each frame, what a loud one must reach, and what one above noise.
 
-        Both are ``(batch, 1, frames)``, and negative.
+        ``hops (batch, past + frames, rows, 16)``; all three are ``(batch, 1, frames)``, negative.
         """
         smooth = self.detector.smooth_frames
         hops = hops[:, self.past + 1 - smooth :]
-        varying = hops - hops.mean((2, 3), keepdim=True)
-        power = reshape((varying * -varying).mean((2, 3)), [0, 1, -1])
-        return (
-            nn.functional.avg_pool1d(power, smooth, 1),
-            nn.functional.max_pool1d(power, smooth, 1),
-        )
+        parts = (hops - hops.mean((2, 3), keepdim=True)) @ self.parts
+        power = ((parts * parts).sum(2) @ self.shares).transpose(1, 2)
+        power = torch.where(power <= self.limits, power, NO_FLOOR)
+        return torch.split(nn.functional.avg_pool1d(power, smooth, 1), 1, 1)
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:

@@ -47,10 +47,12 @@ SILENT = {
     "zeros": np.zeros(RATE, np.float32),
     "10 ms of zeros, then noise": np.concatenate([ZEROS[:160], ROOM]),
     "50 ms of zeros, then noise": np.concatenate([ZEROS, ROOM]),
-    "a mute in the middle": np.concatenate([ROOM, ZEROS[:500], ROOM]),
+    "a mute in the middle": np.concatenate([ROOM, np.zeros(1500, np.float32), ROOM]),
     "a gate": ROOM * (np.arange(len(ROOM)) // 4000 % 2),
     "dither, then noise": np.concatenate([noise(0.5, -93).round(5), ROOM]),
     "an offset of 0.1": np.full(RATE + 50, 0.1, np.float32),
+    "white noise at -20 dB": noise(3, -20),
+    "white noise at -5 dB": noise(3, -5).clip(-1, 1),
     "noise with an offset of 0.05": ROOM[:-50] + np.float32(0.05),
 }
 
