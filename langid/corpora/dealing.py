@@ -3,8 +3,8 @@
 Groups of several classes go first, then the largest, each to a part drawn by the room that is left
 among those where it fits; who fits nowhere goes where most is lacking. Of every class a part keeps
 room for its proportional number of groups up to five, and for half of it beyond. So a speaker too
-large for a small part goes to a large one, no part is the speech of one or two, and all others may
-come to any part. Groups of one row, dealt last, fill the parts up.
+large for a small part goes to a large one, and all others may come to any part. Groups of one row,
+dealt last, fill the parts up.
 """
 
 import numpy as np

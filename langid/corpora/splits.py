@@ -211,3 +211,13 @@ def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int
         "utterances": len(utterances),
         "unknown_speakers": len(unknown),
     }
+
+
+def clips_and_speakers(rows: pd.DataFrame) -> dict[str, int]:
+    """Count clips, the speakers that are known, and the clips of which nobody knows who speaks."""
+    unknown = rows["speaker"] == ""
+    return {
+        "clips": int(rows["utterance_id"].nunique()),
+        "speakers": int(rows["speaker"][~unknown].nunique()),
+        "unknown_speakers": int(rows["utterance_id"][unknown].nunique()),
+    }
