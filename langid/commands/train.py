@@ -20,10 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.table import Table
 
-from langid.corpora.tasks import left_out_line
+from langid.commands.train_start import print_start
 from langid.errors import LangidError
 
 if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the configuration
@@ -97,7 +95,7 @@ def train(config: DictConfig, output: Path, callbacks: Sequence["Callback"] = ()
         return {}
     output.mkdir(parents=True, exist_ok=True)
     write_record(output / "run.json", record | {"status": "started"})
-    _print_start(record, output)
+    print_start(record, output)
     fit(trainer, identifier, data, resume, output, _same_command)
     result = result_of(trainer, time.monotonic() - started)
     log_hyperparameters(trainer, plain, result)
@@ -191,45 +189,6 @@ def _same_command(output: Path) -> list[str]:
     given = [item for item in settings.overrides.task if item.partition("=")[0] != "output"]
     own = [f'output="{output}"', "hydra.output_subdir=null"]
     return [sys.executable, "-m", "langid", "train", *given, *own]
-
-
-def _print_start(record: dict[str, Any], output: Path) -> None:
-    parts, shared = record["split_summary"]["parts"], record["split_summary"]["shared"]
-    column = record["task"]["column"]
-    table = Table(column, *parts, "loss weight", title="clips / speakers")
-    for name, weight in zip(record["classes"], record["class_weights"], strict=False):
-        counts = [part.get(name, {"clips": 0, "speakers": 0}) for part in parts.values()]
-        cells = [f"{count['clips']} / {count['speakers']}" for count in counts]
-        table.add_row(name, *cells, f"{weight:.3f}")
-    Console(markup=False).print(table)
-    if left_out := left_out_line(column, record["left_out"]):
-        print(left_out)
-    print(
-        f"shared by training and the other parts: {shared['speakers']} speakers,"
-        f" {shared['utterances']} utterances"
-    )
-    if shared["unknown_speakers"]:
-        print(
-            f"warning: {shared['unknown_speakers']} clips of validation and test have no known"
-            " speaker; each counts as one of its own, so speakers may be shared unseen"
-        )
-    _print_balance(record)
-    numbers = f"parameters: {record['parameters']:,}   seed: {record['seed']}"
-    print(f"{numbers}   folder: {output}", flush=True)
-
-
-def _print_balance(record: dict[str, Any]) -> None:
-    """Say what an epoch draws, where that is not every training sequence once."""
-    if record["balance"]["_target_"].endswith(".EverySequence"):
-        return
-    counts = zip(record["classes"], *record["sequences"].values(), strict=True)
-    drawn = (f"{name} {per_epoch} (of {there})" for name, there, per_epoch in counts)
-    print(f"sequences an epoch: {', '.join(drawn)}")
-    if len(set(record["class_weights"])) > 1:
-        print(
-            "warning: balance and loss.class_weights correct the imbalance twice; add"
-            " loss.class_weights=none, or take balance=none"
-        )
 
 
 def _print_end(result: dict[str, Any], output: Path, store: str, part: str) -> None:

@@ -1,10 +1,11 @@
 """Which utterance, or which sequence of it, belongs to training, validation and test."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from langid.corpora.dealing import deal
 from langid.errors import LangidError
 
 PARTS = ("train", "validation", "test")
@@ -87,7 +88,7 @@ class _RandomSplit(Split):
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = self.fractions[: len(self.parts)]
-        dealt = _deal(self._groups(rows), rows["class"], shares, self.seed)
+        dealt = deal(self._groups(rows), rows["class"], shares, self.seed)
         parts: np.ndarray = np.array(PARTS)[dealt]
         return np.asarray(parts)
 
@@ -138,13 +139,13 @@ class HeldOutFilesSplit(SequenceSplit):
                 " split=sequence deals sequences alone"
             )
         test = self.fractions[2]
-        held_out = _deal(
+        held_out = deal(
             rows["utterance_id"], rows["class"], np.array([1 - test, test]), self.seed
         ).astype(bool)
         parts = np.full(len(rows), "test", dtype=object)
         others = rows[~held_out]
         shares = self.fractions[:2] / (1 - test)
-        dealt = _deal(self._groups(others), others["class"], shares, self.seed)
+        dealt = deal(self._groups(others), others["class"], shares, self.seed)
         parts[~held_out] = np.array(PARTS[:2])[dealt]
         return np.asarray(parts)
 
@@ -168,7 +169,7 @@ class KFoldSplit(Split):
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = np.full(self.folds, 1 / self.folds)
-        folds = _deal(speaker_groups(rows), rows["class"], shares, self.seed)
+        folds = deal(speaker_groups(rows), rows["class"], shares, self.seed)
         parts = np.full(len(rows), "train", dtype=object)
         parts[folds == self.fold] = "test"
         parts[folds == (self.fold + 1) % self.folds] = "validation"
@@ -212,31 +213,11 @@ def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int
     }
 
 
-def _deal(groups: pd.Series, classes: pd.Series, shares: np.ndarray, seed: int) -> np.ndarray:
-    """Return a part's index for each row: groups stay whole, classes keep the shares.
-
-    Groups are shuffled, the largest dealt first, each to the part that lacks most of the group's
-    classes. Raises LangidError for a class with fewer groups than parts.
-    """
-    counts = pd.crosstab(groups.to_numpy(), classes.to_numpy())
-    per_class = (counts > 0).sum()
-    short = per_class[per_class < len(shares)]
-    if len(short):
-        which = " and ".join(f"{name} has {count}" for name, count in short.items())
-        raise LangidError(
-            f"split: {which} speakers or recordings to deal, fewer than the {len(shares)} parts;"
-            " prepare more speech, merge classes (task.merge) or leave some out (task.classes)"
-        )
-    table = counts.to_numpy()
-    order = np.random.default_rng(seed).permutation(len(table))
-    order = order[np.argsort(-table[order].sum(1), kind="stable")]
-    wanted = shares[:, None] * table.sum(0)[None]
-    dealt = np.zeros_like(wanted)
-    part_of: dict[Hashable, int] = {}
-    for group in order:
-        has = table[group] > 0
-        lack = ((wanted - dealt)[:, has] / wanted[:, has]).mean(1)
-        part = int(np.argmax(lack))
-        dealt[part] += table[group]
-        part_of[counts.index[group]] = part
-    return np.asarray(groups.map(part_of))
+def clips_and_speakers(rows: pd.DataFrame) -> dict[str, int]:
+    """Count clips, the speakers that are known, and the clips of which nobody knows who speaks."""
+    unknown = rows["speaker"] == ""
+    return {
+        "clips": int(rows["utterance_id"].nunique()),
+        "speakers": int(rows["speaker"][~unknown].nunique()),
+        "unknown_speakers": int(rows["utterance_id"][unknown].nunique()),
+    }

@@ -8,7 +8,7 @@ import pandas as pd
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
-from langid.corpora.splits import PARTS, Split, shared_between_parts, speaker_groups
+from langid.corpora.splits import PARTS, Split, clips_and_speakers, shared_between_parts
 from langid.corpora.tasks import Task
 from langid.data.balance import Balance, EverySequence
 from langid.data.dataset import POLICIES, Batch, SequenceDataset, collate, cut
@@ -130,23 +130,24 @@ class LanguageDataModule(LightningDataModule):
     def summary(self) -> dict[str, Any]:
         """Return utterances and speakers per part and class, and what the parts share.
 
+        ``missing`` names the classes of which nothing is heard in a part that the split deals, and
         ``left_out`` counts what the split leaves out, not the rows that have no class.
         """
         rows = self._labelled().iloc[self.parts["row"]].reset_index(drop=True)
         parts = self.parts["part"].to_numpy()
-        counts: dict[str, Any] = {}
-        for part in PARTS:
-            of_part = rows[parts == part]
-            speakers = speaker_groups(of_part)
-            counts[part] = {
-                name: {
-                    "clips": int(group["utterance_id"].nunique()),
-                    "speakers": int(speakers[group.index].nunique()),
-                }
-                for name, group in of_part.groupby("class")
-            }
+        heard = {part: set(self.sequences[part]["target"]) for part in self.split.parts}
         return {
-            "parts": counts,
+            "parts": {
+                part: {
+                    name: clips_and_speakers(group)
+                    for name, group in rows[parts == part].groupby("class")
+                }
+                for part in PARTS
+            },
+            "missing": {
+                part: [name for index, name in enumerate(self.classes) if index not in targets]
+                for part, targets in heard.items()
+            },
             "left_out": int(((parts == "") & (rows["class"] != "")).sum()),
             "shared": shared_between_parts(rows, parts),
         }

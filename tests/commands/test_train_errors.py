@@ -80,26 +80,86 @@ def test_the_plateau_counts_validations_and_not_epochs(store_path: Path, tmp_pat
     assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(5e-4)
 
 
+@pytest.fixture
+def official(
+    real_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Path]:
+    """Return a function that prepares clips with parts of their own; Hindi has those given."""
+
+    def prepare(*parts: str, **cells: str) -> Path:
+        header, *lines = real_manifest.read_text().splitlines()
+        columns = header.split("\t")
+        rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines[::4]]
+        for number, row in enumerate(rows):
+            chosen = parts if row["language"] == "Hindi" else ("train", "validation", "test")
+            row.update(cells, split=chosen[number % len(chosen)])
+        text = "\n".join([header, *("\t".join(row.values()) for row in rows)])
+        (tmp_path / "clips.tsv").write_text(text + "\n")
+        store = tmp_path / "clips.h5"
+        arguments = ["corpus=manifest", f"corpus.path={tmp_path}/clips.tsv", f"store={store}"]
+        assert main(["prepare", *arguments, "workers=1"]) == 0
+        capsys.readouterr()  # what prepare printed
+        return store
+
+    return prepare
+
+
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_a_class_that_is_not_in_training_is_told_with_where_it_is(
-    real_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
+    official: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
 ) -> None:
-    header, *lines = real_manifest.read_text().splitlines()
-    columns = header.split("\t")
-    rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines[::4]]
-    for number, row in enumerate(rows):
-        others = ("train", "validation", "test")[number % 3]
-        row["split"] = part if row["language"] == "Hindi" else others
-    text = "\n".join([header, *("\t".join(row.values()) for row in rows)])
-    (tmp_path / "clips.tsv").write_text(text + "\n")
-    store = tmp_path / "clips.h5"
-    arguments = ["corpus=manifest", f"corpus.path={tmp_path}/clips.tsv", f"store={store}"]
-    assert main(["prepare", *arguments, "workers=1"]) == 0
+    store = official(part)
     assert train(store, tmp_path / "run", "split=official") == 2
     where = "0 in validation, 3 in test" if part == "test" else "3 in validation, 0 in test"
     expected = f"langid: the training part has no utterance of Hindi ({where}); change the split,"
     assert expected in capsys.readouterr().err
     assert train(store, tmp_path / "run", "split=official", "task.classes=[English,Mandarin]") == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [
+        ("validation", "its recall is not in val/balanced_accuracy, and best.ckpt is chosen"),
+        ("test", "evaluate cannot tell how well it is recognised"),
+    ],
+)
+def test_a_class_that_is_not_validated_or_tested_is_announced(
+    official: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    part: str,
+    what: str,
+) -> None:
+    store = official("train", "test" if part == "validation" else "validation")
+    assert train(store, tmp_path / "run", "split=official") == 0
+    printed = capsys.readouterr().out
+    assert f"warning: no speech of Hindi in {part}: {what}" in printed
+    assert "or leave the class out (task.classes)" in printed
+    assert printed.count("warning:") == 1
+    row = next(line for line in printed.splitlines() if "Hindi" in line and "│" in line)
+    assert row.count("–") == 1 and "0 / 0" not in printed
+    summary = json.loads((tmp_path / "run" / "run.json").read_text())["split_summary"]
+    held_out = {"validation", "test"} - {part}
+    assert summary["missing"] == {"train": [], part: ["Hindi"], held_out.pop(): []}
+
+
+def test_speakers_that_are_not_known_are_not_counted_as_speakers(
+    official: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = official("train", "validation", "test", speaker="")
+    assert train(store, tmp_path / "run", "split=official") == 0
+    printed = capsys.readouterr().out
+    row = next(line for line in printed.splitlines() if "Hindi" in line and "│" in line)
+    assert row.count("1 / unknown") == 3
+    assert "6 clips of validation and test have no known speaker" in printed
+
+
+def test_a_split_without_a_test_part_warns_of_none(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(store_path, tmp_path / "run", "split.fractions=[0.8,0.2,0]") == 0
+    printed = capsys.readouterr().out
+    assert "no speech of" not in printed and "0 / 0" not in printed
 
 
 # What goes wrong on the way

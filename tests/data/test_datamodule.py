@@ -205,7 +205,21 @@ def test_summary_tells_rows_left_out_and_unknown_speakers(
     summary = LanguageDataModule(small(rows), Given()).summary()
     assert summary["left_out"] == 1
     assert summary["shared"] == {"speakers": 0, "utterances": 0, "unknown_speakers": 2}
-    assert summary["parts"]["test"]["A"] == {"clips": 1, "speakers": 1}
+    assert summary["parts"]["test"]["A"] == {"clips": 1, "speakers": 0, "unknown_speakers": 1}
+    assert summary["missing"] == {"train": [], "validation": [], "test": []}
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_summary_names_the_classes_that_a_part_lacks(
+    small: Callable[[Sequence[Row]], Path], part: str
+) -> None:
+    rows = [row for row in ROWS if (row[0], row[2]) != ("B", part)]
+    summary = LanguageDataModule(small(rows), Given()).summary()
+    assert summary["missing"] == {name: ["B"] if name == part else [] for name in PARTS}
+    assert "B" not in summary["parts"][part]
+    silent = LanguageDataModule(small([*rows, ("B", "b9", part, "....")]), Given()).summary()
+    assert silent["missing"] == summary["missing"]  # a clip without speech is not heard
+    assert silent["parts"][part]["B"]["clips"] == 1
 
 
 def test_the_order_depends_on_seed_and_epoch_alone(store_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Deals groups of rows to parts at random, so that every class keeps the shares asked.
+
+Groups of several classes go first, then the largest, each to a part drawn by the room that is left
+among those where it fits; who fits nowhere goes where most is lacking. Of every class a part keeps
+room for its proportional number of groups up to five, and for half of it beyond. So a speaker too
+large for a small part goes to a large one, and all others may come to any part. Groups of one row,
+dealt last, fill the parts up.
+"""
+
+import numpy as np
+import pandas as pd
+
+from langid.errors import LangidError
+
+FEWEST = 5  # speakers that evaluate asks of a class for an interval
+
+
+def deal(groups: pd.Series, classes: pd.Series, shares: np.ndarray, seed: int) -> np.ndarray:
+    """Return a part's index for each row: groups stay whole, classes keep the shares.
+
+    Raises LangidError for a class with fewer groups than parts.
+    """
+    owners, of_group = np.unique(groups.to_numpy(), return_inverse=True)
+    names, of_class = np.unique(classes.to_numpy(), return_inverse=True)
+    pairs, clips = np.unique(of_group * len(names) + of_class, return_counts=True)
+    group, column = np.divmod(pairs, len(names))
+    _require_groups(names, np.bincount(column), len(shares))
+    sizes = clips / np.bincount(of_class)[column]
+    bounds = np.searchsorted(group, np.arange(len(owners) + 1))
+    rows, largest = (f.reduceat(v, bounds[:-1]) for f, v in ((np.add, clips), (np.maximum, sizes)))
+    random = np.random.default_rng(seed)
+    order = np.lexsort((random.permutation(len(owners)), -largest, np.diff(bounds) == 1))
+    wants = [_Class(shares, count) for count in np.bincount(column)]
+    part_of = np.empty(len(owners), int)
+    for one in order[rows[order] > 1]:
+        mine = range(bounds[one], bounds[one + 1])
+        held = [(wants[column[pair]], float(sizes[pair])) for pair in mine]
+        part_of[one] = part = _draw(held, random)
+        for want, size in held:
+            want.take(part, size)
+    for index, want in enumerate(wants):
+        alone = np.flatnonzero((rows == 1) & (column[bounds[:-1]] == index))
+        part_of[alone] = want.fill(len(alone), random)
+    return np.asarray(part_of[of_group])
+
+
+class _Class:
+    """What is left of one class, and what its parts still lack, in shares of its clips.
+
+    ``due`` are the groups for which a part keeps room.
+    """
+
+    def __init__(self, shares: np.ndarray, groups: int):
+        self.left, self.groups = 1.0, groups  # to deal: of the clips, and how many
+        self.lack = shares.astype(float)
+        proportional = shares * groups
+        due = np.maximum(np.ceil(proportional / 2), np.minimum(FEWEST, np.floor(proportional)))
+        self.due = due if due.sum() <= groups else np.ones(len(shares))
+
+    def room(self) -> np.ndarray:
+        """Return the room of each part: what it lacks, or what its due groups need on average.
+
+        What a part needs beyond its lack, the others get less.
+        """
+        reserve = self.due * self.left / self.groups
+        full = self.lack < reserve
+        room = np.where(full, reserve, self.lack)
+        if full.any() and (rest := room[~full].sum()) > 0:
+            room[~full] *= max(self.left - reserve[full].sum(), 0) / rest
+        return room
+
+    def offers(self, size: float) -> np.ndarray:
+        """Return the room of each part where a group of this size fits, 0 elsewhere."""
+        room = self.room()
+        others = np.maximum(self.due - 1, 0) * (self.left - size) / max(self.groups - 1, 1)
+        fits = size + others <= room + 1e-9  # sums of shares are not exact
+        return np.where(self.open() & fits, room, 0.0)
+
+    def open(self) -> np.ndarray:
+        """Return which parts may take a group: those with none due only while some are over."""
+        return np.asarray((self.due > 0) | (self.groups > self.due.sum()))
+
+    def take(self, part: int, size: float) -> None:
+        self.left -= size
+        self.groups -= 1
+        self.lack[part] -= size
+        self.due[part] = max(self.due[part] - 1, 0)
+
+    def fill(self, count: int, random: np.random.Generator) -> np.ndarray:
+        """Return a part for each of the last groups, which are all of one row."""
+        if count == 0:
+            return np.empty(0, int)
+        room = self.room()
+        exact = np.round(count * room / room.sum(), 6)
+        whole = np.floor(exact).astype(int)
+        by_rest = np.lexsort((random.permutation(len(room)), whole - exact))
+        whole[by_rest[: count - whole.sum()]] += 1
+        return random.permutation(np.repeat(np.arange(len(room)), whole))
+
+
+def _draw(held: list[tuple[_Class, float]], random: np.random.Generator) -> int:
+    """Return a part for a group with these sizes in its classes."""
+    room = np.cumsum(np.min([want.offers(size) for want, size in held], axis=0))
+    if room[-1] > 0:
+        return int(np.searchsorted(room, (1 - random.random()) * room[-1]))
+    lack = np.min([want.lack for want, _ in held], axis=0)
+    open_in = np.sum([want.open() for want, _ in held], axis=0)
+    lack[open_in < open_in.max()] = -np.inf
+    return int(random.choice(np.flatnonzero(lack == lack.max())))
+
+
+def _require_groups(names: np.ndarray, counts: np.ndarray, parts: int) -> None:
+    short = [
+        f"{name} has {count}" for name, count in zip(names, counts, strict=True) if count < parts
+    ]
+    if short:
+        raise LangidError(
+            f"split: {' and '.join(short)} speakers or recordings to deal, fewer than the {parts}"
+            " parts; prepare more speech, merge classes (task.merge) or leave some out"
+            " (task.classes)"
+        )
