@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from langid.networks.masked_norm import RealFrames, norm_frames
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import any_padding, frame_mask, masked_mean
+from langid.networks.pooling import frame_mask, masked_mean, real_frames
 
 
 class CNN(UtteranceNetwork):
@@ -69,23 +70,18 @@ class ConvBlocks(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """``features (batch, time, bins), lengths -> hidden (batch, frames, units), lengths``."""
-        # Batch norm wants more than one value per channel, also where pooling leaves one frame.
-        short = 2 ** len(self.convolutions) - features.shape[1]
-        features = nn.functional.pad(features, (0, 0, 0, max(short, 0)))
+        # An utterance of no frames is heard as one frame of zeros.
+        features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
         hidden = features.unsqueeze(1)
-        padded = any_padding(lengths, hidden.shape[2])  # where nothing is, masks cost their time
-        hidden = hidden * self._mask(hidden, lengths) if padded else hidden
+        real = real_frames(lengths, hidden.shape[2])
+        hidden = hidden if real is None else real.alone(hidden)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            hidden = norm(convolution(hidden))
-            hidden = hidden * self._mask(hidden, lengths) if padded else hidden
+            hidden = norm_frames(norm, convolution(hidden), real)
             # Padding is zero, the least value after ReLU: it can win no maximum over frames.
             hidden = nn.functional.max_pool2d(hidden.relu_(), (self.pool_frames, 2), ceil_mode=True)
             lengths = -(-lengths // self.pool_frames)
+            real = None if real is None else RealFrames(frame_mask(lengths, hidden.shape[2]))
         return hidden.transpose(1, 2).flatten(2), lengths
-
-    @staticmethod
-    def _mask(hidden: Tensor, lengths: Tensor) -> Tensor:
-        return frame_mask(lengths, hidden.shape[2])[:, None, :, None]
 
 
 def check_channels(channels: Any) -> None:

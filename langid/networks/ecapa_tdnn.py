@@ -3,13 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from langid.networks.masked_norm import RealFrames, norm_frames
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import (
-    AttentiveStatisticsPooling,
-    any_padding,
-    frame_mask,
-    masked_mean,
-)
+from langid.networks.pooling import AttentiveStatisticsPooling, masked_mean, real_frames
 
 DILATIONS = (2, 3, 4)
 SCALE = 8  # parts into which a Res2 convolution divides its channels
@@ -47,24 +43,24 @@ class ECAPATDNN(UtteranceNetwork):
         )
         self.aggregation = nn.Conv1d(len(DILATIONS) * channels, aggregated, 1)
         self.pooling = AttentiveStatisticsPooling(aggregated, bottleneck)
-        self.pooled_norm = UtteranceNorm(2 * aggregated)
+        self.pooled_norm = nn.BatchNorm1d(2 * aggregated)
         self.embedding = nn.Linear(2 * aggregated, embedding)
-        self.embedding_norm = UtteranceNorm(embedding)
+        self.embedding_norm = nn.BatchNorm1d(embedding)
         self.output = nn.Linear(embedding, num_classes)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        # Batch norm wants more than one value per channel, also of an utterance of one frame.
-        features = nn.functional.pad(features, (0, 0, 0, max(2 - features.shape[1], 0)))
-        mask = frame_mask(lengths, features.shape[1])
-        padded = any_padding(lengths, features.shape[1])  # where nothing is, masks cost their time
-        hidden = self.stem(_masked(features.transpose(1, 2), mask, padded), mask, padded)
+        # An utterance of no frames is heard as one frame of zeros.
+        features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
+        real = real_frames(lengths, features.shape[1])
+        hidden = features.transpose(1, 2)
+        hidden = self.stem(hidden if real is None else real.alone(hidden), real)
         outputs: list[Tensor] = []
         for block in self.blocks:  # each hears the sum of all before it
-            outputs.append(block(hidden, mask, padded))
+            outputs.append(block(hidden, real))
             hidden = hidden + outputs[-1]
         aggregated = torch.relu(self.aggregation(torch.cat(outputs, dim=1)))
-        pooled = self.pooled_norm(self.pooling(aggregated, mask))
-        logits: Tensor = self.output(self.embedding_norm(self.embedding(pooled)))
+        pooled = norm_frames(self.pooled_norm, self.pooling(aggregated, real))
+        logits: Tensor = self.output(norm_frames(self.embedding_norm, self.embedding(pooled)))
         return logits.unsqueeze(1)
 
 
@@ -77,14 +73,9 @@ class TDNN(nn.Module):
         self.convolution = nn.Conv1d(before, after, kernel, padding=padding, dilation=dilation)
         self.norm = nn.BatchNorm1d(after)
 
-    def forward(self, hidden: Tensor, mask: Tensor, padded: bool) -> Tensor:
-        """``hidden (batch, before, time), mask (batch, time) bool -> (batch, after, time)``."""
-        outputs: Tensor = self.norm(torch.relu(self.convolution(hidden)))
-        return _masked(outputs, mask, padded)
-
-
-def _masked(hidden: Tensor, mask: Tensor, padded: bool) -> Tensor:
-    return hidden * mask.unsqueeze(1) if padded else hidden
+    def forward(self, hidden: Tensor, real: RealFrames | None) -> Tensor:
+        """``hidden (batch, before, time) -> (batch, after, time)``."""
+        return norm_frames(self.norm, torch.relu(self.convolution(hidden)), real)
 
 
 class SERes2Block(nn.Module):
@@ -107,28 +98,14 @@ class SERes2Block(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, hidden: Tensor, mask: Tensor, padded: bool) -> Tensor:
-        """``hidden (batch, channels, time), mask (batch, time) bool -> the same shape``."""
-        first, *others = self.before(hidden, mask, padded).chunk(SCALE, dim=1)
+    def forward(self, hidden: Tensor, real: RealFrames | None) -> Tensor:
+        """``hidden (batch, channels, time) -> the same shape``."""
+        first, *others = self.before(hidden, real).chunk(SCALE, dim=1)
         outputs = [first]
         for number, (convolution, part) in enumerate(zip(self.parts, others, strict=True)):
             heard = part + outputs[-1] if number else part
-            outputs.append(convolution(heard, mask, padded))
-        mixed: Tensor = self.after(torch.cat(outputs, dim=1), mask, padded)
-        mean = masked_mean(mixed.transpose(1, 2), mask) if padded else mixed.mean(2)
+            outputs.append(convolution(heard, real))
+        mixed: Tensor = self.after(torch.cat(outputs, dim=1), real)
+        mean = mixed.mean(2) if real is None else masked_mean(mixed.transpose(1, 2), real.mask)
         gate: Tensor = self.gate(mean)
         return hidden + mixed * gate.unsqueeze(2)
-
-
-class UtteranceNorm(nn.BatchNorm1d):
-    """Batch norm of one vector per utterance; a batch of one is scaled by the running statistics.
-
-    The last batch of an epoch may hold a single utterance, which has no deviation of its own.
-    """
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        if self.training and len(vectors) == 1:
-            return nn.functional.batch_norm(
-                vectors, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(vectors)

@@ -24,7 +24,7 @@ class Network(nn.Module):
 class UtteranceNetwork(Network):
     """A network that hears a whole utterance and returns one frame of logits for all of it.
 
-    In training its target is the language once per utterance instead of once per frame.
+    In training its one answer is held against the language at every frame that has a target.
     """
 
     def output_lengths(self, lengths: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from langid.networks.masked_norm import RealFrames, norm_frames
+
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
     """Return which frames belong to each utterance: ``lengths (batch,) -> (batch, frames) bool``.
@@ -15,6 +17,14 @@ def frame_mask(lengths: Tensor, frames: int) -> Tensor:
 def any_padding(lengths: Tensor, frames: int) -> bool:
     """Whether a batch of so many frames holds padding; an exported graph always reckons with it."""
     return torch.compiler.is_exporting() or bool((lengths < frames).any())
+
+
+def real_frames(lengths: Tensor, frames: int) -> RealFrames | None:
+    """Return which of so many frames are real, None where no utterance is padded.
+
+    Where nothing is padded, masks would only cost their time.
+    """
+    return RealFrames(frame_mask(lengths, frames)) if any_padding(lengths, frames) else None
 
 
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -45,15 +55,22 @@ class AttentiveStatisticsPooling(nn.Module):
             nn.Conv1d(bottleneck, channels, 1, bias=False),  # a bias cancels in the softmax
         )
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """``hidden (batch, channels, time), mask (batch, time) -> (batch, 2 * channels)``."""
-        valid = mask.unsqueeze(1)
+    def forward(self, hidden: Tensor, real: RealFrames | None = None) -> Tensor:
+        """``hidden (batch, channels, time) -> (batch, 2 * channels)``."""
+        valid = torch.ones_like(hidden[:, :1], dtype=torch.bool)
+        if real is not None:
+            valid = real.mask.unsqueeze(1)
         uniform = valid / valid.sum(2, keepdim=True)
         context = torch.cat(_statistics(hidden, uniform), dim=1)
         context = context.unsqueeze(2).expand(-1, -1, hidden.shape[2])
-        scores = self.attention(torch.cat([hidden, context], dim=1))
+        scores = self._scores(torch.cat([hidden, context], dim=1), real)
         weights = scores.masked_fill(~valid, -torch.inf).softmax(2)
         return torch.cat(_statistics(hidden, weights), dim=1)
+
+    def _scores(self, frames: Tensor, real: RealFrames | None) -> Tensor:
+        before, relu, norm, tanh, after = self.attention
+        scores: Tensor = after(tanh(norm_frames(norm, relu(before(frames)), real)))
+        return scores
 
 
 def _statistics(hidden: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

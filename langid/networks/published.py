@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from langid.networks.cnn import check_channels
 from langid.networks.head import Head
+from langid.networks.masked_norm import norm_frames
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import frame_mask, last_frame
+from langid.networks.pooling import frame_mask, last_frame, real_frames
 
 
 def fixed_length(features: Tensor, lengths: Tensor, frames: int) -> Tensor:
@@ -172,14 +173,15 @@ class VoiceAgeTCN(UtteranceNetwork):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         pooled = 2 ** len(self.convolutions)  # samples that one step of the LSTM hears
-        # Batch norm wants more than one value per channel, also of the shortest utterance.
-        frames = max(features.shape[1], -(-2 * pooled // features.shape[2]))
+        samples = lengths * features.shape[2]
+        frames = max(features.shape[1], -(-pooled // features.shape[2]))  # one step at least
         hidden = fixed_length(features, lengths, frames).flatten(1).unsqueeze(1)
         for number, convolution in enumerate(self.convolutions):
             past = nn.functional.pad(hidden, (2**number, 0))
             hidden = nn.functional.max_pool1d(torch.relu(convolution(past)), 2)
             if number % 2:
-                hidden = self.norms[number // 2](hidden)
+                real = real_frames(samples // 2 ** (number + 1), hidden.shape[2])
+                hidden = norm_frames(self.norms[number // 2], hidden, real)
         outputs, _ = self.lstm(hidden.transpose(1, 2))
-        logits: Tensor = self.output(last_frame(outputs, lengths * features.shape[2] // pooled))
+        logits: Tensor = self.output(last_frame(outputs, samples // pooled))
         return logits

@@ -10,14 +10,21 @@ from langid.training.identifier import LanguageIdentifier
 
 
 class StepSeed(Callback):
-    """Seeds torch anew at each step, so that a resumed run draws the same dropout masks."""
+    """Seeds torch anew for each batch, so that a resumed run draws the same masks.
+
+    The seed depends on epoch and batch, not on the optimiser's steps: where gradients of several
+    batches are accumulated, each batch has masks of its own.
+    """
 
     def __init__(self, seed: int):
         self.seed = seed
 
-    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
-        step = self.seed * 1_000_003 + trainer.global_step
-        torch.manual_seed(step + (trainer.global_rank << 52))  # each process has masks of its own
+    def on_train_batch_start(
+        self, trainer: Trainer, _: LightningModule, __: Any, batch_index: int
+    ) -> None:
+        batch = trainer.current_epoch * int(trainer.num_training_batches) + batch_index
+        seed = self.seed * 1_000_003 + batch
+        torch.manual_seed(seed + (trainer.global_rank << 52))  # each process has masks of its own
 
 
 class ConfusionPicture(Callback):

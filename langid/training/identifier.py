@@ -20,7 +20,7 @@ from langid.networks.network import Network, Normaliser, State, StreamingNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.diverged import diverged
 from langid.training.losses import WeightedLoss
-from langid.training.processes import same_buffers, summed
+from langid.training.processes import gathered, same_buffers, summed
 from langid.training.scores import UtteranceScores
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
@@ -36,6 +36,9 @@ class LanguageIdentifier(LightningModule):
     for training only; a scheduler that watches a metric watches ``val/loss``, one whose
     ``every_step`` is true moves on with each step of the optimiser, any other with each epoch.
     ``augment`` changes normalised features in batches, not those of ``posteriors``.
+
+    What is summed over a validation part is summed in float64, on the CPU: not every device knows
+    numbers of 64 bits. On the device all are of 32.
     """
 
     def __init__(
@@ -160,33 +163,32 @@ class LanguageIdentifier(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.scores = UtteranceScores(len(data.parts), len(self.classes)).to(self.device)
+        self.scores = UtteranceScores(len(data.parts), len(self.classes))
         held_out = data.sequences["validation"]
-        self.targets = torch.zeros(len(data.parts), dtype=torch.long, device=self.device)
+        self.targets = torch.zeros(len(data.parts), dtype=torch.long)
         units, targets = torch.tensor(held_out[["unit", "target"]].to_numpy().T.copy())
-        self.targets[units.to(self.device)] = targets.to(self.device)
-        self.sums = torch.zeros(2, 2, dtype=torch.float64, device=self.device)
+        self.targets[units] = targets
+        self.sums = torch.zeros(2, 2, dtype=torch.float64)
         self.failed: list[Batch] = []
         same_buffers(self)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         logits = self(batch.features, batch.lengths)
-        loss = self._loss(logits, batch)
-        if not loss.isfinite():
+        sums = self._sums(self._loss(logits, batch), logits, batch).cpu()
+        if not sums[0, 0].isfinite():
             self.failed.append(batch)
-        self.sums += self._sums(loss, logits, batch)
+        self.sums += sums.double()
         assert self.scores is not None
         self.scores.update(self.language_posteriors(logits), batch.speech, batch.unit)
 
     def on_validation_epoch_end(self) -> None:
         assert self.scores is not None
-        sums, weights = summed(self.sums)
+        sums, weights = torch.stack(gathered([self.sums])).sum(0)
         if not sums[0].isfinite():
             raise diverged(self, sums[0], self.failed)
         # Means over targets and frames of the whole part, not over batches or processes.
         loss, accuracy = sums / weights.clamp(min=1e-9)
         seen, posteriors = self.scores.compute()
-        seen = seen.reshape(-1)  # torchmetrics makes a single number a scalar
         targets, count = self.targets[seen], len(self.classes)
         self.confusion = multiclass_confusion_matrix(posteriors, targets, num_classes=count)
         values = {
@@ -196,7 +198,8 @@ class LanguageIdentifier(LightningModule):
             "val/balanced_accuracy": multiclass_accuracy(posteriors, targets, count),
             "val/macro_f1": multiclass_f1_score(posteriors, targets, count),
         }
-        self.log_dict(values, sync_dist=True)
+        # As plain numbers, of which Lightning makes tensors that its device knows.
+        self.log_dict({name: float(value) for name, value in values.items()}, sync_dist=True)
         self.validation_loss = loss
 
     def configure_optimizers(self) -> Any:
@@ -240,29 +243,28 @@ class LanguageIdentifier(LightningModule):
 
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
         assert self.loss is not None
-        loss: Tensor = self.loss(logits, self._targets(batch))
+        said = logits.expand(-1, batch.targets.shape[1], -1)  # once of a sequence: of all frames
+        loss: Tensor = self.loss(said, self._targets(batch))
         return loss
 
     def _sums(self, loss: Tensor, logits: Tensor, batch: Batch) -> Tensor:
         """Return loss and frame accuracy times their weights, and the weights, ``(2, 2)``."""
         assert isinstance(self.loss, WeightedLoss)
         due = self.loss.total_weight(self._targets(batch))
-        weights = torch.stack([due.double(), batch.speech.sum().double()])
-        accuracy = self._frame_accuracy(logits, batch)
-        means = torch.stack([loss.detach().double(), accuracy.double()])
+        weights = torch.stack([due, batch.speech.sum().float()])
+        means = torch.stack([loss.detach().float(), self._frame_accuracy(logits, batch)])
         return torch.stack([means * weights, weights])
 
     def _targets(self, batch: Batch) -> Tensor:
-        """Return the target of each frame of logits, ``(batch, frames)``.
+        """Return the target of each frame, ``(batch, frames)``, IGNORED where no loss is due.
 
-        That of an utterance is its language, unless no frame has it as the target: then there was
-        no speech, and no loss is due. ``silence`` is never what an utterance is called.
+        An utterance network's one decision is said of all frames of its sequence, and counts at
+        those whose target is the language: a sequence weighs what it holds of it, as the class
+        weights do. ``silence`` is never what an utterance is called.
         """
         if not isinstance(self.network, UtteranceNetwork):
             return batch.targets
-        language = batch.language[:, None]
-        spoken = (batch.targets == language).any(1, keepdim=True)
-        return torch.where(spoken, language, IGNORED)
+        return batch.targets.where(batch.targets == batch.language[:, None], IGNORED)
 
     def _frame_accuracy(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the share of speech frames whose most likely language is right.

@@ -53,7 +53,7 @@ class WeightedLoss(nn.Module):
     """A loss with a weight per class, as ``weights_of`` makes them.
 
     ``logits (batch, frames, classes), targets (batch, frames) -> loss ()``, in nats; targets
-    IGNORED count for nothing. Utterance networks have one frame.
+    IGNORED count for nothing. What an utterance network says counts at every frame of the sequence.
     """
 
     weight: Tensor

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from langid.errors import LangidError
 
+Item = TypeVar("Item")
 VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 GRACE_S = 10  # for a process to say itself why it ends, and for one that is done to go
 # What gloo and NCCL say where the process at the other end is gone.
@@ -51,7 +53,7 @@ class EndBySignal(Callback):
 
 
 def summed(values: Tensor) -> Tensor:
-    """Return ``values`` added up over all processes of the run."""
+    """Return ``values``, which lie on the training device, added up over all processes."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(values)
     return values
@@ -67,13 +69,16 @@ def same_buffers(module: torch.nn.Module) -> None:
             torch.distributed.broadcast(buffer, 0)
 
 
-def gathered(names: Sequence[str]) -> list[str]:
-    """Return the names of all processes of the run, in the order of the processes."""
+def gathered(items: Sequence[Item]) -> list[Item]:
+    """Return the items of all processes of the run, in the order of the processes.
+
+    They travel pickled, so tensors may lie on the CPU, which NCCL alone does not reduce.
+    """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return list(names)
-    of_all: list[Sequence[str]] = [()] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(of_all, names)
-    return [name for of_one in of_all for name in of_one]
+        return list(items)
+    of_all: list[Sequence[Item]] = [()] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(of_all, items)
+    return [item for of_one in of_all for item in of_one]
 
 
 @contextmanager

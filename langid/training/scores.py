@@ -2,23 +2,21 @@
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
+
+from langid.training.processes import gathered
 
 
-class UtteranceScores(Metric):  # type: ignore[misc]
+class UtteranceScores:
     """Averages posteriors over the speech frames of each utterance (or sequence that is scored).
 
-    This is the official score of the EE599 course. An utterance may arrive in several pieces.
+    This is the official score of the EE599 course. An utterance may arrive in several pieces, also
+    in several processes. Sums are in float64 on the CPU, which not every device knows; a piece is
+    summed where it comes from.
     """
 
-    total: Tensor
-    frames: Tensor
-
     def __init__(self, units: int, num_languages: int):
-        super().__init__()
-        zeros = torch.zeros(units, num_languages, dtype=torch.float64)
-        self.add_state("total", zeros, dist_reduce_fx="sum")
-        self.add_state("frames", zeros[:, 0].clone(), dist_reduce_fx="sum")
+        self.total = torch.zeros(units, num_languages, dtype=torch.float64)
+        self.frames = torch.zeros(units, dtype=torch.float64)
 
     def update(self, posteriors: Tensor, speech: Tensor, unit: Tensor) -> None:
         """Add ``posteriors (batch, time, languages)`` where ``speech (batch, time)`` is true.
@@ -26,11 +24,21 @@ class UtteranceScores(Metric):  # type: ignore[misc]
         One frame of posteriors, ``(batch, 1, languages)``, stands for all frames of its piece: it
         counts as often as there are speech frames.
         """
-        spoken = speech.unsqueeze(-1)
-        self.total.index_add_(0, unit, (posteriors * spoken).sum(1).to(self.total.dtype))
-        self.frames.index_add_(0, unit, speech.sum(1).to(self.frames.dtype))
+        total, frames = (posteriors * speech.unsqueeze(-1)).sum(1), speech.sum(1)
+        self._add(unit.cpu(), total.cpu().double(), frames.cpu().double())
 
     def compute(self) -> tuple[Tensor, Tensor]:
-        """Return numbers ``(seen,)`` and posteriors ``(seen, languages)`` of the units seen."""
-        seen = torch.nonzero(self.frames).squeeze(1)
-        return seen, self.total[seen] / self.frames[seen, None]
+        """Return numbers ``(seen,)`` and posteriors ``(seen, languages)`` of the units seen.
+
+        They are those of all processes of the run, on the CPU.
+        """
+        own = torch.nonzero(self.frames).squeeze(1)
+        of_all = UtteranceScores(*self.total.shape)
+        for sums in gathered([(own, self.total[own], self.frames[own])]):
+            of_all._add(*sums)
+        seen = torch.nonzero(of_all.frames).squeeze(1)
+        return seen, of_all.total[seen] / of_all.frames[seen, None]
+
+    def _add(self, unit: Tensor, total: Tensor, frames: Tensor) -> None:
+        self.total.index_add_(0, unit, total)
+        self.frames.index_add_(0, unit, frames)

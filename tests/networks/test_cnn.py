@@ -59,6 +59,31 @@ def test_padding_changes_nothing(name: str) -> None:
         torch.testing.assert_close(alone, logits[row : row + 1], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", TINY)
+def test_padding_changes_nothing_in_training(name: str) -> None:
+    """Outputs, gradients and running statistics are those of the batch with half as much again."""
+    networks = tiny(name).train(), tiny(name).train()
+    lengths, features = torch.tensor(LENGTHS), torch.randn(len(LENGTHS), 37, 13)
+    longer = torch.full((len(LENGTHS), 56, 13), 1e3)
+    for row, length in enumerate(LENGTHS):
+        longer[row, :length] = features[row, :length]
+    logits = []
+    for network, padded in zip(networks, (features, longer), strict=True):
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):  # its masks depend on the shape
+                module.p = 0.0
+        network.zero_grad()
+        logits.append(network(padded, lengths))
+        nn.functional.cross_entropy(logits[-1][:, 0], lengths % 3).backward()
+    torch.testing.assert_close(*logits, rtol=1e-4, atol=1e-5)
+    one, other = networks
+    for (key, value), same in zip(one.named_buffers(), other.buffers(), strict=True):
+        torch.testing.assert_close(value, same, rtol=1e-5, atol=1e-6, msg=key)
+    for (key, value), same in zip(one.named_parameters(), other.parameters(), strict=True):
+        assert value.grad is not None and same.grad is not None
+        torch.testing.assert_close(value.grad, same.grad, rtol=1e-3, atol=1e-5, msg=key)
+
+
 # The last samples that fill no step of the TCN's LSTM are not heard.
 @pytest.mark.parametrize("name", [name for name in TINY if name != "voice_age_tcn"])
 def test_every_frame_is_heard(name: str) -> None:
