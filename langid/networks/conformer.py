@@ -72,9 +72,7 @@ class Conformer(StreamingNetwork):
             logits.append(frames)
         return torch.cat(logits, dim=1), state
 
-    def _hear(
-        self, features: Tensor, state: State, advance: Tensor | None
-    ) -> tuple[Tensor, State]:
+    def _hear(self, features: Tensor, state: State, advance: Tensor | None) -> tuple[Tensor, State]:
         """Do what ``step`` does, at once."""
         features, heard = compact(features, advance)
         hidden = self.dropout(self.input(features))
