@@ -9,13 +9,13 @@ the median stands beside it. Weights are random and the sound is synthetic: neit
 work.
 """
 
-import argparse
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
 from random_model import random_model
 from stream import HOP
@@ -85,7 +85,7 @@ def measure(
     return taken
 
 
-def report(taken: dict[Way, list[np.ndarray]]) -> int:
+def report(taken: dict[Way, list[np.ndarray]], quick: bool = False) -> int:
     """Print the table and the verdict, and return the exit code."""
     rows = [["", "streams", "share of a core", "median", "p99 in real time", "streams a core"]]
     live: dict[str, float] = {}
@@ -98,7 +98,7 @@ def report(taken: dict[Way, list[np.ndarray]]) -> int:
              f"{live[name]:.0f}"]
         )  # fmt: skip
     print_table(f"{len(rounds)} rounds, one thread; {machine()}", rows)
-    return verdict(figures(*(live[name] for name in CHUNKS)))
+    return verdict(figures(*(live[name] for name in CHUNKS)), quick)
 
 
 def figures(chunks: float, frames: float) -> list[Figure]:
@@ -111,16 +111,15 @@ def figures(chunks: float, frames: float) -> list[Figure]:
 
 def main() -> int:
     """Measure and return 0 where all figures hold, else 1."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandLine(__doc__, streams=[20], seconds=0.2, rounds=1)
     parser.add_argument(
         "--streams", type=int, nargs="+", default=[100, 1000], help="at once (100 1000)"
     )
     parser.add_argument("--seconds", type=float, default=2.0, help="sound per round (2)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds that count (7)")
-    options = parser.parse_args()
-    return report(measure(random_model(), options.streams, options.seconds, options.rounds))
+    options = parser.options()
+    taken = measure(random_model(), options.streams, options.seconds, options.rounds)
+    return report(taken, options.quick)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,10 @@ from typing import Any
 
 import torch
 from bare_networks import NETWORKS, BareStep
-from figures import Figure, machine, print_table, resident_mb, verdict
-from omegaconf import OmegaConf
+from command_line import CommandLine
+from figures import Figure, exit_code, machine, print_table, resident_mb, verdict
 from torch import nn
-from train_step import BINS, LANGUAGES, LIMIT, Turns, train, write_store
-
-from langid.commands.configuration import compose
+from train_step import BINS, LANGUAGES, LIMIT, Turns, bare_network, train, write_store
 
 WARM_UP = 2
 MEMORY_STEPS = 4
@@ -83,10 +81,7 @@ class Work:
 
     def bare_network(self) -> nn.Module:
         """Return the network in plain torch.nn."""
-        config = compose("train", [f"model={self.network}", "store=-", *self.overrides])
-        arguments: Any = OmegaConf.to_container(config.model.network)
-        del arguments["_target_"]
-        return NETWORKS[self.network](BINS, len(LANGUAGES), **arguments)
+        return bare_network(self.network, f"model={self.network}", *self.overrides)
 
     def bare_step(self, weight: torch.Tensor, device: torch.device) -> BareStep:
         """Return the bare step on a device, with the loss weights ``(classes,)``."""
@@ -200,7 +195,7 @@ def peak_memory(side: str, work: Work, store: Path) -> float:
     return peaks[-1]
 
 
-def report(measured: Sequence[Measured], title: str) -> int:
+def report(measured: Sequence[Measured], title: str, quick: bool = False) -> int:
     """Print the table and the verdict, and return the exit code."""
     rows = [
         ["", "precision", "parameters", "langid frames/s", "bare frames/s", "time",
@@ -214,7 +209,7 @@ def report(measured: Sequence[Measured], title: str) -> int:
              *memory, f"{one.langid_mb / one.bare_mb:.2f} x", " ".join(one.overrides)]
         )  # fmt: skip
     print_table(title, rows)
-    return verdict(figures(measured))
+    return verdict(figures(measured), quick)
 
 
 def figures(measured: Sequence[Measured]) -> list[Figure]:
@@ -235,9 +230,7 @@ def missing_gpu(accelerator: str) -> str:
 
 def parsed() -> argparse.Namespace:
     """Return the options of the command line, with ``works``, what they say to measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandLine(__doc__, networks="gru", steps=2, batch=8, frames=50)
     names = ",".join(NETWORKS)
     parser.add_argument("--networks", default=names, help=f"which to measure ({names})")
     parser.add_argument("--steps", type=int, default=12, help="steps of each that count (12)")
@@ -253,7 +246,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--memory", choices=("langid", "bare"), help="print that of one and end")
     parser.add_argument("--store", type=Path, help="store of --memory=langid")
     parser.add_argument("--threads", type=int, help="threads of torch (one a core)")
-    options = parser.parse_args()
+    options = parser.options()
     names, precisions = options.networks.split(","), options.precision.split(",")
     for given, accepted in ((names, tuple(NETWORKS)), (precisions, PRECISIONS)):
         if unknown := sorted(set(given) - set(accepted)):
@@ -284,8 +277,8 @@ def main() -> int:
     title = f"{options.steps} steps of {options.batch} x {options.frames} frames, {threads} threads"
     if options.json:
         print(json.dumps({"title": f"{title}; {where}", "networks": list(map(asdict, measured))}))
-        return int(not all(figure.holds for figure in figures(measured)))
-    return report(measured, f"{title}; {where}")
+        return exit_code(figures(measured), options.quick)
+    return report(measured, f"{title}; {where}", options.quick)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ clip, chunks of 1, 37 and 160 samples are heard for a quarter, a half and one se
 all ways of cutting a hop.
 """
 
-import argparse
 import logging
 import os
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
 from prepare import RELEASE
 from random_model import random_identifier
@@ -125,21 +125,19 @@ def report(
         f" {features}, silence {silence}, random weights; {machine()}",
         rows,
     )
-    return [Figure(name, value, TOLERANCE) for name, value in worst.items()]
+    return [Figure(name, value, TOLERANCE, of_result=True) for name, value in worst.items()]
 
 
 def main() -> int:
     """Compare and return 0 where all differences keep to the limit, else 1."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandLine(__doc__, clips=2, networks="gru")
     default = os.environ.get("LANGID_DATA", str(HERE.parents[1] / "shared" / "data"))
     parser.add_argument("--data", default=default, help=f"folder that holds {RELEASE} ({default})")
     parser.add_argument("--clips", type=int, default=50, help="clips, one a speaker (50)")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="those to compare (all)")
     parser.add_argument("--features", default="mfcc", choices=["mfcc", "log_mel"])
     parser.add_argument("--silence", default="mask", choices=["keep", "mask", "remove", "label"])
-    options = parser.parse_args()
+    options = parser.options()
     release = Path(options.data).expanduser().resolve() / RELEASE
     networks = options.networks.split(",")
     if not release.is_dir():
@@ -149,7 +147,7 @@ def main() -> int:
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
     clips = real_clips(release, options.clips)
-    return verdict(report(clips, networks, options.features, options.silence))
+    return verdict(report(clips, networks, options.features, options.silence), options.quick)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Chromium through the page's own identifier.js, cut into chunks of 1, 37, 160, 16
 Each frame is held against offline PyTorch. Needs chromium, and what make page installs.
 """
 
-import argparse
 import base64
 import logging
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
 from parity import NETWORKS, RATE, fitted, real_clips
 from prepare import RELEASE
@@ -86,19 +86,17 @@ def differences(
 
 def figures(largest: dict[str, float]) -> list[Figure]:
     """Return each network's largest difference beside the limit."""
-    return [Figure(network, value, LIMIT) for network, value in largest.items()]
+    return [Figure(name, value, LIMIT, of_result=True) for name, value in largest.items()]
 
 
 def main() -> int:
     """Measure and return 0 where all figures hold, else 1."""
     data = os.environ.get("LANGID_DATA", ROOT.parent / "shared" / "data")
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandLine(__doc__, clips=1, networks=["gru"])
     parser.add_argument("--data", type=Path, default=data, help=f"folder of {RELEASE}")
     parser.add_argument("--clips", type=int, default=50, help="how many (50)")
     parser.add_argument("--networks", nargs="+", default=NETWORKS, help="which (all)")
-    options = parser.parse_args()
+    options = parser.options()
     torch.set_num_threads(1)
     clips = real_clips(options.data / RELEASE, options.clips)
     rows = [["network", *(f"{chunk} samples" if chunk else "whole clip" for chunk in CHUNKS)]]
@@ -117,7 +115,7 @@ def main() -> int:
             browser.close()
     seconds = sum(map(len, clips)) / RATE
     print_table(f"{len(clips)} clips of {RELEASE}, {seconds:.0f} s; {machine()}", rows)
-    return verdict(figures(largest))
+    return verdict(figures(largest), options.quick)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from pathlib import Path
 SAMPLE_RATE = 16000
 
 
-def clips_of(release: Path) -> list[Path]:
-    """Return the clips of all locales of a release."""
-    return sorted(release.glob("*/clips/*.mp3"))
+def clips_of(release: Path, locales: list[str] | None) -> list[Path]:
+    """Return the clips of some locales of a release, by default of all."""
+    clips = sorted(release.glob("*/clips/*.mp3"))
+    return [clip for clip in clips if locales is None or clip.parents[1].name in locales]
 
 
 @functools.cache
@@ -89,8 +90,9 @@ def main() -> int:
     parser.add_argument("release", type=Path, help="a Common Voice release folder")
     parser.add_argument("--processes", type=int, default=2, help="processes of the joblib loop")
     parser.add_argument("--every", type=int, default=1, help="take only each n-th clip")
+    parser.add_argument("--locales", nargs="+", help="whose clips (all)")
     options = parser.parse_args()
-    paths = clips_of(options.release)[:: options.every]
+    paths = clips_of(options.release, options.locales)[:: options.every]
     result = run_plain(paths, options.processes) if options.way == "plain" else run_courses(paths)
     print(json.dumps(result))
     return 0

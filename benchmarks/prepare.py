@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
 
 HERE = Path(__file__).resolve().parent
@@ -115,29 +116,35 @@ def durations_of(manifest: Path) -> list[float]:
         return [float(row["duration_s"]) for row in rows]
 
 
-def measure(release: Path, rounds: int, processes: int, every: int) -> Rounds:
-    """Run the three ways in turn, after one round of langid and the plain loop to warm up."""
+def measure(release: Path, options: argparse.Namespace) -> Rounds:
+    """Run the three ways in turn, after one round of langid and the plain loop to warm up.
+
+    A quick run has no warm-up.
+    """
     result = Rounds()
-    for number in range(rounds + 1):
+    chosen = [f"corpus.locales=[{','.join(options.locales)}]"] if options.locales else []
+    same_clips = ["--locales", *options.locales] if options.locales else []
+    for number in range(1 if options.quick else 0, options.rounds + 1):
         with tempfile.TemporaryDirectory() as folder:
             command = [
                 sys.executable, "-m", "langid", "prepare", "corpus=common_voice",
-                f"corpus.root={release}", f"workers={processes}",
+                f"corpus.root={release}", f"workers={options.processes}",
             ]  # fmt: skip
-            run = timed([*command, f"store={folder}/all.h5"])
+            run = timed([*command, *chosen, f"store={folder}/all.h5"])
             durations = durations_of(Path(folder) / "all.manifest.tsv")
             start = timed([*command, "corpus.locales=[en]", f"store={folder}/one.h5"])
             start_audio_s = sum(durations_of(Path(folder) / "one.manifest.tsv"))
         reference = [sys.executable, HERE / "plain_prepare.py"]
-        plain = timed([*reference, "plain", release, "--processes", processes])
+        where = [release, *same_clips]
+        plain = timed([*reference, "plain", *where, "--processes", options.processes])
         print(f"round {number}: langid {run.wall_s:.1f} s, plain loop {plain.wall_s:.1f} s", end="")
         if number == 0:
             print(" (warm-up, not counted)", flush=True)
             continue
-        command = [*reference, "courses", release, "--every", every]
+        command = [*reference, "courses", *where, "--every", options.every]
         courses = json.loads(timed(command).output)
         single = json.loads(timed(command, **SINGLE_THREAD).output)
-        print(f", courses' way {courses['loop_s']:.1f} s on 1/{every} of the clips", flush=True)
+        print(f", courses' way {courses['loop_s']:.1f} s on 1/{options.every} of the clips")
         result.langid.append(run)
         result.start.append(start)
         result.start_audio_s = start_audio_s
@@ -148,12 +155,12 @@ def measure(release: Path, rounds: int, processes: int, every: int) -> Rounds:
     return result
 
 
-def report(rounds: Rounds, processes: int) -> int:
+def report(rounds: Rounds, processes: int, quick: bool) -> int:
     """Print the table and the verdict, and return the exit code."""
     audio_s = rounds.audio_s
     langid_s, langid_cpu_s = (_median(rounds.langid, name) for name in ("wall_s", "cpu_s"))
     steady_audio_s = audio_s - rounds.start_audio_s
-    steady_cpu_s = langid_cpu_s - _median(rounds.start, "cpu_s")
+    steady_rate = steady_audio_s / (langid_cpu_s - _median(rounds.start, "cpu_s"))
     plain_s, plain_cpu_s = (_median(rounds.plain, name) for name in ("wall_s", "cpu_s"))
     peaks_gb = [max(run.peak_gb for run in runs) for runs in (rounds.langid, rounds.plain)]
     loop_s = statistics.median(json.loads(run.output)["loop_s"] for run in rounds.plain)
@@ -161,7 +168,7 @@ def report(rounds: Rounds, processes: int) -> int:
         ["", "processes", "wall s", "cpu s", "peak GB a process", "audio s per cpu s"],
         _row("langid prepare", processes, langid_s, langid_cpu_s, audio_s, peaks_gb[0]),
         ["  without the start of processes", str(processes), "", "", "",
-         f"{steady_audio_s / steady_cpu_s:.0f}"],
+         f"{steady_rate:.0f}"],
         _row("plain joblib loop", processes, plain_s, plain_cpu_s, audio_s, peaks_gb[1]),
         ["  without the start of its command", str(processes), f"{loop_s:.1f}", "", "", ""],
     ]  # fmt: skip
@@ -176,7 +183,7 @@ def report(rounds: Rounds, processes: int) -> int:
         rows.append(_row(name, 1, wall_s, cpu_s, audio_s))
         rates.append(audio_s / cpu_s)
     print_table(f"{rounds.clips} clips, {audio_s / 3600:.2f} h; {machine()}", rows)
-    return verdict(figures(langid_s, plain_s, peaks_gb[0], steady_audio_s / steady_cpu_s, rates[0]))
+    return verdict(figures(langid_s, plain_s, peaks_gb[0], steady_rate, rates[0]), quick)
 
 
 def _median(runs: Sequence[Run], name: str) -> float:
@@ -209,20 +216,18 @@ def figures(
 
 def main() -> int:
     """Measure and return 0 where all figures hold, else 1."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandLine(__doc__, rounds=1, processes=1, locales=["en", "hi"])
     default = os.environ.get("LANGID_DATA", str(HERE.parents[1] / "shared" / "data"))
     parser.add_argument("--data", default=default, help=f"folder that holds {RELEASE} ({default})")
     parser.add_argument("--rounds", type=int, default=3, help="rounds that count (3)")
     parser.add_argument("--processes", type=int, default=2, help="processes of each (2)")
     parser.add_argument("--every", type=int, default=8, help="clip of the courses' way (each 8th)")
-    options = parser.parse_args()
+    parser.add_argument("--locales", nargs="+", help="of more than one language (all)")
+    options = parser.options()
     release = Path(options.data).expanduser().resolve() / RELEASE
     if not release.is_dir():
         parser.error(f"{release}: no such folder; give the one that holds {RELEASE} by --data")
-    rounds = measure(release, options.rounds, options.processes, options.every)
-    return report(rounds, options.processes)
+    return report(measure(release, options), options.processes, options.quick)
 
 
 if __name__ == "__main__":

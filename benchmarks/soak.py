@@ -11,7 +11,6 @@ Resident memory is that after the first tenth against that at the end.
 synthetic; --model takes an exported file.
 """
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from command_line import CommandLine
 from figures import Figure, machine, print_table, resident_mb, verdict
 from random_model import random_model
 from synthetic_sound import synthetic_sound
@@ -212,7 +212,7 @@ def run(soak: Soak, seconds: float, fast: bool) -> Tally:
     return soak.tally
 
 
-def report(tally: Tally, seconds: float, fast: bool) -> int:
+def report(tally: Tally, seconds: float, fast: bool, quick: bool = False) -> int:
     """Print what happened and the verdict, and return the exit code."""
     rows = [["", ""]]
     rows += [[name, str(value)] for name, value in vars(tally).items() if isinstance(value, int)]
@@ -220,34 +220,33 @@ def report(tally: Tally, seconds: float, fast: bool) -> int:
     rows.append(["resident MB", " ".join(f"{mark:.1f}" for mark in marks)])
     how = "as fast as it goes" if fast else "real time"
     print_table(f"{STREAMS} streams, {seconds:g} s, {how}; {machine()}", rows)
-    return verdict(figures(tally.difference, tally.growth_mb))
+    return verdict(figures(tally.difference, tally.growth_mb), quick)
 
 
 def figures(difference: float, growth_mb: float) -> list[Figure]:
     """Return the figures of a largest difference of posteriors and a growth of memory."""
     return [
-        Figure("largest difference from lone runs", difference, DIFFERENCE_LIMIT),
+        Figure("largest difference from lone runs", difference, DIFFERENCE_LIMIT, of_result=True),
         Figure("growth of memory", growth_mb, GROWTH_LIMIT_MB, " MB"),
     ]
 
 
 def main() -> int:
     """Soak and return 0 where all figures hold, 1 where not, and 2 where the model is none."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandLine(__doc__, seconds=20.0, fast=True)
     parser.add_argument("--seconds", type=float, default=600.0, help="of every stream (600)")
     parser.add_argument("--fast", action="store_true", help="do not wait for real time")
     parser.add_argument("--model", type=Path, help="an exported file, by default a random GRU 200")
     parser.add_argument("--seed", type=int, default=0, help="of what happens to the streams (0)")
-    options = parser.parse_args()
+    options = parser.options()
     try:
         model: StreamingModel = load_model(options.model) if options.model else random_model()
     except LangidError as error:
         print(f"soak.py: {error}", file=sys.stderr)
         return 2
     soak = Soak(model, synthetic_sound(60.0), options.seed)
-    return report(run(soak, options.seconds, options.fast), options.seconds, options.fast)
+    tally = run(soak, options.seconds, options.fast)
+    return report(tally, options.seconds, options.fast, options.quick)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
 from plain_numpy import PlainGRU
 from random_model import export_random
@@ -174,9 +175,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
 
 def main() -> int:
     """Measure and return 0 where all figures hold, else 1."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandLine(__doc__, seconds=0.5, rounds=1, frames=100, soak=1000)
     parser.add_argument("--seconds", type=float, default=1.0, help="sound per round (1)")
     parser.add_argument("--rounds", type=int, default=100, help="rounds that count (100)")
     parser.add_argument("--frames", type=int, default=100_000, help="of the percentiles (100000)")
@@ -187,7 +186,8 @@ def main() -> int:
     parser.add_argument(
         "--soak-seconds", type=float, default=600.0, help="after which the soak ends (600)"
     )
-    return verdict(measure(parser.parse_args()))
+    options = parser.options()
+    return verdict(measure(options), options.quick)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ alike; the median of the steps counts. The store holds random frames, not speech
 same.
 """
 
-import argparse
 import contextlib
 import io
 import json
@@ -24,8 +23,10 @@ from unittest import mock
 import numpy as np
 import torch
 from bare_networks import NETWORKS, BareStep
+from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
 from omegaconf import OmegaConf
+from torch import nn
 
 from langid.commands.configuration import compose
 from langid.commands.main import main as langid
@@ -125,10 +126,11 @@ def _seconds(work: Callable[[], None], device: torch.device) -> float:
     return taken
 
 
-def bare_gru(module: Any) -> BareStep:
-    """Return the bare step of the GRU 200, for the weights and the device of ``module``."""
-    network = NETWORKS["gru"](BINS, len(LANGUAGES), units=200, layers=1, dense=100, dropout=0.0)
-    return BareStep(network, module.loss.weight, module.device, (BATCH, FRAMES, BINS))
+def bare_network(name: str, *overrides: str) -> nn.Module:
+    """Return the network that ``langid train`` takes under ``overrides``, in plain torch.nn."""
+    arguments: Any = OmegaConf.to_container(compose("train", ["store=-", *overrides]).model.network)
+    del arguments["_target_"]
+    return NETWORKS[name](BINS, len(LANGUAGES), **arguments)
 
 
 def train(on_batch_end: Callable[..., None], *overrides: str) -> None:
@@ -145,33 +147,42 @@ def train(on_batch_end: Callable[..., None], *overrides: str) -> None:
         raise SystemExit(f"langid train failed with {code}: {output.getvalue()}")
 
 
-def measure(steps: int, batch_store: int) -> Turns:
+def measure(steps: int, batch_store: int, batch: int, frames: int) -> Turns:
     """Train on a store of ``batch_store`` batches for so many steps, and return all times."""
-    turns = Turns(bare_gru, (BATCH, FRAMES, BINS))
+    shape = (batch, frames, BINS)
+
+    def bare_gru(module: Any) -> BareStep:
+        network = bare_network("gru", "experiment=gru")
+        return BareStep(network, module.loss.weight, module.device, shape)
+
+    turns = Turns(bare_gru, shape)
     epochs = -(-(steps + WARM_UP) // (batch_store - 1))
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "random.h5"
-        write_store(store, (batch_store + 1) * BATCH)
+        write_store(store, (batch_store + 1) * batch, frames)
         train(
             turns.on_train_batch_end,
             "experiment=gru",
             f"store={store}",
             f"output={folder}/run",
+            f"data.batch_size={batch}",
+            f"data.sequence_frames={frames}",
             f"trainer.max_epochs={epochs}",
         )
     return turns
 
 
-def report(turns: Turns) -> int:
+def report(turns: Turns, quick: bool) -> int:
     """Print the table and the verdict, and return the exit code."""
     full, bare = (np.array(times[WARM_UP:]) for times in (turns.full, turns.bare))
     rows = [["", "steps", "median ms", "p10", "p90"]]
     for name, times in (("langid train, full step", full), ("bare PyTorch", bare)):
         cells = [f"{value * 1e3:.1f}" for value in np.percentile(times, (50, 10, 90))]
         rows.append([name, f"{len(times)}", *cells])
-    title = f"{BATCH} x {FRAMES} frames, GRU 200, {torch.get_num_threads()} threads; {machine()}"
+    batch, frames, _ = turns.shape
+    title = f"{batch} x {frames} frames, GRU 200, {torch.get_num_threads()} threads; {machine()}"
     print_table(title, rows)
-    return verdict(figures(float(np.median(full)), float(np.median(bare))))
+    return verdict(figures(float(np.median(full)), float(np.median(bare))), quick)
 
 
 def figures(full_s: float, bare_s: float) -> list[Figure]:
@@ -181,13 +192,14 @@ def figures(full_s: float, bare_s: float) -> list[Figure]:
 
 def main() -> int:
     """Measure and return 0 where the figure holds, else 1."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandLine(__doc__, steps=2, batches=4, batch=32, frames=50)
     parser.add_argument("--steps", type=int, default=40, help="steps of each that count (40)")
     parser.add_argument("--batches", type=int, default=25, help="batches in the store (25)")
-    options = parser.parse_args()
-    return report(measure(options.steps, options.batches))
+    parser.add_argument("--batch", type=int, default=BATCH, help=f"sequences in one ({BATCH})")
+    parser.add_argument("--frames", type=int, default=FRAMES, help=f"in a sequence ({FRAMES})")
+    options = parser.options()
+    turns = measure(options.steps, options.batches, options.batch, options.frames)
+    return report(turns, options.quick)
 
 
 if __name__ == "__main__":

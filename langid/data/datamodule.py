@@ -6,28 +6,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from langid.corpora.splits import PARTS, Split, clips_and_speakers, shared_between_parts
 from langid.corpora.tasks import Task
 from langid.data.balance import Balance, EverySequence
 from langid.data.dataset import POLICIES, Batch, SequenceDataset, collate, cut
+from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
-
-HELD_OUT_FRAMES = 3000  # longer utterances are scored in pieces of 30 s, to bound memory
 
 
 class LanguageDataModule(LightningDataModule):
     """Sequences of ``sequence_frames`` to train on, whole utterances to validate and test on.
 
-    Under a split that cuts utterances all parts are made of sequences. ``task`` says what is
-    predicted, the language unless it is given; ``classes`` are its classes in index order, and
-    ``left_out`` counts the rows that have none of them. Without ``normalise`` features stay as they
-    are stored, as in published systems that have no normalisation. With ``carry_state`` each
-    training sequence goes on in its place of the batch where the one before it ended, so that a
-    network can carry its memory over (see LaneSampler).
+    ``sequences`` are those by part, ``pieces`` what is scored of each: whole utterances, long ones
+    in several rows. Under a split that cuts utterances all parts are made of sequences. ``task``
+    says what is predicted, the language unless it is given; ``classes`` are its classes in index
+    order, and ``left_out`` counts the rows that have none of them. Without ``normalise`` features
+    stay as they are stored, as in published systems that have no normalisation. With
+    ``carry_state`` each training sequence goes on in its place of the batch where the one before it
+    ended, so that a network can carry its memory over (see LaneSampler).
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class LanguageDataModule(LightningDataModule):
             parts = self.split(utterances)
             sequences["part"] = parts[sequences["row"]]
             sequences["unit"] = sequences["row"]
-            held_out = cut(self.store, self.silence, HELD_OUT_FRAMES)
+            held_out = cut_whole(self.store, self.silence)
             held_out["part"] = parts[held_out["row"]]
             held_out["unit"] = held_out["row"]
             self.parts = pd.DataFrame({"row": np.arange(len(parts)), "part": parts})
@@ -95,11 +95,9 @@ class LanguageDataModule(LightningDataModule):
         target = utterances["class"].map(lambda name: numbers.get(name, -1)).to_numpy()
         for table in (sequences, held_out):
             table["target"] = target[table["row"]]
-        self.sequences = {
-            "train": sequences[sequences["part"] == "train"],
-            **{part: held_out[held_out["part"] == part] for part in PARTS[1:]},
-            "all": held_out[held_out["target"] >= 0],
-        }
+        self.pieces = {part: held_out[held_out["part"] == part] for part in PARTS}
+        self.pieces["all"] = held_out[held_out["target"] >= 0]
+        self.sequences = self.pieces | {"train": sequences[sequences["part"] == "train"]}
         self._require_classes()
 
     def _labelled(self) -> pd.DataFrame:
@@ -192,17 +190,29 @@ class LanguageDataModule(LightningDataModule):
             sampler: EpochSampler = LaneSampler(self.sequences["train"]["row"].to_numpy(), *place)
         else:
             sampler = EpochSampler(self._drawn, *place)
-        return self._loader("train", sampler, processes=processes)
+        return DataLoader(
+            SequenceDataset(self.store, self.sequences["train"], self.silence, len(self.classes)),
+            batch_size=self.batch_size // processes,
+            sampler=sampler,
+            num_workers=self.workers,
+            collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
+            persistent_workers=self.workers > 0,
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("validation", None, *self._place())
+        return self.part_dataloader("validation", *self._place())
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("test")
+        return self.part_dataloader("test")
 
-    def part_dataloader(self, part: str) -> DataLoader[Batch]:
-        """Return unshuffled batches of ``train``, ``validation``, ``test`` or ``all``."""
-        return self._loader(part)
+    def part_dataloader(self, part: str, rank: int = 0, processes: int = 1) -> DataLoader[Batch]:
+        """Return what is scored of ``train``, ``validation``, ``test`` or ``all``, unshuffled.
+
+        Of several processes each has its share of the utterances.
+        """
+        size = self.batch_size // processes
+        place = (len(self.classes), size, self.workers, rank, processes)
+        return piece_loader(self.store, self.pieces[part], self.silence, *place)
 
     def check_processes(self, processes: int) -> None:
         """Raise LangidError where so many processes cannot share a batch evenly."""
@@ -212,7 +222,7 @@ class LanguageDataModule(LightningDataModule):
                 f"data.batch_size={self.batch_size}: {processes} processes share each batch evenly,"
                 f" so it must be a multiple of {processes}; take data.batch_size={near}, say"
             )
-        held_out = len(self.sequences["validation"])
+        held_out = self.pieces["validation"]["unit"].nunique()
         if held_out < processes:
             raise LangidError(
                 f"the validation part has {held_out} sequences, too few for {processes} processes;"
@@ -226,21 +236,3 @@ class LanguageDataModule(LightningDataModule):
     def _drawn(self, epoch: int) -> np.ndarray:
         targets = self.sequences["train"]["target"].to_numpy()
         return self.balance(targets, self.seed, epoch)
-
-    def _loader(
-        self, part: str, sampler: Sampler[int] | None = None, rank: int = 0, processes: int = 1
-    ) -> DataLoader[Batch]:
-        """Return the batches of a part; of several processes each has its share of every batch."""
-        sequences = self.sequences[part]
-        if sampler is None:  # batches of like lengths waste little on padding
-            length = sequences["stop"] - sequences["start"]
-            by_length = np.argsort(length.to_numpy(), kind="stable")
-            sequences = sequences.iloc[by_length[rank::processes]]
-        return DataLoader(
-            SequenceDataset(self.store, sequences, self.silence, len(self.classes)),
-            batch_size=self.batch_size // processes,
-            sampler=sampler,
-            num_workers=self.workers,
-            collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
-            persistent_workers=self.workers > 0,
-        )

@@ -42,6 +42,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def silent(self) -> bool:
+        """Whether there is no speech in it, so that nothing is scored."""
+        return not self.speech.any()
+
 
 class SequenceDataset(Dataset[Batch]):
     """Sequences of a store under a silence policy.
@@ -88,11 +93,12 @@ class SequenceDataset(Dataset[Batch]):
 
     def _targets(self, speech: Tensor, lengths: Tensor, language: Tensor) -> Tensor:
         valid = torch.arange(speech.shape[1])[None] < lengths[:, None]
-        targets = torch.where(valid, language[:, None], IGNORED)
+        spoken = speech.any(1, keepdim=True)  # a silent piece is heard, and nothing is asked of it
+        targets = torch.where(valid & spoken, language[:, None], IGNORED)
         if self.policy == "mask":
             targets[~speech] = IGNORED
         elif self.policy == "label":
-            targets[valid & ~speech] = self.silence_class
+            targets[valid & spoken & ~speech] = self.silence_class
         return targets
 
 
@@ -101,12 +107,13 @@ def collate(batch: Batch) -> Batch:
     return batch
 
 
-def cut(store: FeatureStore, policy: str, frames: int) -> pd.DataFrame:
+def cut(store: FeatureStore, policy: str, frames: int, gapless: bool = False) -> pd.DataFrame:
     """Return the sequences of every utterance: columns ``row, start, stop, speech``.
 
     ``row`` is the utterance's, ``start`` and ``stop`` are stored frames, ``speech`` counts speech
     frames. Under ``remove`` a sequence holds ``frames`` speech frames, otherwise ``frames`` of any
-    kind; the last one of an utterance is shorter. Sequences without speech are left out.
+    kind; the last one of an utterance is shorter. Sequences without speech are left out, of a
+    ``gapless`` utterance only behind its last speech.
     """
     rows, starts, stops, counts = [], [], [], []
     first = store.utterances["first_frame"].to_numpy()
@@ -120,7 +127,7 @@ def cut(store: FeatureStore, policy: str, frames: int) -> pd.DataFrame:
         start = 0
         for stop in bounds:
             spoken = int(speech[start:stop].sum())
-            if spoken:
+            if spoken or (gapless and speech[stop:].any()):
                 rows.append(row)
                 starts.append(begin + start)
                 stops.append(begin + stop)

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader
 
 from langid.build import build
 from langid.corpora.splits import Split, speaker_groups
 from langid.corpora.tasks import Task
-from langid.data.datamodule import HELD_OUT_FRAMES, LanguageDataModule
-from langid.data.dataset import Batch, SequenceDataset, collate, cut
+from langid.data.datamodule import LanguageDataModule
+from langid.data.pieces import cut_whole, piece_loader
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.progress import progress
 from langid.training.checkpoint import load_identifier
+from langid.training.hearing import Hearing
 from langid.training.identifier import LanguageIdentifier
 from langid.training.scores import UtteranceScores
 
@@ -80,8 +80,8 @@ def predict_part(
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
     for group in groups:
-        sequences, rows, unit = _units(group[0], held, part)
-        tables.append(_predict(group, held, sequences, rows, workers))
+        pieces, rows, unit = _units(group[0], held, part)
+        tables.append(_predict(group, held, pieces, rows, workers))
         units.add(unit)
     pooled = pd.concat(tables, ignore_index=True)
     doubled = pooled.loc[pooled["number"].duplicated(), "utterance_id"]
@@ -153,18 +153,18 @@ def _check_store(
 def _units(
     identifier: LanguageIdentifier, store: FeatureStore, part: str
 ) -> tuple[pd.DataFrame, np.ndarray, str]:
-    """Return the sequences to hear, the utterance's row of each unit, and what a unit is.
+    """Return the pieces to hear, the utterance's row of each unit, and what a unit is.
 
     ``all`` is every utterance of the store that has one of the classes, whatever the split.
     """
     description, task = identifier.description, _task(identifier)
     if part == "all":
-        sequences = cut(store, identifier.silence, HELD_OUT_FRAMES)
+        pieces = cut_whole(store, identifier.silence)
         numbers = {name: index for index, name in enumerate(identifier.classes)}
         labels = task.labels(store.utterances, identifier.classes)
         targets = labels.map(lambda name: numbers.get(name, -1)).to_numpy()
-        sequences = sequences.assign(unit=sequences["row"], target=targets[sequences["row"]])
-        return sequences[sequences["target"] >= 0], np.arange(len(store.utterances)), "utterance"
+        pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
+        return pieces[pieces["target"] >= 0], np.arange(len(store.utterances)), "utterance"
     split: Split = build(description["split"])
     if part not in split.parts:
         raise LangidError(
@@ -175,38 +175,29 @@ def _units(
         store.path, split, identifier.silence, sequence_frames=frames, task=task
     )
     unit = "sequence" if split.cuts_utterances else "utterance"
-    return data.sequences[part], data.parts["row"].to_numpy(), unit
+    return data.pieces[part], data.parts["row"].to_numpy(), unit
 
 
 @torch.inference_mode()
 def _predict(
     identifiers: Sequence[LanguageIdentifier],
     store: FeatureStore,
-    sequences: pd.DataFrame,
+    pieces: pd.DataFrame,
     rows: np.ndarray,
     workers: int,
 ) -> pd.DataFrame:
     identifier = identifiers[0]  # of an ensemble, all are alike but for their weights
     scores = UtteranceScores(len(rows), len(identifier.classes))
     frames, right_frames = torch.zeros(2, len(rows), dtype=torch.long)
-    length = (sequences["stop"] - sequences["start"]).to_numpy()
-    sequences = sequences.iloc[np.argsort(length, kind="stable")]  # wastes little on padding
-    dataset = SequenceDataset(store, sequences, identifier.silence, len(identifier.classes))
-    loader: DataLoader[Batch] = DataLoader(
-        dataset,
-        batch_size=BATCH,
-        num_workers=workers,
-        collate_fn=collate,  # type: ignore[arg-type]
-    )
+    count = len(identifier.classes)
+    loader = piece_loader(store, pieces, identifier.silence, count, BATCH, workers)
+    hearings = [Hearing(member) for member in identifiers]
     # Of protocols that change features in evaluation, the same changes every time.
     with torch.random.fork_rng(devices=[]), progress("evaluating", "sequences") as bar:
         torch.manual_seed(0)
-        shown = bar.add_task("evaluating", total=len(dataset))
+        shown = bar.add_task("evaluating", total=len(pieces))
         for batch in loader:
-            members = [
-                member.language_posteriors(member(batch.features, batch.lengths))
-                for member in identifiers
-            ]
+            members = [identifier.language_posteriors(hear(batch)) for hear in hearings]
             posteriors = torch.stack(members).mean(0)
             scores.update(posteriors, batch.speech, batch.unit)
             right = batch.speech & (posteriors.argmax(-1) == batch.language[:, None])

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from langid.networks.heard import compact, hold, window
 from langid.networks.network import State, StreamingNetwork
 
-PIECE = 100  # frames that forward hears at once: its cost grows with time, not with its square
+PIECE = 100  # frames that are heard at once: the cost grows with time, not with its square
 
 
 class Conformer(StreamingNetwork):
@@ -62,6 +62,18 @@ class Conformer(StreamingNetwork):
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None
     ) -> tuple[Tensor, State]:
+        if torch.compiler.is_exporting():  # a graph has no number of pieces; its runtime cuts calls
+            return self._hear(features, state, advance)
+        pieces = torch.split(features, PIECE, dim=1)
+        masks = [None] * len(pieces) if advance is None else torch.split(advance, PIECE, dim=1)
+        logits: list[Tensor] = []
+        for piece, mask in zip(pieces, masks, strict=True):
+            frames, state = self._hear(piece, state, mask)
+            logits.append(frames)
+        return torch.cat(logits, dim=1), state
+
+    def _hear(self, features: Tensor, state: State, advance: Tensor | None) -> tuple[Tensor, State]:
+        """Do what ``step`` does, at once."""
         features, heard = compact(features, advance)
         hidden = self.dropout(self.input(features))
         there = torch.cat([state[-2], torch.ones_like(hidden[..., :1])], dim=1)
@@ -78,13 +90,6 @@ class Conformer(StreamingNetwork):
             after.extend(memory)
         logits = hold(state[-1], self.output(hidden), heard)
         return logits, (*after, window(there, self.context_frames, heard), logits[:, -1])
-
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        state, logits = self.initial_state(len(features)), []
-        for piece in torch.split(features, PIECE, dim=1):
-            frames, state = self.step(piece, state)
-            logits.append(frames)
-        return torch.cat(logits, dim=1)
 
 
 class ConformerBlock(nn.Module):

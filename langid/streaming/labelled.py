@@ -32,7 +32,8 @@ def validation_pieces(identifier: LanguageIdentifier, most: int) -> list[Piece]:
             f"store={data.store.path}: changed since the training, so its validation part cannot be"
             " told"
         )
-    sequences = data.sequences["validation"]
+    sequences = data.pieces["validation"]
+    sequences = sequences[sequences["speech"] > 0]
     places = np.linspace(0, len(sequences) - 1, min(most, len(sequences))).astype(int)
     hop, rate = identifier.front_end.hop_samples, identifier.front_end.sample_rate
     pieces = []

@@ -19,6 +19,7 @@ from langid.errors import LangidError
 from langid.networks.network import Network, Normaliser, State, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.diverged import diverged
+from langid.training.hearing import Hearing
 from langid.training.losses import WeightedLoss
 from langid.training.processes import gathered, same_buffers, summed
 from langid.training.scores import UtteranceScores
@@ -72,10 +73,11 @@ class LanguageIdentifier(LightningModule):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``."""
-        logits: Tensor = self.network(self._prepared(features, lengths), lengths)
+        logits: Tensor = self.network(self.prepared(features, lengths), lengths)
         return logits
 
-    def _prepared(self, features: Tensor, lengths: Tensor) -> Tensor:
+    def prepared(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Return normalised features as the network hears them, augmented where this is due."""
         features = self.normaliser(features)
         if self.augment is not None:  # it knows itself whether it does anything in evaluation
             features = self.augment(features, lengths)
@@ -95,7 +97,7 @@ class LanguageIdentifier(LightningModule):
         before = tuple(tensor[: len(batch)] for tensor in self.memory)
         place = torch.arange(batch.features.shape[1], device=batch.features.device)
         heard = place < batch.lengths[:, None]
-        features = self._prepared(batch.features, batch.lengths)
+        features = self.prepared(batch.features, batch.lengths)
         logits, after = network.step(features, before, None if heard.all() else heard)
         self.memory = tuple(tensor.detach() for tensor in after)
         return logits
@@ -164,16 +166,19 @@ class LanguageIdentifier(LightningModule):
     def on_validation_epoch_start(self) -> None:
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.scores = UtteranceScores(len(data.parts), len(self.classes))
-        held_out = data.sequences["validation"]
+        held_out = data.pieces["validation"]
         self.targets = torch.zeros(len(data.parts), dtype=torch.long)
         units, targets = torch.tensor(held_out[["unit", "target"]].to_numpy().T.copy())
         self.targets[units] = targets
         self.sums = torch.zeros(2, 2, dtype=torch.float64)
         self.failed: list[Batch] = []
+        self.hearing = Hearing(self)
         same_buffers(self)
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        logits = self(batch.features, batch.lengths)
+        logits = self.hearing(batch)
+        if batch.silent:
+            return
         sums = self._sums(self._loss(logits, batch), logits, batch).cpu()
         if not sums[0, 0].isfinite():
             self.failed.append(batch)

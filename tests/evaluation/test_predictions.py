@@ -40,13 +40,14 @@ def test_pieces_of_an_utterance_count_by_their_speech_frames(
     network: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(predictions, "HELD_OUT_FRAMES", PIECE)
+    """The pieces that a network hears by themselves: a streaming one hears the whole."""
+    monkeypatch.setattr("langid.data.pieces.HELD_OUT_FRAMES", PIECE)
     path = convolutional if network == "CNN" else checkpoint_path
     table = predictions.predict_part([path], store_path, "all").table.set_index("utterance_id")
     identifier, store = package.load(path), FeatureStore(store_path)
-    pieces = cut(store, "mask", PIECE)
+    pieces = cut(store, "mask", PIECE if network == "CNN" else 100_000)
     pieces = pieces[pieces["row"] == 5]
-    assert pieces["speech"].nunique() > 1
+    assert len(pieces) == 1 if network == "GRU" else pieces["speech"].nunique() > 1
     total = torch.zeros(3)
     for start, stop in pieces[["start", "stop"]].to_numpy():
         features, speech = store.read(int(start), int(stop))

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from langid.networks.conformer import PIECE, Conformer
 
@@ -52,12 +55,45 @@ def test_heads_tell_distances_apart() -> None:
     torch.testing.assert_close(alone[:, :1], expected[:, :1])
 
 
-def test_forward_hears_in_pieces_what_step_hears_at_once() -> None:
+@pytest.mark.parametrize("share", [None, 0.6, 0.01])
+def test_what_is_heard_in_pieces_is_what_is_heard_at_once(share: float | None) -> None:
     network = conformer(layers=2)
-    features = torch.randn(2, 2 * PIECE + 30, 4)
-    at_once = network.step(features, network.initial_state(2))[0]
-    logits = network(features, torch.tensor([230, 100]))
-    torch.testing.assert_close(logits, at_once, rtol=0, atol=1e-5)
+    features, state = torch.randn(2, 2 * PIECE + 30, 4), network.initial_state(2)
+    advance = None if share is None else torch.rand(2, 2 * PIECE + 30) < share
+    expected, memory = network._hear(features, state, advance)
+    logits, after = network.step(features, state, advance)
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(after, memory, rtol=0, atol=1e-5)
+    if advance is None:
+        forward = network(features, torch.tensor([230, 100]))
+        torch.testing.assert_close(forward, expected, rtol=0, atol=1e-5)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the most numbers that any tensor had that was computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(
+        self, operator: Any, _: Any, arguments: Any = (), keys: Any = None
+    ) -> Any:
+        computed = operator(*arguments, **(keys or {}))
+        tensors = [leaf for leaf in tree_leaves(computed) if isinstance(leaf, Tensor)]
+        self.numbers = max([self.numbers, *(tensor.numel() for tensor in tensors)])
+        return computed
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_long_call_needs_no_more_than_its_features_and_a_piece(masked: bool) -> None:
+    network = conformer(context_frames=100)
+    for frames in (6000, 12000):  # one and two minutes
+        features = torch.randn(1, frames, 4)
+        advance = torch.rand(1, frames) < 0.7 if masked else None
+        with torch.inference_mode(), Largest() as largest:
+            network.step(features, network.initial_state(1), advance)
+        assert largest.numbers <= max(features.numel(), 2 * PIECE * (PIECE + 100 + 1))
 
 
 def test_dropout_is_there_in_training_only() -> None:

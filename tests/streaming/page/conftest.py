@@ -39,15 +39,20 @@ DESCRIPTION: dict[str, Any] = {
 Browser = Callable[..., Chromium]
 
 
-@pytest.fixture(scope="session")
-def start_chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Return a function that starts a browser; where there is none, or no runtime, tests skip."""
+def require_chromium() -> None:
+    """Skip the test where there is no browser, or no runtime for the page; fail in CI."""
     missing = [name for name in VENDOR_FILES if not (PAGE / name).is_file()]
     message = "make page has not been run" if missing else "there is no chromium"
     if missing or not shutil.which("chromium"):
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def start_chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Return a function that starts a browser; where there is none, or no runtime, tests skip."""
+    require_chromium()
     with ExitStack() as stack:
 
         def start(*switches: str) -> Chromium:

@@ -1,0 +1,78 @@
+"""Held-out utterances in pieces of bounded length, and the batches in which they are heard."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from torch.utils.data import DataLoader, Sampler
+
+from langid.data.dataset import Batch, SequenceDataset, collate, cut
+from langid.data.store import FeatureStore
+
+HELD_OUT_FRAMES = 3000  # longer utterances are heard in pieces of 30 s, to bound memory
+
+
+def cut_whole(store: FeatureStore, policy: str) -> pd.DataFrame:
+    """Return the pieces of every utterance as ``cut`` does, silent ones before speech among them.
+
+    All but the last of an utterance have HELD_OUT_FRAMES frames under the silence policy.
+    """
+    return cut(store, policy, HELD_OUT_FRAMES, gapless=True)
+
+
+def piece_loader(
+    store: FeatureStore,
+    pieces: pd.DataFrame,
+    policy: str,
+    silence_class: int,
+    batch_size: int,
+    workers: int,
+    rank: int = 0,
+    processes: int = 1,
+) -> DataLoader[Batch]:
+    """Return the batches of ``pieces``, a table of ``cut`` with ``unit`` and ``target``."""
+    lengths = (pieces["stop"] - pieces["start"]).to_numpy()
+    return DataLoader(
+        SequenceDataset(store, pieces, policy, silence_class),
+        batch_sampler=PieceSampler(pieces["unit"].to_numpy(), lengths, batch_size, rank, processes),
+        num_workers=workers,
+        collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
+        persistent_workers=workers > 0,
+    )
+
+
+class PieceSampler(Sampler[list[int]]):
+    """Batches in which every place goes on where it was in the batch before, until its unit ends.
+
+    ``units (pieces,)`` are the numbers of what is scored, ``lengths (pieces,)`` the frames of its
+    pieces, which are in order. Units of like length share their batches, which wastes little on
+    padding: the first has the first piece of each, the next the second of those that go on. The
+    units with the most pieces come first, so that later batches lack places at their end only. Of
+    several processes each has its share of the units, whole.
+    """
+
+    def __init__(
+        self,
+        units: np.ndarray,
+        lengths: np.ndarray,
+        batch_size: int,
+        rank: int = 0,
+        processes: int = 1,
+    ):
+        _, unit, count = np.unique(units, return_inverse=True, return_counts=True)
+        pieces = np.argsort(unit, kind="stable")  # those of a unit in a row, as they were
+        first = np.cumsum(count) - count
+        by_length = np.argsort(np.bincount(unit, lengths), kind="stable")[rank::processes]
+        self.batches: list[list[int]] = []
+        for start in range(0, len(by_length), batch_size):
+            group = by_length[start : start + batch_size]
+            group = group[np.argsort(-count[group], kind="stable")]
+            for place in range(count[group[0]]):
+                going_on = group[count[group] > place]
+                self.batches.append(pieces[first[going_on] + place].tolist())
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
