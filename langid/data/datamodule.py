@@ -191,6 +191,8 @@ class LanguageDataModule(LightningDataModule):
             sampler: EpochSampler = LaneSampler(self.sequences["train"]["row"].to_numpy(), *place)
         else:
             sampler = EpochSampler(self._drawn, *place)
+        if self.trainer:  # Lightning says it too late for workers, which load ahead
+            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
         return self._loader("train", sampler, processes=processes)
 
     def val_dataloader(self) -> DataLoader[Batch]:
