@@ -192,7 +192,8 @@ class LanguageDataModule(LightningDataModule):
         else:
             sampler = EpochSampler(self._drawn, *place)
         if self.trainer:  # Lightning says it too late for workers, which load ahead
-            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+            progress = self.trainer.fit_loop.epoch_progress.current
+            sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]
         return self._loader("train", sampler, processes=processes)
 
     def val_dataloader(self) -> DataLoader[Batch]:
