@@ -37,7 +37,7 @@ from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.evaluation.runs import choices, read_record
 from langid.training.pruning import Pruning
-from langid.training.run_record import write_record
+from langid.training.run_record import without_runtime, write_record
 
 NAME = "langid"  # of the study in its database
 SHOWN_TRIALS = 5
@@ -78,7 +78,7 @@ class Search:
         held = self.study.user_attrs.get("search")
         if held is None:
             self.study.set_user_attr("search", asked)
-        elif differences := differing(held, asked, "the study"):
+        elif differences := differing(without_runtime(held), asked, "the study"):
             raise LangidError(
                 f"{self.folder} holds another study"
                 f" ({'; '.join(differences[:SHOWN_DIFFERENCES])}); choose another output=DIR"

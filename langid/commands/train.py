@@ -34,11 +34,17 @@ if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the config
 def run_folder(resume: str | None, name: str) -> str:
     """Return the folder of a run: that of the checkpoint resumed, or a new one by name and time.
 
-    Raises LangidError for the new one where torchrun or srun has started several processes, whose
-    clocks differ.
+    Raises LangidError for a checkpoint that lies in no folder of a run, and for a new folder where
+    torchrun or srun has started several processes, whose clocks differ.
     """
     if resume:
-        return str(Path(resume).expanduser().resolve().parents[1])
+        checkpoints = Path(resume).expanduser().resolve().parent
+        if checkpoints.name != "checkpoints":
+            raise LangidError(
+                f"resume={resume}: it does not lie in RUN/checkpoints, so the folder to go on in"
+                " is not known; add output=DIR"
+            )
+        return str(checkpoints.parent)
     if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1"))) > 1:
         raise LangidError("several processes were started for one run: add output=DIR")
     return str(Path("runs") / name / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))

@@ -190,6 +190,9 @@ class LanguageDataModule(LightningDataModule):
             sampler: EpochSampler = LaneSampler(self.sequences["train"]["row"].to_numpy(), *place)
         else:
             sampler = EpochSampler(self._drawn, *place)
+        if self.trainer:  # Lightning says it too late for workers, which load ahead
+            progress = self.trainer.fit_loop.epoch_progress.current
+            sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]
         return DataLoader(
             SequenceDataset(self.store, self.sequences["train"], self.silence, len(self.classes)),
             batch_size=self.batch_size // processes,

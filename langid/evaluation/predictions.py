@@ -14,12 +14,14 @@ from langid.corpora.splits import Split, speaker_groups
 from langid.corpora.tasks import Task
 from langid.data.datamodule import LanguageDataModule
 from langid.data.pieces import cut_whole, piece_loader
+from langid.data.prepare import flatten
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.progress import progress
 from langid.training.checkpoint import load_identifier
 from langid.training.hearing import Hearing
 from langid.training.identifier import LanguageIdentifier
+from langid.training.run_record import without_runtime
 from langid.training.scores import UtteranceScores
 
 EVALUATED_PARTS = ("test", "validation", "train", "all")
@@ -117,7 +119,8 @@ def _check_alike(
     first: dict[str, Any], other: dict[str, Any], path: Path, keys: Sequence[str]
 ) -> None:
     for key in keys:
-        if first[key] != other[key]:
+        held, found = (without_runtime(flatten({key: of[key]})) for of in (first, other))
+        if held != found:
             raise LangidError(
                 f"checkpoint={path}: its {key} {other[key]} is not that of the first one,"
                 f" {first[key]}; only checkpoints with the same {', '.join(keys)} can be scored"

@@ -13,6 +13,7 @@ from langid.data.prepare import flatten
 from langid.errors import LangidError
 from langid.evaluation.predictions import predict_part
 from langid.evaluation.report import make_report, write_report
+from langid.training.run_record import without_runtime
 
 # Where a run lies and what it is called, not what it is.
 PLACES = ("name", "output", "resume", "store")
@@ -51,10 +52,10 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def choices(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what decides how a run comes out: dotted keys, without names and places."""
+    """Return what decides how a run comes out: dotted keys, no names, no places, no runtime."""
     text = json.dumps(config).replace(json.dumps(config["output"])[1:-1], "")
     flat = flatten({key: value for key, value in json.loads(text).items() if key not in PLACES})
-    return {key: value for key, value in flat.items() if not key.startswith(FOLLOWS)}
+    return without_runtime({k: value for k, value in flat.items() if not k.startswith(FOLLOWS)})
 
 
 def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:

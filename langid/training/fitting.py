@@ -21,6 +21,7 @@ from langid.training.checkpoint import read_checkpoint
 from langid.training.checkpoint_file import WholeCheckpoint
 from langid.training.diverged import Diverged
 from langid.training.identifier import LanguageIdentifier
+from langid.training.moved_run import MovedRun
 from langid.training.processes import other_processes
 from langid.training.run_record import write_record
 
@@ -58,7 +59,7 @@ def make_trainer(plain: dict[str, Any], callbacks: Sequence[Callback]) -> Traine
     ]
     trainer: Trainer = build(
         {"enable_progress_bar": sys.stdout.isatty()} | plain["trainer"],
-        callbacks=[*own, *callbacks],
+        callbacks=[*own, MovedRun(), *callbacks],
         logger=build(logger) if logger else False,
         plugins=[WholeCheckpoint()],
     )

@@ -6,6 +6,7 @@ from typing import Any
 from langid.data.prepare import differing, flatten
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
+from langid.training.run_record import without_runtime
 
 # What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
 RESUMED_ALIKE = (
@@ -26,8 +27,10 @@ def check_folder(folder: Path, resume: Path | None) -> None:
 
 def check_resumable(path: Path, description: dict[str, Any]) -> None:
     """Raise LangidError where the run that is asked for is not the one of the checkpoint."""
-    held = flatten({key: read_checkpoint(path)["langid"].get(key) for key in RESUMED_ALIKE})
-    asked = flatten({key: description[key] for key in RESUMED_ALIKE})
+    held, asked = (
+        without_runtime(flatten({key: of.get(key) for key in RESUMED_ALIKE}))
+        for of in (read_checkpoint(path)["langid"], description)
+    )
     differences = differing(held, asked, "the checkpoint")
     if differences:
         raise LangidError(

@@ -13,6 +13,13 @@ if TYPE_CHECKING:  # Lightning takes seconds to import, and langid prepare does 
     from langid.data.datamodule import LanguageDataModule
 
 SCHEMA = "langid-checkpoint-2"
+# How a run is carried out and shown, which decides nothing that is learnt.
+RUNTIME = (
+    "callbacks.confusion", "callbacks.epoch_line", "callbacks.learning_rate", "data.workers",
+    "logger", "trainer.accelerator", "trainer.default_root_dir", "trainer.devices",
+    "trainer.enable_model_summary", "trainer.enable_progress_bar", "trainer.log_every_n_steps",
+    "trainer.num_nodes", "trainer.profiler", "trainer.strategy",
+)  # fmt: skip
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 
 
@@ -46,6 +53,16 @@ def describe(config: dict[str, Any], data: "LanguageDataModule") -> dict[str, An
         "detector": data.store.description["detector"],
         "fingerprint": data.store.fingerprint,
         "store": str(data.store.path),
+    }
+
+
+def without_runtime(flat: dict[str, Any]) -> dict[str, Any]:
+    """Return flat configuration without ``RUNTIME``: what must be equal in runs that are alike."""
+    below = tuple(f"{key}." for key in RUNTIME)
+    return {
+        key: value
+        for key, value in flat.items()
+        if key not in RUNTIME and not key.startswith(below)
     }
 
 

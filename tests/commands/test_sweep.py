@@ -116,6 +116,19 @@ def test_another_configuration_in_the_same_folder_is_refused(
     assert "fingerprint of the store: the run has 0123456789ab, asked is" in capsys.readouterr().err
 
 
+def test_a_job_that_ran_with_other_workers_is_finished(
+    swept: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "sweep"
+    shutil.copytree(swept, folder)
+    path, record = next(iter(records(folder).items()))
+    record["config"]["data"]["workers"] = 3
+    record["config"]["trainer"] |= {"accelerator": "gpu", "devices": 2}
+    path.write_text(json.dumps(record))
+    assert sweep(store_path, folder, WEIGHTS, "silence=mask,remove") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 jobs: 2 skipped, was finished"
+
+
 def test_without_output_the_folders_are_the_same_each_time(
     store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -192,9 +192,22 @@ def test_a_finished_run_can_be_given_more_epochs(store_path: Path, tmp_path: Pat
     assert same(last(tmp_path / "a")["state_dict"], last(tmp_path / "b")["state_dict"])
 
 
+def test_a_run_goes_on_with_other_workers_and_no_curves(store_path: Path, tmp_path: Path) -> None:
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert train(store_path, whole, "trainer.max_epochs=2") == 0
+    assert train(store_path, resumed) == 0
+    overrides = [*TINY, f"store={store_path}", f"resume={resumed}/checkpoints/last.ckpt"]
+    overrides += ["trainer.max_epochs=2", "data.workers=1", "+trainer.num_nodes=1", "~logger"]
+    overrides += ["+trainer.strategy=auto", "+trainer.enable_progress_bar=true"]
+    assert main(["train", *overrides]) == 0
+    for key in ("state_dict", "optimizer_states", "lr_schedulers"):
+        assert same(last(resumed)[key], last(whole)[key]), key
+
+
 @pytest.mark.parametrize(
     ("override", "difference"),
     [
+        ("data.batch_size=4", "data.batch_size: the checkpoint has 16, asked is 4"),
         ("seed=5", "seed: the checkpoint has 0, asked is 5"),
         ("model.network.units=9", "model.network.units: the checkpoint has 24, asked is 9"),
         ("silence=keep", "silence: the checkpoint has mask, asked is keep"),

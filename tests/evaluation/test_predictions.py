@@ -129,6 +129,19 @@ def test_an_ensemble_averages_posteriors(
         predictions.predict_part(members, store_path, "test")
 
 
+def test_members_of_an_ensemble_may_have_had_other_workers(
+    checkpoint_path: Path, changed: Callable[..., Path], store_path: Path
+) -> None:
+    members = [checkpoint_path, changed(data={"workers": 7})]
+    both = predictions.predict_part(members, store_path, "test", ensemble=True)
+    alone = predictions.predict_part([checkpoint_path], store_path, "test")
+    columns = [f"p({name})" for name in both.classes]
+    np.testing.assert_allclose(both.table[columns], alone.table[columns], atol=1e-6)
+    with pytest.raises(LangidError, match=r"its data .* is not that of the first one"):
+        members = [checkpoint_path, changed(data={"batch_size": 7})]
+        predictions.predict_part(members, store_path, "test", ensemble=True)
+
+
 def test_an_ensemble_hears_one_thing(
     checkpoint_path: Path, changed: Callable[..., Path], store_path: Path
 ) -> None:

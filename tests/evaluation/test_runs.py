@@ -33,6 +33,16 @@ def test_names_and_places_are_no_choices() -> None:
     assert choices(configuration("/a/run", seed=1)) == choices(config) | {"seed": 1}
 
 
+def test_how_a_run_is_carried_out_is_no_choice() -> None:
+    config = configuration("/a/run") | {"data": {"batch_size": 8}}
+    runtime = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "enable_progress_bar": False}
+    other = config | {"data": {"batch_size": 8, "workers": 4}, "trainer": runtime, "logger": None}
+    assert choices(other) == choices(config)
+    other["trainer"] = runtime | {"precision": "64-true"}
+    assert choices(other) == choices(config) | {"trainer.precision": "64-true"}
+    assert choices(config | {"data": {"batch_size": 4}}) != choices(config)
+
+
 def test_a_run_is_found_once(run_path: Path) -> None:
     folders = [run_path.parent, run_path, run_path.parent]
     assert find_runs(folders) == ([run_path], {})
