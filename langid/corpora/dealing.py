@@ -52,7 +52,7 @@ class _Class:
 
     def __init__(self, shares: np.ndarray, groups: int):
         self.left, self.groups = 1.0, groups  # to deal: of the clips, and how many
-        self.lack = shares.astype(float)
+        self.shares, self.lack = shares, shares.astype(float)
         proportional = shares * groups
         due = np.maximum(np.ceil(proportional / 2), np.minimum(FEWEST, np.floor(proportional)))
         self.due = due if due.sum() <= groups else np.ones(len(shares))
@@ -60,14 +60,15 @@ class _Class:
     def room(self) -> np.ndarray:
         """Return the room of each part: what it lacks, or what its due groups need on average.
 
-        What a part needs beyond its lack, the others get less.
+        What a part needs beyond its lack is taken from the others by their shares.
         """
         reserve = self.due * self.left / self.groups
-        full = self.lack < reserve
-        room = np.where(full, reserve, self.lack)
-        if full.any() and (rest := room[~full].sum()) > 0:
-            room[~full] *= max(self.left - reserve[full].sum(), 0) / rest
-        return room
+        room, full = self.lack, np.zeros_like(reserve, bool)
+        while (short := room < reserve).any() and not (full | short).all():
+            full |= short
+            beyond = (reserve - self.lack)[full].sum() / self.shares[~full].sum()
+            room = np.where(full, reserve, self.lack - beyond * self.shares)
+        return np.asarray(np.maximum(room, reserve))
 
     def offers(self, size: float) -> np.ndarray:
         """Return the room of each part where a group of this size fits, 0 elsewhere."""
