@@ -1,7 +1,10 @@
 """Batch norm over the real frames of a padded batch."""
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -33,11 +36,53 @@ def norm_frames(norm: nn.Module, hidden: Tensor, real: RealFrames | None = None)
         return _norm(norm, hidden)
     if not norm.training:
         return real.alone(norm(hidden))
-    by_frame = hidden.transpose(1, 2)
-    frames = _norm(norm, by_frame[real.places].unsqueeze(2)).squeeze(2)
-    outputs = frames.new_zeros(by_frame.shape)
-    outputs[real.places] = frames
-    return outputs.transpose(1, 2).contiguous()
+    taken: Tensor = _Taken.apply(hidden, *real.places)  # type: ignore[no-untyped-call]
+    frames = _norm(norm, taken.unsqueeze(2)).squeeze(2)
+    outputs: Tensor = _Put.apply(frames, hidden.shape, *real.places)  # type: ignore[no-untyped-call]
+    return outputs
+
+
+def _take(hidden: Tensor, places: Sequence[Tensor]) -> Tensor:
+    """``hidden (batch, channels, time[, bins]) -> (frames, channels[, bins])``."""
+    return hidden.transpose(1, 2)[tuple(places)]
+
+
+def _put(frames: Tensor, shape: torch.Size, places: Sequence[Tensor]) -> Tensor:
+    """Return what ``_take`` would take the frames from, zeros elsewhere."""
+    hidden = frames.new_zeros(shape)
+    hidden.transpose(1, 2)[tuple(places)] = frames
+    return hidden
+
+
+# The gradient of each is the other. torch would add gradients up at places that might be taken
+# twice, which takes its time; none is.
+
+
+class _Taken(torch.autograd.Function):
+    """``_take`` with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, *places: Tensor) -> Tensor:
+        ctx.save_for_backward(*places)
+        ctx.shape = hidden.shape
+        return _take(hidden, places)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        return _put(gradient, ctx.shape, ctx.saved_tensors), None, None
+
+
+class _Put(torch.autograd.Function):
+    """``_put`` with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, frames: Tensor, shape: torch.Size, *places: Tensor) -> Tensor:
+        ctx.save_for_backward(*places)
+        return _put(frames, shape, places)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        return _take(gradient, ctx.saved_tensors), None, None, None
 
 
 def _norm(norm: nn.Module, values: Tensor) -> Tensor:

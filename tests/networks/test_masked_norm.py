@@ -41,11 +41,16 @@ def test_real_frames_are_normed_as_if_there_were_no_others(bins: tuple[int, ...]
     torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * variance.float())
     reference = copy.deepcopy(norm).double()
     together = torch.cat(real, dim=1).transpose(0, 1).unsqueeze(2)  # (frames, channels, 1, ...)
-    expected = reference(together).squeeze(2).float()
-    torch.testing.assert_close(normed.transpose(1, 2)[mask], expected, rtol=0, atol=1e-5)
-    assert torch.count_nonzero(normed.transpose(1, 2)[~mask]) == 0
-    (gradient,) = torch.autograd.grad(normed.square().sum(), hidden)
-    assert torch.count_nonzero(gradient.transpose(1, 2)[~mask]) == 0
+    together.requires_grad_()
+    expected = reference(together)
+    found = normed.transpose(1, 2)
+    torch.testing.assert_close(found[mask], expected.squeeze(2).float(), rtol=0, atol=1e-5)
+    assert torch.count_nonzero(found[~mask]) == 0
+    (slope,) = torch.autograd.grad(expected.pow(3).sum(), together)
+    (found,) = torch.autograd.grad(normed.pow(3).sum(), hidden)
+    found = found.transpose(1, 2)
+    torch.testing.assert_close(found[mask], slope.squeeze(2).float(), rtol=0, atol=1e-5)
+    assert torch.count_nonzero(found[~mask]) == 0
 
 
 def test_in_evaluation_padding_becomes_zero_and_nothing_else_changes() -> None:
