@@ -6,7 +6,8 @@ one split, as balance=subclasses makes them, are averaged. part=validation says 
 posterior to answer "unknown" so that 1, 5, 10, 20 or 30 % of the answers are wrong: unknown_below=
 of langid predict and langid stream. With streaming=true the clips are also heard as streams: each
 from a reset, and one after the other without; with accuracy by seconds of speech, and time to
-decision at thresholds chosen on the validation part.
+decision at thresholds chosen on the validation part. A streaming network hears an utterance whole,
+as langid predict does, any other one of more than 30 s in pieces of 30 s.
 
 Examples:
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled

@@ -52,6 +52,22 @@ def test_cut_by_frames_of_any_kind(store: FeatureStore, policy: str) -> None:
     assert bounds(store, policy, 5) == [(0, 0, 5, 2), (0, 5, 10, 3), (2, 18, 21, 1)]
 
 
+@pytest.mark.parametrize("policy", ["keep", "mask", "label"])
+def test_a_silent_piece_before_speech_is_heard_and_not_asked(tmp_path: Path, policy: str) -> None:
+    store = write_store(tmp_path / "s.h5", [".....##......#....", "......"], ["A", "B"])
+    pieces = cut(store, policy, 3, gapless=True)
+    assert [tuple(row) for row in pieces[["start", "stop", "speech"]].to_numpy()] == [
+        (0, 3, 0), (3, 6, 1), (6, 9, 1), (9, 12, 0), (12, 15, 1)
+    ]  # fmt: skip
+    assert len(cut(store, policy, 3)) == 3
+    dataset = SequenceDataset(store, pieces.assign(target=1, unit=pieces["row"]), policy, SILENCE)
+    batch = dataset.__getitems__(list(range(5)))
+    silent = ~batch.speech.any(1)
+    assert silent.tolist() == [True, False, False, True, False]
+    assert ((batch.targets == IGNORED).all(1) == silent).all()
+    assert not batch.silent and dataset.__getitems__([0, 3]).silent
+
+
 def test_cut_by_speech_frames(store: FeatureStore) -> None:
     assert bounds(store, "remove", 500) == [(0, 0, 12, 5), (2, 18, 21, 1)]
     assert bounds(store, "remove", 2) == [(0, 0, 5, 2), (0, 5, 9, 2), (0, 9, 12, 1), (2, 18, 21, 1)]
