@@ -37,6 +37,8 @@ def run(config: DictConfig) -> int:
     ready = start_workers(1 if existed and not config.add else workers)
     try:
         request = _request(config, store, workers)
+        for note in request.manifest.notes:
+            print(f"note: {note}", flush=True)
     finally:  # joblib does not bear to be left alone with unfinished jobs
         list(ready)
 
@@ -78,14 +80,14 @@ def _plain(reader: Any) -> dict[str, Any]:
 
 
 def _print_summary(store: "FeatureStore", unchanged: bool) -> None:
-    from langid.corpora.manifest import read_rows
+    from langid.corpora.manifest import read_table
     from langid.data.prepare import beside
 
     console = Console()
     columns = (store.columns[name] for name in ("language", "duration_s", "speaker"))
     rows = list(zip(*columns, strict=True))
     skipped = beside(store.path, "skipped")
-    header, left_out = read_rows(skipped) if skipped.exists() else ([], [])
+    header, left_out = read_table(skipped) if skipped.exists() else ([], [])
     missing = Counter(row[header.index("language")] for row in left_out)
     table = Table("language", "clips", "hours", "speakers", "skipped")
     for language in sorted({row[0] for row in rows} | set(missing)):

@@ -4,12 +4,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from langid.corpora.clip_folder import ClipFolder, converted_note
+from langid.corpora.folder_walk import is_hidden
 from langid.corpora.languages import language_of
-from langid.corpora.manifest import Manifest, read_rows, require_columns
+from langid.corpora.manifest import EmptyTableError, Manifest, read_rows, require_columns
 from langid.errors import LangidError
 
 REQUIRED = ("client_id", "path")
 SPLIT_OF_TSV = {"train": "train", "dev": "validation", "test": "test"}
+SHOWN = 20  # as many locales as a note names
 SPELLINGS = {"fourties": "forties", "male_masculine": "male", "female_feminine": "female"}
 
 
@@ -18,7 +21,8 @@ class CommonVoice:
 
     ``locales`` defaults to all that are found; one may stand in some of the releases only. ``tsv``
     names the table or tables to read; rows of ``train``, ``dev`` and ``test`` keep the corpus's own
-    split. The speaker is ``client_id``, which is only approximately one person.
+    split. The speaker is ``client_id``, which is only approximately one person. Clips that were
+    converted are found although the tables still say ``.mp3``.
     """
 
     def __init__(
@@ -47,7 +51,8 @@ class CommonVoice:
     def read(self) -> Manifest:
         """Return the utterances; rows that cannot be used stand in ``skipped`` with the reason.
 
-        Raises LangidError for a missing folder, locale, table or column, and for an empty table.
+        So do tables that a locale does not have, or only as a header. Raises LangidError for a
+        missing folder, locale or column, and where no row at all can be used.
         """
         found = {folder: self._locale_folders(folder) for folder in self.roots}
         present = {locale for locales in found.values() for locale in locales}
@@ -61,20 +66,26 @@ class CommonVoice:
         manifest = Manifest()
         seen: dict[str, str] = {}
         for root, locales in found.items():
-            for locale in (locale for locale in wanted if locale in locales):
+            chosen = [locale for locale in wanted if locale in locales]
+            absent: dict[str, list[str]] = {}
+            for locale in chosen:
+                clips = ClipFolder(root / locale / "clips")
                 for table in self.tables:
-                    self._read_table(root, locale, table, manifest, seen)
+                    if not self._read_table(clips, table, manifest, seen):
+                        absent.setdefault(table, []).append(locale)
+            manifest.notes += [_absent(root, table, absent[table], chosen) for table in absent]
         if not manifest.utterances:
             raise LangidError(
                 f"{', '.join(map(str, self.roots))}: no usable row; all {len(manifest.skipped)}"
-                f" were left out, the first because: {manifest.skipped[0]['reason']}"
+                f" were left out{manifest.first_reason()}"
             )
         return manifest
 
     def _locale_folders(self, root: Path) -> list[str]:
         if not root.is_dir():
             raise LangidError(f"corpus.root={root}: no such folder")
-        locales = [clips.parent.name for clips in root.glob("*/clips") if _tables(clips.parent)]
+        folders = [clips.parent for clips in root.glob("*/clips")]
+        locales = [path.name for path in folders if _tables(path) and not is_hidden(path.name)]
         if locales:
             return locales
         if _tables(root):
@@ -89,57 +100,77 @@ class CommonVoice:
         raise LangidError(f"corpus.root={root}: no folder of a locale; {remedy}")
 
     def _read_table(
-        self, root: Path, locale: str, table: str, manifest: Manifest, seen: dict[str, str]
-    ) -> None:
-        folder = root / locale
-        source = folder / f"{table}.tsv"
-        if not source.is_file():
-            tables = ", ".join(_tables(folder))
-            raise LangidError(f"{source}: no such table; corpus.tsv can be {tables}")
-        header, rows = read_rows(source)
-        require_columns(source, header, REQUIRED)
-        if not rows:
-            raise LangidError(f"{source}: the table has a header and no rows")
-        clips = folder / "clips"
-        present = set(os.listdir(clips)) if clips.is_dir() else set()
+        self, clips: ClipFolder, table: str, manifest: Manifest, seen: dict[str, str]
+    ) -> bool:
+        """Add the rows of a locale's table; return whether it has any."""
+        source = clips.folder.with_name(f"{table}.tsv")
+        locale = source.parent.name
+        header, rows, reason = _content(source)
+        if reason:
+            manifest.skip(source, "", language_of(locale), reason)
+            return False
+        converted = []
         for number, row in enumerate(rows, start=2):
-            cells = dict(zip(header, row, strict=False))
-            clip = _clip_name(cells.get("path", ""), present)
+            place, cells = f"{source}:{number}", dict(zip(header, row, strict=False))
+            path = cells.get("path", "")
+            files = clips.find(path)
+            key = f"{locale}/{Path(files[0]).stem}" if files else ""
             if len(row) != len(header):
                 reason = f"{len(row)} fields, the header has {len(header)}"
-            elif clip is None:
-                reason = f"the clip is not in {clips}"
-            elif (key := f"{locale}/{Path(clip).stem}") in seen:
+            elif not files:
+                reason = f"the clip is not in {clips.folder}"
+            elif key in seen:
                 reason = f"the same clip as in {seen[key]}"
             else:
-                seen[key] = f"{source}:{number}"
-                manifest.add(
-                    utterance_id=f"{root.name}/{locale}/{Path(clip).stem}",
-                    path=str(clips / clip),
-                    language=language_of(locale),
-                    split=SPLIT_OF_TSV.get(table, ""),
-                    corpus=root.name,
-                    **_speaker_columns(cells),
-                )
+                seen[key] = place
+                manifest.add(place, **_columns(clips.folder / files[0], table, cells))
+                if files[0] not in clips.names_of(path):
+                    converted.append(files)
                 continue
-            manifest.skip(f"{source}:{number}", cells.get("path", ""), language_of(locale), reason)
+            manifest.skip(place, path, language_of(locale), reason)
+        if converted:
+            manifest.notes.append(f"{source}: {converted_note(converted)}")
+        return True
 
 
 def _tables(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.tsv"))
+    return sorted(path.stem for path in folder.glob("*.tsv") if not is_hidden(path.name))
 
 
-def _clip_name(path: str, present: set[str]) -> str | None:
-    """Return the clip's file name as it stands in the folder; early tables leave out ``.mp3``."""
-    return next((name for name in (path, f"{path}.mp3") if name in present), None)
+def _content(source: Path) -> tuple[list[str], list[list[str]], str]:
+    """Return header and rows of a table, or the reason that it has none."""
+    if not source.is_file():
+        tables = ", ".join(_tables(source.parent))
+        return [], [], f"no such table; corpus.tsv can be {tables}"
+    try:
+        header, rows = read_rows(source)
+    except EmptyTableError as error:
+        return [], [], str(error).removeprefix(f"{source}: ")
+    require_columns(source, header, REQUIRED)
+    return header, rows, "" if rows else "the table has a header and no rows"
 
 
-def _speaker_columns(cells: dict[str, str]) -> dict[str, str]:
-    """Return speaker, age, gender and accent under the manifest's names and spellings."""
+def _absent(root: Path, table: str, locales: list[str], chosen: list[str]) -> str:
+    """Return a line for people on the locales that a table is missing from."""
+    names = ", ".join(locales[:SHOWN]) + (" and others" if len(locales) > SHOWN else "")
+    return (
+        f"{root}: {table}.tsv is missing or has no rows in {len(locales)} of {len(chosen)} locales"
+        f" ({names}); what is there is read"
+    )
+
+
+def _columns(clip: Path, table: str, cells: dict[str, str]) -> dict[str, str]:
+    """Return a row under the manifest's names and spellings."""
+    root, locale = clip.parents[2].name, clip.parents[1].name
     age, gender = cells.get("age", ""), cells.get("gender", "")
     return {
+        "utterance_id": f"{root}/{locale}/{clip.stem}",
+        "path": str(clip),
+        "language": language_of(locale),
         "speaker": cells["client_id"],
+        "split": SPLIT_OF_TSV.get(table, ""),
         "age": SPELLINGS.get(age, age),
         "gender": SPELLINGS.get(gender, gender),
         "accent": cells.get("accents") or cells.get("accent") or "",
+        "corpus": root,
     }

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import soundfile
-
+from langid.corpora.clip_folder import audio_suffixes, suffix_of
+from langid.corpora.folder_walk import is_hidden, walk
 from langid.corpora.languages import language_of
 from langid.corpora.manifest import Manifest
 from langid.errors import LangidError
@@ -15,8 +15,9 @@ from langid.errors import LangidError
 class Folders:
     """Reads speech that is sorted into one folder per language, named by locale or by name.
 
-    Speakers are unknown unless ``speaker_pattern`` is given: a regular expression whose first
-    group, searched in the path below the language's folder, is the speaker.
+    Folders behind links are read too, each once; hidden files and folders are not. Speakers are
+    unknown unless ``speaker_pattern`` is given: a regular expression whose first group, searched
+    in the path below the language's folder, is the speaker.
     """
 
     def __init__(self, root: str | Sequence[str], speaker_pattern: str | None = None):
@@ -51,50 +52,40 @@ class Folders:
         for root in self.roots:
             if not root.is_dir():
                 raise LangidError(f"corpus.root={root}: no such folder")
-            languages = sorted(path for path in root.iterdir() if path.is_dir())
-            if not languages:
+            if not any(path.is_dir() for path in root.iterdir() if not is_hidden(path.name)):
                 raise LangidError(f"corpus.root={root}: no folders; expected one per language")
-            for folder in languages:
-                self._read_language(root, folder, manifest)
+            self._read_root(root, manifest)
         if not manifest.utterances:
             raise LangidError(
                 f"corpus.root={', '.join(map(str, self.roots))}: no audio file below a language's"
-                f" folder; libsndfile reads {', '.join(sorted(_suffixes()))}"
+                f" folder; libsndfile reads {', '.join(sorted(audio_suffixes()))}"
+                f"{manifest.first_reason()}"
             )
         return manifest
 
-    def _read_language(self, root: Path, folder: Path, manifest: Manifest) -> None:
-        suffixes = _suffixes()
-        language = language_of(folder.name)
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            below = path.relative_to(folder).as_posix()
-            reason = ""
-            if path.suffix.lower().lstrip(".") not in suffixes:
-                reason = f"not an audio format that libsndfile reads ({path.suffix or 'no suffix'})"
-            elif not _is_text(str(path)):
-                reason = "the name of the file is not UTF-8; rename it"
-            if reason:
-                manifest.skip(folder, os.fsencode(path).decode(errors="replace"), language, reason)
-                continue
-            match = self.speaker.search(below) if self.speaker else None
-            manifest.add(
-                utterance_id=f"{root.name}/{folder.name}/{below}",
-                path=str(path),
-                language=language,
-                speaker=match.group(1) if match else "",
-                corpus=root.name,
-            )
+    def _read_root(self, root: Path, manifest: Manifest) -> None:
+        found = walk(root)
+        for path, reason in found.left_out.items():
+            if path.parent != root or not is_hidden(path.name):
+                language = path.relative_to(root).parts[0]
+                manifest.skip(root / language, str(path), language_of(language), reason)
+        for path in found.files:
+            folder, *below = path.relative_to(root).parts
+            if below:  # a file beside the folders has no language
+                self._read_file(root, folder, "/".join(below), manifest)
 
-
-def _suffixes() -> set[str]:
-    """Return the suffixes of files that libsndfile reads; raw samples do not say what they are."""
-    formats = {name.lower() for name in soundfile.available_formats()} - {"raw"}
-    return formats | {"aif", "aifc", "oga", "opus", "sph", "snd", "wave"}
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    def _read_file(self, root: Path, folder: str, below: str, manifest: Manifest) -> None:
+        path, language = root / folder / below, language_of(folder)
+        if suffix_of(path.name) not in audio_suffixes():
+            reason = f"not an audio format that libsndfile reads ({path.suffix or 'no suffix'})"
+            manifest.skip(root / folder, str(path), language, reason)
+            return
+        match = self.speaker.search(below) if self.speaker else None
+        manifest.add(
+            root / folder,
+            utterance_id=f"{root.name}/{folder}/{below}",
+            path=str(path),
+            language=language,
+            speaker=(match.group(1) or "") if match else "",
+            corpus=root.name,
+        )

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,16 @@ COLUMNS = (
 REQUIRED = ("utterance_id", "path", "language")
 SKIPPED_COLUMNS = ("source", "path", "language", "reason")
 SPLITS = ("train", "validation", "test", "")
+# Control characters and what else some programs take for the end of a line.
+ODD = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+NO_TEXT = "[\ud800-\udfff]"  # what Python makes of bytes in a file's name that are no UTF-8
+QUOTED = re.compile(r"\$'((?:[^\\']|\\[ntr\\']|\\u[0-9a-f]{4})*)'")
+ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\", "'": r"\'"}
+PLAIN = {escape: character for character, escape in ESCAPES.items()}
+
+
+class EmptyTableError(LangidError):
+    """A table without a line in it."""
 
 
 @dataclass
@@ -22,19 +33,36 @@ class Manifest:
     """One row per utterance (``COLUMNS``, text; an empty cell is unknown) and what was left out.
 
     ``speaker`` of Common Voice is its ``client_id``, which is only approximately one person.
+    ``notes`` are lines for people on how the corpus was read.
     """
 
     utterances: list[dict[str, str]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
-    def add(self, **columns: str) -> None:
-        """Append an utterance; columns not given are empty."""
-        self.utterances.append(dict.fromkeys(COLUMNS, "") | columns)
+    def add(self, source: str | Path = "", **columns: str) -> None:
+        """Append an utterance; columns not given are empty. What a store cannot hold is skipped.
+
+        ``source`` tells where it comes from, should it be skipped: ``table.tsv:7``, say.
+        """
+        row = dict.fromkeys(COLUMNS, "") | columns
+        if reason := _unstorable(row):
+            self.skip(source or row["corpus"], row["path"], row["language"], reason)
+        else:
+            self.utterances.append(row)
 
     def skip(self, source: str | Path, path: str, language: str, reason: str) -> None:
-        """Record a row that is left out, and why."""
-        row = (str(source), path, language, reason)
+        """Record a row that is left out, and why; bytes that are no text become U+FFFD."""
+        cells = (str(source), path, language, reason)
+        row = [re.sub(NO_TEXT, "\ufffd", cell) for cell in cells]
         self.skipped.append(dict(zip(SKIPPED_COLUMNS, row, strict=True)))
+
+    def first_reason(self) -> str:
+        """Return what to add to a message that no row could be used."""
+        if not self.skipped:
+            return ""
+        first = self.skipped[0]
+        return f"; the first was left out because: {first['source']}: {first['reason']}"
 
     def sha256(self) -> str:
         """Return the hash of the utterances, in order."""
@@ -42,13 +70,25 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_table(rows: list[dict[str, str]], columns: tuple[str, ...], path: Path) -> None:
-    """Write rows as TSV (UTF-8, no quoting; tabs and line ends in a cell become spaces).
+def _unstorable(row: Mapping[str, str]) -> str:
+    """Return why the text of a row cannot be kept, or nothing."""
+    odd = re.search(f"\0|{NO_TEXT}", "\t".join(row.values()))
+    if odd is None:
+        return ""
+    name = next(name for name in ("path", *row) if odd[0] in row[name])
+    if odd[0] == "\0":
+        return f"{name} holds a NUL character; take it out"
+    return f"{name} is not UTF-8; rename it"
 
-    The file appears under its name only when it is whole.
+
+def write_table(rows: list[dict[str, str]], columns: tuple[str, ...], path: Path) -> None:
+    """Write rows as TSV in UTF-8, which ``read_table`` reads back whatever they hold.
+
+    Cells with control characters or line ends are written as ``$'two\\nlines'``, the way shells
+    do; all others as they are. The file appears under its name only when it is whole.
     """
     lines = ["\t".join(columns)]
-    lines += ["\t".join(re.sub(r"[\t\r\n]", " ", row[name]) for name in columns) for row in rows]
+    lines += ["\t".join(_written(row[name]) for name in columns) for row in rows]
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
@@ -57,10 +97,39 @@ def write_table(rows: list[dict[str, str]], columns: tuple[str, ...], path: Path
         partial.unlink(missing_ok=True)
 
 
-def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a TSV, quotes being ordinary characters.
+def _written(cell: str) -> str:
+    if not re.search(ODD, cell) and not QUOTED.fullmatch(cell):
+        return cell
+    escaped = re.sub(
+        rf"{ODD}|[\\']", lambda odd: ESCAPES.get(odd[0]) or f"\\u{ord(odd[0]):04x}", cell
+    )
+    return f"$'{escaped}'"
 
-    Raises LangidError for a file that is absent, empty, or not UTF-8.
+
+def _read(cell: str) -> str:
+    quoted = QUOTED.fullmatch(cell)
+    if quoted is None:
+        return cell
+    return re.sub(
+        r"\\u([0-9a-f]{4})|\\.",
+        lambda escape: chr(int(escape[1], 16)) if escape[1] else PLAIN[escape[0]],
+        quoted[1],
+    )
+
+
+def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a TSV as ``write_table`` was given them.
+
+    Raises LangidError as ``read_rows`` does.
+    """
+    header, rows = read_rows(path)
+    return header, [[_read(cell) for cell in row] for row in rows]
+
+
+def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a TSV, all characters but tabs and line ends as they are.
+
+    Raises LangidError for a file that is absent, empty (EmptyTableError), or not UTF-8.
     """
     if not path.is_file():
         raise LangidError(f"{path}: no such file")
@@ -70,7 +139,7 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
         raise LangidError(f"{path}: not a UTF-8 text file ({error.reason})") from error
     lines = [line.rstrip("\r").split("\t") for line in text.split("\n") if line.rstrip("\r")]
     if not lines:
-        raise LangidError(f"{path}: the file is empty; expected a header line and rows")
+        raise EmptyTableError(f"{path}: the file is empty; expected a header line and rows")
     return lines[0], lines[1:]
 
 
@@ -92,7 +161,7 @@ class ManifestFile:
 
     def read(self) -> Manifest:
         """Return the rows; relative paths are taken from the manifest's folder."""
-        header, rows = read_rows(self.path)
+        header, rows = read_table(self.path)
         require_columns(self.path, header, REQUIRED)
         manifest = Manifest()
         seen: set[str] = set()
@@ -109,9 +178,11 @@ class ManifestFile:
                 continue
             seen.add(cells["utterance_id"])
             cells["path"] = str(self.path.parent / cells["path"])
-            manifest.add(**cells | {"duration_s": ""})
+            manifest.add(source, **cells | {"duration_s": ""})
         if not manifest.utterances:
-            raise LangidError(f"{self.path}: no usable row among {len(rows)}")
+            raise LangidError(
+                f"{self.path}: no usable row among {len(rows)}{manifest.first_reason()}"
+            )
         return manifest
 
     def _reject(self, cells: dict[str, str], seen: set[str]) -> str:

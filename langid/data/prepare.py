@@ -12,7 +12,7 @@ import h5py
 import joblib
 
 from langid import __version__
-from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, Manifest, read_rows, write_table
+from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, Manifest, read_table, write_table
 from langid.data.shard import facts_of, write_shard
 from langid.data.store import SCHEMA, FeatureStore, merge, write_failure
 from langid.data.workers import end_workers
@@ -250,7 +250,7 @@ def _previously_skipped(
     path = beside(store, "skipped")
     if base is None or not path.exists():
         return []
-    header, rows = read_rows(path)
+    header, rows = read_table(path)
     now = {(row["source"], row["path"]) for row in skipped}
     before = [dict(zip(header, row, strict=False)) for row in rows if len(row) == len(header)]
     return [row for row in before if (row["source"], row["path"]) not in now]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from langid.corpora.folder_walk import is_hidden, walk
 from langid.data.prepare import flatten
 from langid.errors import LangidError
 from langid.evaluation.predictions import predict_part
@@ -61,8 +62,9 @@ def choices(config: dict[str, Any]) -> dict[str, Any]:
 def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
     """Return the finished runs in some folders, and the others with the reason they are left out.
 
-    Raises LangidError for a folder that is absent or without a run, for one that itself is a run
-    that cannot be compared, and where no run is left.
+    Runs behind links are found as well, each once. Raises LangidError for a folder that is absent
+    or without a run, for one that itself is a run that cannot be compared, and where no run is
+    left.
     """
     if not folders:
         raise LangidError("langid compare needs folders of runs: langid compare runs/gru")
@@ -71,11 +73,13 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
     for folder in folders:
         if not folder.is_dir():
             raise LangidError(f"{folder}: no such folder")
-        runs = sorted(path.parent for path in folder.rglob("run.json"))
+        below = walk(folder)
+        runs = sorted(path.parent for path in below.files if path.name == "run.json")
         if not runs:
             raise LangidError(
                 f"{folder}: no run in it (no run.json); runs are made by langid train"
             )
+        left_out |= {p: reason for p, reason in below.left_out.items() if not is_hidden(p.name)}
         for run in runs:
             reason = _obstacle(run)
             if reason and run == folder:
@@ -124,7 +128,9 @@ def score_run(folder: Path, part: str, store: Path | None, workers: int = 0) -> 
         write_report(report, predictions.table, kept)
     columns = ["utterance_id", "speaker", report["task"], "predicted"]
     path = kept / "predictions.tsv"
-    table = pd.read_csv(path, sep="\t", dtype=str, usecols=columns, keep_default_na=False)
+    table = pd.read_csv(
+        path, sep="\t", lineterminator="\n", dtype=str, usecols=columns, keep_default_na=False
+    )
     table = table.rename(columns={report["task"]: "class"})
     return Run(folder, record, report, table)
 

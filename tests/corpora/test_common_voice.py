@@ -149,6 +149,81 @@ def test_a_clip_in_two_releases_is_read_once(tmp_path: Path) -> None:
     assert manifest.skipped[0]["reason"].startswith("the same clip as in")
 
 
+def test_parts_that_a_locale_does_not_have_are_named_and_the_others_read(tmp_path: Path) -> None:
+    root = tmp_path / "cv"
+    tables = ("train", "dev", "test")
+    for locale in ("ab", "en", "hi"):
+        for table in tables:
+            release(root, locale, f"{HEADER}\n{line('a', f'{locale}_{table}.mp3')}\n", table)
+    (root / "ab" / "dev.tsv").unlink()
+    (root / "en" / "dev.tsv").write_text(f"{HEADER}\n")
+    (root / "hi" / "test.tsv").write_text("")
+    manifest = CommonVoice(str(root), tsv=tables).read()
+    assert [Path(row["path"]).stem for row in manifest.utterances] == [
+        "ab_train", "ab_test", "en_train", "en_test", "hi_train", "hi_dev",
+    ]  # fmt: skip
+    assert [(row["source"], row["language"], row["reason"]) for row in manifest.skipped] == [
+        (f"{root}/ab/dev.tsv", "Abkhaz", "no such table; corpus.tsv can be test, train"),
+        (f"{root}/en/dev.tsv", "English", "the table has a header and no rows"),
+        (f"{root}/hi/test.tsv", "Hindi", "the file is empty; expected a header line and rows"),
+    ]
+    assert manifest.notes == [
+        f"{root}: dev.tsv is missing or has no rows in 2 of 3 locales (ab, en); what is there is"
+        " read",
+        f"{root}: test.tsv is missing or has no rows in 1 of 3 locales (hi); what is there is read",
+    ]
+
+
+def test_a_part_that_no_locale_has_is_named_once(tmp_path: Path) -> None:
+    root = tmp_path / "cv"
+    for number in range(30):
+        release(root, f"l{number:02}", f"{HEADER}\n{line('a', f'{number}.mp3')}\n", "train")
+    manifest = CommonVoice(str(root), tsv=["train", "dev"]).read()
+    assert len(manifest.utterances) == len(manifest.skipped) == 30
+    [note] = manifest.notes
+    assert "dev.tsv is missing or has no rows in 30 of 30 locales (l00, l01, " in note
+    assert "l19 and others)" in note
+    with pytest.raises(LangidError, match=r"no usable row; all 60 .*l00/dev.tsv: no such table"):
+        CommonVoice(str(root), tsv=["dev", "test"]).read()
+
+
+def test_converted_clips_are_found_by_stem_and_said_once(tmp_path: Path) -> None:
+    rows = [line("a", f"{number}.mp3") for number in range(4)]
+    root = release(tmp_path / "cv", "en", "\n".join([HEADER, *rows]))
+    clips = root / "en" / "clips"
+    for number, suffix in enumerate(("wav", "flac", "opus")):
+        (clips / f"{number}.mp3").rename(clips / f"{number}.{suffix}")
+    (clips / "0.flac").touch()
+    manifest = CommonVoice(str(root)).read()
+    assert [Path(row["path"]).name for row in manifest.utterances] == [
+        "0.wav", "1.flac", "2.opus", "3.mp3",
+    ]  # fmt: skip
+    assert [row["utterance_id"] for row in manifest.utterances] == [
+        f"cv/en/{number}" for number in range(4)
+    ]
+    assert manifest.skipped == []
+    assert manifest.notes == [
+        f"{root}/en/validated.tsv: clips with another ending than the table says: 1 are .wav,"
+        " 1 are .flac, 1 are .opus; 1 are there more than once, and the first of them is read, as"
+        " in 0.wav, 0.flac"
+    ]
+
+
+def test_a_row_with_a_nul_is_left_out_by_file_and_row(tmp_path: Path) -> None:
+    rows = [line("a", "one.mp3"), line("b\0", "two.mp3"), line("c", "three.mp3", accent="x\0")]
+    quoted = [line(r"d\n", "four.mp3", accent='"a \\ b'), line("e", "five.mp3", accent="$'x'")]
+    root = release(tmp_path / "cv", "en", "\n".join([HEADER, *rows, *quoted]))
+    manifest = CommonVoice(str(root)).read()
+    assert [(row["source"].rpartition("/")[2], row["reason"]) for row in manifest.skipped] == [
+        ("validated.tsv:3", "speaker holds a NUL character; take it out"),
+        ("validated.tsv:4", "accent holds a NUL character; take it out"),
+    ]
+    # What Common Voice writes is no escape of langid's.
+    assert [(row["speaker"], row["accent"]) for row in manifest.utterances] == [
+        ("a", ""), (r"d\n", '"a \\ b'), ("e", "$'x'"),
+    ]  # fmt: skip
+
+
 def test_wrong_folders_are_named(tmp_path: Path) -> None:
     root = release(tmp_path / "cv", "en", f"{HEADER}\n{line('a', 'one.mp3')}\n")
     with pytest.raises(LangidError, match=r"no folder for fr, xx in .*; found en"):

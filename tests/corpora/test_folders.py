@@ -60,6 +60,46 @@ def test_a_name_that_is_not_utf8_is_skipped(tmp_path: Path) -> None:
     assert manifest.skipped[0]["path"].encode().endswith("caf\ufffd.wav".encode())
 
 
+def test_linked_folders_are_read_and_hidden_ones_are_no_class(tmp_path: Path) -> None:
+    root = tmp_path / "speech"
+    clip = write(root / "en" / "a.wav")
+    for name in (".ipynb_checkpoints/a.wav", "__MACOSX/en/._a.wav", "en/._a.wav", "en/.git/b.wav"):
+        write(root / name)
+    disk = write(tmp_path / "disk" / "c.wav").parent
+    write(tmp_path / "hindi" / "d.wav")
+    (root / "en" / "session").symlink_to(disk)
+    (root / "en" / "again").symlink_to(root / "en")
+    (root / "en" / "gone").symlink_to(tmp_path / "gone")
+    (root / "hi").symlink_to(tmp_path / "hindi")
+    (root / "alias").symlink_to(root / "en")
+    manifest = Folders(str(root)).read()
+    assert {row["utterance_id"]: row["language"] for row in manifest.utterances} == {
+        "speech/en/a.wav": "English",
+        "speech/en/session/c.wav": "English",
+        "speech/hi/d.wav": "Hindi",
+    }
+    assert manifest.utterances[0]["path"] == str(clip)
+    reasons = {Path(row["path"]).name: row["reason"] for row in manifest.skipped}
+    assert reasons == {
+        "._a.wav": "hidden, or kept by the system",
+        ".git": "hidden, or kept by the system",
+        "again": f"the same folder as {root}/en",
+        "alias": f"the same folder as {root}/en",
+        "gone": "a link that leads nowhere",
+    }
+
+
+def test_names_with_line_ends_are_read_and_a_root_that_is_not_text_is_named(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "speech" / "en" / "two\nlines\t.wav")
+    assert len(Folders(str(tmp_path / "speech")).read().utterances) == 1
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    (tmp_path / "speech").rename(odd)
+    with pytest.raises(LangidError, match=r"no audio file .*caf\ufffd.*: path is not UTF-8"):
+        Folders(str(odd)).read()
+
+
 def test_speaker_pattern(tmp_path: Path) -> None:
     for name in ("ann/1.wav", "ann/2.wav", "bob/1.wav", "3.wav"):
         write(tmp_path / "speech" / "en" / name)

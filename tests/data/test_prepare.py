@@ -21,7 +21,7 @@ import soundfile
 import torch
 
 from langid.commands.main import main
-from langid.corpora.manifest import COLUMNS, Manifest, read_rows
+from langid.corpora.manifest import COLUMNS, Manifest, ManifestFile, read_table
 from langid.data import shard, store
 from langid.data.prepare import Request, beside, prepare
 from langid.data.store import FeatureStore
@@ -63,7 +63,7 @@ def contents(path: Path) -> tuple[str, bytes, bytes, list[Any]]:
 
 def skipped(path: Path) -> dict[str, str]:
     """Return the reason for each file name in the table beside a store."""
-    header, rows = read_rows(beside(path, "skipped"))
+    header, rows = read_table(beside(path, "skipped"))
     assert header == ["source", "path", "language", "reason"]
     assert len({tuple(row) for row in rows}) == len(rows)
     return {Path(row[1]).name: row[3] for row in rows}
@@ -108,7 +108,7 @@ def whole(real_rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFact
 def test_what_lies_beside_the_store(whole: Path, real_rows: list[dict[str, str]]) -> None:
     names = {child.name for child in whole.parent.iterdir()}
     assert names == {"a.h5", "a.manifest.tsv", "a.skipped.tsv"}
-    header, rows = read_rows(beside(whole, "manifest"))
+    header, rows = read_table(beside(whole, "manifest"))
     assert header == list(COLUMNS)
     ids = [row["utterance_id"] for row in real_rows]
     assert [row[0] for row in rows] == ids
@@ -255,6 +255,80 @@ def test_where_all_are_bad_no_store_is_made_and_mended_files_are_looked_at(
     assert skipped(path)["b.mp3"] == "no such file"
     shutil.copy(real_rows[0]["path"], tmp_path / "a.mp3")
     assert list(prepare(request_of(rows, path)).utterances["utterance_id"]) == ["a.mp3"]
+
+
+def test_odd_file_names_reach_the_store_and_its_manifest_reads_back(
+    real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "speech" / "hi"
+    folder.mkdir(parents=True)
+    names = ["two\nlines.mp3", "tab\t\r.mp3", "\x85\u2028.mp3", r"$'back\n'.mp3", "'quoted\".mp3"]
+    for name, row in zip(names, real_rows, strict=False):
+        shutil.copy(row["path"], folder / name)
+    (folder / "bad\nname.mp3").write_text("no sound")
+    shutil.copy(real_rows[0]["path"], folder / os.fsdecode(b"caf\xe9.mp3"))
+    stores = tmp_path / "a.h5", tmp_path / "b.h5"
+    arguments = ["prepare", "corpus=folders", f"corpus.root={folder.parent}"]
+    assert main([*arguments, f"store={stores[0]}", "workers=1"]) == 0
+    rows = FeatureStore(stores[0]).utterances[list(COLUMNS)].to_dict("records")
+    assert {Path(row["path"]).name for row in rows} == set(names)
+    assert set(skipped(stores[0])) == {"bad\nname.mp3", "caf\ufffd.mp3"}
+    again = ManifestFile(beside(stores[0], "manifest")).read().utterances
+    assert again == [row | {"duration_s": ""} for row in rows]
+    path = f"corpus.path={beside(stores[0], 'manifest')}"
+    assert main(["prepare", "corpus=manifest", path, f"store={stores[1]}", "workers=1"]) == 0
+    assert contents(stores[1])[1:] == contents(stores[0])[1:]  # shards are cut elsewhere
+
+
+def test_rows_that_a_store_cannot_hold_are_left_out_before_any_work(
+    real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    table = tmp_path / "hand.tsv"
+    rows = [(row["utterance_id"], row["path"], "Hindi") for row in real_rows[:3]]
+    rows[1] = (*rows[1][:2], "Hin\0di")
+    table.write_text("\n".join(map("\t".join, [("utterance_id", "path", "language"), *rows])))
+    arguments = ["prepare", "corpus=manifest", f"corpus.path={table}", f"store={tmp_path}/a.h5"]
+    assert main([*arguments, "workers=1"]) == 0
+    assert len(FeatureStore(tmp_path / "a.h5").utterances) == 2
+    [row] = read_table(beside(tmp_path / "a.h5", "skipped"))[1]
+    assert row == [
+        f"{table}:3",
+        rows[1][1],
+        "Hin\0di",
+        "language holds a NUL character; take it out",
+    ]
+
+
+def test_what_is_to_know_of_a_corpus_is_printed_once(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Clips made WAV, and a locale without one of its parts."""
+    for locale in ("hi", "en"):
+        source, folder = data_root / "cv-corpus-6.1-2020-12-11" / locale, tmp_path / "cv" / locale
+        (folder / "clips").mkdir(parents=True)
+        lines = (source / "validated.tsv").read_text().splitlines()[:4]
+        for table in ("train", "dev"):
+            number = 1 if table == "train" else 2
+            (folder / f"{table}.tsv").write_text(f"{lines[0]}\n{lines[number]}\n")
+        for row in lines[1:]:
+            name = row.split("\t")[1]
+            samples, rate = soundfile.read(source / "clips" / name)
+            soundfile.write(folder / "clips" / f"{Path(name).stem}.wav", samples, rate)
+    (tmp_path / "cv" / "en" / "dev.tsv").unlink()
+    arguments = [f"corpus.root={tmp_path}/cv", "corpus.tsv=[train,dev]", f"store={tmp_path}/a.h5"]
+    assert main(["prepare", "corpus=common_voice", *arguments, "workers=1"]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert [note.partition(": ")[2].removeprefix(f"{tmp_path}/cv") for note in notes] == [
+        *(
+            f"/{place}: clips with another ending than the table says: 1 are .wav"
+            for place in ("en/train.tsv", "hi/train.tsv", "hi/dev.tsv")
+        ),
+        ": dev.tsv is missing or has no rows in 1 of 2 locales (en); what is there is read",
+    ]
+    assert len(FeatureStore(tmp_path / "a.h5").utterances) == 3
+    assert [row[0] for row in read_table(beside(tmp_path / "a.h5", "skipped"))[1]] == [
+        f"{tmp_path}/cv/en/dev.tsv"
+    ]
 
 
 def test_an_equal_store_is_returned_as_it_is(

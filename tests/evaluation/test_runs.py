@@ -49,6 +49,25 @@ def test_a_run_is_found_once(run_path: Path) -> None:
     assert read_record(run_path)["status"] == "finished"
 
 
+def test_runs_behind_links_are_found_once_and_hidden_ones_are_not(
+    run_path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "linked").symlink_to(run_path)
+    (folder / "latest").symlink_to(folder / "deep" / "linked")
+    (folder / "up").symlink_to(tmp_path)
+    (folder / "gone").symlink_to(tmp_path / "gone")
+    (folder / ".hidden").symlink_to(run_path)
+    found, left_out = find_runs([folder])
+    assert len(found) == 1 and found[0].resolve() == run_path.resolve()
+    assert left_out == {
+        folder / "deep" / "linked": f"the same folder as {folder}/latest",
+        folder / "up": f"leads up to {tmp_path}",
+        folder / "gone": "a link that leads nowhere",
+    }
+
+
 def test_no_folder_at_all() -> None:
     with pytest.raises(LangidError, match="needs folders of runs"):
         find_runs([])

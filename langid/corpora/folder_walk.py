@@ -1,0 +1,73 @@
+"""The files below a folder, behind links as well, without what systems keep there."""
+
+import os
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+OF_SYSTEMS = ("@eaDir", "__MACOSX")  # of network disks, and of archives that were made on a Mac
+
+
+@dataclass
+class Walk:
+    """The ``files`` in the order of their paths, and the reason for each path that has none."""
+
+    files: list[Path] = field(default_factory=list)
+    left_out: dict[Path, str] = field(default_factory=dict)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name holds no data of the user's."""
+    return name.startswith(".") or name in OF_SYSTEMS
+
+
+def walk(root: Path) -> Walk:
+    """Return the files below a folder; each folder is entered once, by its own path if it has one.
+
+    Left out are hidden names, links that lead nowhere, upwards or to a folder that was entered, and
+    folders that cannot be read. Raises OSError where that is ``root``.
+    """
+    found = Walk()
+    above = [*root.absolute().parents, *root.resolve().parents]
+    known = {_identity(folder): f"leads up to {folder}" for folder in above}
+    folders, links = deque([root]), deque[Path]()
+    while folders or links:
+        folder = folders.popleft() if folders else links.popleft()
+        try:
+            reason = known.get(identity := _identity(folder))
+            entries = [] if reason else sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            if folder == root:
+                raise
+            reason = f"the folder cannot be read ({error.strerror})"
+        if reason:
+            found.left_out[folder] = reason
+            continue
+        known[identity] = f"the same folder as {folder}"
+        for entry in entries:
+            path = folder / entry.name
+            if reason := _obstacle(entry):
+                found.left_out[path] = reason
+            elif entry.is_dir():
+                (links if entry.is_symlink() else folders).append(path)
+            else:
+                found.files.append(path)
+    found.files.sort()
+    return found
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _obstacle(entry: "os.DirEntry[str]") -> str:
+    """Return why an entry of a folder is neither a file nor a folder to go on with, or nothing."""
+    if is_hidden(entry.name):
+        return "hidden, or kept by the system"
+    try:
+        if entry.is_dir() or entry.is_file():
+            return ""
+        return "a link that leads nowhere" if entry.is_symlink() else "not a file"
+    except OSError as error:  # links in a circle, say
+        return f"cannot be read ({error.strerror})"
