@@ -83,7 +83,7 @@ def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> It
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     start, kind = _recognised(file)
     if kind is not None and kind.use is not Use.HEAR:
-        raise AudioError(f"{path}: cannot be decoded ({_refusal(kind, path)}")
+        raise AudioError(_refusal(path, kind))
     parts = parts_of(file, kind.name if kind else "", start, size)
     for number, part in enumerate(parts, 1):
         whole = len(parts) == 1
@@ -112,14 +112,14 @@ def _recognised(file: BinaryIO) -> tuple[int, Kind | None]:
     return (10 + length, behind) if behind else (0, kind_of(head))
 
 
-def _refusal(kind: Kind, path: Path) -> str:
+def _refusal(path: Path, kind: Kind) -> str:
+    """Return why a file that libsndfile does not decode is not heard, and what to do."""
+    reason = f"{path}: cannot be decoded (it is {kind.name}, {kind.use.value})"
     if kind.use is not Use.CONVERT:
-        return f"it is {kind.name}, {kind.use.value})"
-    decoded = path.with_suffix(".wav") if path.suffix.lower() != ".wav" else f"{path}.decoded.wav"
-    names = (shlex.quote(str(name)) for name in (path, decoded))
-    return "it is {}, {}); convert it: ffmpeg -i {} -ar 16000 -ac 1 {}".format(
-        kind.name, kind.use.value, *names
-    )
+        return reason
+    decoded = path.with_suffix(".wav" if path.suffix.lower() != ".wav" else ".decoded.wav")
+    names = " -ar 16000 -ac 1 ".join(shlex.quote(str(name)) for name in (path, decoded))
+    return f"{reason}; convert it: ffmpeg -i {names}"
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]

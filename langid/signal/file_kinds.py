@@ -53,7 +53,7 @@ BEGINNINGS = {
         rb"\x93NUMPY": "a numpy array", rb"\x89HDF\r\n": "HDF5", rb"SQLite format 3": "SQLite",
         rb"%PDF": "PDF", rb"\x89PNG\r\n": "a PNG picture", rb"\xff\xd8\xff": "a JPEG picture",
         rb"GIF8": "a GIF picture", rb"\x7fELF": "a program", rb"MThd": "MIDI",
-        rb"version https://git-lfs": "a pointer of Git LFS, not yet fetched by git lfs pull,",
+        rb"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches the file)",
         rb"(?i)\s*<(!doctype html|html)": "text (HTML)", rb"\s*<\?xml": "text (XML)",
         rb"\s*[{\[]\s*[\"{\[\]}]": "text (JSON)",
     },
@@ -88,5 +88,8 @@ def _is_text(head: bytes) -> bool:
     """Return whether this is UTF-8 without control characters; the last one may be cut."""
     if not head or any(byte < 32 and byte not in b"\t\n\f\r" for byte in head):
         return False
-    text = head.decode(errors="ignore")
-    return len(head) - len(text.encode()) < 4
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return error.start > 0 and len(head) - error.start < 4
+    return True

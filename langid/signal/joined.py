@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from langid.signal import mpeg_frames
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 LARGEST = 0xFFFFFFFE  # bytes that a WAV can say it has; one more means that it does not know
 OVERLAP = 64  # bytes; more than any beginning that is looked for
 # What a further stream begins with, in full, so that no sound can be taken for it.

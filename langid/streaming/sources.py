@@ -9,7 +9,7 @@ import numpy as np
 
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, MonoMix
-from langid.signal.file_kinds import HEAD, Kind, Use, kind_of
+from langid.signal.file_kinds import HEAD, Kind, kind_of
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
 
 ENDLESS = {"-": "standard input", "mic": "a microphone"}
@@ -83,9 +83,8 @@ def _refuse_unannounced(kind: Kind | None, rate: int | None) -> None:
     if kind is None and rate is not None:
         return
     name = kind.name if kind is not None else "an unknown format"
-    note = f" ({kind.use.value})" if kind is not None and kind.use is not Use.HEAR else ""
     raise LangidError(
-        f"audio=-: {name} came on standard input{note}; accepted are WAV and raw 16-bit PCM, which"
+        f"audio=-: {name} came on standard input; accepted are WAV and raw 16-bit PCM, which"
         f" is announced by its rate, such as rate=16000; else {DECODE}"
     )
 
