@@ -1,7 +1,7 @@
 """Hear a file, standard input or a microphone as a stream: the decision as it comes.
 
 On a terminal a bar per language and the timeline of decisions, elsewhere a line per interval; then
-the verdict. audio=- reads WAV, or raw 16-bit little-endian mono PCM at rate=, from standard input;
+the verdict. audio=- reads WAV from standard input, with rate= raw 16-bit little-endian mono PCM;
 Ctrl-C ends it, and audio=mic, with the verdict. Runs on onnxruntime and numpy alone, on one thread.
 
 Examples:

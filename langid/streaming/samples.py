@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from langid.errors import LangidError
+from langid.signal.full_scale import LOUDEST, peak_beyond
 
 INT16, SCALE = np.dtype(np.int16), np.float32(1 / 32768)
-LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features would overflow
 
 
 def checked_samples(samples: Any) -> np.ndarray:
@@ -29,9 +29,14 @@ def checked_samples(samples: Any) -> np.ndarray:
         raise LangidError(
             f"samples of type {found.dtype}: expected floats of full scale 1, or int16"
         )
-    # No sample is above the root of the sum of squares, which is one fast call.
-    if not _sum_of_squares(found) <= LOUDEST**2:
-        _check_peak(found)
+    peak = peak_beyond(found)
+    if peak is not None and not np.isfinite(peak):
+        raise LangidError("samples hold NaN or infinity: expected finite numbers")
+    if peak is not None:
+        raise LangidError(
+            f"samples reach {peak:.4g}: expected floats of full scale 1, or int16; divide"
+            " floats that hold 16-bit values by 32768"
+        )
     checked: np.ndarray = found.astype(np.float32, copy=False)
     return checked
 
@@ -70,22 +75,6 @@ def are_samples(blocks: Iterable[Any]) -> bool:
             return False
     joined = np.concatenate(floats)  # one that holds NaN has no lowest and no highest
     return bool(joined.min(initial=0) >= -LOUDEST and joined.max(initial=0) <= LOUDEST)
-
-
-def _sum_of_squares(samples: np.ndarray) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(samples.dot(samples))
-
-
-def _check_peak(samples: np.ndarray) -> None:
-    peak = np.abs(samples).max(initial=0.0)
-    if not np.isfinite(peak):
-        raise LangidError("samples hold NaN or infinity: expected finite numbers")
-    if peak > LOUDEST:
-        raise LangidError(
-            f"samples reach {peak:.4g}: expected floats of full scale 1, or int16; divide"
-            " floats that hold 16-bit values by 32768"
-        )
 
 
 def checked_rate(sample_rate: Any, name: str = "sample_rate") -> int:

@@ -8,15 +8,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from langid.errors import LangidError
-from langid.signal.audio import AudioError
+from langid.signal.audio import AudioError, MonoMix
+from langid.signal.file_kinds import HEAD, Kind, kind_of
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
 
 ENDLESS = {"-": "standard input", "mic": "a microphone"}
 BLOCK_S = 0.1
-HEAD = 32  # bytes that are looked at: a millisecond of speech
-OTHER_FORMATS = {
-    b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"FORM": "AIFF", b"\x1aE\xdf\xa3": "WebM",
-}  # fmt: skip
 DECODE = "give the file itself, audio=FILE, or decode it: ffmpeg -i FILE -f wav -c:a pcm_s16le -"
 
 
@@ -36,21 +33,21 @@ def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterat
     """Yield mono samples at ``sample_rate``, float32 ``(samples,)``, as they come.
 
     What begins with the header of a WAV file is one, of 16-bit integers or 32-bit floats, its
-    channels averaged. Anything else is taken as raw 16-bit little-endian mono PCM of ``rate``, by
-    default ``sample_rate``. Raises LangidError where nothing comes, and for text and other formats.
+    channels mixed to one as those of files. Raw 16-bit little-endian mono PCM is announced by its
+    ``rate``. Raises LangidError where no sample comes, and for all else.
     """
     head = pipe.read(4)
     if not head:
         raise LangidError("audio=-: nothing came on standard input; send WAV or raw 16-bit PCM")
     if head in (b"RIFF", b"RF64"):
         kind, channels, rate, length = _wav_header(pipe)
-        blocks = _decoded(pipe, b"", length, kind, channels)
+        blocks = _decoded(pipe, b"", length, kind, channels, checked_rate(rate))
     else:
         head += pipe.read(HEAD - len(head))
-        _refuse_other_formats(head)
-        rate = sample_rate if rate is None else checked_rate(rate, "rate")
-        blocks = _decoded(pipe, head, None, "<i2", 1)
-    yield from _resampled(blocks, checked_rate(rate), sample_rate)
+        _refuse_unannounced(kind_of(head), rate)
+        rate = checked_rate(rate, "rate")
+        blocks = _decoded(pipe, head, None, "<i2", 1, rate)
+    yield from _resampled(_some(blocks), rate, sample_rate)
 
 
 def microphone(sample_rate: int) -> Iterator[np.ndarray]:
@@ -81,21 +78,25 @@ def microphone(sample_rate: int) -> Iterator[np.ndarray]:
         ) from error
 
 
-def _refuse_other_formats(head: bytes) -> None:
-    """Raise LangidError for what would be heard as noise."""
-    found = next((name for start, name in OTHER_FORMATS.items() if head.startswith(start)), None)
-    if found is None and head[4:8] == b"ftyp":
-        found = "MP4"
-    # A frame of MPEG layer III: eleven bits of sync, the layer, then how many bits a second.
-    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and 0x0F < head[2] < 0xF0:
-        found = "MP3"
-    if found is None and all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head):
-        found = "text"
-    if found:
-        raise LangidError(
-            f"audio=-: {found} came on standard input; accepted are WAV and raw 16-bit PCM, so"
-            f" {DECODE}"
-        )
+def _refuse_unannounced(kind: Kind | None, rate: int | None) -> None:
+    """Raise LangidError for what is no WAV and not said to be raw: it would be heard as noise."""
+    if kind is None and rate is not None:
+        return
+    name = kind.name if kind is not None else "an unknown format"
+    raise LangidError(
+        f"audio=-: {name} came on standard input; accepted are WAV and raw 16-bit PCM, which"
+        f" is announced by its rate, such as rate=16000; else {DECODE}"
+    )
+
+
+def _some(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield blocks; raise LangidError where they hold no sample."""
+    heard = False
+    for block in blocks:
+        heard = heard or len(block) > 0
+        yield block
+    if not heard:
+        raise LangidError("audio=-: no sample came on standard input, so nothing can be heard")
 
 
 def _resampled(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Iterator[np.ndarray]:
@@ -140,23 +141,29 @@ def _exactly(pipe: BinaryIO, size: int) -> bytes:
 
 
 def _decoded(
-    pipe: BinaryIO, head: bytes, length: int | None, kind: str, channels: int
+    pipe: BinaryIO, head: bytes, length: int | None, kind: str, channels: int, rate: int
 ) -> Iterator[np.ndarray]:
-    """Yield the samples of a pipe as they come, without waiting for full blocks."""
+    """Yield the samples of a pipe as they come; of several channels, ``BLOCK_S`` at a time."""
     frame = np.dtype(kind).itemsize * channels
+    # Whether channels cancel each other cannot be told from a few samples.
+    block = 1 if channels == 1 else round(BLOCK_S * rate) * frame
+    scale = np.float32(1 / 32768 if kind == "<i2" else 1)
     waiting, left = head, length
-    while left is None or left > 0:
-        content = pipe.read1(65536 if left is None else min(left, 65536))  # type: ignore[attr-defined]
-        if not content:
-            break
+    mix = MonoMix()
+    more = True
+    while more:
+        wanted = 65536 if left is None else min(left, 65536)
+        content = pipe.read1(wanted) if wanted else b""  # type: ignore[attr-defined]
         if left is not None:
             left -= len(content)
         waiting += content
+        more = bool(content)
+        if more and len(waiting) < block:
+            continue
         whole = len(waiting) // frame * frame
         samples = np.frombuffer(waiting[:whole], kind).reshape(-1, channels)
         waiting = waiting[whole:]
-        scale = np.float32(1 / 32768 if kind == "<i2" else 1)
-        yield _checked("-", samples.mean(1, dtype=np.float32) * scale)
+        yield _checked("-", mix(samples.astype(np.float32) * scale))
 
 
 def _checked(audio: str, samples: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from langid.errors import LangidError
 from langid.networks.network import Normaliser, State
 from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.front_end import build_front_end
-from langid.streaming.samples import LOUDEST
+from langid.signal.full_scale import LOUDEST
 
 SCHEMA = "langid-module-2"
 NEEDED = ("classes", "detector", "features", "network", "sha256", "silence")

@@ -45,7 +45,7 @@ def test_wav_and_raw_samples_are_the_same(speech: np.ndarray) -> None:
     assert len(expected) > 7000
     for content in (speech.tobytes(), speech.tobytes() + b"\0", wav(speech, subtype="PCM_16")):
         for pipe in (Dripping, io.BytesIO):
-            np.testing.assert_array_equal(heard(content, pipe=pipe), expected)
+            np.testing.assert_array_equal(heard(content, 16000, pipe), expected)
     np.testing.assert_array_equal(heard(wav(expected, subtype="FLOAT")), expected)
     extensible = wav(speech, subtype="PCM_16")
     soundfile_extensible = io.BytesIO()
@@ -81,6 +81,44 @@ def test_the_header_decides_and_raw_samples_have_the_rate_that_is_said(
         heard(speech.tobytes(), -1)
 
 
+def test_channels_that_cancel_each_other_are_heard_by_one(speech: np.ndarray) -> None:
+    both = np.stack([speech, -speech], 1)
+    expected = speech.astype(np.float32) / 32768
+    for pipe in (Dripping, io.BytesIO):
+        found = heard(wav(both, subtype="PCM_16"), pipe=pipe)
+        np.testing.assert_array_equal(np.abs(found), np.abs(expected))
+
+
+def written(kind: str) -> bytes:
+    """Return noise as the content of a file of a kind that libsndfile writes."""
+    file = io.BytesIO()
+    noise = 0.1 * np.random.default_rng(0).normal(size=16000)
+    subtype = {"WVE": "ALAW", "XI": "DPCM_16"}.get(kind)
+    soundfile.write(file, noise, 8000 if kind == "WVE" else 44100, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", sorted(set(soundfile.available_formats()) - {"RAW", "SD2"}))
+def test_no_other_container_is_heard_as_raw_samples(kind: str) -> None:
+    if kind in ("WAV", "WAVEX", "RF64"):
+        assert len(heard(written(kind))) == 5805
+        return
+    with pytest.raises(LangidError, match=r"^audio=-: .* came on standard input; accepted are WAV"):
+        heard(written(kind))
+
+
+def test_raw_samples_are_heard_where_they_are_announced(speech: np.ndarray) -> None:
+    for content in (speech.tobytes(), bytes(4000), np.full(2000, -1025, "<i2").tobytes()):
+        with pytest.raises(LangidError, match=r"an unknown format came .* such as rate=16000"):
+            heard(content)
+        assert len(heard(content, 16000)) == len(content) // 2
+    for content in (wav(np.zeros(0)), wav(np.zeros(0, np.float32), subtype="FLOAT")):
+        with pytest.raises(LangidError, match="audio=-: no sample came on standard input"):
+            heard(content)
+    with pytest.raises(LangidError, match="audio=-: no sample came on standard input"):
+        heard(b"\x81", 16000)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -88,9 +126,14 @@ def test_the_header_decides_and_raw_samples_have_the_rate_that_is_said(
         (b"fLaC----", "FLAC came on standard input; accepted are WAV and raw 16-bit PCM"),
         (b"ID3\x04----", "MP3 came on standard input; .* ffmpeg -i FILE"),
         (b"\xff\xfb\x90\x64" + bytes(64), "MP3 came"),
-        (b"\0\0\0\x18ftypM4A " + bytes(64), "MP4 came"),
+        (b"\0\0\0\x18ftypM4A " + bytes(64), r"MP4 \(M4A\) came"),
         (b"a text, and so\r\n\tno sound at all, it seems", "text came on standard input"),
         (b"no", "text came"),
+        (b"\x93NUMPY\1\0" + bytes(64), "a numpy array came on standard input; acc"),
+        (b"PK\3\4" + bytes(64), "a zip archive came"),
+        (b"\x1f\x8b\x08\0" + bytes(64), "gzip came"),
+        (b"\xff\xf1\x50\x80" + bytes(64), "AAC came"),
+        (b"#!AMR\n" + bytes(64), "AMR came"),
         (wav(np.zeros(9), subtype="PCM_24"), "WAV of kind 1 with 24 bits .* 32-bit floats"),
         (wav(np.zeros(9), subtype="ULAW"), "WAV of kind 7 with 8 bits"),
         (wav(np.zeros(9))[:30], "ends in its header"),
@@ -98,8 +141,9 @@ def test_the_header_decides_and_raw_samples_have_the_rate_that_is_said(
     ],
 )
 def test_what_is_neither_is_refused(content: bytes, message: str) -> None:
-    with pytest.raises(LangidError, match=f"^audio=-: .*{message}"):
-        heard(content)
+    for rate in (None, 16000):  # announced as raw samples it is what it is
+        with pytest.raises(LangidError, match=f"^audio=-: .*{message}"):
+            heard(content, rate)
 
 
 def test_without_sounddevice_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,20 @@
+"""The scale of samples: floats of full scale 1, and how far beyond it they are believed."""
+
+import numpy as np
+
+LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features would overflow
+
+
+def peak_beyond(samples: np.ndarray) -> float | None:
+    """Return the largest magnitude of float ``samples`` beyond LOUDEST, or None where all are less.
+
+    Mixes that reach a little over full scale pass; floats that hold 16-bit values do not. For NaN
+    the result is NaN or infinity.
+    """
+    flat = samples.ravel()
+    # No sample is above the root of the sum of squares, which is one fast call.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if float(flat.dot(flat)) <= LOUDEST**2:
+            return None
+    peak = float(np.abs(flat).max(initial=0.0))
+    return None if peak <= LOUDEST else peak
