@@ -212,6 +212,16 @@ def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int
     }
 
 
+def clips_and_speakers(rows: pd.DataFrame) -> dict[str, int]:
+    """Count clips, the speakers that are known, and the clips of which nobody knows who speaks."""
+    unknown = rows["speaker"] == ""
+    return {
+        "clips": int(rows["utterance_id"].nunique()),
+        "speakers": int(rows["speaker"][~unknown].nunique()),
+        "unknown_speakers": int(rows["utterance_id"][unknown].nunique()),
+    }
+
+
 def _deal(groups: pd.Series, classes: pd.Series, shares: np.ndarray, seed: int) -> np.ndarray:
     """Return a part's index for each row: groups stay whole, classes keep the shares.
 
