@@ -1,8 +1,8 @@
 """Compare finished runs: what was chosen, what came out, and whether it differs from the best.
 
 The folders are searched for run.json. Every best.ckpt is scored on the validation part, or on
-part=test, with 95 % intervals from a bootstrap over speakers; the difference from the best is
-paired: both runs on the same drawn speakers. Writes compare.csv and compare.png.
+part=test, with 95 % intervals between speakers; the difference from the best is paired: both runs
+on the same clips. Writes compare.csv and compare.png.
 
 Examples:
   langid compare runs/gru output=runs/gru/table
@@ -69,6 +69,7 @@ def run(config: DictConfig) -> int:
     figure = draw_comparison(table, _labels(table), title)
     figure.savefig(output / "compare.png", dpi=150)
     _print_table(table, title)
+    _print_basis(table, title)
     for folder, reason in left_out.items():
         print(f"left out  {folder}: {reason}")
     print(
@@ -126,6 +127,8 @@ def _labels(table: "pd.DataFrame") -> list[str]:
 
 
 def _print_table(table: "pd.DataFrame", title: str) -> None:
+    import pandas as pd
+
     keys = _keys(table)
     labelled = table[keys].duplicated().any() if keys else True
     shown = Table(
@@ -134,7 +137,8 @@ def _print_table(table: "pd.DataFrame", title: str) -> None:
         title=f"{title}, 95 % intervals", box=box.SIMPLE_HEAD,
     )  # fmt: skip
     for _, row in table.iterrows():
-        difference = row["note"] or _interval(row, "difference", "+.3f")
+        told = not pd.isna(row["difference"])
+        difference = _interval(row, "difference", "+.3f") if told else row["note"]
         shown.add_row(
             *([Path(row["run"]).name] if labelled else []),
             *(str(row[key]) for key in keys),
@@ -146,11 +150,30 @@ def _print_table(table: "pd.DataFrame", title: str) -> None:
             _number(row["real_time_factor"], ".4f"),
         )
     width = None if sys.stdout.isatty() else FILE_COLUMNS
-    Console(markup=False, highlight=False, width=width).print(shown)
+    console = Console(markup=False, highlight=False, width=width)
+    for column in shown.columns:
+        column.overflow = "fold"
+    console.print(shown)
+
+
+def _print_basis(table: "pd.DataFrame", title: str) -> None:
+    """Print the clips and speakers that the runs were scored on, and why intervals are absent."""
+    from langid.evaluation.report import who_speaks
+
+    of = ["clips", "speakers", "unknown_speakers"]
+    for counts in table[of].drop_duplicates().to_dict("records"):
+        print(f"scored    {title}: {who_speaks(counts)}")
+    for name in ("accuracy", "balanced_accuracy"):
+        for reason in sorted(set(table[f"{name}_reason"]) - {""}):
+            print(f"no interval of {name.replace('_', ' ')}: {reason}")
 
 
 def _interval(row: "pd.Series", name: str, form: str = ".3f") -> str:
+    import pandas as pd
+
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    if pd.isna(low):
+        return f"{value:{form}}\n–"
     between = " to " if "+" in form else "–"
     return f"{value:{form}}\n{low:{form}}{between}{high:{form}}"
 

@@ -1,13 +1,14 @@
 """Score the test part: report.json, confusion.png and predictions.tsv.
 
-An utterance's posterior is the mean over its speech frames. Every figure has a 95 % interval from
-a bootstrap over speakers. The checkpoints of several folds are pooled; with ensemble=true those of
-one split, as balance=subclasses makes them, are averaged. part=validation says below which
-posterior to answer "unknown" so that 1, 5, 10, 20 or 30 % of the answers are wrong: unknown_below=
-of langid predict and langid stream. With streaming=true the clips are also heard as streams: each
-from a reset, and one after the other without; with accuracy by seconds of speech, and time to
-decision at thresholds chosen on the validation part. A streaming network hears an utterance whole,
-as langid predict does, any other one of more than 30 s in pieces of 30 s.
+An utterance's posterior is the mean over its speech frames. Every figure has a 95 % interval that
+allows for clips of one speaker being alike; with fewer than five speakers there is none. The
+checkpoints of several folds are pooled; with ensemble=true those of one split, as
+balance=subclasses makes them, are averaged. part=validation says below which posterior to answer
+"unknown" so that 1, 5, 10, 20 or 30 % of the answers are wrong: unknown_below= of langid predict
+and langid stream. With streaming=true the clips are also heard as streams: each from a reset, and
+one after the other without; with accuracy by seconds of speech, and time to decision at thresholds
+chosen on the validation part. A streaming network hears an utterance whole, as langid predict does,
+any other one of more than 30 s in pieces of 30 s.
 
 Examples:
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
@@ -74,23 +75,28 @@ def _list(value: Any) -> list[str]:
 
 
 def _print_report(report: dict[str, Any], output: Path) -> None:
+    from langid.evaluation.report import who_speaks
+
     table = Table("", "value", "95 % interval", title=f"{report['part']} part: {report['task']}")
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll"):
         table.add_row(name.replace("_", " "), *_cells(report[name]))
     for name, figures in report["classes"].items():
-        who = f"recall {name} ({figures['clips']} clips, {figures['speakers']} speakers)"
-        table.add_row(who, *_cells(figures["recall"]))
-    Console(markup=False).print(table)
-    shared = report["shared_with_training"]
-    leak = "not known for this part"
-    if shared is not None:
-        leak = f"{shared['speakers']} speakers, {shared['utterances']} utterances"
+        if figures["clips"]:
+            table.add_row(f"recall {name} ({who_speaks(figures)})", *_cells(figures["recall"]))
+    for column in table.columns:
+        column.overflow = "fold"
+    Console(markup=False, highlight=False).print(table)
     print(
-        f"{report['clips']} clips, {report['speakers']} speakers; shared with training: {leak}",
+        f"{who_speaks(report)}; {_shared(report)}",
         f"report    {output / 'report.json'}",
         f"picture   {output / 'confusion.png'}",
         sep="\n",
     )
+    if report["absent"]:
+        print(
+            f"no clip of {', '.join(report['absent'])} is in this part: balanced accuracy and macro"
+            f" F1 are of the other {len(report['classes']) - len(report['absent'])} classes"
+        )
     if left_out := left_out_line(report["task"], report["left_out"]):
         print(f"of the whole store {left_out}")
     for rate, chosen in report.get("thresholds", {}).items():
@@ -99,7 +105,30 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
         print(f"scored are {report['support']} sequences of these clips, not whole utterances")
 
 
-def _cells(figure: dict[str, float]) -> tuple[str, str]:
+def _shared(report: dict[str, Any]) -> str:
+    """Say what of the part is heard in training too, and of what nobody knows."""
+    shared, held_out = report["shared_with_training"], report["part"] in ("test", "validation")
+    trained_on = report["trained_on"]
+    fingerprints = trained_on if isinstance(trained_on, list) else [trained_on]
+    if shared is None and report["fingerprint"] in fingerprints:
+        return (
+            "this store was trained on, but its split is not dealt as it was: what of it was heard"
+            " in training cannot be told"
+        )
+    if shared is None:
+        return "shared with training: not known of a store that was not trained on"
+    told = [f"{shared['utterances']} utterances"]
+    if shared["speakers"] is not None:
+        told.insert(0, f"{shared['speakers']} speakers")
+    if report["unknown_speakers"]:
+        told.append(f"unknown for {report['unknown_speakers']} clips of unknown speakers")
+    line = f"shared with training: {', '.join(told)}"
+    return line if held_out else f"it holds what was trained on; {line}"
+
+
+def _cells(figure: dict[str, Any]) -> tuple[str, str]:
+    if figure["low"] is None:
+        return f"{figure['value']:.3f}", f"– ({figure['reason']})"
     return f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}"
 
 

@@ -87,10 +87,11 @@ def print_tables(report: dict[str, Any]) -> None:
 
 
 def _conditions(report: dict[str, Any]) -> Table:
-    clips = f"{report['clips']} clips, {report['speakers']} speakers"
+    from langid.evaluation.report import who_speaks
+
     table = Table(
         "heard as", "accuracy", "points behind offline", "balanced accuracy", "points behind",
-        title=f"{report['part']} part as streams: {clips}, 95 % intervals",
+        title=f"{report['part']} part as streams: {who_speaks(report)}, 95 % intervals",
     )  # fmt: skip
     for name, title in CONDITIONS.items():
         condition = report["conditions"][name]
@@ -133,12 +134,13 @@ def _by_speech(report: dict[str, Any]) -> Table:
 
 
 def _decisions(report: dict[str, Any]) -> Table:
+    from langid.evaluation.report import who_speaks
+
     chosen_on = report["thresholds_chosen_on"]
     table = Table(
         "error rate", "decide_at", "validation: decided, wrong", f"{report['part']}: decided",
         "wrong", "median speech to decision", "median audio",
-        title=f"time to decision; thresholds chosen on {chosen_on['clips']} validation clips of"
-        f" {chosen_on['speakers']} speakers",
+        title=f"time to decision; thresholds chosen on validation: {who_speaks(chosen_on)}",
     )  # fmt: skip
     for row in report["decisions"]:
         found, measured = row["validation"], row["measured"]
@@ -156,10 +158,14 @@ def _decisions(report: dict[str, Any]) -> Table:
     return table
 
 
-def _interval(figure: dict[str, float]) -> str:
+def _interval(figure: dict[str, Any]) -> str:
+    if figure["low"] is None:
+        return f"{figure['value']:.3f} (– {figure['reason']})"
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
-def _points(figure: dict[str, float]) -> str:
+def _points(figure: dict[str, Any]) -> str:
+    if figure["low"] is None:
+        return f"{100 * figure['value']:+.1f} (– {figure['reason']})"
     value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
     return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"

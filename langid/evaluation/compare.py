@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from langid.corpora.splits import speaker_groups
 from langid.evaluation.metrics import paired_difference
 from langid.evaluation.runs import Run, choices
 
@@ -56,7 +57,8 @@ def _follows(shown: pd.DataFrame, key: str) -> bool:
 def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None]) -> pd.DataFrame:
     """Return a row per run, the best first.
 
-    Columns: ``run``, the keys that differ, each metric with ``_low`` and ``_high``, ``clips``,
+    Columns: ``run``, the keys that differ, each metric with ``_low``, ``_high`` and ``_reason`` why
+    there is no interval, ``clips``, ``speakers`` that are known, ``unknown_speakers`` (clips),
     ``parameters``, ``seconds`` of training (absent where a run was resumed, as the time before is
     not known), ``real_time_factor``, and ``difference`` in balanced accuracy from the best with
     ``difference_low``, ``difference_high`` and a ``note`` where there is none.
@@ -69,10 +71,10 @@ def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None])
         for name in METRICS:
             figure = run.report[name]
             row |= {name: figure["value"], f"{name}_low": figure["low"]}
-            row[f"{name}_high"] = figure["high"]
+            row |= {f"{name}_high": figure["high"], f"{name}_reason": figure.get("reason", "")}
         resumed = run.record["config"]["resume"]
         row |= {
-            "clips": run.report["clips"],
+            **{of: run.report[of] for of in ("clips", "speakers", "unknown_speakers")},
             "parameters": run.record["parameters"],
             "seconds": None if resumed else run.record["seconds"],
             "real_time_factor": factor,
@@ -94,14 +96,14 @@ def _difference(run: Run, best: Run) -> dict[str, Any]:
         _numbers(best.table["class"], classes),
         _numbers(run.table["predicted"], classes),
         _numbers(best.table["predicted"], classes),
-        best.table["speaker"].tolist(),
-        len(classes),
+        speaker_groups(best.table).tolist(),
+        classes,
     )[METRICS[0]]
     return {
         "difference": figure["value"],
         "difference_low": figure["low"],
         "difference_high": figure["high"],
-        "note": "",
+        "note": figure.get("reason", ""),
     }
 
 
@@ -142,7 +144,7 @@ def draw_comparison(table: pd.DataFrame, labels: Sequence[str], title: str) -> F
     axes.set_yticks(place, labels, fontsize=8)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("95 % intervals, bootstrap over speakers")
+    axes.set_xlabel("95 % intervals between speakers")
     axes.set_title(title, fontsize=10)
     figure.legend(loc="outside lower center", ncols=len(METRICS), fontsize=8)
     return figure

@@ -1,38 +1,34 @@
-"""Figures of merit of utterance posteriors, with intervals from a bootstrap over speakers."""
+"""Figures of merit of utterance posteriors, with intervals between speakers.
 
-from collections.abc import Sequence
+A figure is ``{value, low, high}``. With fewer than five speakers in all there is no interval, nor
+of a class with fewer, nor of a mean over classes (balanced accuracy, macro F1) to which such a
+class belongs: ``low`` and ``high`` are None, and ``reason`` says why. A clip whose speaker is not
+known counts as a speaker of its own (see langid.corpora.splits.speaker_groups).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-RESAMPLES = 2000
-LEVEL = 0.95
+from langid.evaluation.intervals import (
+    MIN_SPEAKERS,
+    Bounds,
+    Ratios,
+    by_group,
+    of_differences,
+    of_means,
+    of_proportions,
+    ratios,
+)
+from langid.metrics import confusion_of, of_confusion
 
-
-def of_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """Return metrics of confusion matrices ``(..., true, predicted)``.
-
-    ``accuracy``, ``balanced_accuracy`` (mean recall over classes that occur) and ``macro_f1`` have
-    the leading axes; ``precision``, ``recall``, ``f1`` and ``support`` one value per class. A
-    precision without predictions is 0, a recall of a class that does not occur is NaN.
-    """
-    right = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
-    support = confusion.sum(-1)
-    predicted = confusion.sum(-2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        recall = np.where(support > 0, right / support, np.nan)
-        precision = np.where(predicted > 0, right / predicted, 0.0)
-        f1 = np.where(support > 0, 2 * right / (support + predicted), np.nan)
-        accuracy = right.sum(-1) / confusion.sum((-2, -1))
-    return {
-        "accuracy": accuracy,
-        "balanced_accuracy": np.nanmean(recall, -1),
-        "macro_f1": np.nanmean(f1, -1),
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "support": support,
-    }
+INTERVAL = (
+    f"95 %, between speakers: Wilson's of as many answers as their clips count; none below"
+    f" {MIN_SPEAKERS} speakers; a clip of an unknown speaker counts as a speaker"
+)
+Figure = dict[str, Any]
 
 
 def score(
@@ -40,70 +36,63 @@ def score(
     posteriors: np.ndarray,
     speakers: Sequence[str],
     classes: Sequence[str],
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Return all figures of a part as plain data, each with a 95 % interval.
 
-    ``targets (utterances,)`` are class indices, ``posteriors (utterances, classes)`` sum to 1, and
-    ``speakers`` are the units that the bootstrap draws, with replacement, within each class
-    (Efron & Tibshirani 1993, percentile intervals). ``nll`` is in nats per utterance.
+    ``targets (utterances,)`` are class indices, ``posteriors (utterances, classes)`` sum to 1.
+    ``nll`` is in nats per utterance. Of a class that does not occur recall and F1 are None.
     """
-    count = len(classes)
-    unit, language = _units(speakers, targets)
-    cells = targets * count + posteriors.argmax(1)
-    per_unit = _confusion_per_unit(unit, len(language), cells, count)
+    unit, predicted = _units(speakers), posteriors.argmax(1)
+    confusion = confusion_of(targets, predicted, len(classes))
+    values = of_confusion(confusion)
+    right = (predicted == targets).astype(float)
+    mean = (values["support"] > 0) / (values["support"] > 0).sum()
+    recall = ratios(unit, targets, right, mean)
+    # A clip counts half as what it is and half as what it is taken for: 2 right / (true + taken).
+    both, halves = np.concatenate([targets, predicted]), np.full(2 * len(unit), 0.5)
+    f1 = ratios(np.tile(unit, 2), both, np.tile(right / 2, 2), mean, halves)
+    precision = ratios(unit, predicted, right, mean)
     nll = -np.log(np.clip(posteriors[np.arange(len(targets)), targets], 1e-12, None))
-    nll_per_unit = np.bincount(unit, nll, minlength=len(language))
-
-    drawn = _draw(language, seed)
-    resampled = (drawn @ per_unit).reshape(-1, count, count)
-    confusion = per_unit.sum(0).reshape(count, count)
-    values, spread = of_confusion(confusion), of_confusion(resampled)
-    values["nll"] = nll.mean()
-    spread["nll"] = (drawn @ nll_per_unit) / resampled.sum((1, 2))
-
-    overall = ("accuracy", "balanced_accuracy", "macro_f1", "nll")
-    report: dict[str, Any] = {name: _with_interval(values[name], spread[name]) for name in overall}
-    report["classes"] = {
-        name: {
-            metric: _with_interval(values[metric][index], spread[metric][:, index])
-            for metric in ("precision", "recall", "f1")
-        }
-        | {"support": int(values["support"][index])}
-        for index, name in enumerate(classes)
+    held = _speakers_of(recall)
+    few, few_of_a_class = _few(int(unit.max()) + 1), _few_of_a_class(held, classes)
+    by_clips = replace(recall, weight=values["support"] / len(targets))
+    report: dict[str, Any] = {
+        "accuracy": _told(values["accuracy"], of_proportions(by_clips), few),
+        "balanced_accuracy": _told(
+            values["balanced_accuracy"], of_proportions(recall), few_of_a_class
+        ),
+        "macro_f1": _told(values["macro_f1"], of_proportions(f1), few_of_a_class),
+        "nll": _told(nll.mean(), of_means(ratios(unit, targets, nll, by_clips.weight)), few),
     }
-    report["confusion"] = confusion.astype(int).tolist()
+    of_classes = {"precision": precision, "recall": recall, "f1": f1}
+    report["classes"] = _by_class(of_classes, values, held, classes)
+    report["confusion"] = confusion.tolist()
     report["support"] = len(targets)
-    report["interval"] = f"95 %, bootstrap over speakers within classes, {RESAMPLES} resamples"
+    report["interval"] = INTERVAL
     return report
 
 
 def frame_accuracy(
-    targets: np.ndarray,
-    speakers: Sequence[str],
-    frames: np.ndarray,
-    right_frames: np.ndarray,
-    seed: int = 0,
-) -> dict[str, float]:
+    targets: np.ndarray, speakers: Sequence[str], frames: np.ndarray, right_frames: np.ndarray
+) -> Figure:
     """Return the share of speech frames whose most likely class is right, with its interval.
 
     ``frames (utterances,)`` count speech frames, ``right_frames (utterances,)`` those that are
-    right; speakers are drawn as ``score`` draws them.
+    right.
     """
-    unit, language = _units(speakers, targets)
-    heard, right = (np.bincount(unit, counts) for counts in (frames, right_frames))
-    drawn = _draw(language, seed)
-    return _with_interval(right.sum() / heard.sum(), (drawn @ right) / (drawn @ heard))
+    unit = _units(speakers)
+    weight = np.bincount(targets, frames) / frames.sum()
+    right = ratios(unit, targets, right_frames, weight, frames)
+    few = _few(len(np.unique(right.unit)))
+    return _told(right_frames.sum() / frames.sum(), of_proportions(right), few)
 
 
-def share_right(
-    targets: np.ndarray, speakers: Sequence[str], right: np.ndarray, seed: int = 0
-) -> dict[str, float]:
+def share_right(targets: np.ndarray, speakers: Sequence[str], right: np.ndarray) -> Figure:
     """Return the share of ``right (utterances,) bool``, with its interval.
 
-    Speakers are drawn as ``score`` draws them; an utterance may be there several times.
+    An utterance may be there several times.
     """
-    return frame_accuracy(targets, speakers, np.ones(len(right)), np.asarray(right, float), seed)
+    return frame_accuracy(targets, speakers, np.ones(len(right)), np.asarray(right, float))
 
 
 def paired_difference(
@@ -111,58 +100,84 @@ def paired_difference(
     predicted: np.ndarray,
     reference: np.ndarray,
     speakers: Sequence[str],
-    classes: int,
-    seed: int = 0,
-) -> dict[str, dict[str, float]]:
+    classes: Sequence[str],
+) -> dict[str, Figure]:
     """Return how much more often ``predicted`` is right than ``reference``, with 95 % intervals.
 
-    All three are class indices ``(utterances,)``. Each resample scores both on the same speakers,
-    drawn as ``score`` draws them (paired bootstrap, Bisani & Ney 2004), so that what makes the
-    utterances easy or hard for both does not widen the interval.
+    All three are class indices ``(utterances,)``. Only utterances that one of them alone has right
+    count, so that what makes utterances easy or hard for both does not widen the interval.
     """
-    unit, language = _units(speakers, targets)
-    drawn = _draw(language, seed)
-    values, spreads = [], []
-    for answers in (predicted, reference):
-        per_unit = _confusion_per_unit(unit, len(language), targets * classes + answers, classes)
-        values.append(of_confusion(per_unit.sum(0).reshape(classes, classes)))
-        spreads.append(of_confusion((drawn @ per_unit).reshape(-1, classes, classes)))
-    return {
-        name: _with_interval(values[0][name] - values[1][name], spreads[0][name] - spreads[1][name])
-        for name in ("accuracy", "balanced_accuracy")
-    }
+    unit, support = _units(speakers), np.bincount(targets, minlength=len(classes))
+    ours, theirs = predicted == targets, reference == targets
+    mean = (support > 0) / (support > 0).sum()
+    better, worse = (
+        ratios(unit, targets, alone.astype(float), mean)
+        for alone in (ours & ~theirs, theirs & ~ours)
+    )
+    few = _few_of_a_class(_speakers_of(better), classes)
+    by_clips = [replace(part, weight=support / len(targets)) for part in (better, worse)]
+    found = {}
+    for name, parts, reason in (
+        ("accuracy", by_clips, _few(int(unit.max()) + 1)),
+        ("balanced_accuracy", [better, worse], few),
+    ):
+        bounds = of_differences(*parts)
+        found[name] = _told(bounds[0][0], bounds, reason)
+    return found
 
 
-def _confusion_per_unit(
-    unit: np.ndarray, units: int, cells: np.ndarray, classes: int
-) -> np.ndarray:
-    """Return the confusion matrix of each unit, flat: ``(units, classes * classes)``."""
-    per_unit = np.zeros((units, classes * classes))
-    np.add.at(per_unit, (unit, cells), 1)
-    return per_unit
+def _by_class(
+    of: Mapping[str, Ratios],
+    values: Mapping[str, np.ndarray],
+    held: np.ndarray,
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    """Return the figures of each class; a precision needs speakers that were taken for it, too."""
+    bounds = {metric: of_proportions(by_group(some)) for metric, some in of.items()}
+    taken = _speakers_of(of["precision"])
+    found: dict[str, Any] = {}
+    for index, name in enumerate(classes):
+        found[name] = {"support": int(values["support"][index])}
+        for metric, of_metric in bounds.items():
+            reason = _few(int(held[index]))
+            if metric == "precision" and not reason and taken[index] < MIN_SPEAKERS:
+                reason = f"{taken[index]} speakers taken for it"
+            found[name][metric] = _told(values[metric][index], of_metric, reason, index)
+    return found
 
 
-def _units(speakers: Sequence[str], targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each utterance's speaker as a number, and each speaker's main class."""
-    _, unit = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
-    counts = np.zeros((unit.max() + 1, targets.max() + 1))
-    np.add.at(counts, (unit, targets), 1)
-    return unit, counts.argmax(1)
+def _units(speakers: Sequence[str]) -> np.ndarray:
+    """Return each utterance's speaker as a number."""
+    unit: np.ndarray = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)[1]
+    return unit
 
 
-def _draw(language: np.ndarray, seed: int) -> np.ndarray:
-    """Return how often each speaker is drawn, ``(resamples, speakers)``."""
-    generator = np.random.default_rng(seed)
-    drawn = np.zeros((RESAMPLES, len(language)))
-    for index in np.unique(language):
-        members = np.flatnonzero(language == index)
-        shares = np.full(len(members), 1 / len(members))
-        drawn[:, members] = generator.multinomial(len(members), shares, size=RESAMPLES)
-    return drawn
+def _speakers_of(by_class: Ratios) -> np.ndarray:
+    return np.bincount(by_class.group, minlength=len(by_class.weight))
 
 
-def _with_interval(value: Any, spread: np.ndarray) -> dict[str, float]:
-    tail = (1 - LEVEL) / 2
-    finite = spread[np.isfinite(spread)]
-    low, high = np.quantile(finite, [tail, 1 - tail]) if len(finite) else (np.nan, np.nan)
-    return {"value": float(value), "low": float(low), "high": float(high)}
+def _few(speakers: int) -> str:
+    """Return why there is no interval, or nothing."""
+    return f"{speakers} speaker{'s' * (speakers != 1)}" if speakers < MIN_SPEAKERS else ""
+
+
+def _few_of_a_class(held: np.ndarray, classes: Sequence[str]) -> str:
+    short = [index for index in np.flatnonzero(held).tolist() if held[index] < MIN_SPEAKERS]
+    if not short:
+        return ""
+    first = f"{classes[short[0]]}: {_few(int(held[short[0]]))}"
+    if len(short) == 1:
+        return first
+    others = f"{len(short) - 1} more class{'es' * (len(short) > 2)}"
+    return f"{first}, and {others} below {MIN_SPEAKERS}"
+
+
+def _told(value: Any, bounds: Bounds, reason: str, index: int = 0) -> Figure:
+    """Return a figure as plain data; one that is not a number is of a class that is not there."""
+    if not np.isfinite(value):
+        return {"value": None, "low": None, "high": None, "reason": "does not occur"}
+    value = float(value)
+    if reason:
+        return {"value": value, "low": None, "high": None, "reason": reason}
+    low, high = (float(end[index]) for end in bounds[1:])
+    return {"value": value, "low": min(low, value), "high": max(high, value)}

@@ -10,13 +10,12 @@ import pandas as pd
 import torch
 
 from langid.build import build
-from langid.corpora.splits import Split, speaker_groups
-from langid.corpora.tasks import Task
-from langid.data.datamodule import LanguageDataModule
+from langid.corpora.splits import PARTS, Split
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.prepare import flatten
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
+from langid.evaluation.dealt import dealt, task_of, trained_on
 from langid.progress import progress
 from langid.training.checkpoint import load_identifier
 from langid.training.hearing import Hearing
@@ -40,7 +39,9 @@ class Predictions:
     an utterance. ``frames`` counts its speech frames and ``right_frames`` those whose most likely
     class is right; ``descriptions`` are those of the checkpoints,
     ``fingerprint`` is that of the store, and ``left_out`` counts the rows of the whole store that
-    have none of the classes.
+    have none of the classes. ``speaker`` is empty where nobody knows who speaks. ``trained_on`` are
+    the utterances of a store that checkpoints were trained on which they heard in training; None
+    for a part that is held out, a foreign store, or a split that is not dealt as it was.
     """
 
     table: pd.DataFrame
@@ -50,6 +51,7 @@ class Predictions:
     fingerprint: str
     column: str = "language"
     left_out: dict[str, Any] = field(default_factory=dict)
+    trained_on: pd.DataFrame | None = None
 
 
 def predict_part(
@@ -94,7 +96,7 @@ def predict_part(
             " can be pooled, and ensemble=true averages the posteriors of one"
         )
     descriptions = [identifier.description for identifier in identifiers]
-    task = _task(identifier)
+    task = task_of(identifier)
     return Predictions(
         pooled.set_index("number"),
         units.pop(),
@@ -103,16 +105,8 @@ def predict_part(
         held.fingerprint,
         task.column,
         task.left_out(held.utterances, identifier.classes),
+        None if part in PARTS[1:] else trained_on(identifiers, held),
     )
-
-
-def _task(identifier: LanguageIdentifier) -> Task:
-    """Return the task of a training, with the classes that it found."""
-    config = identifier.description["task"]
-    task = build(config | {"classes": identifier.classes}) if isinstance(config, dict) else None
-    if not isinstance(task, Task):
-        raise LangidError(f"checkpoint: its task {config} is none; expected one of langid train")
-    return task
 
 
 def _check_alike(
@@ -145,7 +139,7 @@ def _check_store(
             f" {description['fingerprint'][:12]}, {store.path} has {store.fingerprint[:12]}), so"
             f" its {part} part cannot be told; part=all scores every utterance of a foreign store"
         )
-    labels = set(_task(identifier).labels(store.utterances, identifier.classes)) - {""}
+    labels = set(task_of(identifier).labels(store.utterances, identifier.classes)) - {""}
     if len(labels) < len(identifier.classes):
         raise LangidError(
             f"checkpoint={path}: knows {', '.join(identifier.classes)}; the store {store.path}"
@@ -160,7 +154,7 @@ def _units(
 
     ``all`` is every utterance of the store that has one of the classes, whatever the split.
     """
-    description, task = identifier.description, _task(identifier)
+    task = task_of(identifier)
     if part == "all":
         pieces = cut_whole(store, identifier.silence)
         numbers = {name: index for index, name in enumerate(identifier.classes)}
@@ -168,15 +162,12 @@ def _units(
         targets = labels.map(lambda name: numbers.get(name, -1)).to_numpy()
         pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
         return pieces[pieces["target"] >= 0], np.arange(len(store.utterances)), "utterance"
-    split: Split = build(description["split"])
+    split: Split = build(identifier.description["split"])
     if part not in split.parts:
         raise LangidError(
             f"part={part}: the split of this training has no {part} part; score part=validation"
         )
-    frames = description["data"]["sequence_frames"]
-    data = LanguageDataModule(
-        store.path, split, identifier.silence, sequence_frames=frames, task=task
-    )
+    data = dealt(identifier, store)
     unit = "sequence" if split.cuts_utterances else "utterance"
     return data.pieces[part], data.parts["row"].to_numpy(), unit
 
@@ -208,12 +199,11 @@ def _predict(
             right_frames.index_add_(0, batch.unit, right.sum(1))
             bar.advance(shown, len(batch))
     seen, posteriors = scores.compute()
-    seen = seen.reshape(-1)  # torchmetrics makes a single number a scalar
     heard = store.utterances.iloc[rows[seen.numpy()]].reset_index(drop=True)
-    table: pd.DataFrame = heard[TABLE].assign(speaker=speaker_groups(heard))
-    task = _task(identifier)
+    table: pd.DataFrame = heard[TABLE].copy()
+    task = task_of(identifier)
     table[task.column] = task.labels(heard, identifier.classes)
-    table["predicted"] = [identifier.classes[index] for index in posteriors.argmax(1).tolist()]
+    table["predicted"] = [identifier.classes[index] for index in posteriors.numpy().argmax(1)]
     for index, name in enumerate(identifier.classes):
         table[f"p({name})"] = posteriors[:, index].numpy()
     table["frames"], table["right_frames"] = frames[seen].numpy(), right_frames[seen].numpy()

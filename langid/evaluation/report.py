@@ -1,45 +1,42 @@
 """What ``langid evaluate`` writes: report.json, confusion.png and predictions.tsv."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from langid.errors import LangidError
+from langid.corpora.splits import PARTS, clips_and_speakers, speaker_groups
 from langid.evaluation.metrics import frame_accuracy, score
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.threshold import thresholds
 from langid.training.confusion import draw_confusion
 from langid.training.run_record import versions, write_record
 
-SCHEMA = "langid-report-1"
+SCHEMA = "langid-report-2"
 
 
 def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
     """Return the report of a part as plain data.
 
-    ``clips`` counts utterances; ``scored`` and ``support`` count the units that are scored, which
-    are sequences of utterances under a split that cuts them. ``left_out`` counts what the whole
-    store holds without one of the task's classes. Of the validation part alone there are
-    ``thresholds`` too: chosen on the test part they would flatter it.
+    ``clips`` counts utterances, ``speakers`` those that are known, and ``unknown_speakers`` the
+    clips of which nobody knows who speaks, in all and of each class; ``scored`` and ``support``
+    count the units that are scored, which are sequences of utterances under a split that cuts
+    them. ``absent`` names the classes that the part has no clip of, and that no mean over classes
+    takes in. ``left_out`` counts what the whole store holds without one of the task's classes. Of
+    the validation part alone there are ``thresholds`` too: chosen on the test part they would
+    flatter it.
     """
     table, classes, column = predictions.table, predictions.classes, predictions.column
-    missing = [name for name in classes if name not in set(table[column])]
-    if missing:
-        raise LangidError(
-            f"the {part} part that is left has no utterance of {', '.join(missing)}, so nothing can"
-            " be said of it; score a larger part"
-        )
     targets = table[column].map(classes.index).to_numpy()
     posteriors = table[[f"p({name})" for name in classes]].to_numpy(dtype=float)
-    speakers = table["speaker"].tolist()
+    speakers = speaker_groups(table).tolist()
     figures = score(targets, posteriors, speakers, classes)
     frames = (table[name].to_numpy() for name in ("frames", "right_frames"))
     figures["frame_accuracy"] = frame_accuracy(targets, speakers, *frames)
-    for name, group in table.groupby(column):
-        clips, speakers = group["utterance_id"].nunique(), group["speaker"].nunique()
-        figures["classes"][name] |= {"clips": int(clips), "speakers": int(speakers)}
+    for name in classes:
+        figures["classes"][name] |= clips_and_speakers(table[table[column] == name])
     if part == "validation":
         figures["thresholds"] = thresholds(targets, posteriors)
     return {
@@ -47,8 +44,8 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
         "part": part,
         "task": predictions.column,
         **figures,
-        "clips": int(table["utterance_id"].nunique()),
-        "speakers": int(table["speaker"].nunique()),
+        **clips_and_speakers(table),
+        "absent": [name for name in classes if not figures["classes"][name]["clips"]],
         "scored": predictions.unit,
         "corpora": table["corpus"].value_counts().to_dict(),
         "left_out": predictions.left_out,
@@ -60,18 +57,8 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
 
 
 def _training(predictions: Predictions, part: str) -> dict[str, Any]:
-    """Return what is known of the training, one entry per checkpoint where they differ.
-
-    ``shared_with_training`` is summed over the folds, and null where the part is not held
-    out.
-    """
+    """Return what is known of the training, one entry per checkpoint where they differ."""
     descriptions = predictions.descriptions
-    shared: dict[str, int] | None = None
-    if part in ("test", "validation"):
-        counts = [description["split_summary"]["shared"] for description in descriptions]
-        if all(description["split"] == descriptions[0]["split"] for description in descriptions):
-            counts = counts[:1]  # an ensemble: all of them heard the same parts
-        shared = {name: sum(count[name] for count in counts) for name in counts[0]}
 
     def told(key: str) -> Any:
         values = [description[key] for description in descriptions]
@@ -80,19 +67,59 @@ def _training(predictions: Predictions, part: str) -> dict[str, Any]:
     return {
         "silence": told("silence"),
         "split": told("split"),
-        "shared_with_training": shared,
+        "shared_with_training": _shared(predictions, part),
         "seed": told("seed"),
         "trained_on": told("fingerprint"),
         "trained_with": told("versions"),
     }
 
 
+def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None:
+    """Return how many speakers and utterances are heard in training too.
+
+    Of a part that is held out, those of all such parts, summed over the folds; of another, those
+    that are scored. ``speakers`` is None where none is known; all is None where nothing can be
+    told of the training.
+    """
+    table, descriptions = predictions.table, predictions.descriptions
+    unknown = clips_and_speakers(table)["unknown_speakers"]
+    if part in PARTS[1:]:
+        counts = [description["split_summary"]["shared"] for description in descriptions]
+        if all(description["split"] == descriptions[0]["split"] for description in descriptions):
+            counts = counts[:1]  # an ensemble: all of them heard the same parts
+        shared = {name: sum(count[name] for count in counts) for name in counts[0]}
+    elif predictions.trained_on is None:
+        return None
+    else:
+        heard = predictions.trained_on
+        shared = {
+            "speakers": len((set(table["speaker"]) & set(heard["speaker"])) - {""}),
+            "utterances": len(set(table["utterance_id"]) & set(heard["utterance_id"])),
+            "unknown_speakers": unknown,
+        }
+    known = (table["speaker"] != "").any()
+    return shared | ({} if known else {"speakers": None})
+
+
 def write_report(report: dict[str, Any], table: pd.DataFrame, folder: Path) -> None:
     """Write the report, its confusion matrix as a picture, and the table of predictions."""
     classes = list(report["classes"])
-    title = f"{report['part']}: {report['clips']} clips, {report['speakers']} speakers"
+    title = f"{report['part']}: {who_speaks(report)}"
     figure = draw_confusion(np.array(report["confusion"]), classes, title)
     figure.savefig(folder / "confusion.png", dpi=150)
     rounded = table.round({f"p({name})": 6 for name in classes})
     rounded.to_csv(folder / "predictions.tsv", sep="\t", index=False)
     write_record(folder / "report.json", report)  # last: a report that is there is complete
+
+
+def who_speaks(counts: Mapping[str, int]) -> str:
+    """Return clips, speakers, and clips of unknown speakers as text for people."""
+    clips, speakers, unknown = (counts[of] for of in ("clips", "speakers", "unknown_speakers"))
+    if unknown == clips:
+        return f"{_counted(clips, 'clip')}, all of unknown speakers"
+    more = f" and {_counted(unknown, 'clip')} of unknown speakers" if unknown else ""
+    return f"{_counted(clips, 'clip')}, {_counted(speakers, 'speaker')}{more}"
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'s' * (number != 1)}"

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from langid.data.store import FeatureStore
 from langid.evaluation.expected import SOUND, Expected, Figure
+from langid.evaluation.report import who_speaks
 from langid.evaluation.runs import read_record, score_run
 from langid.training.run_record import write_text
 
@@ -56,7 +57,6 @@ def outcome_of(
 
 def _row(figure: Figure, report: dict[str, Any], same: bool) -> dict[str, Any]:
     here = report[figure.metric]
-    shared = report["shared_with_training"] or {"speakers": 0, "utterances": 0}
     return {
         "metric": figure.metric,
         "part": figure.part,
@@ -71,7 +71,8 @@ def _row(figure: Figure, report: dict[str, Any], same: bool) -> dict[str, Any]:
         "support": report["support"],
         "scored": report["scored"],
         "speakers": report["speakers"],
-        "shared_speakers": shared["speakers"],
+        "unknown_speakers": report["unknown_speakers"],
+        "shared_speakers": report["shared_with_training"]["speakers"],
         "verdict": figure.verdict(here["value"], same),
     }
 
@@ -105,15 +106,15 @@ def _published(row: dict[str, Any]) -> str:
 def _here(row: dict[str, Any]) -> str:
     here = row["here"]
     metric = row["metric"].replace("_", " ")
-    return f"{here['value']:.3f} ({here['low']:.3f}-{here['high']:.3f}) {metric}, {row['part']}"
+    low, high = here["low"], here["high"]
+    between = f"– {here['reason']}" if low is None else f"{low:.3f}-{high:.3f}"
+    return f"{here['value']:.3f} ({between}) {metric}, {row['part']}"
 
 
 def _scored(row: dict[str, Any]) -> str:
     sequences = f"{row['support']} sequences of " if row["scored"] == "sequence" else ""
-    return (
-        f"{sequences}{row['clips']} clips, {row['speakers']} speakers; training and the parts"
-        f" held out share {row['shared_speakers']}"
-    )
+    shared = "nobody knows how many" if row["shared_speakers"] is None else row["shared_speakers"]
+    return f"{sequences}{who_speaks(row)}; training and the parts held out share {shared}"
 
 
 INTRODUCTION = """# Published experiments, run again
@@ -125,8 +126,8 @@ the published protocol gives away.
 
 The published data of most of them cannot be had, so the figures here come from other, far smaller
 data with far shorter trainings, and cannot be compared with the published ones; the two columns of
-this page can be compared with one another. Intervals are 95 %, from a bootstrap over speakers; one
-run each; seconds depend on what else the machine did, and on whether a run was resumed.
+this page can be compared with one another. Intervals are 95 %, between speakers; one run each;
+seconds depend on what else the machine did, and on whether a run was resumed.
 `langid reproduce NAME corpus.root=RELEASE` on the published data gives the verdict.
 
 More on small real data: [the streaming GRU](gru/README.md), honest and leaky, and [all

@@ -13,7 +13,7 @@ from langid.corpora.folder_walk import is_hidden, walk
 from langid.data.prepare import flatten
 from langid.errors import LangidError
 from langid.evaluation.predictions import predict_part
-from langid.evaluation.report import make_report, write_report
+from langid.evaluation.report import SCHEMA, make_report, write_report
 from langid.training.run_record import without_runtime
 
 # Where a run lies and what it is called, not what it is.
@@ -25,7 +25,8 @@ FOLLOWS = ("callbacks.step_seed.",)
 class Run:
     """A finished run: its folder, its run.json, its report on a part, and what it predicted.
 
-    ``table`` has a row per scored unit: ``utterance_id``, ``speaker``, ``class``, ``predicted``.
+    ``table`` has a row per scored unit: ``utterance_id``, ``speaker`` (empty where unknown),
+    ``class``, ``predicted``.
     """
 
     folder: Path
@@ -109,8 +110,8 @@ def _obstacle(run: Path) -> str:
 def score_run(folder: Path, part: str, store: Path | None, workers: int = 0) -> Run:
     """Return a run with its report on a part, which is kept in the run's folder for next time.
 
-    The report counts as long as best.ckpt holds the same bytes. Raises LangidError where the
-    run's store is not where it was.
+    The report counts as long as best.ckpt holds the same bytes and reports are made as now. Raises
+    LangidError where the run's store is not where it was.
     """
     record = read_record(folder)
     checkpoint = folder / "checkpoints" / "best.ckpt"
@@ -143,7 +144,8 @@ def _kept_report(folder: Path, digest: str) -> dict[str, Any] | None:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return None
-    return report if report.get("checkpoint_sha256") == digest else None
+    of_now = report.get("schema") == SCHEMA and report.get("checkpoint_sha256") == digest
+    return report if of_now else None
 
 
 def check_classes(folders: Sequence[Path]) -> None:

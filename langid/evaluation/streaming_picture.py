@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from langid.evaluation.report import who_speaks
+
 NAMES = {"mixed": "languages mixed", "same": "one language"}
 
 
@@ -18,15 +20,14 @@ def draw_streaming(report: dict[str, Any]) -> Figure:
     _draw_since(since, report)
     _draw_speech(speech, report)
     _draw_decisions(decision, report)
-    figure.suptitle(
-        f"{report['part']}: {report['clips']} clips, {report['speakers']} speakers", fontsize=10
-    )
+    figure.suptitle(f"{report['part']}: {who_speaks(report)}", fontsize=10)
     return figure
 
 
 def _draw_since(axes: Axes, report: dict[str, Any]) -> None:
     offline = report["conditions"]["offline"]["accuracy"]
-    axes.axhspan(offline["low"], offline["high"], color="0.9")
+    if offline["low"] is not None:
+        axes.axhspan(offline["low"], offline["high"], color="0.9")
     axes.axhline(offline["value"], color="0.5", linewidth=1, label="whole clips, offline")
     spans: list[dict[str, Any]] = []
     for number, (name, rows) in enumerate(report["since_reset"].items()):
@@ -86,12 +87,15 @@ def _draw_decisions(axes: Axes, report: dict[str, Any]) -> None:
 def _errorbars(
     axes: Axes,
     place: np.ndarray,
-    figures: list[dict[str, float]],
+    figures: list[dict[str, Any]],
     colour: str,
     label: str,
     line: bool = False,
 ) -> None:
-    value, low, high = (np.array([row[key] for row in figures]) for key in ("value", "low", "high"))
+    value, low, high = (
+        np.array([row[key] for row in figures], dtype=float)  # no interval: NaN, which draws none
+        for key in ("value", "low", "high")
+    )
     spread = np.clip([value - low, high - value], 0, None)
     style = "o-" if line else "o"
     axes.errorbar(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from langid.corpora.splits import clips_and_speakers, speaker_groups
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.evaluation.decision_time import (
@@ -23,7 +24,7 @@ from langid.evaluation.threshold import ERROR_RATES
 from langid.progress import progress
 from langid.training.run_record import versions, write_record
 
-SCHEMA = "langid-streaming-1"
+SCHEMA = "langid-streaming-2"
 SINCE_S = (0.0, 30.0, 60.0, 120.0, STREAM_S)  # of a stream, which a clip begins before its end
 METRICS = ("accuracy", "balanced_accuracy")
 SEED = 0
@@ -66,8 +67,7 @@ def make_streaming_report(
         "schema": SCHEMA,
         "part": part,
         "classes": classes,
-        "clips": len(of_part),
-        "speakers": len(set(speakers)),
+        **clips_and_speakers(predictions.table),
         "conditions": conditions,
         "since_reset": {
             name: _since_reset(heard[name], offline, targets, speakers)
@@ -78,7 +78,7 @@ def make_streaming_report(
             joined, targets[first], [speakers[number] for number in first], hop_s
         ),
         "decisions": _decisions(before, chosen_on, heard["reset"], targets, speakers, hop_s),
-        "thresholds_chosen_on": {"part": "validation", **_counts(chosen_on)},
+        "thresholds_chosen_on": {"part": "validation", **clips_and_speakers(validation.table)},
         "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
         "fingerprint": predictions.fingerprint,
         "trained_seed": predictions.descriptions[0]["seed"],
@@ -88,7 +88,10 @@ def make_streaming_report(
 
 
 def _clips(predictions: Predictions, store: Path) -> pd.DataFrame:
-    """Return ``path, seconds, target, speaker`` and offline posteriors of each clip."""
+    """Return ``path, seconds, target, speaker`` and offline posteriors of each clip.
+
+    A clip of an unknown speaker is a speaker of its own.
+    """
     if predictions.unit != "utterance":
         raise LangidError(
             "streaming=true: the split of this training cuts utterances, and streams are of whole"
@@ -101,15 +104,11 @@ def _clips(predictions: Predictions, store: Path) -> pd.DataFrame:
             "path": rows["path"].to_numpy(),
             "seconds": rows["frames"].to_numpy() / held.frames_per_second,
             "target": table[predictions.column].map(classes.index).to_numpy(),
-            "speaker": table["speaker"].to_numpy(),
+            "speaker": speaker_groups(table).to_numpy(),
         }
     )
     clips[classes] = table[[f"p({name})" for name in classes]].to_numpy()
     return clips
-
-
-def _counts(clips: pd.DataFrame) -> dict[str, int]:
-    return {"clips": len(clips), "speakers": int(clips["speaker"].nunique())}
 
 
 def _apart(clips: pd.DataFrame) -> list[list[int]]:
@@ -145,9 +144,7 @@ def _condition(
     numbers = np.array([clip.number for clip in heard])
     means = np.array([clip.posteriors.mean(0) for clip in heard])
     targets, own = targets[numbers], [speakers[number] for number in numbers]
-    behind = paired_difference(
-        targets, offline[numbers].argmax(1), means.argmax(1), own, len(classes)
-    )
+    behind = paired_difference(targets, offline[numbers].argmax(1), means.argmax(1), own, classes)
     return _figures(targets, means, own, classes) | {"behind": behind}
 
 
@@ -204,12 +201,12 @@ def _decisions(
 
 
 def table_of(report: dict[str, Any]) -> pd.DataFrame:
-    """Return the report's figures with intervals, one a row."""
+    """Return the report's figures with intervals, one a row; ``reason`` says why one has none."""
     rows: list[dict[str, Any]] = []
 
-    def add(figure: str, of: str, value: dict[str, float] | None, clips: int) -> None:
+    def add(figure: str, of: str, value: dict[str, Any] | None, clips: int) -> None:
         if value is not None:
-            rows.append({"figure": figure, "of": of, **value, "clips": clips})
+            rows.append({"figure": figure, "of": of, "clips": clips, "reason": "", **value})
 
     for name, condition in report["conditions"].items():
         for metric in METRICS:
@@ -236,7 +233,8 @@ def table_of(report: dict[str, Any]) -> pd.DataFrame:
                 low, median, high = row["measured"]["speech_s"]
                 quartiles = {"value": median, "low": low, "high": high}
                 add("speech_s, quartiles", of, quartiles, row["measured"]["decided"])
-    return pd.DataFrame(rows)
+    columns = ["figure", "of", "value", "low", "high", "reason", "clips"]
+    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
 
 
 def write_streaming_report(report: dict[str, Any], folder: Path) -> None:

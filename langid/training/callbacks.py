@@ -37,7 +37,7 @@ class ConfusionPicture(Callback):
         if not trainer.is_global_zero:  # the others log nothing
             return
         title = f"validation, epoch {trainer.current_epoch}"
-        figure = draw_confusion(module.confusion.cpu().numpy(), module.classes, title)
+        figure = draw_confusion(module.confusion, module.classes, title)
         experiment: Any = trainer.logger.experiment  # type: ignore[attr-defined]
         experiment.add_figure("val/confusion", figure, trainer.global_step)
 

@@ -1,27 +1,61 @@
 """Draws a confusion matrix, for TensorBoard and the report."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+SHOWN = 20  # classes; more are not legible on a phone
+NAME = 24  # characters of a class's name on one line
+WIDE = 10  # classes whose cells are as wide as that of a number of five digits; of more, narrower
+
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
-    """Return a picture of ``counts (true, predicted)``: numbers in cells, shades of row shares."""
-    side = 2.0 + 0.62 * len(classes)
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    """Return a picture of ``counts (true, predicted)``: numbers in cells, shades of row shares.
+
+    Of more than 20 classes it shows those that are most often confused, that is, missed or wrongly
+    said; the title says so, and a last column how often they are taken for others. Where cells are
+    narrow those of nothing are empty.
+    """
+    chosen = most_confused(counts)
+    shown, names = counts[np.ix_(chosen, chosen)], [classes[index] for index in chosen]
+    columns = list(names)
+    if len(chosen) < len(classes):
+        title += f"; the {len(chosen)} most confused of {len(classes)} classes"
+        shown = np.column_stack([shown, counts[chosen].sum(1) - shown.sum(1)])
+        columns.append(f"{len(classes) - len(chosen)} others")
+    cell, large = (0.62, 8) if len(columns) <= WIDE else (0.4, 9)
+    names, columns = ([textwrap.fill(name, NAME) for name in side] for side in (names, columns))
+    room = 0.07 * max(len(line) for name in columns for line in name.split("\n"))
+    side = (max(2.8, 0.9 + room) + cell * len(columns), max(2.0, 0.7 + room) + cell * len(names))
+    figure = Figure(figsize=side, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    shares = shown / np.maximum(shown.sum(1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(title, fontsize=10, wrap=True)
-    for (row, column), count in np.ndenumerate(counts):
+    per_line = int(12 * figure.get_figwidth())  # characters of ten points
+    axes.set_title(textwrap.fill(title, per_line), fontsize=10)
+    for (row, column), count in np.ndenumerate(shown):
+        if not count and len(columns) > WIDE:
+            continue
         colour = "white" if shares[row, column] > 0.55 else "black"
-        axes.text(column, row, f"{int(count)}", ha="center", va="center", color=colour, fontsize=8)
+        text = f"{int(count)}"
+        size = min(large, 72 * cell / (0.7 * len(text)))  # so that it stays in its cell
+        axes.text(
+            column, row, text, ha="center", va="center", color=colour, fontsize=size,
+            in_layout=False,
+        )  # fmt: skip
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     return figure
+
+
+def most_confused(counts: np.ndarray) -> list[int]:
+    """Return the classes that ``counts (true, predicted)`` has most errors of, at most 20."""
+    wrong = counts.sum(0) + counts.sum(1) - 2 * np.diagonal(counts)
+    return sorted(np.argsort(-wrong, kind="stable")[:SHOWN].tolist())

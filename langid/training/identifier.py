@@ -4,18 +4,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_confusion_matrix,
-    multiclass_f1_score,
-)
 
 from langid.data.dataset import IGNORED, Batch
 from langid.errors import LangidError
+from langid.metrics import confusion_of, of_confusion
 from langid.networks.network import Network, Normaliser, State, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.diverged import diverged
@@ -67,7 +64,7 @@ class LanguageIdentifier(LightningModule):
         self.augment = augment
         self.memory: State | None = None  # of training with carried state
         self.scores: UtteranceScores | None = None
-        self.confusion: Tensor | None = None
+        self.confusion: np.ndarray | None = None  # of the last validation
         self.sums = torch.zeros(2, 2, dtype=torch.float64)
         self.validation_loss: Tensor | None = None
 
@@ -194,17 +191,14 @@ class LanguageIdentifier(LightningModule):
         # Means over targets and frames of the whole part, not over batches or processes.
         loss, accuracy = sums / weights.clamp(min=1e-9)
         seen, posteriors = self.scores.compute()
-        targets, count = self.targets[seen], len(self.classes)
-        self.confusion = multiclass_confusion_matrix(posteriors, targets, num_classes=count)
-        values = {
-            "val/loss": loss,
-            "val/frame_accuracy": accuracy,
-            "val/accuracy": multiclass_accuracy(posteriors, targets, count, average="micro"),
-            "val/balanced_accuracy": multiclass_accuracy(posteriors, targets, count),
-            "val/macro_f1": multiclass_f1_score(posteriors, targets, count),
-        }
-        # As plain numbers, of which Lightning makes tensors that its device knows.
-        self.log_dict({name: float(value) for name, value in values.items()}, sync_dist=True)
+        targets, predicted = self.targets[seen].numpy(), posteriors.numpy().argmax(1)
+        self.confusion = confusion_of(targets, predicted, len(self.classes))
+        figures = of_confusion(self.confusion)
+        # Plain numbers, of which Lightning makes tensors that its device knows.
+        values = {"val/loss": float(loss), "val/frame_accuracy": float(accuracy)}
+        for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+            values[f"val/{name}"] = float(figures[name])
+        self.log_dict(values, sync_dist=True)
         self.validation_loss = loss
 
     def configure_optimizers(self) -> Any:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -56,17 +57,23 @@ def test_a_table_of_what_differs_and_what_came_out(
         for name in ("accuracy", "balanced_accuracy"):
             # what evaluate says of best.ckpt is what training has seen
             assert row[name] == pytest.approx(record["best"][name], abs=1e-6)
-            assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+        assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
+        assert np.isnan(row["balanced_accuracy_low"])  # of a language there are two speakers
+        assert row["balanced_accuracy_reason"].startswith("English: 2 speakers")
+        assert (row["clips"], row["speakers"], row["unknown_speakers"]) == (6, 6, 0)
         assert row["real_time_factor"] > 0
         assert (folder / "compared_validation" / "report.json").is_file()
-    assert table["note"].fillna("").tolist() == ["best", ""]
+    assert table["note"][0] == "best"
+    assert table["note"][1].startswith("English: 2 speakers")
     second = table.iloc[1]
     expected = second["balanced_accuracy"] - table["balanced_accuracy"][0]
     assert second["difference"] == pytest.approx(expected)
-    assert second["difference_low"] <= second["difference"] <= second["difference_high"]
+    assert np.isnan(second["difference_low"]) and np.isnan(second["difference_high"])
     picture = matplotlib.image.imread(tmp_path / "compare.png")
     assert picture[..., :3].std() > 0.02
     assert "policy" in shown
+    assert "scored    validation part: 6 clips, 6 speakers\n" in shown
+    assert "no interval of balanced accuracy: English: 2 speakers" in shown
     assert f"best      {table['run'][0]}" in shown
 
 

@@ -10,6 +10,7 @@ from langid.evaluation.compare import compare_runs, differing_choices, draw_comp
 from langid.evaluation.runs import Run
 
 CLASSES = ["x", "y"]
+FEW = "x: 2 speakers, and 1 more class below 5"
 
 
 def configuration(output: str = "/a/run", **changed: Any) -> dict[str, Any]:
@@ -45,7 +46,10 @@ def made(
         "parameters": 7, "seconds": 3.5, "split": "speaker", "silence": "mask",
         "data": {"sequence_frames": 100},
     }  # fmt: skip
-    report = {"accuracy": figure, "balanced_accuracy": figure, "clips": 4, "scored": scored}
+    report = {
+        "accuracy": figure, "balanced_accuracy": figure, "clips": 4, "speakers": 4,
+        "unknown_speakers": 0, "scored": scored,
+    }  # fmt: skip
     return Run(Path(config["output"]), record, report, table)
 
 
@@ -85,8 +89,9 @@ def test_rows_are_ranked_and_differences_are_from_the_best() -> None:
     ]
     table = compare_runs(runs, [0.1, None, 0.2])
     assert table["run"].tolist() == ["/1", "/2", "/0"]
-    assert table["note"].tolist() == ["best", "other utterances", ""]
+    assert table["note"].tolist() == ["best", "other utterances", FEW]
     assert table["difference"][2] == pytest.approx(-0.5)
+    assert table[["difference_low", "difference_high"]].isna().all(axis=None)
     assert pd.isna(table["difference"][1])
     assert pd.isna(table["real_time_factor"][0])
     figure = draw_comparison(table, ["a", "b", "c"], "validation part")
@@ -100,6 +105,6 @@ def test_the_time_of_a_resumed_run_is_not_known() -> None:
 
 def test_sequences_are_the_same_where_utterances_were_cut_alike() -> None:
     runs = [made(configuration(seed=seed), scored="sequence") for seed in (0, 1)]
-    assert compare_runs(runs, [None, None])["note"].tolist() == ["best", ""]
+    assert compare_runs(runs, [None, None])["note"].tolist() == ["best", FEW]
     runs[1].record["silence"] = "remove"
     assert compare_runs(runs, [None, None])["note"].tolist() == ["best", "other utterances"]

@@ -5,9 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from langid.errors import LangidError
 from langid.evaluation.predictions import Predictions
-from langid.evaluation.report import make_report
+from langid.evaluation.report import make_report, who_speaks
 
 
 def description(fold: int) -> dict[str, Any]:
@@ -57,8 +56,34 @@ def test_a_part_that_is_not_held_out_claims_no_leak_figures(part: str) -> None:
     assert make_report(predictions(), part)["shared_with_training"] is None
 
 
-def test_a_language_without_utterances_is_refused() -> None:
+def test_a_language_without_utterances_is_named_and_in_no_mean() -> None:
     held = predictions()
     held.table = held.table[held.table["language"] == "x"]
-    with pytest.raises(LangidError, match="test part that is left has no utterance of y"):
-        make_report(held, "test")
+    report = make_report(held, "test")
+    assert report["absent"] == ["y"]
+    assert report["balanced_accuracy"]["value"] == pytest.approx(2 / 3)
+    assert report["classes"]["y"]["recall"]["value"] is None
+
+
+def test_who_speaks_where_it_is_not_known() -> None:
+    held = predictions()
+    held.table.loc[held.table["utterance_id"] == "u2", "speaker"] = ""
+    report = make_report(held, "test")
+    counts = {"clips": 3, "speakers": 2, "unknown_speakers": 1}
+    assert {name: report[name] for name in counts} == counts
+    assert who_speaks(report) == "3 clips, 2 speakers and 1 clip of unknown speakers"
+    figures = report["classes"]["x"]
+    assert [figures[name] for name in counts] == [2, 1, 1]
+    held.table["speaker"] = ""
+    report = make_report(held, "test")
+    assert who_speaks(report) == "3 clips, all of unknown speakers"
+    assert report["shared_with_training"]["speakers"] is None  # nobody knows
+    assert report["shared_with_training"]["utterances"] == 2
+
+
+def test_what_was_heard_in_training_is_counted_in_the_store_that_was_trained_on() -> None:
+    held = predictions()
+    assert make_report(held, "all")["shared_with_training"] is None
+    held.trained_on = pd.DataFrame({"utterance_id": ["u1", "u9"], "speaker": ["a", "b"]})
+    shared = make_report(held, "all")["shared_with_training"]
+    assert shared == {"speakers": 2, "utterances": 1, "unknown_speakers": 0}
