@@ -1,8 +1,9 @@
 """Hear a file, standard input or a microphone as a stream: the decision as it comes.
 
 On a terminal a bar per language and the timeline of decisions, elsewhere a line per interval; then
-the verdict. audio=- reads WAV from standard input, with rate= raw 16-bit little-endian mono PCM;
-Ctrl-C ends it, and audio=mic, with the verdict. Runs on onnxruntime and numpy alone, on one thread.
+the verdict. audio=- reads WAV from standard input, with raw=true 16-bit little-endian mono PCM at
+rate=; Ctrl-C ends it, and audio=mic, with the verdict. Runs on onnxruntime and numpy alone, on one
+thread.
 
 Examples:
   langid stream model=model.onnx audio=clip.mp3 plot=clip.png
@@ -94,8 +95,11 @@ def _heard(listening: Listening, config: DictConfig, interval: int, feed: int) -
 
 def _source(config: DictConfig, sample_rate: int) -> Iterator[np.ndarray]:
     audio, rate = str(config.audio), config.rate
-    if rate is not None and audio != "-":
-        raise LangidError(f"rate={rate}: is for raw PCM on standard input, audio=-; leave it out")
+    if (config.raw or rate is not None) and audio != "-":
+        given = "raw=true" if rate is None else f"rate={rate}"
+        raise LangidError(f"{given}: is for raw PCM on standard input, audio=-; leave it out")
+    if config.raw and rate is None:
+        rate = sample_rate
     if audio == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise LangidError("audio=-: nothing is piped into standard input; send WAV or raw PCM")

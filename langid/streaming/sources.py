@@ -85,7 +85,7 @@ def _refuse_unannounced(kind: Kind | None, rate: int | None) -> None:
     name = kind.name if kind is not None else "an unknown format"
     raise LangidError(
         f"audio=-: {name} came on standard input; accepted are WAV and raw 16-bit PCM, which"
-        f" is announced by its rate, such as rate=16000; else {DECODE}"
+        f" is announced by raw=true or its rate, rate=16000 say; else {DECODE}"
     )
 
 

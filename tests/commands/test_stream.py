@@ -15,7 +15,7 @@ import soundfile
 
 from langid.commands import stream as command
 from langid.commands.main import main
-from langid.signal.audio import read_blocks
+from langid.signal.audio import read_audio, read_blocks
 from langid.streaming.streamer import StreamingIdentifier
 
 
@@ -134,8 +134,28 @@ def test_standard_input_is_heard_as_the_file_is(
         monkeypatch.setattr(sys, "stdin", stdin)
         assert main(["stream", *arguments, "audio=-"]) == 2
         assert "nothing is piped into standard input" in capsys.readouterr().err
-    assert main(["stream", *arguments, f"audio={audio}", "rate=8000"]) == 2
-    assert "rate=8000: is for raw PCM on standard input" in capsys.readouterr().err
+    for given in ("rate=8000", "raw=true"):
+        assert main(["stream", *arguments, f"audio={audio}", given]) == 2
+        assert f"{given}: is for raw PCM on standard input" in capsys.readouterr().err
+
+
+def test_raw_samples_are_of_the_models_rate_where_no_other_is_said(
+    model_path: Path,
+    audio: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = np.round(read_audio(audio, 16000) * 32767).astype("<i2").tobytes()
+    verdicts = []
+    for given in (["raw=true"], ["raw=true", "rate=16000"], ["rate=16000"]):
+        monkeypatch.setattr(sys, "stdin", Stdin(content))
+        assert main(["stream", f"model={model_path}", "json=true", "audio=-", *given]) == 0
+        verdicts.append(json.loads(capsys.readouterr().out.splitlines()[-1]))
+    assert verdicts[0] == verdicts[1] == verdicts[2]
+    assert verdicts[0]["heard_s"] == pytest.approx(len(content) / 32000, abs=0.01)
+    monkeypatch.setattr(sys, "stdin", Stdin(bytes(32000)))
+    assert main(["stream", f"model={model_path}", "audio=-"]) == 2
+    assert "announced by raw=true or its rate" in capsys.readouterr().err
 
 
 def test_a_pipe_of_another_program(model_path: Path, audio: Path, langid: Any) -> None:
