@@ -73,7 +73,9 @@ def parts_of(file: BinaryIO, kind: str, start: int, size: int) -> list[Part]:
     them are no part. The one stream of a whole file is the file as it is.
     """
     if kind == "MP3":
-        parts = [Part(run.start, run.stop, samples=run.samples) for run in mpeg_frames.runs(file)]
+        parts = [
+            Part(run.start, run.stop, samples=run.samples) for run in mpeg_frames.runs(file, start)
+        ]
     elif kind == "Ogg":
         parts = _chains(file, start, size)
     elif kind in BEGINNINGS:

@@ -176,6 +176,16 @@ def test_an_mp3_without_a_tag_is_heard_to_its_last_frame(tmp_path: Path) -> None
         assert len(behind) == len(samples)
 
 
+def test_what_the_decoder_does_not_reach_is_named(tmp_path: Path) -> None:
+    """No tag can tell it the length of layer II, of which a frame of zeros is one of silence."""
+    high, low = bytes.fromhex("fffde4c4"), bytes.fromhex("fffd14c4")
+    frames = [(high, 100), (low, 2000)]
+    sizes = {header: mpeg_frames.frame_of(header) for header, _ in frames}
+    content = b"".join(header.ljust(sizes[header].size, b"\0") * many for header, many in frames)
+    with pytest.raises(AudioError, match=r"a.mp2: incomplete: of 50.40 s only [\d.]+ s can be"):
+        heard(tmp_path / "a.mp2", content)
+
+
 def test_damage_is_heard_over_or_named_and_a_cut_file_is_heard_as_far_as_it_goes(
     tmp_path: Path, real_clips: list[Path]
 ) -> None:
@@ -260,6 +270,12 @@ def test_why_a_file_is_not_heard(tmp_path: Path, name: str, content: bytes, reas
     """By its content, not by its name, by which libsndfile would hear some files as noise."""
     with pytest.raises(AudioError, match=rf"{name}: cannot be decoded .*{reason}"):
         heard(tmp_path / name, content)
+
+
+def test_a_resource_fork_beside_a_file_is_not_looked_at(tmp_path: Path) -> None:
+    """Folders that macOS has copied hold one for each clip; libsndfile takes both for SD2."""
+    (tmp_path / "._a.mp3").write_bytes(bytes(4096))
+    assert len(heard(tmp_path / "a.mp3", encoded(1, RATE, "MP3"))) == RATE
 
 
 def test_the_decoder_of_mp3_is_quiet(
