@@ -55,14 +55,7 @@ class CommonVoice:
         missing folder, locale or column, and where no row at all can be used.
         """
         found = {folder: self._locale_folders(folder) for folder in self.roots}
-        present = {locale for locales in found.values() for locale in locales}
-        wanted = sorted(present) if self.locales is None else self.locales
-        unknown = [locale for locale in wanted if locale not in present]
-        if unknown:
-            raise LangidError(
-                f"corpus.locales: no folder for {', '.join(unknown)} in"
-                f" {', '.join(map(str, self.roots))}; found {', '.join(sorted(present))}"
-            )
+        wanted = self._wanted({locale for locales in found.values() for locale in locales})
         manifest = Manifest()
         seen: dict[str, str] = {}
         for root, locales in found.items():
@@ -80,6 +73,16 @@ class CommonVoice:
                 f" were left out{manifest.first_reason()}"
             )
         return manifest
+
+    def _wanted(self, present: set[str]) -> list[str]:
+        wanted = sorted(present) if self.locales is None else self.locales
+        unknown = [locale for locale in wanted if locale not in present]
+        if unknown:
+            raise LangidError(
+                f"corpus.locales: no folder for {', '.join(unknown)} in"
+                f" {', '.join(map(str, self.roots))}; found {', '.join(sorted(present))}"
+            )
+        return wanted
 
     def _locale_folders(self, root: Path) -> list[str]:
         if not root.is_dir():

@@ -34,16 +34,13 @@ def walk(root: Path) -> Walk:
     while folders or links:
         folder = folders.popleft() if folders else links.popleft()
         try:
-            reason = known.get(identity := _identity(folder))
-            entries = [] if reason else sorted(os.scandir(folder), key=lambda entry: entry.name)
+            reason, entries = _enter(folder, known)
         except OSError as error:
             if folder == root:
                 raise
-            reason = f"the folder cannot be read ({error.strerror})"
+            reason, entries = f"the folder cannot be read ({error.strerror})", []
         if reason:
             found.left_out[folder] = reason
-            continue
-        known[identity] = f"the same folder as {folder}"
         for entry in entries:
             path = folder / entry.name
             if reason := _obstacle(entry):
@@ -54,6 +51,16 @@ def walk(root: Path) -> Walk:
                 found.files.append(path)
     found.files.sort()
     return found
+
+
+def _enter(folder: Path, known: dict[tuple[int, int], str]) -> tuple[str, list["os.DirEntry[str]"]]:
+    """Return why a folder is not entered, or nothing, and its entries by name; note it as known."""
+    identity = _identity(folder)
+    if identity in known:
+        return known[identity], []
+    known[identity] = f"the same folder as {folder}"
+    with os.scandir(folder) as entries:
+        return "", sorted(entries, key=lambda entry: entry.name)
 
 
 def _identity(folder: Path) -> tuple[int, int]:
