@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -26,33 +27,35 @@ def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Fi
         title += f"; the {len(chosen)} most confused of {len(classes)} classes"
         shown = np.column_stack([shown, counts[chosen].sum(1) - shown.sum(1)])
         columns.append(f"{len(classes) - len(chosen)} others")
-    cell, large = (0.62, 8) if len(columns) <= WIDE else (0.4, 9)
     names, columns = ([textwrap.fill(name, NAME) for name in side] for side in (names, columns))
+    cell = 0.62 if len(columns) <= WIDE else 0.4  # inches
     room = 0.07 * max(len(line) for name in columns for line in name.split("\n"))
     side = (max(2.8, 0.9 + room) + cell * len(columns), max(2.0, 0.7 + room) + cell * len(names))
     figure = Figure(figsize=side, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    shares = shown / np.maximum(shown.sum(1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    per_line = int(12 * figure.get_figwidth())  # characters of ten points
-    axes.set_title(textwrap.fill(title, per_line), fontsize=10)
-    for (row, column), count in np.ndenumerate(shown):
-        if not count and len(columns) > WIDE:
-            continue
-        colour = "white" if shares[row, column] > 0.55 else "black"
-        text = f"{int(count)}"
-        size = min(large, 72 * cell / (0.7 * len(text)))  # so that it stays in its cell
-        axes.text(
-            column, row, text, ha="center", va="center", color=colour, fontsize=size,
-            in_layout=False,
-        )  # fmt: skip
-    figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
+    figure.suptitle(textwrap.fill(title, int(11 * side[0])), fontsize=10)  # 11 characters an inch
+    _draw_cells(axes, shown, cell)
     return figure
+
+
+def _draw_cells(axes: Axes, shown: np.ndarray, cell: float) -> None:
+    shares = shown / np.maximum(shown.sum(1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    wide = shown.shape[1] <= WIDE
+    for (row, column), count in np.ndenumerate(shown):
+        if count or wide:
+            text = f"{int(count)}"
+            axes.text(
+                column, row, text, ha="center", va="center", in_layout=False,
+                color="white" if shares[row, column] > 0.55 else "black",
+                fontsize=min(8 if wide else 9, 72 * cell / (0.7 * len(text))),  # within its cell
+            )  # fmt: skip
+    axes.figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
 
 
 def most_confused(counts: np.ndarray) -> list[int]:

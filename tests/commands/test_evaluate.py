@@ -11,7 +11,9 @@ import pytest
 import torch
 
 import langid as package
+from langid.commands.evaluate import _print_report
 from langid.commands.main import main
+from langid.evaluation.metrics import score
 from langid.signal.audio import read_audio
 
 CLASSES = ["English", "Hindi", "Mandarin"]
@@ -269,3 +271,31 @@ def test_a_folder_named_by_a_number(
     monkeypatch.chdir(tmp_path)
     evaluate(Path("2026"), checkpoint_path, store_path)
     assert (tmp_path / "2026" / "report.json").is_file()
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_a_report_of_a_hundred_classes_fits_any_page(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = [f"Chinese_of_a_long_name_without_blanks_{index}" for index in range(50)]
+    names += [f"Romansh Sursilvan {index}" for index in range(50)]
+    targets = np.repeat(np.arange(100), 6)
+    figures = score(targets, np.eye(100)[targets], [str(n // 2) for n in range(600)], names)
+    counts = {"clips": 6, "speakers": 3, "unknown_speakers": 0}
+    for name in names:
+        figures["classes"][name] |= counts
+    report = figures | counts | {
+        "part": "test", "task": "language", "absent": [], "scored": "utterance",
+        "frame_accuracy": figures["accuracy"], "trained_on": "f", "fingerprint": "f",
+        "shared_with_training": {"speakers": 0, "utterances": 0, "unknown_speakers": 0},
+        "left_out": {"unlabelled": 0, "other_classes": {}},
+    }  # fmt: skip
+    _print_report(report, Path("out"))
+    table, _, rest = capsys.readouterr().out.partition("└")
+    lines = table.splitlines()
+    assert max(map(len, lines)) <= columns and "…" not in table
+    first = "".join(line.split("│")[1].strip() for line in lines if line.startswith("│"))
+    for name in names:
+        assert f"recall {name} (6 clips, 3 speakers)".replace(" ", "") in first.replace(" ", "")
+    assert "6 clips, 3 speakers; shared with training: 0 speakers, 0 utterances" in rest

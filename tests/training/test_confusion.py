@@ -1,8 +1,10 @@
 """Tests of langid/training/confusion.py."""
 
 import numpy as np
+import pytest
+from matplotlib.text import Text
 
-from langid.training.confusion import draw_confusion
+from langid.training.confusion import draw_confusion, most_confused
 
 
 def test_cells_hold_the_counts_and_axes_the_names() -> None:
@@ -14,3 +16,48 @@ def test_cells_hold_the_counts_and_axes_the_names() -> None:
     assert len(cells) == 9
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+
+
+def of_many(classes: int) -> np.ndarray:
+    """Return counts of which every fifth class is much confused with the next but one."""
+    counts = np.eye(classes, dtype=int) * 12345
+    for index in range(0, classes, 5):
+        counts[index, (index + 2) % classes] = 100 + index
+    return counts
+
+
+def test_of_many_classes_the_most_confused_are_shown_and_the_title_says_so() -> None:
+    names = [f"language number {index} (of a region)" for index in range(100)]
+    figure = draw_confusion(of_many(100), names, "test: 5000 clips, 900 speakers")
+    axes = figure.axes[0]
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    chosen = most_confused(of_many(100))
+    assert len(shown) == len(chosen) == 20
+    assert {index for index in chosen if index % 5 == 0} >= set(range(55, 100, 5))
+    assert " ".join(shown[-1].split()) == names[chosen[-1]]
+    assert axes.get_xticklabels()[-1].get_text() == "80 others"
+    assert "the 20 most confused of 100 classes" in " ".join(figure.get_suptitle().split())
+    wrong = chosen[[index % 5 for index in chosen].index(0)]
+    row = chosen.index(wrong)
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
+    assert cells[(row, row)] == "12345"
+    taken = chosen.index(wrong + 2) if wrong + 2 in chosen else 20
+    assert cells[(taken, row)] == str(100 + wrong)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 11, 20, 21, 100])
+def test_nothing_is_cut_and_no_number_leaves_its_cell(classes: int) -> None:
+    names = [f"Chinese (Hong Kong) {index}" for index in range(classes)]
+    title = "validation: 5000 clips, 900 speakers and 60 clips of unknown speakers"
+    figure = draw_confusion(of_many(classes), names, title)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    for text in figure.findobj(Text):
+        box = text.get_window_extent()
+        if text.get_visible() and text.get_text():
+            assert box.x0 >= -1 and box.y0 >= -1, text
+            assert box.x1 <= figure.bbox.width + 1 and box.y1 <= figure.bbox.height + 1, text
+    cell = axes.get_window_extent().width / len(axes.get_xticklabels())
+    for text in axes.texts:
+        assert text.get_window_extent().width <= cell
+        assert text.get_fontsize() >= 5

@@ -133,6 +133,23 @@ def test_a_validation_part_of_one_utterance_is_scored(checkpoint_path: Path) -> 
     assert identifier.confusion.sum(1).tolist() == [0, 0, 1]
 
 
+def test_a_class_that_is_absent_but_predicted_is_in_no_mean(
+    checkpoint_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = untrained(checkpoint_path, "mask")
+    identifier.scores, identifier.targets = UtteranceScores(5, 3), torch.tensor([0, 0, 0, 1, 1])
+    said = torch.eye(3)[[0, 0, 2, 1, 1]].unsqueeze(1)  # the third class never occurs
+    identifier.scores.update(said, torch.ones(5, 1).bool(), torch.arange(5))
+    logged: dict[str, Any] = {}
+    monkeypatch.setattr(identifier, "log_dict", lambda values, **_: logged.update(values))
+    identifier.on_validation_epoch_end()
+    assert logged["val/accuracy"] == pytest.approx(4 / 5)
+    assert logged["val/balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
+    assert logged["val/macro_f1"] == pytest.approx((4 / 5 + 1) / 2)
+    assert identifier.confusion is not None
+    assert identifier.confusion.tolist() == [[2, 0, 1], [0, 2, 0], [0, 0, 0]]
+
+
 # Utterance networks
 
 TINY = {
