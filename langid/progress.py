@@ -1,6 +1,5 @@
 """The progress bar of long work."""
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -11,6 +10,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from langid.terminal import console
 
 
 class Rate(ProgressColumn):
@@ -27,14 +28,14 @@ class Rate(ProgressColumn):
 
 def progress(description: str, unit: str) -> Progress:
     """Return a progress bar with a rate in ``unit`` per second and the time that remains."""
-    console = Console(stderr=True)
+    terminal = console(stderr=True)
     return Progress(
-        TextColumn(description),
+        TextColumn(description, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(unit),
         TimeRemainingColumn(),
-        console=console,
+        console=terminal,
         transient=True,
-        disable=not console.is_terminal,  # in a log file a bar is noise
+        disable=not terminal.is_terminal,  # in a log file a bar is noise
     )

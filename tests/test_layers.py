@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "langid"
-# Known to all rooms.
-ROOT = {"langid", "langid.build", "langid.errors", "langid.metrics", "langid.progress"}
+ROOT = {
+    "langid",
+    "langid.build",
+    "langid.errors",
+    "langid.metrics",
+    "langid.progress",
+    "langid.terminal",
+    "langid.typed",
+}  # known to all rooms
 # What each room may import from: itself and what stands below it.
 BELOW = {
     "corpora": {"corpora"},

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, ListConfig
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from langid.commands.configuration import quoted
 from langid.errors import LangidError
+from langid.terminal import console
+from langid.typed import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,10 +150,9 @@ def _print_table(table: "pd.DataFrame", title: str) -> None:
             _number(row["real_time_factor"], ".4f"),
         )
     width = None if sys.stdout.isatty() else FILE_COLUMNS
-    console = Console(markup=False, highlight=False, width=width)
     for column in shown.columns:
         column.overflow = "fold"
-    console.print(shown)
+    console(width=width).print(shown)
 
 
 def _print_basis(table: "pd.DataFrame", title: str) -> None:

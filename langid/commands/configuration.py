@@ -9,7 +9,7 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -53,23 +53,8 @@ def root(folder: str) -> Path:
     return inside if inside.is_dir() else package.parent / folder
 
 
-def quoted(text: str) -> str:
-    """Return a text as Hydra's grammar reads it back, whatever it holds."""
-    return QuotedString(text, Quote.double).with_quotes()
-
-
-def readable(argument: str) -> str:
-    """Return KEY=VALUE in a form that Hydra's grammar reads.
-
-    A plain text that it cannot read, such as a path with parentheses or letters outside ASCII, is
-    put in quotes. Lists, sweeps, interpolations and what is in quotes stay as they are.
-    """
-    key, _, value = argument.partition("=")
-    plain = value and value.lstrip()[:1] not in "'\"[{" and "," not in value and "${" not in value
-    return f"{key}={quoted(value)}" if plain and not _reads(argument) else argument
-
-
-def _reads(argument: str) -> bool:
+def reads(argument: str) -> bool:
+    """Return whether Hydra's grammar reads KEY=VALUE."""
     try:
         OverridesParser.create().parse_override(argument)
     except HydraException:
@@ -83,7 +68,7 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
     Of a sweep the first value of each key is looked at; Hydra itself checks every job.
     """
     for argument in arguments:
-        if not _reads(argument):
+        if not reads(argument):
             raise LangidError(
                 f"{argument}: expected KEY=VALUE; a text in a list, or with a comma or bracket, may"
                 ' need quotes of its own: \'KEY=["TEXT","TEXT"]\''
@@ -145,8 +130,9 @@ def _check_kinds(command: str, config: DictConfig) -> None:
         value = config[key]
         if OmegaConf.is_missing(defaults, key):
             lists = isinstance(value, ListConfig) and (command, key) in TAKE_LISTS
-            named = isinstance(value, str | int) and not isinstance(value, bool)  # a folder 2026
-            right, expected = named or lists, "a path"
+            right, expected = isinstance(value, str) or lists, "a path"
+        elif isinstance(defaults[key], str):
+            right, expected = isinstance(value, str | int), "a text"
         elif isinstance(defaults[key], bool):
             right, expected = isinstance(value, bool), "true or false"
         elif isinstance(defaults[key], int):

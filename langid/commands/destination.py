@@ -9,6 +9,7 @@ from omegaconf import ListConfig
 
 from langid.errors import LangidError
 from langid.streaming.replaced import unwritable
+from langid.typed import override
 
 
 def destination(key: str, value: Any, suffix: str, **others: Any) -> Path:
@@ -21,10 +22,14 @@ def destination(key: str, value: Any, suffix: str, **others: Any) -> Path:
     path = _path(value)
     _refuse_others(key, value, others)
     if path.is_dir():
-        raise LangidError(f"{key}={value}: is a folder; expected a file, {key}={path}/NAME{suffix}")
+        raise LangidError(
+            f"{key}={value}: is a folder; expected a file, {override(key, f'{path}/NAME{suffix}')}"
+        )
     if path.suffix.lower() != suffix:
         fitting = path.with_suffix(suffix)
-        raise LangidError(f"{key}={value}: expected a name that ends in {suffix}, {key}={fitting}")
+        raise LangidError(
+            f"{key}={value}: expected a name that ends in {suffix}, {override(key, fitting)}"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig
-from rich.console import Console
 from rich.table import Table
 
 from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
+from langid.terminal import console
 
 if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
@@ -85,7 +85,7 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
             table.add_row(f"recall {name} ({who_speaks(figures)})", *_cells(figures["recall"]))
     for column in table.columns:
         column.overflow = "fold"
-    Console(markup=False, highlight=False).print(table)
+    console().print(table)
     print(
         f"{who_speaks(report)}; {_shared(report)}",
         f"report    {output / 'report.json'}",

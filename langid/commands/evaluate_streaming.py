@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from langid.errors import LangidError
+from langid.terminal import console
 
 if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
@@ -78,12 +78,11 @@ def measure_streaming(
 
 def print_tables(report: dict[str, Any]) -> None:
     """Print what was measured; on a narrow terminal figures are folded and not cut."""
-    console = Console(markup=False, highlight=False)
     for make in (_conditions, _since_reset, _by_speech, _decisions):
         table = make(report)
         for column in table.columns:
             column.overflow = "fold"
-        console.print(table)
+        console().print(table)
 
 
 def _conditions(report: dict[str, Any]) -> Table:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from rich.console import Console
 
 from langid.commands.destination import destination
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_audio
 from langid.streaming.decision import SETTINGS, DecisionSettings
+from langid.terminal import console
+from langid.typed import override
 
 if TYPE_CHECKING:
     from langid.streaming.precision import Comparison
@@ -181,9 +182,11 @@ def _print_comparison(comparison: "Comparison") -> None:
 def _print_file(config: DictConfig, output: Path, clips: list[np.ndarray]) -> None:
     _print(f"model     {output}  ({output.stat().st_size / 1e6:.2f} MB)")
     if config.format == "pt2":
-        _print(f"load      torch.export.load('{output}'), which runs what a file holds: your own")
+        _print(
+            f"load      torch.export.load({str(output)!r}), which runs what a file holds: your own"
+        )
     elif config.format == "module":
-        _print(f"load      langid.streaming.streaming_gru.StreamingGRU.load('{output}')")
+        _print(f"load      langid.streaming.streaming_gru.StreamingGRU.load({str(output)!r})")
     else:
         _print_stream(output, clips)
 
@@ -197,8 +200,8 @@ def _print_stream(output: Path, clips: list[np.ndarray]) -> None:
         _print(f"speed     real-time factor {factor:.5f} on one thread, {name}")
     if line := window_line(model.metadata):
         _print(f"window    {line}")
-    _print(f"next      langid stream model={output} audio=FILE")
+    _print(f"next      langid stream {override('model', output)} audio=FILE")
 
 
 def _print(line: str) -> None:
-    Console().print(line, soft_wrap=True, highlight=False, markup=False)
+    console().print(line, soft_wrap=True)

@@ -16,9 +16,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from langid import __version__
 from langid.commands.compare import with_folders
-from langid.commands.configuration import check_overrides, groups, options, readable, texts, tree
+from langid.commands.configuration import check_overrides, groups, options, texts, tree
 from langid.commands.reproduce import with_experiments
 from langid.commands.sweep import Sweep, check_sweep, job_folder
+from langid.commands.text_keys import readable
 from langid.commands.train import run_folder
 from langid.errors import LangidError
 
@@ -83,9 +84,9 @@ def _run(command: str, arguments: list[str]) -> int:
     overrides = [argument for argument in arguments if argument not in flags]
     if command == "compare":
         overrides = with_folders(overrides)
-    overrides = [readable(override) for override in overrides]
     if command == "reproduce":
         overrides = with_experiments([*overrides, *(["experiments=all"] if flags else [])])
+    overrides = [readable(command, override) for override in overrides]
     check_overrides(command, overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
     return (

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.table import Table
 
 from langid.data.workers import default_workers, start_workers
 from langid.errors import LangidError
+from langid.terminal import console
+from langid.typed import override
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.prepare import Request
@@ -83,7 +84,6 @@ def _print_summary(store: "FeatureStore", unchanged: bool) -> None:
     from langid.corpora.manifest import read_table
     from langid.data.prepare import beside
 
-    console = Console()
     columns = (store.columns[name] for name in ("language", "duration_s", "speaker"))
     rows = list(zip(*columns, strict=True))
     skipped = beside(store.path, "skipped")
@@ -98,10 +98,14 @@ def _print_summary(store: "FeatureStore", unchanged: bool) -> None:
         table.add_row(
             language, f"{len(durations):,}", f"{hours:.2f}", known, f"{missing[language]:,}"
         )
-    console.print(table)
+    console().print(table)
     if unchanged:
-        console.print("The store was already complete; nothing was done.")
-    console.print(f"store     {store.path}", soft_wrap=True, highlight=False)
-    console.print(f"manifest  {beside(store.path, 'manifest')}", soft_wrap=True, highlight=False)
-    console.print(f"skipped   {skipped}", soft_wrap=True, highlight=False)
-    console.print(f"next      langid train experiment=gru store={store.path}", soft_wrap=True)
+        print("The store was already complete; nothing was done.")
+    print(
+        f"store     {store.path}",
+        f"manifest  {beside(store.path, 'manifest')}",
+        f"skipped   {skipped}",
+        f"next      langid train experiment=gru {override('store', store.path)}",
+        sep="\n",
+        flush=True,
+    )

@@ -12,6 +12,7 @@ Examples:
 
 import hashlib
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from langid.commands.configuration import check_overrides, compose, nearest, quoted, root
+from langid.commands.configuration import check_overrides, compose, nearest, root
 from langid.commands.sweep import USERS_ERRORS, is_finished
+from langid.commands.text_keys import readable
 from langid.errors import LangidError
 from langid.evaluation.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
+from langid.typed import quoted
 
 ALL = "all"
 OWN_KEYS = ("experiments", "overrides", "stand_in", "output", "table", "workers", "corpus")
@@ -39,7 +42,7 @@ def with_experiments(arguments: Sequence[str]) -> list[str]:
         elif key.lstrip("+~").split(".")[0] in OWN_KEYS:
             own.append(argument)
         else:
-            overrides.append(argument)
+            overrides.append(readable("train", argument))
     for key, values in (("experiments", names), ("overrides", overrides)):
         if values:
             own.append(f"{key}=[{','.join(map(quoted, values))}]")
@@ -84,7 +87,7 @@ def run(config: DictConfig) -> int:
         print_outcomes(outcomes)
     if everything:
         table = Path(str(config.table)).expanduser()
-        line = " ".join(["langid reproduce --all corpus.root=FOLDER", *map(str, config.overrides)])
+        line = shlex.join(["langid", "reproduce", "--all", "corpus.root=FOLDER", *config.overrides])
         write_table(table, outcomes, {plan.name: plan.expected for plan in plans}, line)
         print(f"table     {table}")
     rows = [row for outcome in outcomes for row in outcome.get("rows", [])]

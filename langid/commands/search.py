@@ -24,7 +24,6 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.trial import TrialState
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -36,6 +35,7 @@ from langid.data.prepare import differing
 from langid.data.store import FeatureStore
 from langid.errors import LangidError
 from langid.evaluation.runs import choices, read_record
+from langid.terminal import console
 from langid.training.pruning import Pruning
 from langid.training.run_record import without_runtime, write_record
 
@@ -169,7 +169,7 @@ class Search:
             best = trial.user_attrs["best"]
             figures = (f"{best[name]:.3f}" for name in ("balanced_accuracy", "loss"))
             table.add_row(str(trial.number), *figures, str(best["epoch"]), _short(trial.params))
-        Console(markup=False, highlight=False).print(table)
+        console().print(table)
         first = trials[0]
         line = [*map(shlex.quote, self.overrides), *typed(first.params)]
         print(

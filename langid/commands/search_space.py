@@ -15,8 +15,8 @@ from optuna.distributions import (
 )
 
 from langid.commands.configuration import check_overrides, groups
-from langid.commands.train import override
 from langid.errors import LangidError
+from langid.typed import override
 
 Space = dict[str, BaseDistribution]
 FIELDS = ("low", "high", "log", "step", "choices")

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
-from rich.console import Console
 
 from langid.commands.destination import destination
 from langid.commands.live_view import LiveView
@@ -32,6 +31,7 @@ from langid.streaming.sources import ENDLESS, microphone, recording, standard_in
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, draw
 from langid.streaming.windows import window_line
+from langid.terminal import console
 
 FEED_S = 0.1
 READ_S = 10.0
@@ -72,9 +72,9 @@ def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
     hop_s = hop / listening.stream.sample_rate
     interval, feed = (max(1, round(s / hop_s)) * hop for s in (config.interval_s, FEED_S))
     left = interval  # samples until the next line
-    console = Console()
-    live = console.is_terminal and not config.json
-    with LiveView(console) if live else contextlib.nullcontext() as view:
+    terminal = console()
+    live = terminal.is_terminal and not config.json
+    with LiveView(terminal) if live else contextlib.nullcontext() as view:
         for samples, posteriors, speech in _heard(listening, config, interval, feed):
             trace.hear(samples, posteriors, speech)
             decision = listening.decide()

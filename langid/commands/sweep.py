@@ -18,11 +18,11 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 from rich.table import Table
 
 from langid.commands.configuration import compose
 from langid.errors import LangidError
+from langid.terminal import console
 
 LONGEST_NAME = 200  # bytes; most file systems take 255
 SHOWN_DIFFERENCES = 3
@@ -166,7 +166,7 @@ class Sweep:
         for number, job in sorted(jobs.items()):
             ended = ": ".join(filter(None, (job["status"], job["reason"])))
             table.add_row(str(number), job["name"], ended)
-        Console(markup=False, highlight=False).print(table)
+        console().print(table)
         counts = collections.Counter(jobs[number]["status"] for number in sorted(jobs))
         if self.total > len(jobs):
             counts["not begun"] = self.total - len(jobs)

@@ -11,7 +11,6 @@ Examples:
 
 import datetime
 import os
-import re
 import shlex
 import sys
 import time
@@ -23,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from langid.commands.train_start import print_start
 from langid.errors import LangidError
+from langid.typed import override, quoted
 
 if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the configuration
     from pytorch_lightning import Callback
@@ -193,7 +193,7 @@ def _same_command(output: Path) -> list[str]:
             f"langid {settings.job.config_name} trains on one device; take trainer.devices=1"
         )
     given = [item for item in settings.overrides.task if item.partition("=")[0] != "output"]
-    own = [f'output="{output}"', "hydra.output_subdir=null"]
+    own = [f"output={quoted(str(output))}", "hydra.output_subdir=null"]
     return [sys.executable, "-m", "langid", "train", *given, *own]
 
 
@@ -209,19 +209,9 @@ def _print_end(result: dict[str, Any], output: Path, store: str, part: str) -> N
         f"best      {checkpoint}",
         f"last      {checkpoint.with_name('last.ckpt')}",
         f"record    {output / 'run.json'}",
-        f"curves    tensorboard --logdir {output}",
+        f"curves    tensorboard --logdir {shlex.quote(str(output))}",
         "next      langid evaluate "
         + " ".join(override(key, value) for key, value in overrides.items()),
         sep="\n",
         flush=True,
     )
-
-
-def override(key: str, value: object) -> str:
-    """Return an override as it is typed, in quotes where the shell or Hydra needs them."""
-    if value is None:
-        return f"{key}=null"
-    if isinstance(value, int | float) or re.fullmatch(r"[\w./-]+", str(value), re.ASCII):
-        return f"{key}={value}"
-    text = str(value).replace('"', '\\"')
-    return shlex.quote(f'{key}="{text}"')

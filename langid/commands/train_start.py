@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from langid.corpora.tasks import left_out_line
+from langid.terminal import console
 
 WITHOUT = {  # what follows where nothing of a class is heard in a part
     "validation": "its recall is not in val/balanced_accuracy, and best.ckpt is chosen without it",
@@ -22,7 +22,7 @@ def print_start(record: dict[str, Any], output: Path) -> None:
     for name, weight in zip(record["classes"], record["class_weights"], strict=False):
         cells = [_cell(**part[name]) if name in part else "–" for part in parts.values()]
         table.add_row(name, *cells, f"{weight:.3f}")
-    Console(markup=False).print(table)
+    console().print(table)
     if left_out := left_out_line(column, record["left_out"]):
         print(left_out)
     _print_missing(summary["missing"])

@@ -9,6 +9,7 @@ from langid.corpora.folder_walk import is_hidden
 from langid.corpora.languages import language_of
 from langid.corpora.manifest import EmptyTableError, Manifest, read_rows, require_columns
 from langid.errors import LangidError
+from langid.typed import override
 
 REQUIRED = ("client_id", "path")
 SPLIT_OF_TSV = {"train": "train", "dev": "validation", "test": "test"}
@@ -93,7 +94,8 @@ class CommonVoice:
             return locales
         if _tables(root):
             remedy = (
-                f"this looks like one locale's folder; give its parent: corpus.root={root.parent}"
+                "this looks like one locale's folder; give its parent:"
+                f" {override('corpus.root', root.parent)}"
             )
         else:
             releases = sorted({clips.parents[1].name for clips in root.glob("*/*/clips")})

@@ -22,6 +22,7 @@ import numpy as np
 from langid.corpora.manifest import COLUMNS
 from langid.data.disk import Disk
 from langid.errors import LangidError
+from langid.typed import override
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,7 @@ class FeatureStore:
         self.path = Path(path)
         if not self.path.is_file():
             raise LangidError(
-                f"store={path}: no such file; make it with langid prepare store={path}"
+                f"store={path}: no such file; make it with langid prepare {override('store', path)}"
             )
         try:
             with h5py.File(self.path, "r") as file:

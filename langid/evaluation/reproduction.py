@@ -1,16 +1,18 @@
 """What came out of an experiment, beside what was published: on the terminal and as a table."""
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from langid.data.store import FeatureStore
 from langid.evaluation.expected import SOUND, Expected, Figure
 from langid.evaluation.report import who_speaks
 from langid.evaluation.runs import read_record, score_run
+from langid.terminal import console
 from langid.training.run_record import write_text
 
 WIDTH = 160  # where the table does not go to a terminal
@@ -89,10 +91,7 @@ def print_outcomes(outcomes: Sequence[dict[str, Any]]) -> None:
             table.add_row(
                 outcome["name"], _published(row), _here(row), _scored(row), row["verdict"]
             )
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH
-    console.print(table)
+    console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def _published(row: dict[str, Any]) -> str:
@@ -155,7 +154,7 @@ def write_table(
         told = [f"published on {expected[name].data.name}", *expected[name].differs]
         lines.append(f"- `{name}` ({expected[name].source}): {'; '.join(told)}.")
         if taken := by_name[name].get("overrides"):
-            lines.append(f"  Run here with `{' '.join(taken)}`.")
+            lines.append(f"  Run here with `{shlex.join(taken)}`.")
         if note := expected[name].stand_in.note:
             lines.append(f"  {note}")
     further = [(name, row) for name, _ in pairs for row in by_name[name].get("rows", [])[1:]]

@@ -7,6 +7,7 @@ from langid.data.prepare import differing, flatten
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
 from langid.training.run_record import without_runtime
+from langid.typed import override
 
 # What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
 RESUMED_ALIKE = (
@@ -21,7 +22,7 @@ def check_folder(folder: Path, resume: Path | None) -> None:
     if checkpoints.exists() and (resume is None or resume.parent != checkpoints.resolve()):
         raise LangidError(
             f"output={folder}: a run is already there; go on with"
-            f" resume={checkpoints / 'last.ckpt'}, or choose another output=DIR"
+            f" {override('resume', checkpoints / 'last.ckpt')}, or choose another output=DIR"
         )
 
 

@@ -1,0 +1,121 @@
+"""Keys whose values are names, paths or other texts, which stay as they are typed.
+
+Hydra's grammar reads ``2024_11_27``, ``1e3``, ``nan`` and ``true`` as numbers and switches wherever
+they stand. What a value is depends on its key instead.
+"""
+
+from typing import Any
+
+from antlr4 import CommonTokenStream, InputStream
+from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
+from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
+from hydra.core.override_parser.types import QuotedString
+from hydra.grammar.gen.OverrideLexer import OverrideLexer
+from hydra.grammar.gen.OverrideParser import OverrideParser
+from omegaconf import OmegaConf
+
+from langid.commands.configuration import groups, options, reads, texts
+from langid.errors import LangidError
+from langid.typed import quoted
+
+# Of all commands; a key with the name of one of the command's groups takes an option of the group.
+TEXT = frozenset({
+    "store", "name", "output", "resume", "checkpoint", "part", "corpora", "exported", "folders",
+    "experiments", "overrides", "table", "format", "mode", "precision", "model", "audio",
+    "languages", "rttm", "plot",
+    "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",
+    "split.train_only", "task.column", "task.classes", "task.merge", "silence.policy",
+    "model.network.cell", "model.network.activation", "logger.save_dir", "logger.name",
+    "trainer.default_root_dir",
+})  # fmt: skip
+COUNT = ("range", "interval")  # functions of Hydra that take numbers
+
+
+def readable(command: str, argument: str) -> str:
+    """Return KEY=VALUE in a form that Hydra's grammar reads, and reads as text where it is one.
+
+    A plain text that it cannot read, such as a path with parentheses or letters outside ASCII, is
+    put in quotes, and so is what stands for a number, a switch or nothing in the value of a key
+    of ``TEXT``, in lists and sweeps too; ``null`` stays where it is the key's default. Raises
+    LangidError for the key of a mapping that cannot be read as typed.
+    """
+    key, _, value = argument.partition("=")
+    if not reads(argument):
+        plain = value.lstrip()[:1] not in "'\"[{" and "," not in value and "${" not in value
+        return f"{key}={quoted(value)}" if value and plain else argument
+    name = key.lstrip("+~")
+    if not value or name not in TEXT or name in groups(command):
+        return argument
+    found = _Kinds(argument, _may_be_null(command, name)).found
+    for start, stop in reversed(found):
+        argument = argument[:start] + quoted(argument[start:stop].strip()) + argument[stop:]
+    return argument
+
+
+def bare(argument: str) -> str:
+    """Return KEY=VALUE without the quotes around texts, for people and for names of folders."""
+    key, equals, _ = argument.partition("=")
+    if not equals or key.lstrip("+~") not in TEXT:
+        return argument
+    return f"{key}={_shown(OverridesParser.create().parse_override(argument).value())}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_shown, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_shown(item)}" for key, item in value.items()) + "}"
+    return "null" if value is None else str(value)
+
+
+def _may_be_null(command: str, name: str) -> bool:
+    """Return whether a key is null where it is not given, by the YAML of command and groups."""
+    group, _, key = name.partition(".")
+    files = options(command, group).values() if key else ()
+    loaded = [OmegaConf.create(text) for text in texts(command)] + [*map(OmegaConf.load, files)]
+    missing = object()
+    return any(OmegaConf.select(one, key or name, default=missing) is None for one in loaded)
+
+
+class _Kinds(HydraOverrideVisitor):  # type: ignore[misc]
+    """Finds what is read as another kind than text: ``found`` has ``(start, stop)`` of each."""
+
+    def __init__(self, argument: str, may_be_null: bool):
+        super().__init__(create_functions())
+        self.argument = argument
+        self.may_be_null = may_be_null
+        self.depth = 0
+        self.found: list[tuple[int, int]] = []
+        stream = CommonTokenStream(OverrideLexer(InputStream(argument)))
+        self.visit(OverrideParser(stream).override())  # type: ignore[no-untyped-call]
+
+    def visitPrimitive(self, ctx: Any) -> Any:
+        value = super().visitPrimitive(ctx)
+        null = value is None and self.may_be_null and not self.depth
+        if not isinstance(value, str | QuotedString) and not null:
+            self.found.append((ctx.start.start, ctx.stop.stop + 1))
+        return value
+
+    def visitDictKey(self, ctx: Any) -> Any:
+        key, typed = super().visitDictKey(ctx), ctx.getText().strip()
+        if not isinstance(key, str) and str(key) != typed:  # the grammar has no quotes for it
+            raise LangidError(
+                f"{self.argument}: {typed} is read as {key} on a command line, before a colon; give"
+                " the mapping in a file, conf/experiment/NAME.yaml, with quotes around the name"
+            )
+        return key
+
+    def visitListContainer(self, ctx: Any) -> Any:
+        self.depth += 1
+        value = super().visitListContainer(ctx)
+        self.depth -= 1
+        return value
+
+    def visitDictContainer(self, ctx: Any) -> Any:
+        self.depth += 1
+        value = super().visitDictContainer(ctx)
+        self.depth -= 1
+        return value
+
+    def visitFunction(self, ctx: Any) -> Any:
+        return None if ctx.getChild(0).getText() in COUNT else super().visitFunction(ctx)

@@ -1,0 +1,28 @@
+"""Values as they are typed on a command line, so that what is printed can be pasted."""
+
+import re
+import shlex
+
+# What Hydra's grammar reads as another kind than text where it stands alone.
+NO_TEXT = re.compile(
+    r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(e[+-]?[\d_]+)?|[+-]?(inf|nan)|true|false|null", re.I
+)
+
+
+def override(key: str, value: object) -> str:
+    """Return an override as it is typed, in quotes where the shell or Hydra needs them."""
+    if value is None:
+        return f"{key}=null"
+    text = str(value)
+    number = isinstance(value, int | float)
+    plain = re.fullmatch(r"[\w./-]+", text, re.ASCII) and not NO_TEXT.fullmatch(text)
+    return shlex.quote(f"{key}={text if number or plain else quoted(text)}")
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, as Hydra's grammar reads it back, whatever it holds.
+
+    Backslashes count there only before a quote, the closing one included.
+    """
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', text)
+    return '"' + re.sub(r"(\\+)\Z", r"\1\1", escaped) + '"'
