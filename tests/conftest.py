@@ -1,10 +1,11 @@
 """Real speech, and what is made of it once per test run: a store, a checkpoint, a model."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,29 @@ def model_path(checkpoint_path: Path, once: Once) -> Path:
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+Held = Callable[[Path], contextlib.AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="session")
+def held_elsewhere() -> Held:
+    """Return a context manager in which another process writes a file or folder."""
+    hold = (
+        "import sys; from pathlib import Path; from langid.exclusive import exclusively\n"
+        "with exclusively('output', Path(sys.argv[1])): print('held', flush=True); input()"
+    )
+
+    @contextlib.contextmanager
+    def hold_while(path: Path) -> Iterator[None]:
+        command = [sys.executable, "-c", hold, str(path)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, text=True, **pipes) as holder:  # type: ignore[call-overload]
+            assert holder.stdout.readline() == "held\n"
+            yield
+            holder.communicate("\n")
+
+    return hold_while
 
 
 @pytest.fixture(scope="session")

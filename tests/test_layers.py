@@ -12,6 +12,7 @@ ROOT = {
     "langid",
     "langid.build",
     "langid.errors",
+    "langid.exclusive",
     "langid.metrics",
     "langid.progress",
     "langid.terminal",

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
+from langid.exclusive import exclusively
 from langid.terminal import console
 
 if TYPE_CHECKING:
@@ -32,14 +33,22 @@ if TYPE_CHECKING:
 
 def run(config: DictConfig) -> int:
     """Score the part, write the report and print its figures."""
-    from langid.commands.evaluate_streaming import measure_streaming, stream_of
-    from langid.evaluation.predictions import predict_part
-    from langid.evaluation.report import make_report, write_report
+    from langid.commands.evaluate_streaming import stream_of
 
     checkpoints = [Path(path) for path in _list(config.checkpoint)]
     stream = stream_of(config, checkpoints)
     output = Path(str(config.output)).expanduser()
     output.mkdir(parents=True, exist_ok=True)
+    with exclusively("output", output):
+        _evaluate(config, checkpoints, stream, output)
+    return 0
+
+
+def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: Path) -> None:
+    from langid.commands.evaluate_streaming import measure_streaming
+    from langid.evaluation.predictions import predict_part
+    from langid.evaluation.report import make_report, write_report
+
     store = Path(str(config.store)).expanduser()
 
     def predictions_of(part: str) -> "Predictions":
@@ -53,7 +62,6 @@ def run(config: DictConfig) -> int:
     if stream is not None:
         validation = predictions if config.part == "validation" else predictions_of("validation")
         measure_streaming(stream, predictions, validation, store, config.part, output)
-    return 0
 
 
 def _of_corpora(predictions: "Predictions", corpora: Any, part: str) -> "Predictions":

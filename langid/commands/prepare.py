@@ -18,6 +18,7 @@ from rich.table import Table
 
 from langid.data.workers import default_workers, start_workers
 from langid.errors import LangidError
+from langid.exclusive import exclusively
 from langid.terminal import console
 from langid.typed import override
 
@@ -34,6 +35,12 @@ def run(config: DictConfig) -> int:
     workers = config.workers if config.workers is not None else default_workers()
     if not isinstance(workers, int) or workers < 1:
         raise LangidError(f"workers={workers}: accepted are 1 and more")
+    with exclusively("store", store):  # from before it is looked at
+        _prepare(config, store, workers)
+    return 0
+
+
+def _prepare(config: DictConfig, store: Path, workers: int) -> None:
     existed = store.exists()
     ready = start_workers(1 if existed and not config.add else workers)
     try:
@@ -47,7 +54,6 @@ def run(config: DictConfig) -> int:
 
     result = prepare(request)
     _print_summary(result, existed and not config.add)
-    return 0
 
 
 def _request(config: DictConfig, store: Path, workers: int) -> "Request":

@@ -26,6 +26,7 @@ from langid.commands.sweep import USERS_ERRORS, is_finished
 from langid.commands.text_keys import readable
 from langid.errors import LangidError
 from langid.evaluation.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
+from langid.exclusive import exclusively
 from langid.typed import quoted
 
 ALL = "all"
@@ -184,8 +185,10 @@ def _reproduce(plan: Plan) -> dict[str, Any]:
     output = Path(plan.training.output)
     Path(plan.preparing.store).parent.mkdir(parents=True, exist_ok=True)
     prepare.run(plan.preparing)
-    if not is_finished(output, plan.training):
-        train(plan.training, output)
-    outcome = outcome_of(plan.name, plan.expected, plan.figures, output, plan.overrides)
-    write_record(output / "outcome.json", outcome)
+    output.mkdir(parents=True, exist_ok=True)
+    with exclusively("output", output):
+        if not is_finished(output, plan.training):
+            train(plan.training, output)
+        outcome = outcome_of(plan.name, plan.expected, plan.figures, output, plan.overrides)
+        write_record(output / "outcome.json", outcome)
     return outcome

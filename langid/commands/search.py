@@ -10,7 +10,7 @@ import sqlite3
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,25 +181,6 @@ class Search:
             flush=True,
         )
         return True
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a study; raises LangidError where one is at work in it.
-
-    The lock is one of SQLite: it goes when the process goes, however that ends.
-    """
-    with contextlib.ExitStack() as stack:
-        try:
-            lock = sqlite3.connect(folder / "study.lock", timeout=0)
-            stack.enter_context(contextlib.closing(lock))
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise LangidError(
-                f"output={folder}: {error}; where another langid tune is at work, wait for its"
-                " end, or choose another output=DIR"
-            ) from None
-        yield
 
 
 def open_study(path: Path, pruner: optuna.pruners.BasePruner) -> optuna.Study:

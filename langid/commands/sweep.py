@@ -5,7 +5,9 @@ import hashlib
 import itertools
 import json
 import math
+import os
 import shutil
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -21,7 +23,9 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
 from langid.commands.configuration import compose
+from langid.commands.text_keys import bare
 from langid.errors import LangidError
+from langid.exclusive import InUse, exclusively
 from langid.terminal import console
 
 LONGEST_NAME = 200  # bytes; most file systems take 255
@@ -37,11 +41,10 @@ def job_folder(overrides: Sequence[str]) -> str:
     with a part of its hash.
     """
     words = []
-    for override in sorted(map(str, overrides)):
+    for override in sorted(bare(str(override)) for override in overrides):
         key, _, value = override.partition("=")
         if key == "store":
-            path = value.strip("'\"")
-            override = f"store={Path(path).stem}"
+            override = f"store={Path(value).stem}"
         if key != "output":
             words.append(override.replace("/", "_"))
     name = ",".join(words) or "job"
@@ -113,7 +116,8 @@ class Sweep:
         self.keys = {override.get_key_element() for override in swept}
         self.total = math.prod(len(_values(override)) for override in swept)
         folder = compose("train", [_values(override)[0] for override in parsed]).output
-        self.journal = Path(str(folder)).expanduser().resolve() / "jobs.jsonl"
+        name = f"jobs.{socket.gethostname()}.{os.getpid()}.jsonl"  # of this sweep alone
+        self.journal = Path(str(folder)).expanduser().resolve() / name
         self.journal.unlink(missing_ok=True)
 
     @property
@@ -133,17 +137,22 @@ class Sweep:
         """Run a job unless it is finished; what goes wrong is printed and raised."""
         settings = HydraConfig.get()
         chosen = [item for item in settings.overrides.task if item.partition("=")[0] in self.keys]
-        number, name = settings.job.num, ", ".join(chosen) or "the only one"
+        number, name = settings.job.num, ", ".join(map(bare, chosen)) or "the only one"
         title = f"job {number} ({name})"
         print(title, flush=True)
         self._note(number, name, "interrupted")  # unless another line follows
         try:
             output = Path(settings.runtime.output_dir)
             config.output = str(output)
-            if is_finished(output, config):
-                self._note(number, name, "skipped, was finished")
-                return
-            command(config)
+            with exclusively("output", output):
+                if is_finished(output, config):
+                    self._note(number, name, "skipped, was finished")
+                    return
+                command(config)
+        except InUse as error:
+            print(f"langid: {title}: {error}", file=sys.stderr)
+            self._note(number, name, "skipped, is being trained")
+            return
         except Exception as error:
             reason = str(error) or type(error).__name__
             self._note(number, name, "failed", reason)
@@ -172,6 +181,7 @@ class Sweep:
             counts["not begun"] = self.total - len(jobs)
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{self.total} jobs: {told}", flush=True)
+        self.journal.unlink(missing_ok=True)
 
 
 def is_finished(output: Path, config: DictConfig) -> bool:

@@ -9,7 +9,9 @@ Examples:
   langid train -m experiment=gru store=trio.h5 silence=mask,remove,label seed=0,1
 """
 
+import contextlib
 import datetime
+import itertools
 import os
 import shlex
 import sys
@@ -22,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from langid.commands.train_start import print_start
 from langid.errors import LangidError
+from langid.exclusive import exclusively
 from langid.typed import override, quoted
 
 if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the configuration
@@ -34,8 +37,8 @@ if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the config
 def run_folder(resume: str | None, name: str) -> str:
     """Return the folder of a run: that of the checkpoint resumed, or a new one by name and time.
 
-    Raises LangidError for a checkpoint that lies in no folder of a run, and for a new folder where
-    torchrun or srun has started several processes, whose clocks differ.
+    The new one is made. Raises LangidError for a checkpoint that lies in no folder of a run, and
+    for a new folder where torchrun or srun has started several processes, whose clocks differ.
     """
     if resume:
         checkpoints = Path(resume).expanduser().resolve().parent
@@ -47,7 +50,18 @@ def run_folder(resume: str | None, name: str) -> str:
         return str(checkpoints.parent)
     if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1"))) > 1:
         raise LangidError("several processes were started for one run: add output=DIR")
-    return str(Path("runs") / name / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+    return str(_new_folder(Path("runs") / name))
+
+
+def _new_folder(parent: Path) -> Path:
+    """Make a folder named by the time; of runs that begin in one second each has its own."""
+    stem = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    for number in itertools.count(1):
+        folder = parent / (stem if number == 1 else f"{stem}_{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
+    return folder
 
 
 def run(config: DictConfig) -> int:
@@ -68,8 +82,22 @@ def train(config: DictConfig, output: Path, callbacks: Sequence["Callback"] = ()
     The result is a part of run.json: ``best`` (the validation figures of best.ckpt), ``epochs``,
     ``steps``, ``seconds``; empty in all processes but the first of a run on several devices.
     ``callbacks`` follow those of the configuration. Raises LangidError where the folder holds
-    another run, and for data and values that cannot be trained with.
+    another run or another process trains in it, and for data and values that cannot be trained
+    with.
     """
+    if not _is_first_process():  # of a run on several devices, which the first one holds
+        return _train(config, output, callbacks)
+    output.mkdir(parents=True, exist_ok=True)
+    with exclusively("output", output):
+        return _train(config, output, callbacks)
+
+
+def _is_first_process() -> bool:
+    ranks = (os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return all(rank == "0" for rank in ranks)
+
+
+def _train(config: DictConfig, output: Path, callbacks: Sequence["Callback"]) -> dict[str, Any]:
     from langid.training.fitting import fit, log_hyperparameters, make_trainer, result_of
     from langid.training.processes import check_processes
     from langid.training.resume import check_folder, check_resumable
@@ -99,7 +127,6 @@ def train(config: DictConfig, output: Path, callbacks: Sequence["Callback"] = ()
     if not trainer.is_global_zero:
         fit(trainer, identifier, data, resume, output, _same_command)
         return {}
-    output.mkdir(parents=True, exist_ok=True)
     write_record(output / "run.json", record | {"status": "started"})
     print_start(record, output)
     fit(trainer, identifier, data, resume, output, _same_command)

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 
 from langid.commands.sweep import check_devices
 from langid.errors import LangidError
+from langid.exclusive import exclusively
 
 # What langid train does not have, or each trial has for itself.
 OWN = ("tune", "trials", "startup_trials", "warmup_epochs", "output", "resume")
@@ -33,7 +34,7 @@ def run(config: DictConfig) -> int:
         raise LangidError("langid tune needs Optuna: pip install 'langid-speech[tune]'") from None
     from hydra.core.hydra_config import HydraConfig
 
-    from langid.commands.search import Search, alone
+    from langid.commands.search import Search
     from langid.commands.search_space import check_space, read_space, told
 
     _check(config)
@@ -51,7 +52,7 @@ def run(config: DictConfig) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     # The median rule of Golovin et al., Google Vizier, 2017.
     pruner = optuna.pruners.MedianPruner(config.startup_trials, config.warmup_epochs)
-    with alone(folder):
+    with exclusively("output", folder):
         search = Search(folder, overrides, space, pruner)
         for key, distribution in space.items():
             print(f"search {key}: {told(distribution)}")

@@ -17,6 +17,7 @@ from langid.data.shard import facts_of, write_shard
 from langid.data.store import SCHEMA, FeatureStore, merge, write_failure
 from langid.data.workers import end_workers
 from langid.errors import LangidError
+from langid.exclusive import exclusively
 from langid.progress import progress
 
 SHARD_UTTERANCES = 64
@@ -43,8 +44,14 @@ def prepare(request: Request) -> FeatureStore:
 
     Killed at any moment and run again, it goes on where it was and ends with the same bytes.
     Beside the store stand its manifest and ``skipped.tsv``, the rows left out with the reason.
-    Raises LangidError for an existing store that differs from what is asked.
+    Raises LangidError for an existing store that differs from what is asked, and while another
+    process writes it.
     """
+    with exclusively("store", request.store):
+        return _prepare(request)
+
+
+def _prepare(request: Request) -> FeatureStore:
     corpus = {"reader": request.corpus, "manifest_sha256": request.manifest.sha256()}
     base = FeatureStore(request.store) if request.store.exists() else None
     if base is not None:

@@ -21,7 +21,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from langid.commands.configuration import compose
 from langid.commands.main import main
-from langid.commands.search import alone, open_study
+from langid.commands.search import open_study
 from langid.commands.train import train
 from langid.training.pruning import METRIC, Pruning
 
@@ -224,12 +224,12 @@ def test_another_store_is_refused(
 
 
 def test_two_at_once_and_a_damaged_study_are_refused(
-    tmp_path: Path, store_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, store_path: Path, held_elsewhere: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "study.db").write_bytes(b"no database" * 100)
-    with alone(tmp_path):
+    with held_elsewhere(tmp_path):
         assert tune(store_path, tmp_path) == 2
-        assert "database is locked; where another langid tune is at work" in capsys.readouterr().err
+        assert "is at work on it; wait for its end" in capsys.readouterr().err
     assert tune(store_path, tmp_path) == 2
     assert f"{tmp_path}/study.db: not a study of langid tune" in capsys.readouterr().err
 

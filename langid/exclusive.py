@@ -1,0 +1,77 @@
+"""Files and folders that one process at a time writes."""
+
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from langid.errors import LangidError
+from langid.typed import override
+
+NAME = ".langid.lock"  # in a folder; .NAME.lock beside a file
+_held: set[Path] = set()  # by this process
+
+
+class InUse(LangidError):
+    """Another process writes the file or folder that is asked for."""
+
+
+@contextlib.contextmanager
+def exclusively(key: str, path: Path) -> Iterator[None]:
+    """Keep other processes from a file, or a folder that is there, for as long as the body runs.
+
+    The lock is the operating system's: it goes when the process goes, however that ends, and what
+    is left of it on the disk locks nothing. Who holds it may ask again. ``key`` is that by which
+    the user gave the path. Raises InUse, which names the process that holds it, and LangidError
+    where nothing can be written.
+    """
+    from filelock import FileLock, Timeout  # here, to spare commands that only read
+
+    lock = _place(path)
+    if lock in _held:
+        yield
+        return
+    guard = FileLock(lock, timeout=0)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        guard.acquire()
+    except Timeout:
+        raise InUse(
+            f"{override(key, path)}: {_holder(lock)} is at work on it; wait for its end, or choose"
+            f" another {key}"
+        ) from None
+    except OSError as error:
+        raise LangidError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another {key}"
+        ) from error
+    _held.add(lock)
+    try:
+        words = {"process": os.getpid(), "host": socket.gethostname(), "command": _command()}
+        lock.write_text(json.dumps(words), encoding="utf-8")
+        yield
+    finally:
+        _held.discard(lock)
+        with contextlib.suppress(OSError):
+            lock.unlink()  # held until now: who waits for it sees that, and makes its own
+        guard.release()
+
+
+def _place(path: Path) -> Path:
+    path = path.resolve()
+    return path / NAME if path.is_dir() else path.with_name(f".{path.name}.lock")
+
+
+def _holder(lock: Path) -> str:
+    try:
+        words = json.loads(lock.read_text(encoding="utf-8"))
+        return f"{words['command']} (process {words['process']} on {words['host']})"
+    except (OSError, ValueError, KeyError, TypeError):  # it has just begun, or just ended
+        return "another process"
+
+
+def _command() -> str:
+    name = Path(sys.argv[0]).name
+    return " ".join(["langid", *sys.argv[1:2]]) if name in ("langid", "__main__.py") else name

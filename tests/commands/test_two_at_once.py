@@ -1,0 +1,125 @@
+"""Two commands at once that would write the same: none of them mixes with the other."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langid.commands.main import main
+from langid.commands.train import run_folder
+from langid.data.store import FeatureStore
+
+TINY = (
+    "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
+    "data.sequence_frames=100", "trainer.max_epochs=1", "trainer.accelerator=cpu",
+    "~callbacks.confusion",
+)  # fmt: skip
+
+
+def both(*arguments: str, folder: Path) -> list[tuple[int, str, str]]:
+    """Return exit code, output and errors of one command, started twice at the same time."""
+    command = [sys.executable, "-m", "langid", *arguments]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, cwd=folder, **pipes) for _ in range(2)]
+    told = [process.communicate(timeout=300) for process in running]
+    return [(process.returncode, *words) for process, words in zip(running, told, strict=True)]
+
+
+def test_runs_that_start_in_one_second_have_folders_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = {run_folder(None, "gru") for _ in range(4)}
+    assert len(folders) == 4
+    assert all(Path(folder).is_dir() for folder in folders)
+
+
+def test_a_run_without_output_makes_one_folder(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *TINY, f"store={store_path}"]) == 0
+    assert main(["train", *TINY, f"store={store_path}", "split=recording"]) == 0
+    runs = list((tmp_path / "runs" / "gru").iterdir())
+    assert [(run / "run.json").is_file() for run in runs] == [True, True]
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_of_two_trainings_in_one_folder_one_is_refused(store_path: Path, tmp_path: Path) -> None:
+    line = ("train", *TINY, f"store={store_path}", "output=same")
+    ended = both(*line, "trainer.max_epochs=4", folder=tmp_path)
+    assert sorted(code for code, _, _ in ended) == [0, 2], ended
+    (refused,) = [words for code, _, words in ended if code]
+    assert re.search(
+        r"output=\S*same: langid train \(process \d+ on .+\) is at work on it|a run is already there",
+        refused,
+    ), refused
+    record = json.loads((tmp_path / "same" / "run.json").read_text())
+    assert (record["status"], record["epochs"]) == ("finished", 4)
+
+
+def test_a_folder_that_another_process_writes_is_refused(
+    store_path: Path,
+    checkpoint_path: Path,
+    tmp_path: Path,
+    held_elsewhere: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with held_elsewhere(tmp_path):
+        assert main(["train", *TINY, f"store={store_path}", f"output={tmp_path}"]) == 2
+        assert "is at work on it; wait for its end" in capsys.readouterr().err
+        assert not (tmp_path / "run.json").exists()
+        given = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={tmp_path}"]
+        assert main(["evaluate", *given]) == 2
+        assert "is at work on it; wait for its end" in capsys.readouterr().err
+        assert not (tmp_path / "report.json").exists()
+
+
+def test_a_job_that_another_process_trains_is_left_to_it(
+    store_path: Path, tmp_path: Path, held_elsewhere: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where the same line of a sweep is typed in two terminals."""
+    line = ["train", "-m", *TINY, f"store={store_path}", f"output={tmp_path}", "seed=0,1"]
+    assert main([*line, "trainer.max_epochs=1"]) == 0
+    first, second = sorted(path.parent for path in tmp_path.glob("*/run.json"))
+    for path in (first / "run.json", first / "checkpoints" / "best.ckpt"):
+        path.unlink()  # as if it were not finished
+    kept = {path.name for path in (first / "checkpoints").iterdir()}
+    with held_elsewhere(first):
+        assert main([*line, "trainer.max_epochs=1"]) == 0
+    told = capsys.readouterr()
+    assert (
+        told.out.splitlines()[-1] == "2 jobs: 1 skipped, is being trained, 1 skipped, was finished"
+    )
+    assert "is at work on it" in told.err
+    assert {path.name for path in (first / "checkpoints").iterdir()} == kept
+    assert not (first / "run.json").exists()
+
+
+def test_two_that_add_to_a_store_lose_nothing(
+    real_rows: list[dict[str, str]], data_root: Path, tmp_path: Path
+) -> None:
+    for name, rows in (("one", real_rows[:4]), ("two", real_rows[12:16])):
+        folder = tmp_path / name / "en"
+        folder.mkdir(parents=True)
+        for row in rows:
+            (folder / Path(row["path"]).name).symlink_to(row["path"])
+    prepare = [sys.executable, "-m", "langid", "prepare", "corpus=folders", "store=a.h5"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    lines = [[*prepare, f"corpus.root={name}", "add=true", "workers=1"] for name in ("one", "two")]
+    running = [subprocess.Popen(line, cwd=tmp_path, **pipes) for line in lines]
+    told = [process.communicate(timeout=300) for process in running]
+    codes = [process.returncode for process in running]
+    assert codes in ([0, 0], [0, 2], [2, 0]), told
+    for code, (_, words) in zip(codes, told, strict=True):
+        assert not code or "langid prepare (process" in words or "another process" in words, words
+    for line in lines:  # what was refused is typed again, and what was done is not done twice
+        assert subprocess.run(line, cwd=tmp_path, capture_output=True).returncode == 0
+    store = FeatureStore(tmp_path / "a.h5")
+    assert len(store.columns["path"]) == 8
+    assert len(store.description["corpora"]) == 2
+    assert not list(tmp_path.glob(".*"))
