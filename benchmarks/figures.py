@@ -9,30 +9,43 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value and its limit, a highest one unless ``at_least``."""
+    """A measured value and its limit, a highest one unless ``at_least``.
+
+    A figure of a result (``of_result``) is right or wrong however little was measured; others are
+    of speed and memory, about which a quick run says nothing.
+    """
 
     name: str
     value: float
     limit: float
     unit: str = ""
     at_least: bool = False
+    of_result: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether the value keeps to its limit; one that is not a number does not."""
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
-    def __str__(self) -> str:
+    def line(self, quick: bool = False) -> str:
+        """Return name, value, limit, and whether it holds."""
         bound = "at least" if self.at_least else "at most"
         state = "holds" if self.holds else "DOES NOT HOLD"
+        if quick and not self.of_result:
+            state = "not judged"
         value, limit = f"{self.value:.3g}{self.unit}", f"{self.limit:g}{self.unit}"
         return f"{self.name} {value} (limit {bound} {limit}: {state})"
 
 
-def verdict(figures: Sequence[Figure]) -> int:
-    """Print the figures on one line, the last of a benchmark; return 0 where all hold, else 1."""
-    print("; ".join(map(str, figures)), flush=True)
-    return 0 if all(figure.holds for figure in figures) else 1
+def verdict(figures: Sequence[Figure], quick: bool = False) -> int:
+    """Print the figures on one line, the last of a benchmark, and return the exit code."""
+    print("; ".join(figure.line(quick) for figure in figures), flush=True)
+    return exit_code(figures, quick)
+
+
+def exit_code(figures: Sequence[Figure], quick: bool = False) -> int:
+    """Return 0 where all figures hold or the run was a quick one, else 1."""
+    return 0 if quick or all(figure.holds for figure in figures) else 1
 
 
 def print_table(title: str, rows: Sequence[Sequence[str]]) -> None:
