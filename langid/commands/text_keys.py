@@ -73,8 +73,14 @@ def _may_be_null(command: str, name: str) -> bool:
     group, _, key = name.partition(".")
     files = options(command, group).values() if key else ()
     loaded = [OmegaConf.create(text) for text in texts(command)] + [*map(OmegaConf.load, files)]
-    missing = object()
-    return any(OmegaConf.select(one, key or name, default=missing) is None for one in loaded)
+    return any(_is_null(OmegaConf.to_container(one), key or name) for one in loaded)
+
+
+def _is_null(plain: Any, name: str) -> bool:
+    first, _, rest = name.partition(".")
+    if not isinstance(plain, dict) or first not in plain:
+        return False
+    return _is_null(plain[first], rest) if rest else plain[first] is None
 
 
 class _Kinds(HydraOverrideVisitor):  # type: ignore[misc]

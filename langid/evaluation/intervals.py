@@ -12,7 +12,7 @@ Journal of Survey Statistics and Methodology 7, 2019), the estimated part widene
 Where hardly anybody errs the variance tells nothing. So one speaker's word is added to those of the
 speakers that depart from the rest: that all clips of a speaker are alike. With no departure it
 alone counts, and the answers are as many as speakers (of unequal size: fewer, as Kish has it).
-`benchmarks/report.py --coverage` counts how often the intervals hold the truth, and their widths.
+`benchmarks/report.py` counts how often the intervals hold the truth, and their widths.
 """
 
 from collections.abc import Sequence

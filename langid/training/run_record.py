@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ RUNTIME = (
     "trainer.enable_model_summary", "trainer.enable_progress_bar", "trainer.log_every_n_steps",
     "trainer.num_nodes", "trainer.profiler", "trainer.strategy",
 )  # fmt: skip
+# Line breaks of the layout: those of text are escaped.
+NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 
 
@@ -67,8 +70,12 @@ def without_runtime(flat: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write plain data as JSON so that a reader never sees half of it."""
-    write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    """Write plain data as JSON so that a reader never sees half of it.
+
+    A list of numbers, such as a row of a confusion matrix, is one line.
+    """
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    write_text(path, NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
