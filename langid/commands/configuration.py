@@ -80,11 +80,19 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
         config = compose(command, values)
     except (ConfigCompositionException, ValueError) as error:  # ValueError: GROUP=null
         raise LangidError(_explain(command, values, error)) from None
-    missing = sorted(OmegaConf.missing_keys(config))
+    missing = sorted(_missing(OmegaConf.to_container(config)))
     if missing:
         examples = " ".join(HINTS.get(key, f"{key}=VALUE") for key in missing)
         raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
     _check_kinds(command, config)
+
+
+def _missing(plain: Any, prefix: str = "") -> list[str]:
+    """Return the keys of an unresolved configuration that are needed; no resolver is asked."""
+    if plain == "???":
+        return [prefix.rstrip(".")]
+    items = plain.items() if isinstance(plain, dict) else ()
+    return [name for key, value in items for name in _missing(value, f"{prefix}{key}.")]
 
 
 def texts(command: str) -> list[str]:
