@@ -24,9 +24,9 @@ def exclusively(key: str, path: Path) -> Iterator[None]:
     """Keep other processes from a file, or a folder that is there, for as long as the body runs.
 
     The lock is the operating system's: it goes when the process goes, however that ends, and what
-    is left of it on the disk locks nothing. Who holds it may ask again. ``key`` is that by which
-    the user gave the path. Raises InUse, which names the process that holds it, and LangidError
-    where nothing can be written.
+    is left of it on the disk locks nothing. Who holds it may ask again. Where no file can be made,
+    or the file system has no locks, nothing is locked. ``key`` is that by which the user gave the
+    path. Raises InUse, which names the process that holds it.
     """
     from filelock import FileLock, Timeout  # here, to spare commands that only read
 
@@ -43,10 +43,9 @@ def exclusively(key: str, path: Path) -> Iterator[None]:
             f"{override(key, path)}: {_holder(lock)} is at work on it; wait for its end, or choose"
             f" another {key}"
         ) from None
-    except OSError as error:
-        raise LangidError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another {key}"
-        ) from error
+    except OSError:  # what writes there will say why it cannot
+        yield
+        return
     _held.add(lock)
     try:
         words = {"process": os.getpid(), "host": socket.gethostname(), "command": _command()}

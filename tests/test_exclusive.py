@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from langid.errors import LangidError
 from langid.exclusive import InUse, exclusively
 
 COUNT = """
@@ -61,12 +60,7 @@ def test_who_holds_it_is_named_and_a_dead_process_holds_nothing(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_where_no_file_can_be_made_nothing_is_locked(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with (
-        pytest.raises(
-            LangidError, match=r"file/a\.h5: cannot be written \(.*; choose another store"
-        ),
-        exclusively("store", tmp_path / "file" / "a.h5"),
-    ):
+    with exclusively("store", tmp_path / "file" / "a.h5"):
         pass

@@ -14,7 +14,8 @@ from langid.typed import override, quoted
 
 ODD = (
     "plain", "a b", "out[/x]/s.h5", "[bold]de", "2024[v2]", "it's", "a:b", 'a"b', "a\\",
-    "a\\\"b", "1e3", "2024_11_27", "true", "null", "nan", "${x}", "a,b", "a=b", "नमस्ते", "(a)", "", "a;b", "$HOME",
+    "a\\\"b", "1e3", "2024_11_27", "true", "null", "nan", "${x}", "a,b", "a=b", "नमस्ते",
+    "(a)", "", "a;b", "$HOME",
 )  # fmt: skip
 
 
