@@ -44,12 +44,14 @@ def exclusively(key: str, path: Path) -> Iterator[None]:
             f" another {key}"
         ) from None
     except OSError:  # what writes there will say why it cannot
+        pass
+    if not guard.is_locked:
         yield
         return
     _held.add(lock)
     try:
-        words = {"process": os.getpid(), "host": socket.gethostname(), "command": _command()}
-        lock.write_text(json.dumps(words), encoding="utf-8")
+        with contextlib.suppress(OSError):  # of a full disk, as well
+            lock.write_text(json.dumps(_words()), encoding="utf-8")
         yield
     finally:
         _held.discard(lock)
@@ -71,6 +73,8 @@ def _holder(lock: Path) -> str:
         return "another process"
 
 
-def _command() -> str:
+def _words() -> dict[str, object]:
+    """Return what is told of this process to others."""
     name = Path(sys.argv[0]).name
-    return " ".join(["langid", *sys.argv[1:2]]) if name in ("langid", "__main__.py") else name
+    command = " ".join(["langid", *sys.argv[1:2]]) if name in ("langid", "__main__.py") else name
+    return {"process": os.getpid(), "host": socket.gethostname(), "command": command}
