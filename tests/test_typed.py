@@ -1,60 +1,36 @@
-"""Printed commands can be pasted, and texts of the user's are no markup."""
+"""What is printed as KEY=VALUE is read back by the shell and by Hydra's grammar."""
 
-import re
 import shlex
-from pathlib import Path
 
 import pytest
-import soundfile
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from langid.commands.main import main
-from langid.terminal import console
 from langid.typed import override, quoted
 
-ODD = (
-    "plain", "a b", "out[/x]/s.h5", "[bold]de", "2024[v2]", "it's", "a:b", 'a"b', "a\\",
-    "a\\\"b", "1e3", "2024_11_27", "true", "null", "nan", "${x}", "a,b", "a=b", "नमस्ते",
-    "(a)", "", "a;b", "$HOME",
+TEXTS = (
+    "runs/a.b-c", "a b", "out[/x]/s.h5", "it's", 'say "x"', "a\\", 'a\\"', "a\\\\", "\\'", "$HOME",
+    "#1", "a,b", "[a]", "{a: b}", "café (1)", "a=b", "*", "~", "", "2024_11_27", "1e3", "0x10",
+    ".5", "-7", "nan", "-Inf", "true", "Null", "2024-11-27", "1.h5", "a:b", "`x`", "\tx ", "1_0",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ODD)
-def test_an_override_is_read_back_as_it_was(text: str) -> None:
-    (word,) = shlex.split(override("store", text))
-    parsed = OverridesParser.create().parse_override(word)
-    value = parsed.value()
-    assert (value if isinstance(value, str) else getattr(value, "text", value)) == text
-    assert OverridesParser.create().parse_override(f"a=[{quoted(text)}]").value() == [text]
+def read(typed: str) -> object:
+    (argument,) = shlex.split(typed)
+    return OverridesParser.create().parse_override(argument).value()
 
 
-@pytest.mark.parametrize("text", ["[bold]de", "2024[v2]", ":smile:", "[/x]", "[link=a]b[/link]"])
-def test_texts_are_printed_as_they_are(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    console().print(text)
-    assert capsys.readouterr().out.strip() == text
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_is_read_back(text: str) -> None:
+    assert read(override("key", text)) == text
+    assert OverridesParser.create().parse_override(f"key={quoted(text)}").value() == text
 
 
-def test_a_store_with_brackets_and_blanks_and_its_next_line(
-    real_clips: list[Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for number, clip in enumerate(real_clips[:10]):
-        folder = tmp_path / "2024[v2]" / ("[bold]de", "en")[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        samples, rate = soundfile.read(clip)
-        soundfile.write(folder / f"{number}.wav", samples, rate)
-    given = ["corpus=folders", 'corpus.root="2024[v2]"', 'store="out[/x]/s t.h5"', "workers=1"]
-    assert main(["prepare", *given]) == 0
-    told = capsys.readouterr().out
-    assert "[bold]de" in told
-    assert f"store     {tmp_path}/out[/x]/s t.h5" in told.splitlines()
-    (line,) = re.findall("^next +langid (.*)$", told, re.MULTILINE)
-    tiny = ["model.network.units=4", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
-    tiny += ["split=recording", "split.fractions=[0.6,0.2,0.2]", 'output="run [1]"']
-    assert main([*shlex.split(line), *tiny]) == 0
-    (line,) = re.findall("^next +langid (.*)$", capsys.readouterr().out, re.MULTILINE)
-    assert main(shlex.split(line)) == 0
-    assert (tmp_path / "run [1]" / "test" / "report.json").is_file()
+@pytest.mark.parametrize("value", [None, True, False, 0, -3, 0.5, 1e-7])
+def test_what_is_no_text_is_read_back_as_it_is(value: object) -> None:
+    got = read(override("key", value))
+    assert got == value
+    assert type(got) is type(value)
+
+
+def test_what_needs_no_quotes_has_none() -> None:
+    assert override("store", "data/2024-11/trio.h5") == "store=data/2024-11/trio.h5"

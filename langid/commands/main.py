@@ -121,9 +121,11 @@ def _sweep(command: str, overrides: list[str]) -> int:
         if not sweep.failed:
             raise
     finally:
+        failed = sweep.failed
         if sweep.jobs:
             sweep.print_summary()
-    return FAILED if sweep.failed else 0
+        sweep.journal.unlink(missing_ok=True)
+    return FAILED if failed else 0
 
 
 def _start_hydra(command: str, arguments: list[str], job: Callable[[DictConfig], None]) -> None:

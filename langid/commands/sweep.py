@@ -181,7 +181,6 @@ class Sweep:
             counts["not begun"] = self.total - len(jobs)
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{self.total} jobs: {told}", flush=True)
-        self.journal.unlink(missing_ok=True)
 
 
 def is_finished(output: Path, config: DictConfig) -> bool:

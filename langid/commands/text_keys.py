@@ -72,15 +72,9 @@ def _may_be_null(command: str, name: str) -> bool:
     """Return whether a key is null where it is not given, by the YAML of command and groups."""
     group, _, key = name.partition(".")
     files = options(command, group).values() if key else ()
-    loaded = [OmegaConf.create(text) for text in texts(command)] + [*map(OmegaConf.load, files)]
-    return any(_is_null(OmegaConf.to_container(one), key or name) for one in loaded)
-
-
-def _is_null(plain: Any, name: str) -> bool:
-    first, _, rest = name.partition(".")
-    if not isinstance(plain, dict) or first not in plain:
-        return False
-    return _is_null(plain[first], rest) if rest else plain[first] is None
+    written = texts(command) + [path.read_text(encoding="utf-8") for path in files]
+    plain: list[Any] = [OmegaConf.to_container(OmegaConf.create(text)) for text in written]
+    return any(one.get(key or name, "") is None for one in plain)
 
 
 class _Kinds(HydraOverrideVisitor):  # type: ignore[misc]

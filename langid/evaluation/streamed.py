@@ -8,7 +8,6 @@ import numpy as np
 
 from langid.errors import LangidError
 from langid.signal.audio import AudioError, read_audio
-from langid.streaming.samples import whole_hops
 
 CHUNK_S = 0.1
 STREAM_S = 300.0
@@ -77,7 +76,7 @@ def _read(path: str, sample_rate: int) -> np.ndarray:
 
 def _feed(stream: Stream, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     hop = stream.hop_samples
-    samples = whole_hops(samples, hop)
+    samples = np.pad(samples, (0, -len(samples) % hop), mode="edge")
     size = max(1, round(CHUNK_S * stream.sample_rate / hop)) * hop
     chunks = [
         (stream.feed(samples[start : start + size]), stream.speech)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from langid.commands.configuration import quoted, readable
 from langid.commands.main import main
+from langid.commands.text_keys import readable
+from langid.typed import quoted
 
 NAMES = ("café.mp3", "talk (1).mp3", "日本 #2.mp3", "it's=é.mp3", 'a"(b)\\c.mp3')
 
@@ -50,7 +51,7 @@ def test_files_of_any_name_are_written(
     ],
 )  # fmt: skip
 def test_what_is_no_plain_text_stays_as_it_is(argument: str) -> None:
-    assert readable(argument) == argument
+    assert readable("predict", argument) == argument
 
 
 @pytest.mark.parametrize("text", [*NAMES, "", "é\\", "\\'", '\\"', "a, [b]"])

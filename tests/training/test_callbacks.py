@@ -21,7 +21,7 @@ def test_every_batch_has_masks_of_its_own_also_where_gradients_are_accumulated(
     store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[tuple[float, ...]] = []
-    prepared = LanguageIdentifier._prepared
+    prepared = LanguageIdentifier.prepared
 
     def watched(self: LanguageIdentifier, features: Tensor, lengths: Tensor) -> Tensor:
         if self.training:  # what the masks of this batch are made of
@@ -30,7 +30,7 @@ def test_every_batch_has_masks_of_its_own_also_where_gradients_are_accumulated(
             torch.set_rng_state(state)
         return prepared(self, features, lengths)
 
-    monkeypatch.setattr(LanguageIdentifier, "_prepared", watched)
+    monkeypatch.setattr(LanguageIdentifier, "prepared", watched)
     arguments = ["train", *TINY, f"store={store_path}"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main([*arguments, f"output={whole}", "trainer.max_epochs=2"]) == 0
