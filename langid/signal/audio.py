@@ -152,7 +152,7 @@ def _mono_blocks(
     stream: _Stream, sample_rate: int, block_frames: int, path: Path, promised: int
 ) -> Iterator[np.ndarray]:
     rates = (stream.samplerate, sample_rate)
-    resampler = None
+    resampler, level = None, np.float32(0)
     mix = MonoMix()
     last = False
     decoded = 0
@@ -165,11 +165,13 @@ def _mono_blocks(
         _check_scale(block, path)
         samples = mix(block)
         if rates[0] != rates[1]:
+            if resampler is None and len(samples):
+                level = samples[0]  # before the file and behind it, so that an offset is no step
             if last and resampler is None:  # the whole file: faster in one go
-                samples = soxr.resample(samples, *rates)
+                samples = soxr.resample(samples - level, *rates) + level
             else:
                 resampler = resampler or soxr.ResampleStream(*rates, 1, dtype="float32")
-                samples = resampler.resample_chunk(samples, last=last)
+                samples = resampler.resample_chunk(samples - level, last=last) + level
         if len(samples):
             yield np.ascontiguousarray(samples)
     if decoded < promised - GAPLESS:

@@ -289,3 +289,19 @@ def test_the_decoder_of_mp3_is_quiet(
     with pytest.raises(AudioError):
         heard(tmp_path / "a.mp3", b"ID3\x03\0\0\0\0\0\x10" + bytes(2000))
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+@pytest.mark.parametrize("block_s", [0.1, 20.0])
+def test_an_offset_stays_an_offset_from_the_first_sample_to_the_last(
+    tmp_path: Path, rate: int, block_s: float
+) -> None:
+    """Resampled against silence at both ends it would be a step, which rings in the features."""
+    speech = tone(1.0, rate)
+    for name, samples in (("a", speech), ("b", speech + 0.05)):
+        soundfile.write(tmp_path / f"{name}.wav", samples, rate, subtype="FLOAT")
+    plain, offset = (
+        np.concatenate(list(read_blocks(tmp_path / f"{name}.wav", RATE, block_s)))
+        for name in ("a", "b")
+    )
+    assert np.abs(offset - plain - 0.05).max() < 1e-6

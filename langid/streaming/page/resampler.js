@@ -29,13 +29,25 @@ export class Resampler {
     this.kernels = Array.from({ length: this.up }, (_, phase) =>
       kernel(phase / this.up, reach, CUT_OFF * lower),
     );
-    this.waiting = new Float32Array(this.half - 1); // silence before the first sample
+    this.level = 0; // of the first sample: that before it and behind the last, so that it makes no step
+    this.waiting = new Float32Array(this.half - 1); // less the level, as all that is filtered
+    this.begun = false;
     this.skip = 0; // samples to come that no output needs
     this.phase = 0;
   }
 
   // Return the samples at the new rate that these complete.
   process(samples) {
+    if (!this.begun && samples.length) [this.level, this.begun] = [samples[0], true];
+    return this.filter(samples.map((sample) => sample - this.level));
+  }
+
+  // Return the last samples, as if the level of the first followed.
+  flush() {
+    return this.filter(new Float32Array(this.half));
+  }
+
+  filter(samples) {
     const input = new Float32Array(this.waiting.length + samples.length);
     input.set(this.waiting);
     input.set(samples, this.waiting.length);
@@ -45,7 +57,7 @@ export class Resampler {
       const taps = this.kernels[this.phase];
       let sum = 0;
       for (let i = 0; i < taps.length; i += 1) sum += taps[i] * input[first + i];
-      output.push(sum);
+      output.push(sum + this.level);
       this.phase += this.down;
       first += Math.floor(this.phase / this.up);
       this.phase %= this.up;
@@ -53,11 +65,6 @@ export class Resampler {
     this.waiting = input.slice(Math.min(first, input.length));
     this.skip = Math.max(0, first - input.length);
     return Float32Array.from(output);
-  }
-
-  // Return the last samples, as if silence followed.
-  flush() {
-    return this.process(new Float32Array(this.half));
   }
 }
 
