@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: install  ## synthesise, prepare, train, evaluate, export, stream: the whole path in minutes
 	$(BIN)/python examples/demo.py
 
-VENDOR := langid/streaming/page/vendor
+VENDOR := langid/demo/page/vendor
 FROM_NPM := mpg123-decoder/dist/mpg123-decoder.min.js \
 	onnxruntime-web/dist/ort.wasm.bundle.min.mjs onnxruntime-web/dist/ort-wasm-simd-threaded.wasm
 

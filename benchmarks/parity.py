@@ -23,13 +23,13 @@ from figures import Figure, machine, print_table, verdict
 from prepare import RELEASE
 from random_model import random_identifier
 
+from langid.audio.decode import read_audio
 from langid.corpora.common_voice import CommonVoice
-from langid.signal.audio import read_audio
-from langid.streaming.export import export_onnx
-from langid.streaming.parity import TOLERANCE, difference
-from langid.streaming.portable import ExportedModel, export_pt2
+from langid.export.onnx import export_onnx
+from langid.export.parity import TOLERANCE, difference
+from langid.export.streaming_module import StreamingModule, TorchModel
+from langid.export.torch_export import ExportedModel, export_pt2
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
 
 HERE = Path(__file__).resolve().parent

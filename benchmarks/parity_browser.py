@@ -23,10 +23,11 @@ from prepare import RELEASE
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from langid.streaming.export import export_onnx  # noqa: E402
-from langid.streaming.page_server import PageServer  # noqa: E402
-from langid.training.identifier import LanguageIdentifier  # noqa: E402
 from tests.streaming.page.chromium import Chromium, Page  # noqa: E402
+
+from langid.demo.server import PageServer  # noqa: E402
+from langid.export.onnx import export_onnx  # noqa: E402
+from langid.training.identifier import LanguageIdentifier  # noqa: E402
 
 CHUNKS = (1, 37, 160, 1600, 0)  # in samples; 0 is the whole clip
 LIMIT = 1e-3

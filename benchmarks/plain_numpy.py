@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from langid.signal.silence import EnergyDetector
+from langid.signal.speech_detector import EnergyDetector
 from langid.training.identifier import LanguageIdentifier
 
 NO_FLOOR = 1e10

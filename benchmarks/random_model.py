@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from synthetic_sound import synthetic_sound
 
 from langid.commands.configuration import compose
-from langid.streaming.export import export_onnx
+from langid.export.onnx import export_onnx
 from langid.streaming.onnx_model import OnnxModel
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier

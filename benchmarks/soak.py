@@ -26,7 +26,7 @@ from synthetic_sound import synthetic_sound
 from langid.errors import LangidError
 from langid.streaming.multi_stream import MultiStream, RefusedSamples
 from langid.streaming.streamer import StreamingIdentifier, StreamingModel
-from langid.streaming.windows import load_model
+from langid.streaming.windowed_model import load_model
 
 STREAMS, TICK_S = 8, 0.1
 RATES = (16000, 16000, 8000, 44100)

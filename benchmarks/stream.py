@@ -28,9 +28,9 @@ from stream_costs import print_costs
 from stream_soak import soak
 from synthetic_sound import synthetic_sound
 
+from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.streaming_module import StreamingModule, TorchModel
 from langid.training.identifier import LanguageIdentifier
 
 HOP = 160

@@ -1,14 +1,18 @@
 """Real speech, and what is made of it once per test run: a store, a checkpoint, a model."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from filelock import FileLock
@@ -17,9 +21,14 @@ from filelock import FileLock
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
+from langid.audio.decode import read_audio  # noqa: E402
 from langid.commands.main import main  # noqa: E402
 from langid.corpora.common_voice import CommonVoice  # noqa: E402
 from langid.corpora.manifest import COLUMNS, write_table  # noqa: E402
+from langid.export.onnx import export_onnx  # noqa: E402
+from langid.streaming.onnx_file import digest  # noqa: E402
+from langid.training.checkpoint import build_identifier, load_identifier  # noqa: E402
+from langid.training.identifier import LanguageIdentifier  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = "cv-corpus-6.1-2020-12-11"
@@ -176,3 +185,63 @@ def langid() -> Command:
         return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
     return run
+
+
+@dataclass
+class Exported:
+    """An identifier, its file, and the differences that the export found."""
+
+    identifier: LanguageIdentifier
+    path: Path
+    differences: dict[str, float]
+
+
+@pytest.fixture(scope="session")
+def clips(real_clips: list[Path]) -> list[np.ndarray]:
+    """Return the samples of 20 real clips of three languages, float32 at 16 kHz."""
+    return [read_audio(path, 16000) for path in real_clips[::9] + real_clips[1::2]][:20]
+
+
+@pytest.fixture(scope="session")
+def trained(checkpoint_path: Path) -> LanguageIdentifier:
+    """Return the identifier of ``checkpoint_path``. Tests must not change it."""
+    return load_identifier(checkpoint_path)
+
+
+def variant(trained: LanguageIdentifier, **changes: Any) -> LanguageIdentifier:
+    """Return a copy with parts of its description changed and with more confident posteriors."""
+    identifier = build_identifier(trained.description | changes)
+    identifier.load_state_dict(trained.state_dict(), strict=False)
+    with torch.no_grad():  # two epochs give nearly equal posteriors, on which little can differ
+        identifier.network.output.weight.mul_(10)  # type: ignore[union-attr, operator]
+    return identifier.eval()
+
+
+def sealed(model: onnx.ModelProto, path: Path, **changes: Any) -> Path:
+    """Write a changed file of langid with other metadata and the SHA-256 that belongs to it."""
+    metadata = json.loads(model.metadata_props[0].value) | changes
+    metadata["sha256"] = digest(model.SerializeToString(), metadata)
+    model.metadata_props[0].value = json.dumps(metadata)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.fixture(scope="session", params=["mask", "remove"])
+def exported(
+    request: pytest.FixtureRequest,
+    trained: LanguageIdentifier,
+    clips: list[np.ndarray],
+    once: Once,
+) -> Exported:
+    """Return an identifier exported with the silence policy of the parameter."""
+    identifier = variant(trained, silence=request.param)
+
+    def export(folder: Path) -> None:
+        (folder / "model").mkdir()
+        seconds = [clip[16000:32000] for clip in clips[:2]]
+        differences = export_onnx(identifier, folder / "model" / "model.onnx", seconds)
+        (folder / "differences.json").write_text(json.dumps(differences))
+
+    folder = once(f"exported-{request.param}", export)
+    differences = json.loads((folder / "differences.json").read_text())
+    return Exported(identifier, folder / "model" / "model.onnx", differences)

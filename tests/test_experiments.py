@@ -11,9 +11,9 @@ from langid.commands.configuration import compose, options, root
 from langid.commands.main import main
 from langid.corpora.common_voice import CommonVoice
 from langid.corpora.manifest import COLUMNS, write_table
-from langid.data.store import FeatureStore
-from langid.evaluation.expected import SOUND, expected_of
-from langid.evaluation.runs import read_record
+from langid.data.store import Store
+from langid.runs.expected import SOUND, expected_of
+from langid.runs.finished import read_record
 
 EXPERIMENTS = sorted(options("train", "experiment"))
 PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
@@ -73,7 +73,7 @@ def test_an_experiment_trains_two_steps_and_is_scored(
     record: dict[str, Any] = read_record(output / name)
     assert (record["status"], record["steps"]) == ("finished", 2)
     asked = compose("train", [f"experiment={name}", "store=s.h5"])
-    held = FeatureStore(record["store"]).description
+    held = Store(record["store"]).description
     assert held["features"]["_target_"] == asked.features["_target_"]
     assert held["detector"] == OmegaConf.to_container(asked.detector)
     if name.startswith("ee599_gru200"):

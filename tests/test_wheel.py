@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from langid.streaming.page_server import OWN_FILES, VENDOR_FILES
+from langid.demo.server import OWN_FILES, VENDOR_FILES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,7 +66,7 @@ def test_the_wheel_holds_the_page_and_what_make_page_fetched(tmp_path: Path) -> 
     for name in VENDOR_FILES:
         (vendor.parent / name).write_text("of npm")
     with zipfile.ZipFile(build(clone, tmp_path)) as file:
-        held = {name.removeprefix("langid/streaming/page/") for name in file.namelist()}
+        held = {name.removeprefix("langid/demo/page/") for name in file.namelist()}
     licences = {"LICENSE-onnxruntime-web", "LICENSE-mpg123-decoder"}
     assert {*OWN_FILES, *VENDOR_FILES, *licences} <= held
     assert not any("node_modules" in name for name in held)

@@ -49,8 +49,8 @@ def with_folders(arguments: Sequence[str]) -> list[str]:
 
 def run(config: DictConfig) -> int:
     """Score the runs, print the table and write it."""
-    from langid.evaluation.compare import compare_runs, draw_comparison
-    from langid.evaluation.runs import check_classes, find_runs, score_run
+    from langid.runs.compare import compare_runs, draw_comparison
+    from langid.runs.finished import check_classes, find_runs, score_run
 
     if config.part not in PARTS:
         raise LangidError(f"part={config.part}: accepted are {', '.join(PARTS)}")
@@ -89,8 +89,8 @@ def _real_time_factor(checkpoint: Path) -> float | None:
     import numpy as np
     import torch
 
+    from langid.export.streaming_module import StreamingModule, TorchModel
     from langid.streaming.streamer import StreamingIdentifier
-    from langid.streaming.streaming_module import StreamingModule, TorchModel
     from langid.training.checkpoint import load_identifier
 
     try:

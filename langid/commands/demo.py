@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from langid.streaming.page_server import PageServer
+from langid.demo.server import PageServer
 
 
 def run(config: DictConfig) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import ListConfig
 
+from langid.atomic_file import unwritable
 from langid.errors import LangidError
-from langid.streaming.replaced import unwritable
 from langid.typed import override
 
 

@@ -39,8 +39,8 @@ def stream_of(config: DictConfig, checkpoints: Sequence[Path]) -> "StreamingIden
             f"part={config.part}: with streaming=true accepted are {', '.join(PARTS)}, beside which"
             " there is a validation part to choose thresholds on"
         )
+    from langid.export.streaming_module import StreamingModule, TorchModel
     from langid.streaming.streamer import StreamingIdentifier
-    from langid.streaming.streaming_module import StreamingModule, TorchModel
     from langid.training.checkpoint import load_identifier
 
     model = TorchModel(StreamingModule(load_identifier(checkpoints[0])))

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from langid.audio.decode import AudioError, read_audio
 from langid.commands.destination import destination
 from langid.errors import LangidError
-from langid.signal.audio import AudioError, read_audio
 from langid.streaming.decision import SETTINGS, DecisionSettings
 from langid.terminal import console
 from langid.typed import override
 
 if TYPE_CHECKING:
-    from langid.streaming.precision import Comparison
+    from langid.export.precision import Comparison
     from langid.training.identifier import LanguageIdentifier
 
 CLIPS = 4
@@ -93,8 +93,8 @@ def _window(config: DictConfig) -> tuple[float, float]:
 def _check_exportable(
     config: DictConfig, identifier: "LanguageIdentifier", decision: DecisionSettings
 ) -> None:
-    from langid.streaming.offline import OfflineModule
-    from langid.streaming.streaming_module import StreamingModule
+    from langid.export.streaming_module import StreamingModule
+    from langid.export.windowed import OfflineModule
 
     if config.mode == "offline":
         OfflineModule(identifier, *_window(config)).metadata(decision)
@@ -110,9 +110,9 @@ def _write(
     decision: DecisionSettings,
 ) -> dict[str, float]:
     """Write the file in float32; return the largest differences from offline PyTorch."""
-    from langid.streaming.export import export_onnx
-    from langid.streaming.offline import export_offline
-    from langid.streaming.portable import export_module, export_pt2
+    from langid.export.onnx import export_onnx
+    from langid.export.torch_export import export_module, export_pt2
+    from langid.export.windowed import export_offline
 
     if config.mode == "offline":
         window_s, hop_s = _window(config)
@@ -129,8 +129,8 @@ def _reduce(
     decision: DecisionSettings,
 ) -> None:
     """Write the file in another precision than float32, and print what that changes."""
-    from langid.streaming.labelled import validation_pieces
-    from langid.streaming.precision import reduce_precision
+    from langid.export.precision import reduce_precision
+    from langid.export.validation_clips import validation_pieces
 
     try:
         pieces = validation_pieces(identifier, LABELLED_CLIPS)
@@ -150,10 +150,10 @@ def _clips(audio: Any, description: dict[str, Any], sample_rate: int) -> list[np
     if audio is not None:
         paths = list(audio) if isinstance(audio, ListConfig) else [audio]
         return [read_audio(path, sample_rate) for path in paths]
-    from langid.data.store import FeatureStore
+    from langid.data.store import Store
 
     try:
-        rows = FeatureStore(description["store"]).utterances
+        rows = Store(description["store"]).utterances
         chosen = rows.iloc[np.linspace(0, len(rows) - 1, CLIPS).astype(int)]
         return [read_audio(path, sample_rate) for path in chosen["path"]]
     except (AudioError, LangidError) as error:
@@ -164,7 +164,7 @@ def _clips(audio: Any, description: dict[str, Any], sample_rate: int) -> list[np
 
 
 def _print_differences(differences: dict[str, float], clips: list[np.ndarray]) -> None:
-    from langid.streaming.parity import TOLERANCE
+    from langid.export.parity import TOLERANCE
 
     _print(f"largest difference from offline PyTorch on {len(clips)} clips, in float32:")
     for name, difference in differences.items():
@@ -172,7 +172,7 @@ def _print_differences(differences: dict[str, float], clips: list[np.ndarray]) -
 
 
 def _print_comparison(comparison: "Comparison") -> None:
-    from langid.streaming.precision import figures
+    from langid.export.precision import figures
 
     _print(f"{comparison.precision} on {comparison.pieces} clips of the validation part:")
     for line in figures(comparison):
@@ -186,14 +186,16 @@ def _print_file(config: DictConfig, output: Path, clips: list[np.ndarray]) -> No
             f"load      torch.export.load({str(output)!r}), which runs what a file holds: your own"
         )
     elif config.format == "module":
-        _print(f"load      langid.streaming.streaming_gru.StreamingGRU.load({str(output)!r})")
+        _print(
+            f"load      langid.export.torch_module.StreamingRecurrentModule.load({str(output)!r})"
+        )
     else:
         _print_stream(output, clips)
 
 
 def _print_stream(output: Path, clips: list[np.ndarray]) -> None:
-    from langid.streaming.precision import real_time_factors
-    from langid.streaming.windows import load_model, window_line
+    from langid.export.precision import real_time_factors
+    from langid.streaming.windowed_model import load_model, window_line
 
     model = load_model(output)
     for name, (factor,) in real_time_factors([model], np.concatenate(clips)).items():

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
+from langid.audio.decode import AudioError, read_blocks
 from langid.errors import LangidError
-from langid.signal.audio import AudioError, read_blocks
 from langid.streaming.decision import SETTINGS, Decision
 from langid.streaming.sources import recording
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.windows import window_line
+from langid.streaming.windowed_model import window_line
 
 
 def run(config: DictConfig) -> int:

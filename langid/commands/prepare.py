@@ -24,7 +24,7 @@ from langid.typed import override
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.prepare import Request
-    from langid.data.store import FeatureStore
+    from langid.data.store import Store
 
 
 def run(config: DictConfig) -> int:
@@ -86,7 +86,7 @@ def _plain(reader: Any) -> dict[str, Any]:
     return plain
 
 
-def _print_summary(store: "FeatureStore", unchanged: bool) -> None:
+def _print_summary(store: "Store", unchanged: bool) -> None:
     from langid.corpora.manifest import read_table
     from langid.data.prepare import beside
 

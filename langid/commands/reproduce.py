@@ -25,8 +25,8 @@ from langid.commands.configuration import check_overrides, compose, nearest, roo
 from langid.commands.sweep import USERS_ERRORS, is_finished
 from langid.commands.text_keys import readable
 from langid.errors import LangidError
-from langid.evaluation.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
 from langid.exclusive import exclusively
+from langid.runs.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
 from langid.typed import quoted
 
 ALL = "all"
@@ -69,7 +69,7 @@ class Plan:
 
 def run(config: DictConfig) -> int:
     """Run the experiments one after the other, and print and write what came out."""
-    from langid.evaluation.reproduction import print_outcomes, write_table
+    from langid.runs.reproduction import print_outcomes, write_table
 
     everything = config.experiments == ALL
     plans = [_plan(name, config) for name in _names(config.experiments)]
@@ -179,7 +179,7 @@ def _reproduce(plan: Plan) -> dict[str, Any]:
     """Prepare, train and score; what was finished before is not done again."""
     from langid.commands import prepare  # with joblib, which the start of other commands is spared
     from langid.commands.train import train
-    from langid.evaluation.reproduction import outcome_of
+    from langid.runs.reproduction import outcome_of
     from langid.training.run_record import write_record
 
     output = Path(plan.training.output)

@@ -32,9 +32,9 @@ from langid.commands.search_space import Space, told, typed
 from langid.commands.sweep import SHOWN_DIFFERENCES, is_finished
 from langid.commands.train import train
 from langid.data.prepare import differing
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 from langid.errors import LangidError
-from langid.evaluation.runs import choices, read_record
+from langid.runs.finished import choices, read_record
 from langid.terminal import console
 from langid.training.pruning import Pruning
 from langid.training.run_record import without_runtime, write_record
@@ -70,7 +70,7 @@ class Search:
         """Write down what is searched, or compare it with what was written down before."""
         config.output = str(self.folder)
         plain = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
-        store = FeatureStore(Path(str(config.store)).expanduser())
+        store = Store(Path(str(config.store)).expanduser())
         asked = choices(plain) | {
             f"tune.{key}": told(distribution) for key, distribution in self.space.items()
         }

@@ -16,15 +16,15 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from langid.atomic_file import replaced
+from langid.audio.decode import read_blocks
 from langid.commands.destination import destination
-from langid.signal.audio import read_blocks
 from langid.streaming.listening import Listening
-from langid.streaming.replaced import replaced
 from langid.streaming.segments import Segment, Segmenter
 from langid.streaming.sources import recording
+from langid.streaming.stream_plot import Trace, draw
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.trace import Trace, draw
-from langid.streaming.windows import window_line
+from langid.streaming.windowed_model import window_line
 
 FEED_S = 1.0
 SETTINGS = ("half_life_s", "min_duration_s", "pause_s", "languages")

@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
+from langid.audio.decode import read_blocks
 from langid.commands.destination import destination
 from langid.commands.live_view import LiveView
 from langid.errors import LangidError
-from langid.signal.audio import read_blocks
 from langid.streaming.decision import SETTINGS, Decision
 from langid.streaming.listening import Heard, Listening
 from langid.streaming.sources import ENDLESS, microphone, recording, standard_input
+from langid.streaming.stream_plot import Trace, draw
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.trace import Trace, draw
-from langid.streaming.windows import window_line
+from langid.streaming.windowed_model import window_line
 from langid.terminal import console
 
 FEED_S = 0.1

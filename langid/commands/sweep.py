@@ -189,15 +189,15 @@ def is_finished(output: Path, config: DictConfig) -> bool:
     Raises LangidError where the folder holds a run of another configuration or store.
     """
     from langid.data.prepare import differing
-    from langid.data.store import FeatureStore
-    from langid.evaluation.runs import choices, read_record
+    from langid.data.store import Store
+    from langid.runs.finished import choices, read_record
 
     if not (output / "run.json").is_file():
         return False
     record = read_record(output)
     # Through JSON and back, as the record went: tuples and numbers look alike then.
     plain = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
-    fingerprint = FeatureStore(Path(str(config.store)).expanduser()).fingerprint
+    fingerprint = Store(Path(str(config.store)).expanduser()).fingerprint
     held = choices(record["config"]) | {"fingerprint of the store": record["fingerprint"][:12]}
     asked = choices(plain) | {"fingerprint of the store": fingerprint[:12]}
     differences = differing(held, asked, "the run")

@@ -14,7 +14,7 @@ from langid.data.balance import Balance, EverySequence
 from langid.data.dataset import POLICIES, Batch, SequenceDataset, collate, cut
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 from langid.errors import LangidError
 
 
@@ -53,7 +53,7 @@ class LanguageDataModule(LightningDataModule):
         for name, switch in (("normalise", normalise), ("carry_state", carry_state)):
             if not isinstance(switch, bool):
                 raise LangidError(f"data.{name}={switch}: accepted are true and false")
-        self.store = FeatureStore(store)
+        self.store = Store(store)
         self.split = split
         self.silence = silence
         self.sequence_frames = sequence_frames

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 
 IGNORED = -100  # the target of frames without loss, torch's own default
 POLICIES = ("keep", "mask", "remove", "label")
@@ -55,9 +55,7 @@ class SequenceDataset(Dataset[Batch]):
     language) and ``unit``; ``silence_class`` is the target of silent frames under ``label``.
     """
 
-    def __init__(
-        self, store: FeatureStore, sequences: pd.DataFrame, policy: str, silence_class: int
-    ):
+    def __init__(self, store: Store, sequences: pd.DataFrame, policy: str, silence_class: int):
         self.store = store
         self.policy = policy
         self.silence_class = silence_class
@@ -107,7 +105,7 @@ def collate(batch: Batch) -> Batch:
     return batch
 
 
-def cut(store: FeatureStore, policy: str, frames: int, gapless: bool = False) -> pd.DataFrame:
+def cut(store: Store, policy: str, frames: int, gapless: bool = False) -> pd.DataFrame:
     """Return the sequences of every utterance: columns ``row, start, stop, speech``.
 
     ``row`` is the utterance's, ``start`` and ``stop`` are stored frames, ``speech`` counts speech

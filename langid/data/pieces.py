@@ -7,12 +7,12 @@ import pandas as pd
 from torch.utils.data import DataLoader, Sampler
 
 from langid.data.dataset import Batch, SequenceDataset, collate, cut
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 
 HELD_OUT_FRAMES = 3000  # longer utterances are heard in pieces of 30 s, to bound memory
 
 
-def cut_whole(store: FeatureStore, policy: str) -> pd.DataFrame:
+def cut_whole(store: Store, policy: str) -> pd.DataFrame:
     """Return the pieces of every utterance as ``cut`` does, silent ones before speech among them.
 
     All but the last of an utterance have HELD_OUT_FRAMES frames under the silence policy.
@@ -21,7 +21,7 @@ def cut_whole(store: FeatureStore, policy: str) -> pd.DataFrame:
 
 
 def piece_loader(
-    store: FeatureStore,
+    store: Store,
     pieces: pd.DataFrame,
     policy: str,
     silence_class: int,

@@ -14,7 +14,7 @@ import joblib
 from langid import __version__
 from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, Manifest, read_table, write_table
 from langid.data.shard import facts_of, write_shard
-from langid.data.store import SCHEMA, FeatureStore, merge, write_failure
+from langid.data.store import SCHEMA, Store, merge, write_failure
 from langid.data.workers import end_workers
 from langid.errors import LangidError
 from langid.exclusive import exclusively
@@ -39,7 +39,7 @@ class Request:
     add: bool = False
 
 
-def prepare(request: Request) -> FeatureStore:
+def prepare(request: Request) -> Store:
     """Write the store that is asked for and return it; an equal one is returned as it is.
 
     Killed at any moment and run again, it goes on where it was and ends with the same bytes.
@@ -51,9 +51,9 @@ def prepare(request: Request) -> FeatureStore:
         return _prepare(request)
 
 
-def _prepare(request: Request) -> FeatureStore:
+def _prepare(request: Request) -> Store:
     corpus = {"reader": request.corpus, "manifest_sha256": request.manifest.sha256()}
-    base = FeatureStore(request.store) if request.store.exists() else None
+    base = Store(request.store) if request.store.exists() else None
     if base is not None:
         if _already_holds(base, corpus, request):
             return base
@@ -66,12 +66,10 @@ def _prepare(request: Request) -> FeatureStore:
         _build(request, base, description, bins)
     except OSError as error:
         raise write_failure(request.store, error) from error
-    return FeatureStore(request.store)
+    return Store(request.store)
 
 
-def _build(
-    request: Request, base: FeatureStore | None, description: dict[str, Any], bins: int
-) -> None:
+def _build(request: Request, base: Store | None, description: dict[str, Any], bins: int) -> None:
     parts = Path(f"{request.store}.parts")
     identity = [SCHEMA, __version__, description, base.fingerprint if base else ""]
     folder = parts / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
@@ -136,7 +134,7 @@ def beside(store: Path, kind: str) -> Path:
     return store.with_name(f"{store.stem}.{kind}.tsv")
 
 
-def _already_holds(base: FeatureStore, corpus: dict[str, Any], request: Request) -> bool:
+def _already_holds(base: Store, corpus: dict[str, Any], request: Request) -> bool:
     differences = _differences(base.description, _configuration(request))
     if differences:
         raise LangidError(
@@ -187,7 +185,7 @@ def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _leave_out_known(manifest: Manifest, base: FeatureStore) -> None:
+def _leave_out_known(manifest: Manifest, base: Store) -> None:
     """Skip rows that the store already holds, also as the same Common Voice clip elsewhere."""
     known = {_identity(row): row for row in base.columns["utterance_id"]}
     fresh = []
@@ -233,7 +231,7 @@ def _fingerprint(
     rows: list[dict[str, str]],
     description: dict[str, Any],
     shards: list[Path],
-    base: FeatureStore | None,
+    base: Store | None,
 ) -> str:
     """Return a hash of the configuration, the manifest and every byte of the features."""
     digest = hashlib.sha256(json.dumps(description["features"], sort_keys=True).encode())
@@ -248,7 +246,7 @@ def _fingerprint(
 
 
 def _previously_skipped(
-    store: Path, base: FeatureStore | None, skipped: list[dict[str, str]]
+    store: Path, base: Store | None, skipped: list[dict[str, str]]
 ) -> list[dict[str, str]]:
     """Return the rows that the store already left out, but for those that are skipped now.
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from langid.audio.decode import AudioError, read_blocks
 from langid.corpora.manifest import Manifest
 from langid.data.store import StoreWriter
-from langid.signal.audio import AudioError, read_blocks
 
 if TYPE_CHECKING:
     from langid.signal.front_end import FrontEnd

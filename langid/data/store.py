@@ -27,13 +27,13 @@ from langid.typed import override
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = "langid-store-2"
+SCHEMA = "langid-store-3"
 TEXT = h5py.string_dtype("utf-8")
 CHUNK_FRAMES = 1 << 13
 BUFFER_FRAMES = 1 << 15  # HDF5 takes its time for every write, however short
 
 
-class FeatureStore:
+class Store:
     """Reads a store; its frames are mapped into memory lazily, once per process.
 
     ``columns`` are those of the manifest, ``offsets`` the first frames of its rows. Raises
@@ -60,9 +60,8 @@ class FeatureStore:
         if schema != SCHEMA:
             found = f"schema {schema}" if schema else "no langid schema"
             raise LangidError(
-                f"store={self.path}: {found}, this version reads {SCHEMA}, whose features and"
-                " speech frames are others; delete it, or choose another store=PATH.h5, and run"
-                " langid prepare again"
+                f"store={self.path}: {found}, this version reads {SCHEMA}; delete it, or"
+                " choose another store=PATH.h5, and run langid prepare again"
             )
         try:
             self.description: dict[str, Any] = json.loads(file.attrs["description"])

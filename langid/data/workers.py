@@ -40,6 +40,6 @@ def end_workers() -> None:
 def _get_ready() -> None:
     import langid.data.shard
     import langid.signal.front_end
-    import langid.signal.silence  # noqa: F401
+    import langid.signal.speech_detector  # noqa: F401
 
     gc.freeze()  # joblib collects garbage every second: let it not look through all of torch

@@ -8,7 +8,7 @@ from langid.build import build
 from langid.corpora.splits import Split
 from langid.corpora.tasks import Task
 from langid.data.datamodule import LanguageDataModule
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 from langid.errors import LangidError
 from langid.training.identifier import LanguageIdentifier
 
@@ -22,7 +22,7 @@ def task_of(identifier: LanguageIdentifier) -> Task:
     return task
 
 
-def dealt(identifier: LanguageIdentifier, store: FeatureStore) -> LanguageDataModule:
+def dealt(identifier: LanguageIdentifier, store: Store) -> LanguageDataModule:
     """Return the store, dealt and cut as it was in training."""
     description = identifier.description
     split: Split = build(description["split"])
@@ -32,9 +32,7 @@ def dealt(identifier: LanguageIdentifier, store: FeatureStore) -> LanguageDataMo
     )
 
 
-def trained_on(
-    identifiers: Sequence[LanguageIdentifier], store: FeatureStore
-) -> pd.DataFrame | None:
+def trained_on(identifiers: Sequence[LanguageIdentifier], store: Store) -> pd.DataFrame | None:
     """Return the utterances of the store that were heard in training, where that can be told."""
     heard: set[int] = set()
     for identifier in identifiers:

@@ -13,7 +13,7 @@ from langid.build import build
 from langid.corpora.splits import PARTS, Split
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.prepare import flatten
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 from langid.errors import LangidError
 from langid.evaluation.dealt import dealt, task_of, trained_on
 from langid.progress import progress
@@ -72,7 +72,7 @@ def predict_part(
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
     if not checkpoints:
         raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
-    held = FeatureStore(store)
+    held = Store(store)
     identifiers: list[LanguageIdentifier] = []
     for path in checkpoints:
         identifier = load_identifier(path)
@@ -122,9 +122,7 @@ def _check_alike(
             )
 
 
-def _check_store(
-    identifier: LanguageIdentifier, path: Path, store: FeatureStore, part: str
-) -> None:
+def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part: str) -> None:
     """Raise LangidError where a store's features, classes or rows are not those of a training."""
     description = identifier.description
     for name in ("features", "detector"):
@@ -148,7 +146,7 @@ def _check_store(
 
 
 def _units(
-    identifier: LanguageIdentifier, store: FeatureStore, part: str
+    identifier: LanguageIdentifier, store: Store, part: str
 ) -> tuple[pd.DataFrame, np.ndarray, str]:
     """Return the pieces to hear, the utterance's row of each unit, and what a unit is.
 
@@ -175,7 +173,7 @@ def _units(
 @torch.inference_mode()
 def _predict(
     identifiers: Sequence[LanguageIdentifier],
-    store: FeatureStore,
+    store: Store,
     pieces: pd.DataFrame,
     rows: np.ndarray,
     workers: int,

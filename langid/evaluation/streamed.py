@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from langid.audio.decode import AudioError, read_audio
 from langid.errors import LangidError
-from langid.signal.audio import AudioError, read_audio
 
 CHUNK_S = 0.1
 STREAM_S = 300.0

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from langid.corpora.splits import clips_and_speakers, speaker_groups
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 from langid.errors import LangidError
 from langid.evaluation.decision_time import (
     accuracy_by_speech,
@@ -97,7 +97,7 @@ def _clips(predictions: Predictions, store: Path) -> pd.DataFrame:
             "streaming=true: the split of this training cuts utterances, and streams are of whole"
             " clips; train with split=speaker or kfold"
         )
-    held, table, classes = FeatureStore(store), predictions.table, predictions.classes
+    held, table, classes = Store(store), predictions.table, predictions.classes
     rows = held.utterances.iloc[table.index]
     clips = pd.DataFrame(
         {

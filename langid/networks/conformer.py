@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from langid.networks.heard import compact, hold, window
 from langid.networks.network import State, StreamingNetwork
+from langid.networks.skipped_frames import compact, hold, window
 
 PIECE = 100  # frames that are heard at once: the cost grows with time, not with its square
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from langid.networks.head import Head
-from langid.networks.heard import compact, hold
 from langid.networks.network import Network, State, StreamingNetwork
 from langid.networks.pooling import any_padding
+from langid.networks.skipped_frames import compact, hold
 
 Cell = type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
 

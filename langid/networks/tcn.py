@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from langid.networks.heard import compact, hold, window
 from langid.networks.network import State, StreamingNetwork
+from langid.networks.skipped_frames import compact, hold, window
 
 
 class TCN(StreamingNetwork):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from langid.build import build
 from langid.signal.features import Features
-from langid.signal.silence import Detector
+from langid.signal.speech_detector import Detector
 
 State = tuple[Tensor, ...]
 

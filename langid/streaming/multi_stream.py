@@ -18,7 +18,7 @@ from langid.streaming.samples import (
     checked_samples,
 )
 from langid.streaming.streamer import StreamingModel
-from langid.streaming.windows import load_model
+from langid.streaming.windowed_model import load_model
 
 
 class RefusedSamples(LangidError):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from langid.audio.full_scale import LOUDEST, peak_beyond
 from langid.errors import LangidError
-from langid.signal.full_scale import LOUDEST, peak_beyond
 
 INT16, SCALE = np.dtype(np.int16), np.float32(1 / 32768)
 

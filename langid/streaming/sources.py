@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from langid.audio.decode import AudioError, MonoMix
+from langid.audio.file_kinds import HEAD, Kind, kind_of
 from langid.errors import LangidError
-from langid.signal.audio import AudioError, MonoMix
-from langid.signal.file_kinds import HEAD, Kind, kind_of
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
 
 ENDLESS = {"-": "standard input", "mic": "a microphone"}

@@ -17,7 +17,7 @@ from langid.streaming.samples import (
     whole_hops,
 )
 from langid.streaming.saved_state import check_state, settings_text
-from langid.streaming.windows import load_model
+from langid.streaming.windowed_model import load_model
 
 NOTHING, NO_SPEECH = np.zeros(0, np.float32), np.zeros(0, np.bool_)
 

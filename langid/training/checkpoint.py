@@ -44,8 +44,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         )
     if description["schema"] != SCHEMA:
         raise LangidError(
-            f"checkpoint={path}: schema {description['schema']}, this version reads {SCHEMA}, whose"
-            " features and speech frames are others; run langid prepare and langid train again"
+            f"checkpoint={path}: schema {description['schema']}, this version reads {SCHEMA};"
+            " run langid prepare and langid train again"
         )
     missing = [key for key in NEEDED if key not in description]
     if missing:

@@ -13,7 +13,7 @@ from langid import __version__
 if TYPE_CHECKING:  # Lightning takes seconds to import, and langid prepare does without it
     from langid.data.datamodule import LanguageDataModule
 
-SCHEMA = "langid-checkpoint-2"
+SCHEMA = "langid-checkpoint-3"
 # How a run is carried out and shown, which decides nothing that is learnt.
 RUNTIME = (
     "callbacks.confusion", "callbacks.epoch_line", "callbacks.learning_rate", "data.workers",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ..conftest import Once
-from ..streaming.page.conftest import require_chromium
+from ..demo.page.conftest import require_chromium
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 REFERENCES = ("plain_prepare",)  # scripts that a benchmark starts, and that are none themselves

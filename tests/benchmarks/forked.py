@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-LOADED = ("langid.streaming.export", "langid.training.fitting", "networkx", "sympy.combinatorics")
+LOADED = ("langid.export.onnx", "langid.training.fitting", "networkx", "sympy.combinatorics")
 TIMEOUT_S = 240
 
 

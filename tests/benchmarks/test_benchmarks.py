@@ -124,11 +124,11 @@ def test_a_step_is_timed_after_the_first_of_its_epoch(benchmark: Any) -> None:
 
 
 def test_the_synthetic_store_is_one_that_training_takes(benchmark: Any, tmp_path: Path) -> None:
-    from langid.data.store import FeatureStore
+    from langid.data.store import Store
 
     path = tmp_path / "random.h5"
     benchmark("train_step").write_store(path, 60)
-    store = FeatureStore(path)
+    store = Store(path)
     _, speech = store.read(0, int(store.utterances["frames"].sum()))
     assert sorted(set(store.utterances["language"])) == ["English", "Hindi", "Mandarin"]
     assert store.utterances["frames"].min() >= 500
@@ -136,11 +136,11 @@ def test_the_synthetic_store_is_one_that_training_takes(benchmark: Any, tmp_path
 
 
 def test_a_store_of_whole_sequences_has_no_shorter_one(benchmark: Any, tmp_path: Path) -> None:
-    from langid.data.store import FeatureStore
+    from langid.data.store import Store
 
     path = tmp_path / "random.h5"
     benchmark("train_step").write_store(path, 60, frames=30, whole=True)
-    assert set(FeatureStore(path).utterances["frames"]) == {60}
+    assert set(Store(path).utterances["frames"]) == {60}
 
 
 def test_the_bare_networks_are_those_that_users_train(benchmark: Any) -> None:

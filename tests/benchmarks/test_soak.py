@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from langid.signal.audio import read_audio
+from langid.audio.decode import read_audio
+from langid.export.windowed import export_offline
 from langid.streaming.multi_stream import MultiStream
-from langid.streaming.offline import export_offline
 from langid.streaming.onnx_model import OnnxModel
 
-from ..streaming.test_offline import whole_utterance
+from ..export.test_windowed import whole_utterance
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 

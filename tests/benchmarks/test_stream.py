@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from langid.streaming.export import export_onnx
+from langid.export.onnx import export_onnx
 from langid.streaming.streamer import StreamingIdentifier
 from langid.training.identifier import LanguageIdentifier
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-import langid.evaluation.runs
+import langid.runs.finished
 from langid.commands.compare import with_folders
 from langid.commands.main import main
 
@@ -86,13 +86,13 @@ def test_reports_are_kept_until_the_checkpoint_changes(
     assert main(arguments) == 0
     first = pd.read_csv(tmp_path / "table" / "compare.csv")
     scored: list[Path] = []
-    original = langid.evaluation.runs.predict_part
+    original = langid.runs.finished.predict_part
 
     def counted(checkpoints: list[Path], *rest: object) -> object:
         scored.extend(checkpoints)
         return original(checkpoints, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(langid.evaluation.runs, "predict_part", counted)
+    monkeypatch.setattr(langid.runs.finished, "predict_part", counted)
     assert main(arguments) == 0
     assert scored == []
     again = pd.read_csv(tmp_path / "table" / "compare.csv")

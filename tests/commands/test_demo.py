@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from langid.commands.main import main
-from langid.streaming import page_server
-from langid.streaming.page_server import PAGE, VENDOR_FILES
+from langid.demo import server as page_server
+from langid.demo.server import PAGE, VENDOR_FILES
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from langid.commands.main import main
-from langid.streaming import page_server
+from langid.demo import server as page_server
 page_server.PAGE = Path(sys.argv[1])
 code = main(["demo", *sys.argv[2:]])
 loaded = {"torch", "pandas"} & set(sys.modules)

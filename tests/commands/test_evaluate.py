@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import langid as package
+from langid.audio.decode import read_audio
 from langid.commands.evaluate import _print_report
 from langid.commands.main import main
 from langid.evaluation.metrics import score
-from langid.signal.audio import read_audio
 
 CLASSES = ["English", "Hindi", "Mandarin"]
 

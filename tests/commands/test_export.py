@@ -9,13 +9,13 @@ import pytest
 import soundfile
 import torch
 
+from langid.audio.decode import read_audio
 from langid.commands.main import main
-from langid.signal.audio import read_audio
-from langid.streaming import parity, precision
+from langid.export import parity, precision
+from langid.export.torch_module import StreamingRecurrentModule
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.streaming_gru import StreamingGRU
-from langid.streaming.windows import load_model
+from langid.streaming.windowed_model import load_model
 from langid.training.checkpoint import build_identifier
 
 
@@ -29,7 +29,7 @@ def changed(checkpoint_path: Path, tmp_path: Path) -> Path:
     """Return a checkpoint whose features and detector cannot be streamed."""
     checkpoint = torch.load(checkpoint_path, weights_only=True)
     checkpoint["langid"]["features"] = {"_target_": "langid.signal.clip_features.MFCCLibrosa"}
-    checkpoint["langid"]["detector"] = {"_target_": "langid.signal.silence.LibrosaDetector"}
+    checkpoint["langid"]["detector"] = {"_target_": "langid.signal.speech_detector.LibrosaDetector"}
     path = tmp_path / "changed.ckpt"
     torch.save(checkpoint, path)
     return path
@@ -139,7 +139,7 @@ def test_formats_for_torch_are_written(
         shown = capsys.readouterr().out
         assert "(accepted 1e-04)" in shown
         assert f"load('{path}')" in shown
-    assert "'fingerprint'" in str(StreamingGRU.load(path).description)
+    assert "'fingerprint'" in str(StreamingRecurrentModule.load(path).description)
     assert len(list(tmp_path.iterdir())) == 2
 
 

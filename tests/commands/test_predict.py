@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from langid.audio.decode import read_audio
 from langid.commands.main import main
-from langid.signal.audio import read_audio
 from langid.streaming.streamer import StreamingIdentifier
 
 

@@ -13,11 +13,11 @@ import soundfile
 import torch
 
 import langid
+from langid.audio.decode import read_audio
 from langid.commands.main import main
-from langid.signal.audio import read_audio
+from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.streaming.segments import Segmenter
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.streaming_module import StreamingModule, TorchModel
 
 RATE = 16000
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from langid.audio.decode import read_audio, read_blocks
 from langid.commands import stream as command
 from langid.commands.main import main
-from langid.signal.audio import read_audio, read_blocks
 from langid.streaming.streamer import StreamingIdentifier
 
 
@@ -59,7 +59,7 @@ def test_lines_of_json(
 def test_the_verdict_is_that_of_the_library(
     model_path: Path, audio: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from langid.signal.audio import read_audio
+    from langid.audio.decode import read_audio
 
     stream = StreamingIdentifier.load(model_path)
     stream.feed(read_audio(audio, 16000))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from langid.audio.decode import read_audio
 from langid.commands.main import main
-from langid.signal.audio import read_audio
 
 RATE = 44100  # what PortAudio asks a device for that takes any
 STARTED_S = 60

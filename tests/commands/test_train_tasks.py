@@ -11,7 +11,7 @@ import torch
 import langid as package
 from langid.commands.main import main
 from langid.errors import LangidError
-from langid.streaming.streaming_module import StreamingModule
+from langid.export.streaming_module import StreamingModule
 from langid.training.checkpoint import read_checkpoint
 from langid.training.resume import check_resumable
 

@@ -11,7 +11,7 @@ import pytest
 
 from langid.commands.main import main
 from langid.commands.train import run_folder
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
@@ -117,7 +117,7 @@ def test_two_that_add_to_a_store_lose_nothing(
         assert not code or "langid prepare (process" in words or "another process" in words, words
     for line in lines:  # what was refused is typed again, and what was done is not done twice
         assert subprocess.run(line, cwd=tmp_path, capture_output=True).returncode == 0
-    store = FeatureStore(tmp_path / "a.h5")
+    store = Store(tmp_path / "a.h5")
     assert len(store.columns["path"]) == 8
     assert len(store.description["corpora"]) == 2
     assert not list(tmp_path.glob(".*"))

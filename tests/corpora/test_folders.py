@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from langid.audio.decode import read_audio
 from langid.corpora.folders import Folders
 from langid.errors import LangidError
-from langid.signal.audio import read_audio
 
 FORMATS = ("wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "opus", "sph", "aif")
 LIBSNDFILE = {"opus": ("OGG", "OPUS"), "sph": ("NIST", "PCM_16"), "aif": ("AIFF", "PCM_16")}

@@ -21,7 +21,7 @@ from langid.data.datamodule import LanguageDataModule
 from langid.data.dataset import IGNORED
 from langid.data.pieces import HELD_OUT_FRAMES
 from langid.data.sampler import EpochSampler
-from langid.data.store import SCHEMA, FeatureStore, StoreWriter
+from langid.data.store import SCHEMA, Store, StoreWriter
 from langid.errors import LangidError
 
 Row = tuple[str, str, str, str]  # language, speaker, part, and frames: "#" speech, "." none
@@ -121,7 +121,7 @@ def test_the_normaliser_knows_speech_of_the_training_part_alone(
 ) -> None:
     data = LanguageDataModule(store_path, SpeakerSplit(), policy)
     mean, deviation = data.normaliser_statistics()
-    store = FeatureStore(store_path)
+    store = Store(store_path)
     parts = SpeakerSplit()(store.utterances)
     frames = []
     for first, count in store.utterances[["first_frame", "frames"]][parts == "train"].to_numpy():
@@ -136,7 +136,7 @@ def test_training_sequences_have_500_frames_and_held_out_ones_are_whole(store_pa
     data = LanguageDataModule(store_path, SpeakerSplit())
     train = data.sequences["train"]
     assert (train["stop"] - train["start"]).max() == 500
-    store = FeatureStore(store_path)
+    store = Store(store_path)
     for part in PARTS[1:]:
         rows = data.sequences[part]
         assert rows["row"].is_unique

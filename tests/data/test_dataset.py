@@ -7,12 +7,12 @@ import torch
 
 from langid.corpora.manifest import COLUMNS
 from langid.data.dataset import IGNORED, POLICIES, SequenceDataset, cut
-from langid.data.store import SCHEMA, FeatureStore, StoreWriter
+from langid.data.store import SCHEMA, Store, StoreWriter
 
 SILENCE = 3
 
 
-def write_store(path: Path, speech: Sequence[str], languages: Sequence[str]) -> FeatureStore:
+def write_store(path: Path, speech: Sequence[str], languages: Sequence[str]) -> Store:
     """Write utterances given as strings of ``#`` (speech) and ``.``; bin 0 counts the frames."""
     with StoreWriter(path, bins=2, frames=sum(map(len, speech))) as writer:
         for number, (mask, language) in enumerate(zip(speech, languages, strict=True)):
@@ -23,20 +23,20 @@ def write_store(path: Path, speech: Sequence[str], languages: Sequence[str]) -> 
             writer.end_utterance(dict.fromkeys(COLUMNS, "") | cells)
         description = '{"corpora": [], "sample_rate": 16000, "hop_samples": 160}'
         writer.finish({"schema": SCHEMA, "description": description, "fingerprint": "x"})
-    return FeatureStore(path)
+    return Store(path)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FeatureStore:
+def store(tmp_path: Path) -> Store:
     """Return a store of three small utterances, the second without any speech."""
     return write_store(tmp_path / "s.h5", ["..##.##..#..", "......", ".#."], ["A", "B", "B"])
 
 
-def bounds(store: FeatureStore, policy: str, frames: int) -> list[tuple[int, ...]]:
+def bounds(store: Store, policy: str, frames: int) -> list[tuple[int, ...]]:
     return [tuple(map(int, row)) for row in cut(store, policy, frames).itertuples(index=False)]
 
 
-def batch_of(store: FeatureStore, policy: str, frames: int = 500):  # type: ignore[no-untyped-def]
+def batch_of(store: Store, policy: str, frames: int = 500):  # type: ignore[no-untyped-def]
     sequences = cut(store, policy, frames)
     sequences["target"] = sequences["row"] % 2 + 1
     sequences["unit"] = sequences["row"] * 10
@@ -45,7 +45,7 @@ def batch_of(store: FeatureStore, policy: str, frames: int = 500):  # type: igno
 
 
 @pytest.mark.parametrize("policy", ["keep", "mask", "label"])
-def test_cut_by_frames_of_any_kind(store: FeatureStore, policy: str) -> None:
+def test_cut_by_frames_of_any_kind(store: Store, policy: str) -> None:
     assert bounds(store, policy, 500) == [(0, 0, 12, 5), (2, 18, 21, 1)]
     assert bounds(store, policy, 6) == [(0, 0, 6, 3), (0, 6, 12, 2), (2, 18, 21, 1)]
     # frames 3 to 6 have speech, the last two of the first utterance have none: left out
@@ -68,13 +68,13 @@ def test_a_silent_piece_before_speech_is_heard_and_not_asked(tmp_path: Path, pol
     assert not batch.silent and dataset.__getitems__([0, 3]).silent
 
 
-def test_cut_by_speech_frames(store: FeatureStore) -> None:
+def test_cut_by_speech_frames(store: Store) -> None:
     assert bounds(store, "remove", 500) == [(0, 0, 12, 5), (2, 18, 21, 1)]
     assert bounds(store, "remove", 2) == [(0, 0, 5, 2), (0, 5, 9, 2), (0, 9, 12, 1), (2, 18, 21, 1)]
 
 
 def test_every_real_frame_with_speech_is_cut_once(store_path: Path) -> None:
-    store = FeatureStore(store_path)
+    store = Store(store_path)
     spoken = int(store.read_speech(0, int(store.utterances["frames"].sum())).sum())
     for policy in POLICIES:
         sequences = cut(store, policy, 100)
@@ -87,7 +87,7 @@ def test_every_real_frame_with_speech_is_cut_once(store_path: Path) -> None:
             assert length.max() == 100
 
 
-def test_keep_labels_silence_with_the_language(store: FeatureStore) -> None:
+def test_keep_labels_silence_with_the_language(store: Store) -> None:
     batch = batch_of(store, "keep")
     assert batch.lengths.tolist() == [12, 3]
     assert batch.targets.tolist() == [[1] * 12, [1] * 3 + [IGNORED] * 9]
@@ -96,14 +96,14 @@ def test_keep_labels_silence_with_the_language(store: FeatureStore) -> None:
     assert len(batch) == 2
 
 
-def test_mask_gives_silence_no_loss(store: FeatureStore) -> None:
+def test_mask_gives_silence_no_loss(store: Store) -> None:
     batch = batch_of(store, "mask")
     assert batch.lengths.tolist() == [12, 3]
     assert torch.equal(batch.targets != IGNORED, batch.speech)
     assert set(batch.targets[batch.speech].tolist()) == {1}
 
 
-def test_remove_cuts_silence_out(store: FeatureStore) -> None:
+def test_remove_cuts_silence_out(store: Store) -> None:
     batch = batch_of(store, "remove")
     assert batch.lengths.tolist() == [5, 1]
     assert batch.features[0, :, 0].tolist() == [2, 3, 5, 6, 9]
@@ -112,7 +112,7 @@ def test_remove_cuts_silence_out(store: FeatureStore) -> None:
     assert batch.speech.tolist() == [[True] * 5, [True] + [False] * 4]
 
 
-def test_label_makes_silence_a_class(store: FeatureStore) -> None:
+def test_label_makes_silence_a_class(store: Store) -> None:
     batch = batch_of(store, "label")
     expected = [1 if mark == "#" else SILENCE for mark in "..##.##..#.."]
     assert batch.targets[0].tolist() == expected
@@ -121,7 +121,7 @@ def test_label_makes_silence_a_class(store: FeatureStore) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_padding_holds_nothing(store: FeatureStore, policy: str) -> None:
+def test_padding_holds_nothing(store: Store, policy: str) -> None:
     batch = batch_of(store, policy, frames=5)
     assert batch.features.dtype == torch.float32
     padding = torch.arange(batch.features.shape[1])[None] >= batch.lengths[:, None]
@@ -132,6 +132,6 @@ def test_padding_holds_nothing(store: FeatureStore, policy: str) -> None:
     assert (batch.features[~padding][:, 1] == 1).all()
 
 
-def test_a_batch_moves_to_a_device_as_a_whole(store: FeatureStore) -> None:
+def test_a_batch_moves_to_a_device_as_a_whole(store: Store) -> None:
     moved = batch_of(store, "mask").to(torch.device("meta"))
     assert {tensor.device.type for tensor in vars(moved).values()} == {"meta"}

@@ -20,13 +20,13 @@ import pytest
 import soundfile
 import torch
 
+from langid.audio.decode import read_audio, read_blocks
 from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS, Manifest, ManifestFile, read_table
 from langid.data import shard, store
 from langid.data.prepare import Request, beside, prepare
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 from langid.errors import LangidError
-from langid.signal.audio import read_audio, read_blocks
 from langid.signal.clip_features import Spectrogram
 from langid.signal.front_end import build_front_end
 
@@ -46,7 +46,10 @@ def request_of(rows: list[dict[str, str]], path: Path, reader: str = "one", **mo
     manifest = Manifest([dict(row) for row in rows])
     description = {
         "features": {"_target_": f"langid.signal.{more.pop('features', 'features.LogMel')}"},
-        "detector": {"_target_": "langid.signal.silence.EnergyDetector", "threshold_db": 12},
+        "detector": {
+            "_target_": "langid.signal.speech_detector.EnergyDetector",
+            "threshold_db": 12,
+        },
     }
     return Request(
         manifest, {"_target_": "reader", "root": reader},
@@ -185,7 +188,7 @@ def test_the_command_killed_from_outside_on_two_processes(data_root: Path, tmp_p
         assert main(arguments("a.h5", 1)) == 0
         assert main(arguments("b.h5", 1)) == 0
     assert contents(tmp_path / "a.h5") == contents(tmp_path / "b.h5")
-    assert len(FeatureStore(tmp_path / "a.h5").utterances) == 100
+    assert len(Store(tmp_path / "a.h5").utterances) == 100
 
 
 def bad_files(folder: Path) -> dict[str, str]:
@@ -271,7 +274,7 @@ def test_odd_file_names_reach_the_store_and_its_manifest_reads_back(
     stores = tmp_path / "a.h5", tmp_path / "b.h5"
     arguments = ["prepare", "corpus=folders", f"corpus.root={folder.parent}"]
     assert main([*arguments, f"store={stores[0]}", "workers=1"]) == 0
-    rows = FeatureStore(stores[0]).utterances[list(COLUMNS)].to_dict("records")
+    rows = Store(stores[0]).utterances[list(COLUMNS)].to_dict("records")
     assert {Path(row["path"]).name for row in rows} == set(names)
     assert set(skipped(stores[0])) == {"bad\nname.mp3", "caf\ufffd.mp3"}
     again = ManifestFile(beside(stores[0], "manifest")).read().utterances
@@ -290,7 +293,7 @@ def test_rows_that_a_store_cannot_hold_are_left_out_before_any_work(
     table.write_text("\n".join(map("\t".join, [("utterance_id", "path", "language"), *rows])))
     arguments = ["prepare", "corpus=manifest", f"corpus.path={table}", f"store={tmp_path}/a.h5"]
     assert main([*arguments, "workers=1"]) == 0
-    assert len(FeatureStore(tmp_path / "a.h5").utterances) == 2
+    assert len(Store(tmp_path / "a.h5").utterances) == 2
     [row] = read_table(beside(tmp_path / "a.h5", "skipped"))[1]
     assert row == [
         f"{table}:3",
@@ -326,7 +329,7 @@ def test_what_is_to_know_of_a_corpus_is_printed_once(
         ),
         ": dev.tsv is missing or has no rows in 1 of 2 locales (en); what is there is read",
     ]
-    assert len(FeatureStore(tmp_path / "a.h5").utterances) == 3
+    assert len(Store(tmp_path / "a.h5").utterances) == 3
     assert [row[0] for row in read_table(beside(tmp_path / "a.h5", "skipped"))[1]] == [
         f"{tmp_path}/cv/en/dev.tsv"
     ]
@@ -384,7 +387,7 @@ def test_a_second_corpus_is_added(
     made = prepare(copy.deepcopy(request))
     corpora = list(made.utterances["corpus"])
     assert corpora == [row["corpus"] for row in real_rows] + ["folders"] * 5
-    old, new = FeatureStore(whole), int(made.utterances["first_frame"][36])
+    old, new = Store(whole), int(made.utterances["first_frame"][36])
     assert np.array_equal(made.read(0, new)[0], old.read(0, new)[0])
     stop = int(made.utterances["first_frame"][40] + made.utterances["frames"][40])
     frames = int(old.utterances["frames"][:5].sum())
@@ -511,7 +514,7 @@ def test_a_long_recording_needs_no_more_memory_than_a_short_one(tmp_path: Path) 
 
     in_child(work)
     short, long = json.loads((tmp_path / "peaks.json").read_text())
-    assert int(FeatureStore(tmp_path / "long.wav.h5").utterances["frames"][0]) == 50 * 6000
+    assert int(Store(tmp_path / "long.wav.h5").utterances["frames"][0]) == 50 * 6000
     assert (long - short) / 1024 < 60, "MiB"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from langid.corpora.manifest import COLUMNS
-from langid.data.store import FeatureStore, StoreWriter, write_failure
+from langid.data.store import Store, StoreWriter, write_failure
 from langid.errors import LangidError
 
 
@@ -25,7 +25,7 @@ def test_layout_of_the_file(store_path: Path, real_rows: list[dict[str, str]]) -
 
 
 def test_rows_and_frames(store_path: Path, real_rows: list[dict[str, str]]) -> None:
-    store = FeatureStore(store_path)
+    store = Store(store_path)
     assert store.frames_per_second == 100.0
     table = store.utterances
     columns = [name for name in COLUMNS if name != "duration_s"]
@@ -46,23 +46,23 @@ def test_a_file_that_is_cut_off_is_refused(store_path: Path, tmp_path: Path) -> 
     for length in (0, 7, 96, 1000, len(whole) // 2, len(whole) - 5000, len(whole) - 1):
         cut.write_bytes(whole[:length])
         with pytest.raises(LangidError, match=r"cut.h5: not a whole HDF5 file .*delete it"):
-            FeatureStore(cut)
+            Store(cut)
     cut.write_text("This is not a store.")
     with pytest.raises(LangidError, match="not a whole HDF5 file"):
-        FeatureStore(cut)
+        Store(cut)
 
 
 def test_a_store_of_another_schema_is_refused(store_path: Path, tmp_path: Path) -> None:
     other = Path(shutil.copy(store_path, tmp_path / "other.h5"))
     with h5py.File(other, "r+") as file:
         file.attrs["schema"] = "langid-store-99"
-    message = r"schema langid-store-99, this version reads langid-store-2, .* langid prepare again"
+    message = r"schema langid-store-99, this version reads langid-store-3; .* langid prepare again"
     with pytest.raises(LangidError, match=message):
-        FeatureStore(other)
+        Store(other)
     with h5py.File(other, "r+") as file:
         del file.attrs["schema"]
     with pytest.raises(LangidError, match="no langid schema"):
-        FeatureStore(other)
+        Store(other)
 
 
 @pytest.mark.parametrize("name", ["features", "speech", "offsets", "speaker"])
@@ -71,7 +71,7 @@ def test_a_missing_part_is_named(store_path: Path, tmp_path: Path, name: str) ->
     with h5py.File(other, "r+") as file:
         del file[name]
     with pytest.raises(LangidError, match=f"other.h5: incomplete .*{name}"):
-        FeatureStore(other)
+        Store(other)
 
 
 @pytest.mark.parametrize("name", ["fingerprint", "description"])
@@ -80,7 +80,7 @@ def test_a_missing_attribute_is_named(store_path: Path, tmp_path: Path, name: st
     with h5py.File(other, "r+") as file:
         del file.attrs[name]
     with pytest.raises(LangidError, match=f"other.h5: incomplete .*{name}"):
-        FeatureStore(other)
+        Store(other)
 
 
 def test_parts_that_do_not_fit_are_refused(store_path: Path, tmp_path: Path) -> None:
@@ -90,16 +90,16 @@ def test_parts_that_do_not_fit_are_refused(store_path: Path, tmp_path: Path) -> 
         del file["offsets"]
         file["offsets"] = offsets
     with pytest.raises(LangidError, match="its parts do not fit together"):
-        FeatureStore(other)
+        Store(other)
 
 
 def test_a_file_that_is_absent_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(LangidError, match=r"no.h5: no such file; make it with langid prepare"):
-        FeatureStore(tmp_path / "no.h5")
+        Store(tmp_path / "no.h5")
 
 
 def test_frames_are_mapped_late_and_never_pickled(store_path: Path) -> None:
-    store = FeatureStore(store_path)
+    store = Store(store_path)
     assert "_frames" not in vars(store)
     features, _ = store.read(0, 10)
     assert "_frames" in vars(store)
@@ -110,7 +110,7 @@ def test_frames_are_mapped_late_and_never_pickled(store_path: Path) -> None:
 
 
 def test_what_is_read_is_what_hdf5_reads(store_path: Path) -> None:
-    store = FeatureStore(store_path)
+    store = Store(store_path)
     features, speech = store.read(100, 700)
     with h5py.File(store_path) as file:
         assert np.array_equal(features, file["features"][100:700])
@@ -127,10 +127,10 @@ def test_datasets_in_chunks_are_refused(store_path: Path, tmp_path: Path) -> Non
         del file["features"]
         file.create_dataset("features", data=features, chunks=(100, features.shape[1]))
     with pytest.raises(LangidError, match=r"other.h5: its datasets are not contiguous; run langid"):
-        FeatureStore(other).read(0, 10)
+        Store(other).read(0, 10)
 
 
-def _read_in_child(store: FeatureStore, results: Any) -> None:
+def _read_in_child(store: Store, results: Any) -> None:
     for start in range(200):
         store.read(start * 10, start * 10 + 10)
     results.put(store.read(100, 200)[0].tobytes())
@@ -138,7 +138,7 @@ def _read_in_child(store: FeatureStore, results: Any) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_processes_read_at_the_same_time(store_path: Path) -> None:
-    store = FeatureStore(store_path)
+    store = Store(store_path)
     expected = store.read(100, 200)[0].tobytes()
     context = multiprocessing.get_context("fork")
     results = context.Queue()

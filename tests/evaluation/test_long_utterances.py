@@ -13,12 +13,12 @@ from pytorch_lightning import Trainer
 from torch import Tensor
 
 import langid as package
+from langid.audio.decode import read_audio
 from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS, write_table
 from langid.corpora.splits import OfficialSplit
 from langid.data.datamodule import LanguageDataModule
 from langid.evaluation.predictions import predict_part
-from langid.signal.audio import read_audio
 from langid.training.checkpoint import build_identifier, read_checkpoint
 from langid.training.identifier import LanguageIdentifier
 from langid.training.losses import CrossEntropy

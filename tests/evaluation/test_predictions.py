@@ -11,7 +11,7 @@ import torch
 
 import langid as package
 from langid.data.dataset import cut
-from langid.data.store import FeatureStore
+from langid.data.store import Store
 from langid.errors import LangidError
 from langid.evaluation import predictions
 from langid.evaluation.report import make_report
@@ -44,7 +44,7 @@ def test_pieces_of_an_utterance_count_by_their_speech_frames(
     monkeypatch.setattr("langid.data.pieces.HELD_OUT_FRAMES", PIECE)
     path = convolutional if network == "CNN" else checkpoint_path
     table = predictions.predict_part([path], store_path, "all").table.set_index("utterance_id")
-    identifier, store = package.load(path), FeatureStore(store_path)
+    identifier, store = package.load(path), Store(store_path)
     pieces = cut(store, "mask", PIECE if network == "CNN" else 100_000)
     pieces = pieces[pieces["row"] == 5]
     assert len(pieces) == 1 if network == "GRU" else pieces["speech"].nunique() > 1

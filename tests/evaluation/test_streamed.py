@@ -8,9 +8,9 @@ import soundfile
 import torch
 
 import langid as package
+from langid.audio.decode import read_audio
 from langid.errors import LangidError
 from langid.evaluation.streamed import ROUNDS, STREAM_S, Heard, deal, hear, join
-from langid.signal.audio import read_audio
 from langid.streaming.streamer import StreamingIdentifier
 
 

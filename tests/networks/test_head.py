@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from langid.audio.decode import read_audio
+from langid.export.onnx import export_onnx
 from langid.networks.head import Head
-from langid.signal.audio import read_audio
-from langid.streaming.export import export_onnx
 from langid.training.checkpoint import build_identifier
 
 
@@ -74,7 +74,7 @@ def test_a_head_of_several_layers_is_exported_and_equals_pytorch(
     identifier = build_identifier(
         {
             "features": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
-            "detector": {"_target_": "langid.signal.silence.EnergyDetector"},
+            "detector": {"_target_": "langid.signal.speech_detector.EnergyDetector"},
             "classes": ["English", "Hindi", "Mandarin"],
             "silence": "remove",
             "model": {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from langid.signal.audio import read_audio
+from langid.audio.decode import read_audio
 from langid.signal.clip_features import (
     ClipFeatures,
     MelSpectrogram,
@@ -16,7 +16,7 @@ from langid.signal.clip_features import (
     Spectrogram,
 )
 from langid.signal.front_end import FrontEnd
-from langid.signal.silence import EveryFrame, LibrosaDetector
+from langid.signal.speech_detector import EveryFrame, LibrosaDetector
 from langid.signal.torchaudio_loader import torchaudio
 
 ALL = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from langid.signal.audio import read_audio
+from langid.audio.decode import read_audio
 from langid.signal.features import MFCC, LogMel
 
 CAUSAL = {"log_mel": LogMel, "mfcc": MFCC}

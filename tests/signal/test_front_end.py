@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from langid.signal.audio import read_audio
+from langid.audio.decode import read_audio
 from langid.signal.clip_features import MFCCLibrosa
 from langid.signal.features import MFCC, LogMel
 from langid.signal.front_end import FrontEnd
-from langid.signal.silence import Detector, EnergyDetector, EveryFrame, LibrosaDetector
+from langid.signal.speech_detector import Detector, EnergyDetector, EveryFrame, LibrosaDetector
 
 
 @pytest.mark.parametrize("hops", [1, 10])

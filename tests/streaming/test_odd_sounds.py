@@ -6,7 +6,7 @@ import torch
 
 from langid.streaming.streamer import StreamingIdentifier
 
-from .conftest import Exported
+from ..conftest import Exported
 
 RATE = 16000
 

@@ -12,7 +12,7 @@ from langid.errors import LangidError
 from langid.streaming.onnx_file import GRAPH, digest, read_file
 from langid.streaming.onnx_model import OnnxModel
 
-from .conftest import sealed
+from ..conftest import sealed
 
 
 def foreign(metadata: str | None) -> bytes:

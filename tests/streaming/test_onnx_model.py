@@ -13,7 +13,7 @@ from langid.errors import LangidError
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
 
-from .conftest import sealed
+from ..conftest import sealed
 
 
 def test_initial_state_has_streams_on_the_first_axis(model_path: Path) -> None:

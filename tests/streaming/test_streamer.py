@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import langid
+from langid.audio.decode import read_audio
 from langid.errors import LangidError
-from langid.signal.audio import read_audio
+from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.streaming import onnx_model
 from langid.streaming.onnx_model import OnnxModel, OnnxStepper
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.streaming_module import StreamingModule, TorchModel
 
 
 @pytest.fixture(scope="module")

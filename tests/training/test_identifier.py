@@ -10,13 +10,13 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy
 
 import langid as package
+from langid.audio.decode import read_audio
 from langid.commands.main import main
 from langid.corpora.splits import SpeakerSplit
 from langid.data.datamodule import LanguageDataModule
 from langid.data.dataset import IGNORED, Batch
 from langid.errors import LangidError
 from langid.networks.recurrent import BiGRU
-from langid.signal.audio import read_audio
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 from langid.training.losses import CrossEntropy

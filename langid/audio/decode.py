@@ -1,0 +1,196 @@
+"""Audio files to mono float samples, block by block."""
+
+import io
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+import soxr
+
+from langid.audio.file_kinds import HEAD, Kind, Use, kind_of
+from langid.audio.full_scale import peak_beyond
+from langid.audio.joined import Part, Window, parts_of, with_length
+from langid.audio.native_stderr import native_stderr_off
+from langid.errors import LangidError
+
+BLOCK_S = 20.0
+CANCELLED = 0.01  # of the channels' power is left by their mean: 20 dB less
+GAPLESS = 16384  # samples of silence that an MP3 may ask to be left out, and more
+
+
+class AudioError(LangidError):
+    """An audio file that cannot be used, with the reason."""
+
+
+class MonoMix:
+    """Channels to one: their mean, or the loudest alone from the block on in which they cancel."""
+
+    def __init__(self) -> None:
+        self._only: int | None = None
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """``block (samples, channels)`` float32 -> mono ``(samples,)``."""
+        if block.shape[1] == 1:
+            return block[:, 0]
+        mean: np.ndarray = block.mean(axis=1)
+        if self._only is None:
+            powers = np.einsum("tc,tc->c", block, block)
+            if mean.dot(mean) < CANCELLED * powers.mean():
+                self._only = int(powers.argmax())
+        return mean if self._only is None else block[:, self._only]
+
+
+def read_blocks(
+    path: str | Path, sample_rate: int, block_s: float = BLOCK_S
+) -> Iterator[np.ndarray]:
+    """Yield the mono samples of a file in order, resampled, as float32 ``(samples,)`` arrays.
+
+    Any format that libsndfile reads, told by the file's content, of any sample rate and number of
+    channels (averaged; where they cancel each other the loudest alone). All streams of a file that
+    was joined from several are heard, whatever their headers promise, and a file that was cut as
+    far as it goes. A block is at most about ``block_s`` seconds long, so memory stays bounded
+    however long the file is. Raises AudioError for a file that is absent, empty, not audio, cannot
+    be decoded whole, holds no samples, NaN or infinity, or floats of another scale than 1.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder; expected an audio file")
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file")
+    heard = False
+    try:
+        with path.open("rb", buffering=0) as file:
+            for samples in _samples(file, path, sample_rate, block_s):
+                heard = True
+                yield samples
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not heard:
+        raise AudioError(f"{path}: holds no samples, so that nothing can be heard")
+
+
+def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
+    """Return all mono samples of a file as float32 ``(samples,)``; errors as read_blocks."""
+    return np.concatenate(list(read_blocks(path, sample_rate)))
+
+
+def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
+    size = file.seek(0, io.SEEK_END)
+    if size == 0:
+        raise AudioError(f"{path}: the file is empty (0 bytes)")
+    start, kind = _recognised(file)
+    if kind is not None and kind.use is not Use.HEAR:
+        raise AudioError(_refusal(path, kind))
+    parts = parts_of(file, kind.name if kind else "", start, size)
+    for number, part in enumerate(parts, 1):
+        whole = len(parts) == 1
+        where = "" if whole else f" in part {number} of {len(parts)}, from byte {part.start} on"
+        try:
+            with _opened(file, part, size) as stream:
+                block_frames = max(1, int(block_s * stream.samplerate))
+                yield from _mono_blocks(stream, sample_rate, block_frames, path, part.samples)
+        except soundfile.SoundFileError as error:
+            reason = _reason(error) if kind else "it is no format that libsndfile recognises"
+            named = f"{kind.name}, damaged or cut{where}: " if kind else ""
+            raise AudioError(f"{path}: cannot be decoded ({named}{reason})") from error
+
+
+def _recognised(file: BinaryIO) -> tuple[int, Kind | None]:
+    """Return where a file begins behind a tag of ID3v2, and its kind."""
+    file.seek(0)
+    head = file.read(HEAD)
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0, kind_of(head)
+    length = 0
+    for byte in head[6:10]:  # of seven bits each
+        length = length << 7 | byte & 0x7F
+    file.seek(10 + length)
+    behind = kind_of(file.read(HEAD))
+    return (10 + length, behind) if behind else (0, kind_of(head))
+
+
+def _refusal(path: Path, kind: Kind) -> str:
+    """Return why a file that libsndfile does not decode is not heard, and what to do."""
+    reason = f"{path}: cannot be decoded (it is {kind.name}, {kind.use.value})"
+    if kind.use is not Use.CONVERT:
+        return reason
+    decoded = path.with_suffix(".wav" if path.suffix.lower() != ".wav" else ".decoded.wav")
+    names = " -ar 16000 -ac 1 ".join(shlex.quote(str(name)) for name in (path, decoded))
+    return f"{reason}; convert it: ffmpeg -i {names}"
+
+
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is read forward to its end, whatever its header promises."""
+
+    def seekable(self) -> bool:  # else soundfile seeks after each block, and believes the header
+        return False
+
+    def block(self, frames: int) -> np.ndarray:
+        """Return the next ``(samples, channels)`` float32, fewer at the end."""
+        with native_stderr_off():
+            found: np.ndarray = self.read(frames, dtype="float32", always_2d=True)
+        return found
+
+
+def _opened(file: BinaryIO, part: Part, size: int) -> _Stream:
+    with native_stderr_off():
+        if part[:3] == (0, size, b""):
+            file.seek(0)
+            stream = _Stream(file.fileno(), closefd=False)  # no name, from which one might guess
+        else:
+            stream = _Stream(io.BufferedReader(Window(file, part)))
+        if stream.frames < part.samples - GAPLESS:  # guessed from the bit rate of the first frames
+            stream.close()
+            stream = _Stream(io.BufferedReader(Window(file, with_length(file, part))))
+    return stream
+
+
+def _mono_blocks(
+    stream: _Stream, sample_rate: int, block_frames: int, path: Path, promised: int
+) -> Iterator[np.ndarray]:
+    rates = (stream.samplerate, sample_rate)
+    resampler, level = None, np.float32(0)
+    mix = MonoMix()
+    last = False
+    decoded = 0
+    while not last:
+        # A decoder of FLAC that is asked for more than there is stumbles over what may follow.
+        left = stream.frames - decoded if stream.format == "FLAC" else block_frames
+        block = stream.block(min(block_frames, left))
+        last = len(block) < block_frames
+        decoded += len(block)
+        _check_scale(block, path)
+        samples = mix(block)
+        if rates[0] != rates[1]:
+            if resampler is None and len(samples):
+                level = samples[0]  # before the file and behind it, so that an offset is no step
+            if last and resampler is None:  # the whole file: faster in one go
+                samples = soxr.resample(samples - level, *rates) + level
+            else:
+                resampler = resampler or soxr.ResampleStream(*rates, 1, dtype="float32")
+                samples = resampler.resample_chunk(samples - level, last=last) + level
+        if len(samples):
+            yield np.ascontiguousarray(samples)
+    if decoded < promised - GAPLESS:
+        found, whole = (count / rates[0] for count in (decoded, promised))
+        raise AudioError(f"{path}: incomplete: of {whole:.2f} s only {found:.2f} s can be decoded")
+
+
+def _check_scale(block: np.ndarray, path: Path) -> None:
+    peak = peak_beyond(block)
+    if peak is None:
+        return
+    if not np.isfinite(peak):
+        raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity)")
+    raise AudioError(
+        f"{path}: samples reach {peak:.4g}: expected floats of full scale 1; divide floats that"
+        " hold 16-bit values by 32768"
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return the library's own words without its copy of the path."""
+    return str(error).rsplit(": ", 1)[-1].strip().rstrip(".")

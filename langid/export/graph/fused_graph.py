@@ -1,0 +1,162 @@
+"""The streaming module in fewer and cheaper operations: what the exported graph computes.
+
+On single frames a node of a graph costs half a microsecond or more whatever it does, and all
+weights come from beyond the inner caches again for each. So linear maps in a row are one, the
+transform is in two stages, and features and detector share what they remember of the samples.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from langid.export.graph.spectrum import ROW, FastMel, reshape
+from langid.export.streaming_module import State, StreamingModule
+from langid.networks.head import Head
+from langid.networks.recurrent import StreamingRecurrent
+from langid.signal.features import MFCC, UNHEARD, LogMel, begun, last
+from langid.signal.front_end import FrontEnd
+from langid.signal.speech_detector import NO_FLOOR, EnergyDetector
+from langid.training.identifier import LanguageIdentifier
+
+
+class FusedModule(StreamingModule):
+    """A StreamingModule that computes the same up to rounding, with states of other shapes.
+
+    Parts that it does not know stay as they are. The identifier is not changed.
+    """
+
+    def __init__(self, identifier: LanguageIdentifier):
+        super().__init__(identifier)
+        weight, bias = torch.diag(self.normaliser.scale), self.normaliser.shift
+        if FastFrontEnd.fits(self.front_end):
+            features = self.front_end.features
+            self.front_end = FastFrontEnd(self.front_end)  # type: ignore[assignment]
+            self.front_end_states = len(self.front_end.initial_state(1))
+            if type(features) is MFCC:
+                weight = features.dct.double() * self.normaliser.scale
+                self.normaliser = linear(weight.T, bias)  # type: ignore[assignment]
+        self.network = copy.deepcopy(identifier.network)
+        if isinstance(self.network, StreamingRecurrent):
+            _absorb(self.network.layers[0], weight.T.double(), bias.double())
+            self.normaliser = nn.Identity()  # type: ignore[assignment]
+        for part in self.network.modules():
+            if type(part) is Head:
+                _absorb_output_bias(part)
+
+
+class FastFrontEnd(nn.Module):
+    """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out.
+
+    Features and detector share the hops that are remembered. Of earlier frames the detector also
+    remembers the power that would stand out of them and by how much their own was above the
+    threshold.
+    """
+
+    parts: Tensor
+    shares: Tensor
+    limits: Tensor
+    past: int  # hops that are remembered
+    quiet: float
+    loud: float
+
+    def __init__(self, front_end: FrontEnd):
+        super().__init__()
+        self.sample_rate = front_end.sample_rate
+        self.hop_samples = front_end.hop_samples
+        self.features = front_end.features
+        kind = type(self.features)
+        self.compress: Any = LogMel._compress if kind is MFCC else kind._compress  # type: ignore[attr-defined]
+        self.mel = FastMel(front_end.features)  # type: ignore[arg-type]
+        detector: Any = front_end.detector
+        self.detector = detector
+        self.quiet, self.loud = (10 ** (d / 10) for d in (detector.quiet_db, detector.loud_db))
+        self.past = max(self.mel.reach, detector.smooth_frames - 1)
+        samples = torch.eye(ROW)
+        parts = torch.cat([samples, samples[:, ::2] - samples[:, 1::2]], dim=1)
+        self.register_buffer("parts", parts, persistent=False)
+        ratio = 10 ** (detector.threshold_db / 10)
+        shares = torch.zeros(len(parts.T), 3)
+        shares[:ROW] = torch.tensor([1, 0, ratio]) / -self.hop_samples
+        shares[ROW:, 1] = -1 / self.hop_samples / (1 - detector.loud_correlation)
+        self.register_buffer("shares", shares, persistent=False)
+        limits = torch.tensor([0, 0, -ratio * 10 ** (detector.signal_db / 10)])
+        self.register_buffer("limits", limits[:, None], persistent=False)
+
+    @staticmethod
+    def fits(front_end: FrontEnd) -> bool:
+        """Whether both parts are known."""
+        return FastMel.fits(front_end.features) and type(front_end.detector) is EnergyDetector
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return hops ``(batch, hops, rows, 16)``, power and margin, ``(batch, 1, frames)``.
+
+        Power is what would stand out of that of a frame, were it the floor. It is negative, as in
+        EnergyDetector, and so is the margin where there is no speech.
+        """
+        _, floors, active = self.detector.initial_state(batch_size)
+        shape = (batch_size, self.past, self.mel.hop_rows, ROW)
+        hops = self.mel.window.new_full(shape, UNHEARD)
+        return hops, floors, active - 1
+
+    def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
+        rows = self.mel.rows(samples)
+        hops = torch.cat([begun(state[0], reshape(samples[:, :1], [0, 1, 1, 1])), rows], dim=1)
+        features = self.compress(self.features, self.mel(hops, rows, self.past))
+        now, own, floor = self._powers(hops)
+        floors = torch.cat([state[1], floor], dim=2)
+        threshold = nn.functional.max_pool1d(floors, self.detector.floor_frames, 1)
+        threshold = torch.maximum(threshold, own.clamp(max=-self.loud)).clamp(max=-self.quiet)
+        margin = torch.cat([state[2], threshold - now], dim=2)
+        highest = nn.functional.max_pool1d(margin, self.detector.hangover_frames, 1)
+        return (
+            features,
+            highest.squeeze(1) >= 0,
+            (
+                hops[:, -self.past :] if self.past else hops[:, :0],
+                last(floors, self.detector.floor_frames - 1),
+                last(margin, self.detector.hangover_frames - 1),
+            ),
+        )
+
+    def _powers(self, hops: Tensor) -> tuple[Tensor, ...]:
+        """Return the power of each frame, what a loud one must reach, and what one above noise.
+
+        ``hops (batch, past + frames, rows, 16)``; all three are ``(batch, 1, frames)``, negative.
+        """
+        smooth = self.detector.smooth_frames
+        hops = hops[:, self.past + 1 - smooth :]
+        parts = (hops - hops.mean((2, 3), keepdim=True)) @ self.parts
+        power = ((parts * parts).sum(2) @ self.shares).transpose(1, 2)
+        power = torch.where(power <= self.limits, power, NO_FLOOR)
+        return torch.split(nn.functional.avg_pool1d(power, smooth, 1), 1, 1)
+
+
+def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """Return the layer of a weight ``(out, in)`` and a bias ``(out,)``."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": weight.float(), "bias": bias.float()})
+    return layer
+
+
+@torch.no_grad()
+def _absorb(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """Put ``features @ weight.T + bias`` into the input weights of a recurrent layer."""
+    own: Tensor = layer.weight_ih_l0.double()  # type: ignore[union-attr, operator, assignment]
+    layer.bias_ih_l0 = nn.Parameter((layer.bias_ih_l0 + own @ bias).float())  # type: ignore[operator]
+    layer.weight_ih_l0 = nn.Parameter((own @ weight).float())
+    layer.input_size = weight.shape[1]  # type: ignore[assignment]
+
+
+@torch.no_grad()
+def _absorb_output_bias(head: Head) -> None:
+    """Give the last dense layer one more unit, always 1, whose weights are the output's bias."""
+    if not len(head.dense) or head.activation is not torch.relu:
+        return
+    dense, output = head.dense[-1], head.output
+    weight = nn.functional.pad(dense.weight, (0, 0, 0, 1))  # type: ignore[arg-type]
+    head.dense[-1] = linear(weight, nn.functional.pad(dense.bias, (0, 1), value=1.0))  # type: ignore[arg-type]
+    head.output = nn.Linear(weight.shape[0], output.out_features, bias=False)
+    head.output.weight = nn.Parameter(torch.cat([output.weight, output.bias[:, None]], dim=1))

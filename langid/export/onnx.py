@@ -1,0 +1,158 @@
+"""A trained identifier to one ONNX file: PCM and state in, posteriors and state out."""
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnxscript import opset20 as op
+
+from langid.atomic_file import replaced
+from langid.export.graph.fused_graph import FusedModule
+from langid.export.graph.recurrent_layers import TRANSLATIONS, WholeLayers
+from langid.export.parity import check_clips, check_differences, compare
+from langid.export.streaming_module import StreamingModule, TorchModel
+from langid.streaming.decision import MEAN, DecisionSettings
+from langid.streaming.onnx_file import KEY, digest
+from langid.streaming.onnx_model import OnnxModel
+from langid.streaming.streamer import StreamingModel
+from langid.training.identifier import LanguageIdentifier
+
+EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 4  # torch runs layers over every frame of the example
+Shapes = dict[str, list[str | int]]
+
+
+def export_onnx(
+    identifier: LanguageIdentifier,
+    path: Path,
+    clips: Sequence[np.ndarray],
+    decision: DecisionSettings = MEAN,
+) -> dict[str, float]:
+    """Write the identifier as one file and return the largest differences of posteriors found.
+
+    ``clips`` are real speech, ``(samples,)`` each, at the identifier's sample rate: before the file
+    gets its name, offline PyTorch, PyTorch in steps and the ONNX session must agree on every frame
+    of them. ``decision`` is how the file's streams decide where nothing else is asked for. Raises
+    LangidError for an identifier that cannot be streamed, and where they disagree.
+    """
+    module = StreamingModule(identifier)
+    check_clips(clips)
+    fused = FusedModule(identifier)
+    model = _to_onnx(fused)
+    declare_shapes(model, _shapes(fused))
+    with replaced("output", path) as partial:
+        partial.write_bytes(described(model, fused.metadata(decision)))
+        runtimes: dict[str, StreamingModel] = {
+            "PyTorch": TorchModel(module),
+            "ONNX": OnnxModel(partial),
+        }
+        differences = compare(identifier, runtimes, clips)
+        check_differences(path, differences)
+    return differences
+
+
+def described(model: onnx.ModelProto, metadata: dict[str, Any]) -> bytes:
+    """Return the file of a graph and its metadata, with the SHA-256 of both."""
+    del model.metadata_props[:]
+    signed = metadata | {"sha256": digest(model.SerializeToString(), metadata)}
+    model.metadata_props.add(key=KEY, value=json.dumps(signed))
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _to_onnx(module: StreamingModule) -> onnx.ModelProto:
+    arguments, dynamic_shapes = example(module)
+    names = [f"state_{number}" for number in range(len(arguments) - 1)]
+    outputs = ["posteriors", "speech", *(f"next_{name}" for name in names)]
+    return graph_of(module, arguments, ["samples", *names], outputs, dynamic_shapes)
+
+
+def example(module: StreamingModule) -> tuple[tuple[torch.Tensor, ...], tuple[Any, ...]]:
+    """Return arguments to trace the module on, and which of their axes have any length."""
+    state = module.initial_state(EXAMPLE_STREAMS)
+    samples = torch.zeros(EXAMPLE_STREAMS, EXAMPLE_FRAMES * module.front_end.hop_samples)
+    streams, frames = torch.export.Dim("streams"), torch.export.Dim("frames")
+    lengths = {0: streams, 1: module.front_end.hop_samples * frames}
+    return (samples, *state), (lengths, tuple({0: streams} for _ in state))
+
+
+def graph_of(
+    module: torch.nn.Module,
+    arguments: tuple[torch.Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    dynamic_shapes: tuple[Any, ...],
+) -> onnx.ModelProto:
+    """Return the graph of a module, traced on example arguments."""
+    with quiet(), WholeLayers():
+        program = torch.onnx.export(
+            module,
+            arguments,
+            dynamo=True,
+            custom_translation_table=TRANSLATIONS | OWN,
+            verbose=False,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=dynamic_shapes,
+        )
+    assert program is not None
+    return program.model_proto
+
+
+def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
+    """Translate unfold of samples into hops that do not overlap: one node instead of ten."""
+    assert (dimension, size) == (1, step)
+    return op.Reshape(x, [0, -1, size])
+
+
+OWN: dict[Any, Any] = {
+    torch.ops.aten.unfold.default: _unfold,
+    torch.ops.langid.reshape.default: lambda x, sizes: op.Reshape(x, sizes),
+}
+
+
+def _shapes(module: StreamingModule) -> Shapes:
+    """Return the axes of inputs and outputs by their names."""
+    shapes: Shapes = {
+        "samples": ["streams", f"{module.front_end.hop_samples}*frames"],
+        "posteriors": ["streams", "frames", len(module.identifier.classes)],
+        "speech": ["streams", "frames"],
+    }
+    for number, state in enumerate(module.initial_state(1)):
+        axes = ["streams", *state.shape[1:]]
+        shapes[f"state_{number}"] = shapes[f"next_state_{number}"] = axes
+    return shapes
+
+
+def declare_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
+    """Name the axes of inputs and outputs; the exporter leaves the example's frames in some."""
+    for value in (*model.graph.input, *model.graph.output):
+        dimensions = value.type.tensor_type.shape
+        del dimensions.dim[:]
+        for size in shapes[value.name]:
+            if isinstance(size, str):
+                dimensions.dim.add(dim_param=size)
+            else:
+                dimensions.dim.add(dim_value=size)
+    del model.graph.value_info[:]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Let torch export anew, with its progress and advice off the user's terminal."""
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

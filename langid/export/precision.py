@@ -1,0 +1,215 @@
+"""Exported files with smaller weights: what they save, and what they cost, is measured."""
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from langid.atomic_file import replaced
+from langid.errors import LangidError
+from langid.export.onnx import described, quiet
+from langid.export.parity import hear, largest_difference
+from langid.streaming.decision import MEAN
+from langid.streaming.onnx_file import KEY
+from langid.streaming.streamer import StreamingIdentifier, StreamingModel
+from langid.streaming.windowed_model import load_model
+
+# By how much a clip's score may differ from float32's. Single frames may differ by more: where one
+# language takes over from another, posteriors are steep.
+LIMITS = {"float16": 5e-2, "int8": 1e-1}
+FASTER = 0.95  # times that differ by less are alike: so much do two runs on one machine
+LEAST = 256  # numbers; smaller arrays weigh nothing, and hold levels and limits
+MEASURED_S = 5.0
+ROUNDS = 9
+FOLDED = 1 << 30  # bytes: all weights of a model
+SCOPES = "pkg.torch.onnx.name_scopes"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A labelled piece of speech: ``samples (samples,)`` and the index of its class."""
+
+    samples: np.ndarray
+    target: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A file beside the same one in float32, whose figures come first in each pair.
+
+    ``factors`` are real-time factors on one thread, by what is heard at a time; ``right`` counts
+    the pieces whose language was told, ``same`` those of which both files say the same. The largest
+    differences are those of any posterior, of a piece's score and of a single frame.
+    """
+
+    precision: str
+    pieces: int
+    bytes: tuple[int, int]
+    factors: dict[str, list[float]]
+    right: tuple[int, int]
+    same: int
+    score: float
+    frame: float
+
+
+def reduce_precision(
+    source: Path, path: Path, precision: str, pieces: Sequence[Piece]
+) -> Comparison:
+    """Write the file ``source``, of float32, in another precision, and return what came of it.
+
+    ``float16`` stores the network's weights so; the graph makes float32 of them. ``int8`` quantises
+    weights, and activations as they come, of its products, LSTM layers and convolutions, by
+    onnxruntime's own dynamic quantisation (it has none of GRU and RNN). The front end stays as it
+    is: the spectrum's quiet bands are differences of loud ones, and drown in coarse numbers. Raises
+    LangidError, and writes nothing, where scores (mean posteriors over speech) differ by more than
+    LIMITS, and for int8 that is not faster.
+    """
+    model = onnx.load_model_from_string(source.read_bytes())
+    (metadata,) = (json.loads(entry.value) for entry in model.metadata_props if entry.key == KEY)
+    reduced = _float16(model) if precision == "float16" else _int8(model)
+    with replaced("output", path) as partial:
+        partial.write_bytes(described(reduced, metadata | {"precision": precision}))
+        comparison = _compared(precision, source, partial, pieces)
+        _check(path, comparison)
+    return comparison
+
+
+def _float16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large weights as float16, each behind a Cast that onnxruntime does when it loads."""
+    used = {name for node in model.graph.node if _of_network(node) for name in node.input}
+    casts = []
+    for tensor in model.graph.initializer:
+        large = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= LEAST
+        if large and tensor.name in used:
+            name = tensor.name
+            half = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}_float16"))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxscript import optimizer
+
+    # The weights of a layer are made of torch's in the graph; only ready ones can be quantised.
+    optimizer.fold_constants(model, input_size_limit=FOLDED, output_size_limit=FOLDED)
+    del model.graph.value_info[:]  # the shapes of what was folded would stay, some of them wrong
+    with quiet(), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.onnx"
+        quantize_dynamic(
+            model,
+            path,
+            op_types_to_quantize=["MatMul", "LSTM", "Conv"],
+            nodes_to_quantize=[node.name for node in model.graph.node if _of_network(node)],
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+        )
+        return onnx.load_model_from_string(path.read_bytes())
+
+
+def _of_network(node: onnx.NodeProto) -> bool:
+    """Whether a node comes of the network's own layers, as torch's exporter notes down."""
+    scopes = [entry.value for entry in node.metadata_props if entry.key == SCOPES]
+    return any("'network" in scope for scope in scopes)
+
+
+def _compared(precision: str, source: Path, path: Path, pieces: Sequence[Piece]) -> Comparison:
+    models = [load_model(source), load_model(path)]
+    official = vars(MEAN) | {"languages": models[0].metadata["classes"]}  # whatever the file says
+    streams = [StreamingIdentifier(model, **official) for model in models]
+    right, same, score, frame = [0, 0], 0, 0.0, 0.0
+    for piece in pieces:
+        posteriors = [hear(stream, piece.samples, len(piece.samples)) for stream in streams]
+        decisions = [stream.decision for stream in streams]
+        labels = [decision.label for decision in decisions]
+        scores = [np.array(list(decision.posteriors.values())) for decision in decisions]
+        language = streams[0].classes[piece.target]
+        right = [count + (label == language) for count, label in zip(right, labels, strict=True)]
+        same += labels[0] == labels[1]
+        score = max(score, largest_difference(*scores))
+        frame = max(frame, largest_difference(*posteriors))
+    return Comparison(
+        precision=precision,
+        pieces=len(pieces),
+        bytes=(source.stat().st_size, path.stat().st_size),
+        factors=real_time_factors(models, np.concatenate([piece.samples for piece in pieces])),
+        right=(right[0], right[1]),
+        same=same,
+        score=score,
+        frame=frame,
+    )
+
+
+def real_time_factors(
+    models: Sequence[StreamingModel], samples: np.ndarray
+) -> dict[str, list[float]]:
+    """Return each model's real-time factor on one thread, hop by hop and in tens of short ones.
+
+    They take turns, and of each chunk the best of some rounds counts: what else a machine does
+    then disturbs least.
+    """
+    rate, hop = (int(models[0].metadata[name]) for name in ("sample_rate", "hop_samples"))
+    factors = {}
+    for size in (hop, 10 * hop) if 10 * hop <= rate else (hop,):
+        count = min(round(MEASURED_S * rate), len(samples)) // size
+        if not count:
+            continue
+        chunks = samples[: count * size].reshape(count, 1, size)
+        times = [[_seconds(model, chunks) for model in models] for _ in range(ROUNDS)]
+        best = np.min(times, axis=0).sum(-1) * rate / (count * size)
+        factors[f"{1000 * size / rate:g} ms at a time"] = [float(factor) for factor in best]
+    return factors
+
+
+def _seconds(model: StreamingModel, chunks: np.ndarray) -> np.ndarray:
+    """Return the time that each chunk of a stream takes, ``(chunks,)``."""
+    stepper = model.stepper()
+    moments = [time.perf_counter()]
+    for chunk in chunks:
+        stepper.step(chunk)
+        moments.append(time.perf_counter())
+    return np.diff(moments)
+
+
+def _check(path: Path, comparison: Comparison) -> None:
+    limit = LIMITS[comparison.precision]
+    if not comparison.score <= limit:
+        raise LangidError(
+            f"{path}: not written, scores in {comparison.precision} are too far from those in"
+            f" float32: {'; '.join(figures(comparison))}; take another precision"
+        )
+    faster = [own <= FASTER * float32 for float32, own in comparison.factors.values()]
+    if comparison.precision == "int8" and not (faster and all(faster)):
+        raise LangidError(
+            f"{path}: not written, int8 does not make this model faster (accepted is {FASTER:g} of"
+            f" float32's time or less): {'; '.join(figures(comparison))}; take precision=float32 or"
+            " float16"
+        )
+
+
+def figures(comparison: Comparison) -> list[str]:
+    """Return what was measured, a line for each thing, the file's own figures before float32's."""
+    (whole, own), (right, own_right) = comparison.bytes, comparison.right
+    count = comparison.pieces
+    return [
+        f"size {own / 1e6:.2f} MB, float32 {whole / 1e6:.2f} MB",
+        *(
+            f"{name}: real-time factor {factor:.5f}, float32 {before:.5f} ({factor / before:.2f} x)"
+            for name, (before, factor) in comparison.factors.items()
+        ),
+        f"accuracy {own_right / count:.3f}, float32 {right / count:.3f}; the same language for"
+        f" {comparison.same} of {count} clips",
+        f"largest difference of a clip's score {comparison.score:.1e}, accepted"
+        f" {LIMITS[comparison.precision]:.0e}; of a frame's posteriors {comparison.frame:.1e}",
+    ]

@@ -1,0 +1,145 @@
+"""The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from langid import __version__
+from langid.errors import LangidError
+from langid.export.torch_module import digest
+from langid.networks.network import StreamingNetwork
+from langid.streaming.decision import MEAN, DecisionSettings, columns_of
+from langid.streaming.onnx_model import SCHEMA
+from langid.streaming.samples import as_floats
+from langid.training.identifier import LanguageIdentifier
+
+State = tuple[Tensor, ...]
+LICENCE = (
+    "langid, which wrote this file, is Apache-2.0; what was learnt is under the terms of the speech"
+    " that it was learnt from (Common Voice: CC0, and no attempt to find out who a speaker is)"
+)
+
+
+class StreamingModule(nn.Module):
+    """``samples (streams, frames * hop), state -> posteriors, speech, state``.
+
+    Holds front end, detector, normaliser, silence policy and network of an identifier. Posteriors
+    are ``(streams, frames, languages)``, speech is ``(streams, frames) bool``. Raises LangidError
+    for an identifier that cannot be streamed, with the reasons.
+    """
+
+    def __init__(self, identifier: LanguageIdentifier):
+        super().__init__()
+        reasons = identifier.front_end.obstacles
+        if not isinstance(identifier.network, StreamingNetwork):
+            name = type(identifier.network).__name__
+            needs = f"the network {name} needs the whole utterance: train model=gru, or hear an"
+            reasons = [*reasons, f"{needs} overlapping window by langid export mode=offline"]
+        if reasons:
+            raise LangidError(f"this model cannot be streamed: {'; '.join(reasons)}")
+        self.identifier = identifier.eval()
+        self.front_end = identifier.front_end
+        self.normaliser = identifier.normaliser
+        self.network = identifier.network
+        self.front_end_states = len(self.front_end.initial_state(1))
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state before the first sample, streams on the first axis of each tensor."""
+        network: StreamingNetwork = self.network  # type: ignore[assignment]
+        return (*self.front_end.initial_state(batch_size), *network.initial_state(batch_size))
+
+    def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        features, speech, front_end_state = self.front_end.step(
+            samples, state[: self.front_end_states]
+        )
+        logits, network_state = self.network.step(  # type: ignore[operator]
+            self.normaliser(features),
+            state[self.front_end_states :],
+            speech if self.identifier.silence == "remove" else None,
+        )
+        posteriors = self.identifier.language_posteriors(logits)
+        return (posteriors, speech, *front_end_state, *network_state)
+
+    def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
+        """Return what a runtime must know, as plain data, ``decision`` among it."""
+        state = self.initial_state(1)
+        return common_metadata(self.identifier, decision) | {
+            "schema": SCHEMA,
+            "hop_samples": self.front_end.hop_samples,
+            "look_ahead_samples": 0,
+            "state_names": [f"state_{number}" for number in range(len(state))],
+            "state": [[*tensor.shape[1:]] for tensor in state],
+            "initial_state": [
+                float(tensor.flatten()[0]) if tensor.numel() else 0.0 for tensor in state
+            ],
+        }
+
+
+def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) -> dict[str, Any]:
+    """Return what is to be known of all files that are exported of an identifier.
+
+    Raises LangidError where the decision is restricted to languages that are no classes.
+    """
+    description = identifier.description
+    columns_of(identifier.classes, decision.languages)
+    return {
+        "version": __version__,
+        "classes": identifier.classes,
+        "sample_rate": identifier.front_end.sample_rate,
+        "silence": identifier.silence,
+        "precision": "float32",
+        "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
+        "decision": decision.plain(),
+        "features": description.get("features"),
+        "detector": description.get("detector"),
+        "fingerprint": description.get("fingerprint"),
+        "seed": description.get("seed"),
+        "licence": LICENCE,
+        "weights_sha256": _weights_digest(identifier),
+    }
+
+
+def _weights_digest(identifier: LanguageIdentifier) -> str:
+    """Return the SHA-256 of what an identifier has learnt, whatever it is exported as."""
+    parts = ("front_end.", "normaliser.", "network.")
+    weights = identifier.state_dict().items()
+    return digest({}, {name: value for name, value in weights if name.startswith(parts)})
+
+
+class TorchModel:
+    """A StreamingModule behind the interface of OnnxModel, for ``StreamingIdentifier``."""
+
+    def __init__(self, module: StreamingModule):
+        self.module = module
+        self.metadata = module.metadata()
+
+    def stepper(self, streams: int = 1) -> "TorchStepper":
+        """Return streams that step together, before their first sample."""
+        return TorchStepper(self.module, streams)
+
+
+class TorchStepper:
+    """Some streams of a StreamingModule, and their state between calls."""
+
+    def __init__(self, module: StreamingModule, streams: int):
+        self._module = module
+        self._state = module.initial_state(streams)
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        """A copy of everything remembered, streams on the first axis of each array."""
+        return [tensor.numpy().copy() for tensor in self._state]
+
+    @state.setter
+    def state(self, state: list[np.ndarray]) -> None:
+        self._state = tuple(torch.from_numpy(array.copy()) for array in state)
+
+    @torch.inference_mode()
+    def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
+        heard = torch.from_numpy(as_floats(samples))
+        posteriors, speech, *after = self._module(heard, *self._state)
+        self._state = tuple(after)
+        return posteriors.numpy(), speech.numpy()

@@ -1,0 +1,179 @@
+"""A trained identifier for programs with torch: torch.export's file, and a module with memory."""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from langid.atomic_file import replaced
+from langid.errors import LangidError
+from langid.export.onnx import example, quiet
+from langid.export.parity import (
+    check_clips,
+    check_differences,
+    compare,
+    largest_difference,
+    posteriors_and_speech,
+)
+from langid.export.streaming_module import (
+    State,
+    StreamingModule,
+    TorchStepper,
+    common_metadata,
+)
+from langid.export.torch_module import StreamingRecurrentModule, digest, not_recurrent
+from langid.networks.recurrent import StreamingRecurrent
+from langid.streaming.decision import MEAN, DecisionSettings
+from langid.streaming.onnx_file import check_is_file, checked_metadata
+from langid.streaming.onnx_model import EXPECTED, SCHEMA
+from langid.streaming.samples import whole_hops
+from langid.training.identifier import LanguageIdentifier
+
+METADATA = "langid.json"  # beside the program, in the same file
+
+
+def export_pt2(
+    identifier: LanguageIdentifier,
+    path: Path,
+    clips: Sequence[np.ndarray],
+    decision: DecisionSettings = MEAN,
+) -> dict[str, float]:
+    """Write what ``torch.export`` makes of the identifier, and return the largest differences.
+
+    The program is a StreamingModule, with any number of streams and frames; the metadata lies
+    beside it as ``langid.json``. Checks and errors are those of ``export_onnx``.
+
+    ``torch.export.load`` unpickles and evaluates what the file holds, as torch's documentation
+    warns: it is for files of one's own. One of unknown origin should be asked for as ONNX.
+    """
+    module = StreamingModule(identifier)
+    check_clips(clips)
+    arguments, dynamic_shapes = example(module)
+    with quiet():
+        program = torch.export.export(module, arguments, dynamic_shapes=dynamic_shapes)
+    program.example_inputs = None  # torch would refuse one stream and one frame for their sake
+    metadata = module.metadata(decision)
+    metadata["sha256"] = digest(metadata, program.state_dict)
+    content = io.BytesIO()  # torch aborts the process where it meets a full disk
+    with quiet():
+        torch.export.save(program, content, extra_files={METADATA: json.dumps(metadata)})
+    with replaced("output", path) as partial:
+        partial.write_bytes(content.getbuffer())
+        try:
+            differences = compare(identifier, {"torch.export": ExportedModel(partial)}, clips)
+        except RuntimeError as error:  # stacked LSTM layers with silence=remove in torch 2.13
+            reason = str(error).partition("\n")[0]
+            raise LangidError(
+                f"{path}: not written, torch.export's program of this network does not run with"
+                f" other lengths than it was traced with ({reason}); use format=onnx"
+            ) from error
+        check_differences(path, differences)
+    return differences
+
+
+class ExportedModel:
+    """A file of ``export_pt2`` behind the interface of OnnxModel, for ``StreamingIdentifier``.
+
+    Loading runs what the file holds, see ``export_pt2``. Raises LangidError for a file that is
+    absent or damaged, whose weights or metadata were changed, or that something else wrote.
+    """
+
+    def __init__(self, path: str | Path):
+        path = Path(path)
+        self.metadata = _metadata(path)
+        try:
+            with quiet():
+                program = torch.export.load(path)
+                self._program = program.module()
+        except Exception as error:  # torch's errors share no base class
+            reason = str(error).partition("\n")[0]
+            raise LangidError(
+                f"model={path}: torch.export.load does not accept it ({reason}); run langid export"
+                " format=pt2 again, with this version of torch"
+            ) from error
+        if digest(self.metadata, program.state_dict) != self.metadata["sha256"]:
+            raise LangidError(
+                f"model={path}: its weights or metadata were changed after its export (their"
+                " SHA-256 is not the one it was written with); fetch it again, or run langid export"
+                " format=pt2"
+            )
+
+    def initial_state(self, streams: int) -> State:
+        """Return the state before the first sample, streams on the first axis of each tensor."""
+        pairs = zip(self.metadata["state"], self.metadata["initial_state"], strict=True)
+        return tuple(torch.full((streams, *shape), value) for shape, value in pairs)
+
+    def __call__(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        results: tuple[Tensor, ...] = self._program(samples, *state)
+        return results
+
+    def stepper(self, streams: int = 1) -> TorchStepper:
+        """Return streams that step together, before their first sample."""
+        return TorchStepper(self, streams)  # type: ignore[arg-type]  # it only calls and asks for a state
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """Return the checked metadata of a file of ``export_pt2``; nothing in it is executed."""
+    check_is_file(path)
+    text = ""
+    try:
+        with zipfile.ZipFile(path) as file:
+            if damaged := file.testzip():
+                raise ValueError(f"{damaged} is damaged")
+            for name in file.namelist():
+                if name.endswith(f"/extra/{METADATA}"):
+                    text = file.read(name).decode()
+    except Exception as error:  # a damaged file can raise about anything
+        raise LangidError(
+            f"model={path}: not a whole file of torch.export ({error}); fetch it again, or run"
+            " langid export format=pt2"
+        ) from error
+    return checked_metadata(path, text, SCHEMA, EXPECTED)
+
+
+def export_module(
+    identifier: LanguageIdentifier,
+    path: Path,
+    clips: Sequence[np.ndarray],
+    decision: DecisionSettings = MEAN,
+) -> dict[str, float]:
+    """Write a StreamingRecurrentModule, and return the largest difference, frame by frame.
+
+    Raises LangidError for a network that is not recurrent; other checks are those of
+    ``export_onnx``.
+    """
+    streamed = StreamingModule(identifier)
+    check_clips(clips)
+    if not isinstance(identifier.network, StreamingRecurrent):
+        raise LangidError(f"format=module: {not_recurrent(identifier.network)}")
+    network = identifier.description["model"]["network"]
+    metadata = common_metadata(identifier, decision) | {"look_ahead_samples": 0}
+    metadata["hop_samples"] = streamed.front_end.hop_samples
+    module = StreamingRecurrentModule(metadata | {"network": network})
+    weights = identifier.state_dict()
+    module.load_state_dict({name: weights[name] for name in module.state_dict()})
+    with replaced("output", path) as partial:
+        module.save(partial)
+        loaded = StreamingRecurrentModule.load(partial)
+        largest = max(_difference(loaded, clip, identifier) for clip in clips)
+        differences = {"StreamingRecurrentModule, one frame": largest}
+        check_differences(path, differences)
+    return differences
+
+
+def _difference(
+    module: StreamingRecurrentModule, clip: np.ndarray, identifier: LanguageIdentifier
+) -> float:
+    """Return the largest difference from the offline posteriors of a clip."""
+    offline, _ = posteriors_and_speech(identifier, clip)
+    module.reset_states()
+    hop = module.hop_samples
+    frames = torch.from_numpy(whole_hops(clip, hop)).reshape(-1, 1, hop)
+    heard = torch.cat([module.step(frame) for frame in frames]).numpy()
+    return largest_difference(heard, offline)

@@ -1,0 +1,188 @@
+"""A recurrent identifier as one module that hears a hop of PCM at a time; needs no Lightning."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from langid.audio.full_scale import LOUDEST
+from langid.build import build
+from langid.errors import LangidError
+from langid.networks.network import Normaliser, State
+from langid.networks.recurrent import StreamingRecurrent
+from langid.signal.front_end import build_front_end
+
+SCHEMA = "langid-module-3"
+NEEDED = ("classes", "detector", "features", "network", "sha256", "silence")
+
+
+class StreamingRecurrentModule(nn.Module):
+    """Hears ``frame (batch, hop)`` after frame and returns ``posteriors (batch, classes)``.
+
+    Front end, normaliser and recurrent network of an identifier, and what they remember: of GRU,
+    LSTM or RNN, of any number of layers. ``description`` is plain data with the classes, the
+    silence policy, and the configuration of features, detector and network. Samples are floats of
+    full scale 1 at ``sample_rate``, ``hop_samples`` a frame. ``speech (batch,) bool`` marks the
+    streams whose last frame held speech. What is remembered is no part of the state_dict. Raises
+    LangidError for a network that is not recurrent and for parts that look ahead.
+    """
+
+    def __init__(self, description: dict[str, Any]):
+        super().__init__()
+        self.description = description
+        self.classes: list[str] = list(description["classes"])
+        self.front_end = build_front_end(description)
+        outputs = len(self.classes) + (description["silence"] == "label")
+        self.network: StreamingRecurrent = build(
+            description["network"], bins=self.front_end.bins, num_classes=outputs
+        )
+        reasons = self.front_end.obstacles
+        if not isinstance(self.network, StreamingRecurrent):
+            reasons = [*reasons, not_recurrent(self.network)]
+        if reasons:
+            raise LangidError(f"format=module: {'; '.join(reasons)}")
+        self.normaliser = Normaliser(self.front_end.bins)
+        self.sample_rate = self.front_end.sample_rate
+        self.hop_samples = self.front_end.hop_samples
+        self.eval()
+        self.reset_states()
+
+    @classmethod
+    def load(cls, path: str | Path) -> "StreamingRecurrentModule":
+        """Return the module of a file of ``langid export format=module``.
+
+        The file is read as plain data, and only langid's own classes are built from it. Raises
+        LangidError for a file that is absent, damaged, changed after its export, or another kind.
+        """
+        content = _read(Path(path))
+        description, weights = content["description"], content["state_dict"]
+        if digest(description, weights) != description["sha256"]:
+            raise LangidError(
+                f"{path}: changed or damaged after its export (its SHA-256 is not the one it was"
+                " written with); run langid export again, or fetch the file again"
+            )
+        try:
+            module = cls(description)
+            module.load_state_dict(weights)
+        except Exception as error:  # a description that was changed by hand can be wrong anywhere
+            raise LangidError(
+                f"{path}: its weights and its description do not fit ({error}); run langid export"
+                " again"
+            ) from error
+        return module
+
+    def save(self, path: Path) -> None:
+        """Write weights and description, with a SHA-256 over both, as one file of plain data."""
+        weights = self.state_dict()
+        description = self.description | {"sha256": digest(self.description, weights)}
+        content = io.BytesIO()  # torch's own errors of a full disk are no OSError
+        torch.save({"schema": SCHEMA, "description": description, "state_dict": weights}, content)
+        path.write_bytes(content.getbuffer())
+
+    def reset_states(self) -> None:
+        """Forget everything heard; the next frame begins new streams, of any number."""
+        self._front_end_state: State = ()
+        self._network_state: State = ()
+        self._streams: int | None = None
+        self.speech = torch.zeros(0, dtype=torch.bool)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        return self.step(frame)
+
+    @torch.inference_mode()
+    def step(self, frame: Tensor) -> Tensor:
+        """``frame (batch, hop) -> posteriors (batch, classes)``, and remember.
+
+        Raises LangidError for another shape or kind, for NaN and infinity, and for another batch
+        than that of the frames before; what is remembered then stays as it was.
+        """
+        frame = self._checked(frame)
+        if self._streams is None:
+            self._streams = len(frame)
+            self._front_end_state = self.front_end.initial_state(len(frame))
+            self._network_state = self.network.initial_state(len(frame))
+        features, speech, self._front_end_state = self.front_end.step(frame, self._front_end_state)
+        advance = speech if self.description["silence"] == "remove" else None
+        logits, self._network_state = self.network.step(
+            self.normaliser(features), self._network_state, advance
+        )
+        self.speech = speech[:, 0]
+        return logits[:, 0, : len(self.classes)].softmax(-1)
+
+    def _checked(self, frame: Any) -> Tensor:
+        """Return a frame as float32."""
+        if not isinstance(frame, Tensor) or not frame.is_floating_point():
+            found = frame.dtype if isinstance(frame, Tensor) else type(frame).__name__
+            raise LangidError(
+                f"frame of {found}: expected a tensor of floats of full scale 1; numpy's become one"
+                " by torch.from_numpy, 16-bit integers by division by 32768"
+            )
+        if frame.ndim != 2 or frame.shape[1] != self.hop_samples or not len(frame):
+            raise LangidError(
+                f"frame of shape {tuple(frame.shape)}: expected (batch, {self.hop_samples}), one"
+                f" hop at {self.sample_rate} Hz"
+            )
+        if self._streams not in (None, len(frame)):
+            raise LangidError(
+                f"frame of {len(frame)} streams after frames of {self._streams}: expected as many;"
+                " reset_states() begins new streams"
+            )
+        peak = float(frame.abs().max())
+        if not peak <= LOUDEST:  # nothing of NaN is true
+            raise LangidError(
+                f"frame that reaches {peak:.4g}: expected finite floats of full scale 1; divide"
+                " floats that hold 16-bit values by 32768"
+            )
+        return frame.float()
+
+
+def not_recurrent(network: nn.Module) -> str:
+    """Return the reason why a network cannot become a StreamingRecurrentModule."""
+    return (
+        "StreamingRecurrentModule is for the recurrent networks that stream (gru, lstm, rnn), not"
+        f" for {type(network).__name__}: use format=onnx or format=pt2"
+    )
+
+
+def digest(description: dict[str, Any], weights: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of a description, without its own, and of weights with their names."""
+    plain = {key: value for key, value in description.items() if key != "sha256"}
+    whole = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+    for name in sorted(weights):
+        values = weights[name].detach().contiguous()
+        whole.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        whole.update(values.numpy().tobytes())
+    return whole.hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the plain content of a file; nothing in it is executed."""
+    if not path.is_file():
+        found = "is a folder, expected a" if path.is_dir() else "no such"
+        raise LangidError(f"{path}: {found} file; langid export format=module writes one")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise about anything
+        raise LangidError(
+            f"{path}: damaged, or it holds more than plain data ({type(error).__name__}); use a"
+            " file of langid export format=module"
+        ) from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    whole = schema == SCHEMA and isinstance(content.get("description"), dict)
+    missing = [key for key in NEEDED if not whole or key not in content["description"]]
+    if missing or not _are_weights(content.get("state_dict")):
+        raise LangidError(
+            f"{path}: not a module of this version of langid (schema {schema}, accepted is"
+            f" {SCHEMA}); run langid train and langid export format=module again"
+        )
+    return dict(content)
+
+
+def _are_weights(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items()
+    )

@@ -1,0 +1,168 @@
+"""Networks that need whole utterances as one ONNX file: PCM of a window in, posteriors out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from langid.atomic_file import replaced
+from langid.errors import LangidError
+from langid.export.onnx import Shapes, declare_shapes, described, graph_of
+from langid.export.parity import (
+    check_clips,
+    check_differences,
+    hear,
+    largest_difference,
+    posteriors_and_speech,
+)
+from langid.export.streaming_module import common_metadata
+from langid.networks.network import StreamingNetwork, UtteranceNetwork
+from langid.networks.pooling import frame_mask, masked_mean
+from langid.networks.skipped_frames import compact
+from langid.streaming.decision import MEAN, DecisionSettings, is_number
+from langid.streaming.samples import whole_hops
+from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.windowed_model import SCHEMA, WindowedModel
+from langid.training.identifier import LanguageIdentifier
+
+LONGEST_S = 60  # a window is in memory as a whole, with all that a network makes of it
+
+
+class OfflineModule(nn.Module):
+    """``samples (streams, window), frames (streams,) -> posteriors, speech``.
+
+    Posteriors are those of each utterance, ``(streams, languages)``; of a network that answers
+    frame by frame their mean over the speech frames, or over all where there is no speech. Speech
+    is ``(streams, window frames) bool``. Of each window the first ``frames`` frames count.
+    ``window_s`` is what the network hears at once, ``hop_s`` the time between two answers. Raises
+    LangidError for an identifier that streams or whose front end needs more than the samples, and
+    for times that are no windows.
+    """
+
+    def __init__(self, identifier: LanguageIdentifier, window_s: float, hop_s: float):
+        super().__init__()
+        self.identifier = identifier.eval()
+        self.front_end = identifier.front_end
+        self.network = identifier.network
+        self._check()
+        self.window_samples = self._samples("window_s", window_s)
+        self.hop_samples = self._samples("hop_s", hop_s)
+        if self.hop_samples > self.window_samples:
+            raise LangidError(
+                f"hop_s={hop_s:g}: accepted are at most window_s={window_s:g}, or no window would"
+                " hear what is between two"
+            )
+
+    def _check(self) -> None:
+        reasons = self.front_end.obstacles
+        if isinstance(self.network, StreamingNetwork):
+            name = type(self.network).__name__
+            reasons = [f"the network {name} streams frame by frame: leave mode out"]
+        if reasons:
+            raise LangidError(f"mode=offline: {'; '.join(reasons)}")
+
+    def _samples(self, name: str, seconds: float) -> int:
+        frame, rate = self.front_end.hop_samples, self.front_end.sample_rate
+        frames = seconds * rate / frame if is_number(seconds) and seconds <= LONGEST_S else 0.0
+        if frames < 1 or abs(frames - round(frames)) > 1e-6:
+            raise LangidError(
+                f"{name}={seconds}: accepted are multiples of {frame / rate:g} s, up to"
+                f" {LONGEST_S} s"
+            )
+        return round(frames) * frame
+
+    def forward(self, samples: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        features, speech = self.front_end(samples)
+        there = frame_mask(frames, features.shape[1])
+        speech = speech & there
+        silent = ~speech.any(1, keepdim=True)
+        counted = speech | (there & silent)
+        if self.identifier.silence == "remove":
+            first = torch.arange(features.shape[1]) == 0  # of no speech at all, one frame
+            kept = speech | (first & silent)
+            features, frames = compact(features, kept)[0], kept.sum(1)
+            counted = frame_mask(frames, features.shape[1])
+        logits = self.network(self.identifier.normaliser(features), frames)
+        posteriors = self.identifier.language_posteriors(logits)
+        if isinstance(self.network, UtteranceNetwork):
+            return posteriors[:, 0], speech
+        return masked_mean(posteriors, counted), speech
+
+    def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
+        """Return what a runtime must know, as plain data, ``decision`` among it.
+
+        ``latency_s`` is the longest time from a sample to the first answer that has heard it.
+        After a change of language it takes up to ``window_s + hop_s`` until an answer has heard
+        nothing but the new one.
+        """
+        rate = self.front_end.sample_rate
+        return common_metadata(self.identifier, decision) | {
+            "schema": SCHEMA,
+            "mode": "offline",
+            "hop_samples": self.hop_samples,
+            "frame_samples": self.front_end.hop_samples,
+            "window_samples": self.window_samples,
+            "window_s": self.window_samples / rate,
+            "hop_s": self.hop_samples / rate,
+            "latency_s": self.hop_samples / rate,
+        }
+
+
+def export_offline(
+    identifier: LanguageIdentifier,
+    path: Path,
+    clips: Sequence[np.ndarray],
+    window_s: float,
+    hop_s: float,
+    decision: DecisionSettings = MEAN,
+) -> dict[str, float]:
+    """Write the identifier as a function of a window, and return the largest differences.
+
+    Before the file gets its name, what it says of every window of the clips, full or not, must be
+    what offline PyTorch says of the same samples. Raises LangidError as OfflineModule does, and
+    where they disagree.
+    """
+    module = OfflineModule(identifier, window_s, hop_s)
+    check_clips(clips)
+    model = graph_of(
+        module,
+        (torch.zeros(2, module.window_samples), torch.tensor([1, 2])),
+        ["samples", "frames"],
+        ["posteriors", "speech"],
+        ({0: torch.export.Dim("streams")},) * 2,
+    )
+    shapes: Shapes = {
+        "samples": ["streams", module.window_samples],
+        "frames": ["streams"],
+        "posteriors": ["streams", len(identifier.classes)],
+        "speech": ["streams", module.window_samples // module.front_end.hop_samples],
+    }
+    declare_shapes(model, shapes)
+    with replaced("output", path) as partial:
+        partial.write_bytes(described(model, module.metadata(decision)))
+        stream = StreamingIdentifier(WindowedModel(partial))
+        largest = max(_difference(stream, module, clip) for clip in clips)
+        differences = {"ONNX, window by window": largest}
+        check_differences(path, differences)
+    return differences
+
+
+def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.ndarray) -> float:
+    """Return the largest difference on the windows of a clip; infinity where an answer is NaN."""
+    hop, size = module.hop_samples, module.window_samples
+    heard = hear(stream, clip, hop)
+    padded = whole_hops(clip, hop)
+    ends = range(hop, len(padded) + 1, hop)
+    windows = [padded[max(0, end - size) : end] for end in ends]
+    offline = np.stack([utterance_posteriors(module.identifier, window) for window in windows])
+    return largest_difference(heard, offline)
+
+
+def utterance_posteriors(identifier: LanguageIdentifier, samples: np.ndarray) -> np.ndarray:
+    """``samples (samples,) -> posteriors (languages,)``: offline PyTorch's mean over speech."""
+    posteriors, speech = posteriors_and_speech(identifier, samples)
+    mean: np.ndarray = posteriors[speech if speech.any() else ~speech].mean(0)
+    return mean

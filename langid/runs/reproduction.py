@@ -1,0 +1,200 @@
+"""What came out of an experiment, beside what was published: on the terminal and as a table."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from langid.data.store import Store
+from langid.evaluation.report import who_speaks
+from langid.runs.expected import SOUND, Expected, Figure
+from langid.runs.finished import read_record, score_run
+from langid.terminal import console
+from langid.training.run_record import write_text
+
+WIDTH = 160  # where the table does not go to a terminal
+
+
+def outcome_of(
+    name: str,
+    expected: Expected,
+    figures: Sequence[Figure],
+    folder: Path,
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Score the best checkpoint of a finished run on the parts that figures are of.
+
+    Returns plain data: ``rows``, one per figure, with what was published, what came out, and the
+    verdict; the data and the budget that it came out of.
+    """
+    reports = {
+        part: score_run(folder, part, None).report for part in {figure.part for figure in figures}
+    }
+    record = read_record(folder)
+    store = Store(record["store"])
+    left_out = record["left_out"]
+    unused = left_out["unlabelled"] + sum(left_out["other_classes"].values())
+    clips, corpora = len(store.columns["corpus"]) - unused, sorted(set(store.columns["corpus"]))
+    same = expected.data.same(corpora, clips)
+    return {
+        "name": name,
+        "published_on": expected.data.name,
+        "same_data": same,
+        "data": {"clips": clips, "classes": record["classes"], "corpora": corpora},
+        "rows": [_row(figure, reports[figure.part], same) for figure in figures],
+        "parameters": record["parameters"],
+        "budget": {key: record[key] for key in ("epochs", "steps", "seconds")}
+        | {"batch": record["config"]["data"]["batch_size"], "best_epoch": record["best"]["epoch"]},
+        "overrides": list(overrides),
+        "split": record["split"],
+        "seed": record["seed"],
+        "fingerprint": record["fingerprint"],
+        "versions": record["versions"],
+        "folder": str(folder),
+    }
+
+
+def _row(figure: Figure, report: dict[str, Any], same: bool) -> dict[str, Any]:
+    here = report[figure.metric]
+    return {
+        "metric": figure.metric,
+        "part": figure.part,
+        "published": figure.value,
+        "tolerance": figure.tolerance,
+        "published_split": figure.split,
+        "note": figure.note,
+        "here": here,
+        "balanced_accuracy": report["balanced_accuracy"],
+        "chance": 1 / len(report["classes"]),
+        "clips": report["clips"],
+        "support": report["support"],
+        "scored": report["scored"],
+        "speakers": report["speakers"],
+        "unknown_speakers": report["unknown_speakers"],
+        "shared_speakers": report["shared_with_training"]["speakers"],
+        "verdict": figure.verdict(here["value"], same),
+    }
+
+
+def print_outcomes(outcomes: Sequence[dict[str, Any]]) -> None:
+    """Print a table of published figures and of what came out here."""
+    table = Table(title="published and here")
+    for name in ("experiment", "published", "here (95 % interval)", "scored here", "verdict"):
+        table.add_column(name, overflow="fold")
+    for outcome in outcomes:
+        if "failed" in outcome:
+            table.add_row(outcome["name"], "", "", "", f"failed: {outcome['failed']}")
+        for row in outcome.get("rows", []):
+            table.add_row(
+                outcome["name"], _published(row), _here(row), _scored(row), row["verdict"]
+            )
+    console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+
+
+def _published(row: dict[str, Any]) -> str:
+    if row["published"] is None:
+        return "-"
+    note = f" ({row['note']})" if row["note"] else ""
+    metric = row["metric"].replace("_", " ")
+    return f"{row['published']:.3f} {metric}, {row['part']}: {row['published_split']}{note}"
+
+
+def _here(row: dict[str, Any]) -> str:
+    here = row["here"]
+    metric = row["metric"].replace("_", " ")
+    low, high = here["low"], here["high"]
+    between = f"– {here['reason']}" if low is None else f"{low:.3f}-{high:.3f}"
+    return f"{here['value']:.3f} ({between}) {metric}, {row['part']}"
+
+
+def _scored(row: dict[str, Any]) -> str:
+    sequences = f"{row['support']} sequences of " if row["scored"] == "sequence" else ""
+    shared = "nobody knows how many" if row["shared_speakers"] is None else row["shared_speakers"]
+    return f"{sequences}{who_speaks(row)}; training and the parts held out share {shared}"
+
+
+INTRODUCTION = """# Published experiments, run again
+
+Every baseline that langid grows from, by its config name: once with the protocol **as published**,
+once **sound**: the same network, features and budget, but no speaker in two parts and the
+checkpoint chosen on a validation part that is not the test part. The gap between the two is what
+the published protocol gives away.
+
+The published data of most of them cannot be had, so the figures here come from other, far smaller
+data with far shorter trainings, and cannot be compared with the published ones; the two columns of
+this page can be compared with one another. Intervals are 95 %, between speakers; one run each;
+seconds depend on what else the machine did, and on whether a run was resumed.
+`langid reproduce NAME corpus.root=RELEASE` on the published data gives the verdict.
+
+More on small real data: [the streaming GRU](gru/README.md), honest and leaky, and [all
+networks](networks/README.md) under one budget.
+"""
+
+
+def write_table(
+    path: Path, outcomes: Sequence[dict[str, Any]], expected: dict[str, Expected], line: str
+) -> None:
+    """Write a Markdown page of all experiments: as published and sound, with the gap between."""
+    by_name = {outcome["name"]: outcome for outcome in outcomes}
+    lines = [INTRODUCTION, f"Written by `{line}`.", ""]
+    columns = (
+        "experiment", "published", "as published, here", "sound, here", "gap", "chance",
+        "data here", "verdict", "budget",
+    )  # fmt: skip
+    lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    pairs = [(name, f"{name}{SOUND}") for name in by_name if not name.endswith(SOUND)]
+    for name, twin in pairs:
+        cells = _cells(by_name[name], by_name.get(twin, {"failed": "not run"}))
+        lines.append(f"| [`{name}`]({name}/expected.yaml) | {' | '.join(cells)} |")
+    lines += ["", "## What differs from what was published", ""]
+    for name, _ in pairs:
+        told = [f"published on {expected[name].data.name}", *expected[name].differs]
+        lines.append(f"- `{name}` ({expected[name].source}): {'; '.join(told)}.")
+        if taken := by_name[name].get("overrides"):
+            lines.append(f"  Run here with `{shlex.join(taken)}`.")
+        if note := expected[name].stand_in.note:
+            lines.append(f"  {note}")
+    further = [(name, row) for name, _ in pairs for row in by_name[name].get("rows", [])[1:]]
+    if further:
+        lines += ["", "## Further figures of the same runs", ""]
+        lines += ["| experiment | published | here | scored here |", "|---|---|---|---|"]
+    for name, row in further:
+        lines.append(f"| `{name}` | {_published(row)} | {_here(row)} | {_scored(row)} |")
+    lines += ["", _made_with(outcomes), ""]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "\n".join(lines))
+
+
+def _cells(published: dict[str, Any], sound: dict[str, Any]) -> list[str]:
+    """Return the cells of one experiment and its twin, after its name."""
+    ours, twins = published.get("rows", [None])[0], sound.get("rows", [None])[0]
+    gap = "-"
+    if ours and twins:
+        gap = f"{ours['here']['value'] - twins['here']['value']:+.3f}"
+    told = [f"failed: {published['failed']}" if not ours else f"{_here(ours)}; {_scored(ours)}"]
+    told.append(f"failed: {sound['failed']}" if not twins else f"{_here(twins)}; {_scored(twins)}")
+    if not ours:
+        return ["-", *told, gap, "-", "-", "-", "-"]
+    data, budget = published["data"], published["budget"]
+    return [
+        _published(ours),
+        *told,
+        gap,
+        f"{ours['chance']:.3f}",
+        f"{data['clips']:,} clips, {len(data['classes'])} classes of {', '.join(data['corpora'])}",
+        ours["verdict"],
+        f"{budget['epochs']} epochs, {budget['steps']:,} steps of {budget['batch']}; best epoch"
+        f" {budget['best_epoch']}; {budget['seconds']:.0f} s",
+    ]
+
+
+def _made_with(outcomes: Sequence[dict[str, Any]]) -> str:
+    done = [outcome for outcome in outcomes if "rows" in outcome]
+    if not done:
+        return "No experiment could be run."
+    seeds = ", ".join(sorted({str(outcome["seed"]) for outcome in done}))
+    told = ", ".join(f"{name} {number}" for name, number in done[0]["versions"].items())
+    return f"Seed {seeds}. Made with {told}."

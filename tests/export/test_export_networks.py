@@ -1,0 +1,97 @@
+"""Every streaming network as an ONNX file, and the refusal of those that need whole utterances."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from langid.errors import LangidError
+from langid.export.onnx import export_onnx
+from langid.streaming.streamer import StreamingIdentifier
+from langid.training.checkpoint import build_identifier
+from langid.training.identifier import LanguageIdentifier
+
+SMALL: dict[str, dict[str, Any]] = {
+    "recurrent.RNN": {"units": [12, 8], "dense": 10},
+    "recurrent.GRU": {"units": [12, 8], "dense": 10},
+    "recurrent.LSTM": {"units": [12, 8], "dense": 10},
+    "tcn.TCN": {"channels": 8, "layers": 2, "dense": 10},
+    "conformer.Conformer": {
+        "width": 8, "layers": 1, "heads": 2, "kernel": 3, "context_frames": 20
+    },
+}  # fmt: skip
+
+
+FEATURES = {  # by silence policy, so that both kinds meet every network
+    "mask": {"_target_": "langid.signal.features.MFCC", "n_mels": 24, "n_mfcc": 20},
+    "remove": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
+    "label": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
+}
+
+
+def untrained(network: str, silence: str, clip: np.ndarray) -> LanguageIdentifier:
+    """Return an identifier with confident posteriors, normalised on a clip."""
+    torch.manual_seed(0)
+    target = f"langid.networks.{network}"
+    identifier = build_identifier(
+        {
+            "features": FEATURES[silence],
+            "detector": {"_target_": "langid.signal.speech_detector.EnergyDetector"},
+            "classes": ["English", "Hindi", "Mandarin"],
+            "silence": silence,
+            "model": {
+                "_target_": "langid.training.identifier.LanguageIdentifier",
+                "network": {"_target_": target, **SMALL.get(network, {})},
+            },
+        }
+    ).eval()
+    features = identifier.front_end(torch.from_numpy(clip)[None])[0]
+    identifier.normaliser.fit(features[0].mean(0), features[0].std(0))
+    with torch.no_grad():
+        logits = identifier(features, torch.tensor([features.shape[1]]))
+        identifier.network.output.weight.div_(logits.std(1).mean())  # type: ignore[union-attr, operator]
+    return identifier
+
+
+def with_silence(clip: np.ndarray) -> np.ndarray:
+    """Return a second of speech, and a tenth that is not a whole number of hops, with a pause."""
+    excerpt = clip[16000:33603].copy()
+    excerpt[6000:9000] = 0
+    return excerpt
+
+
+# RNN and GRU take steps alike, and the fixture ``exported`` is a GRU with either policy.
+CASES = [*((name, "remove") for name in SMALL), *((name, "mask") for name in [*SMALL][2:])]
+
+
+@pytest.mark.parametrize(("network", "silence"), CASES)
+def test_onnx_equals_pytorch(
+    network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    identifier = untrained(network, silence, clips[0])
+    path = tmp_path / "model.onnx"
+    differences = export_onnx(identifier, path, [with_silence(clips[0])])
+    assert max(differences.values()) <= 1e-4
+    stream, heard = StreamingIdentifier.load(path), with_silence(clips[5])
+    expected, speech = (
+        tensor[0].numpy() for tensor in identifier.posteriors(torch.from_numpy(heard)[None])
+    )
+    assert 0 < speech.sum() < len(speech)
+    assert np.ptp(expected, axis=0).max() > 0.1  # or there is nothing to compare
+    for chunk in (1, 37, 160, 1600, len(heard)):
+        stream.reset()
+        pieces = [stream.feed(heard[i : i + chunk]) for i in range(0, len(heard), chunk)]
+        posteriors = np.concatenate([*pieces, stream.flush()])
+        np.testing.assert_allclose(posteriors, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("network", ["recurrent.BiGRU", "recurrent.BiLSTM"])
+def test_both_directions_are_refused(network: str, clips: list[np.ndarray], tmp_path: Path) -> None:
+    identifier = untrained(network, "mask", clips[0])
+    name = network.partition(".")[2]
+    message = f"cannot be streamed: the network {name} needs the whole utterance: train model=gru"
+    with pytest.raises(LangidError, match=message):
+        export_onnx(identifier, tmp_path / "model.onnx", clips[:1])
+    assert list(tmp_path.iterdir()) == []

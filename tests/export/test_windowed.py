@@ -1,0 +1,219 @@
+"""Networks for whole utterances as a file, and their streams over an overlapping window."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from langid.demo.server import page_metadata
+from langid.errors import LangidError
+from langid.export import parity, precision
+from langid.export.windowed import OfflineModule, export_offline, utterance_posteriors
+from langid.streaming.multi_stream import MultiStream
+from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.windowed_model import WindowedModel, load_model
+from langid.training.checkpoint import build_identifier
+from langid.training.identifier import LanguageIdentifier
+
+from ..conftest import Once
+from .test_export_networks import untrained
+
+SMALL: dict[str, dict[str, Any]] = {
+    "cnn.CNN": {"channels": [4, 6], "dense": 8},
+    "crnn.CRNN": {"channels": [4, 6], "units": 8},
+    "ecapa_tdnn.ECAPATDNN": {
+        "channels": 16, "aggregated": 24, "embedding": 8, "bottleneck": 8
+    },
+    "recurrent.BiGRU": {"units": [12, 8], "dense": 10},
+    "recurrent.BiLSTM": {"units": [12, 8], "dense": 10},
+}  # fmt: skip
+WINDOW_S, HOP_S = 1.5, 0.5
+
+
+def whole_utterance(network: str, silence: str, clip: np.ndarray) -> LanguageIdentifier:
+    """Return an identifier with posteriors that depend on what is heard, normalised on a clip."""
+    torch.manual_seed(0)
+    model = {
+        "_target_": "langid.training.identifier.LanguageIdentifier",
+        "network": {"_target_": f"langid.networks.{network}", **SMALL[network]},
+    }
+    identifier = build_identifier(
+        {
+            "features": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
+            "detector": {"_target_": "langid.signal.speech_detector.EnergyDetector"},
+            "classes": ["English", "Hindi", "Mandarin"],
+            "silence": silence,
+            "model": model,
+        }
+    ).eval()
+    features = identifier.front_end(torch.from_numpy(clip)[None])[0]
+    identifier.normaliser.fit(features[0].mean(0), features[0].std(0))
+    head = getattr(identifier.network, "output")  # noqa: B009
+    with torch.no_grad():
+        head.weight.mul_(10)
+    return identifier
+
+
+def with_pause(clip: np.ndarray, samples: int) -> np.ndarray:
+    excerpt = clip[16000 : 16000 + samples].copy()
+    excerpt[6000:12000] = 0
+    return excerpt
+
+
+@pytest.mark.parametrize(
+    ("network", "silence"),
+    [  # the fixture ``path`` is a CNN with silence=mask
+        ("crnn.CRNN", "label"),
+        ("ecapa_tdnn.ECAPATDNN", "remove"),
+        ("recurrent.BiGRU", "remove"),
+        ("recurrent.BiLSTM", "mask"),
+    ],
+)
+def test_windows_equal_pytorch(
+    network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    identifier = whole_utterance(network, silence, clips[0])
+    path = tmp_path / "model.onnx"
+    differences = export_offline(identifier, path, [with_pause(clips[0], 30000)], WINDOW_S, HOP_S)
+    assert max(differences.values()) <= 1e-4
+    assert list(tmp_path.iterdir()) == [path]
+    stream, heard = StreamingIdentifier.load(path), with_pause(clips[5], 5 * 8000)
+    windows = [heard[max(0, end - 24000) : end] for end in range(8000, 40001, 8000)]
+    expected = np.stack([utterance_posteriors(identifier, window) for window in windows])
+    assert np.ptp(expected, axis=0).max() > 0.01
+    for chunk in (1000, 8000, len(heard)):
+        posteriors = parity.hear(stream, heard, chunk)
+        np.testing.assert_allclose(posteriors, expected, rtol=0, atol=1e-4)
+    silence_heard = parity.hear(stream, np.zeros(16000, np.float32), 8000)
+    expected = utterance_posteriors(identifier, np.zeros(16000, np.float32))
+    np.testing.assert_allclose(silence_heard[1], expected, rtol=0, atol=1e-4)
+    assert stream.decision.label is None  # nobody spoke
+
+
+@pytest.fixture(scope="module")
+def path(clips: list[np.ndarray], once: Once) -> Path:
+    """Return the file of a network that hears windows."""
+    identifier = whole_utterance("cnn.CNN", "mask", clips[0])
+
+    def export(folder: Path) -> None:
+        export_offline(identifier, folder / "model.onnx", [clips[0][16000:24000]], WINDOW_S, HOP_S)
+
+    return once("offline", export) / "model.onnx"
+
+
+def test_a_window_in_int8(
+    path: Path, clips: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "FASTER", 1e9)  # whether it is does not matter here
+    monkeypatch.setitem(precision.LIMITS, "int8", 1.0)
+    small = tmp_path / "small.onnx"
+    pieces = [precision.Piece(clip[:24000], 0) for clip in clips[:2]]
+    comparison = precision.reduce_precision(path, small, "int8", pieces)
+    assert 0 < comparison.score < 1
+    operators = [node.op_type for node in onnx.load(small).graph.node]
+    assert "ConvInteger" in operators
+    assert load_model(small).metadata["precision"] == "int8"
+
+
+def test_metadata_call_the_window_what_it_is(path: Path) -> None:
+    metadata = load_model(path).metadata
+    assert (metadata["mode"], metadata["window_s"], metadata["hop_s"]) == ("offline", 1.5, 0.5)
+    assert metadata["latency_s"] == 0.5
+    assert (metadata["window_samples"], metadata["hop_samples"]) == (24000, 8000)
+    assert metadata["classes"] == ["English", "Hindi", "Mandarin"]
+
+
+def test_the_page_says_that_it_runs_models_that_stream(path: Path) -> None:
+    message = r"model\.onnx: hears a window .* the page runs models that stream, .*langid stream"
+    with pytest.raises(LangidError, match=message):
+        page_metadata(path)
+
+
+def test_speech_of_a_hop_is_that_of_its_last_samples(path: Path, clips: list[np.ndarray]) -> None:
+    stream = StreamingIdentifier.load(path)
+    spoken = clips[0][20000:28000]
+    stream.feed(np.concatenate([np.zeros(8000, np.float32), spoken, np.zeros(16000, np.float32)]))
+    assert stream.speech.tolist() == [False, True, True, False]  # speech lasts a little
+
+
+def test_a_saved_state_goes_on_where_it_was(path: Path, clips: list[np.ndarray]) -> None:
+    stream, other = StreamingIdentifier.load(path), StreamingIdentifier.load(path)
+    stream.feed(clips[0][:20000])
+    other.state = stream.state
+    rest = clips[0][20000:52000]
+    np.testing.assert_array_equal(other.feed(rest), stream.feed(rest))
+    assert other.decision == stream.decision
+
+
+def test_streams_of_a_batch_do_not_mix(path: Path, clips: list[np.ndarray]) -> None:
+    many, alone = MultiStream.load(path), StreamingIdentifier.load(path)
+    first, second = many.join(), many.join()
+    early = many.step({first: clips[0][:16000]})[first]
+    both = many.step({first: clips[0][16000:40000], second: clips[1][16000:40000]})
+    expected = alone.feed(clips[0][:40000])
+    np.testing.assert_allclose(np.concatenate([early, both[first]]), expected, atol=1e-5)
+    alone.reset()
+    np.testing.assert_allclose(both[second], alone.feed(clips[1][16000:40000]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("window_s", "hop_s", "message"),
+    [
+        (1.0, 2.0, "hop_s=2: accepted are at most window_s=1"),
+        (0.0, 0.5, "window_s=0.0: accepted are multiples of 0.01 s, up to 60 s"),
+        (61.0, 0.5, "window_s=61.0: accepted are multiples of 0.01 s"),
+        (float("nan"), 0.5, "window_s=nan: accepted are multiples"),
+        ("long", 0.5, "window_s=long: accepted are multiples"),
+        (1.0, 0.333, "hop_s=0.333: accepted are multiples of 0.01 s"),
+    ],
+)
+def test_times_that_are_no_windows_are_refused(
+    clips: list[np.ndarray], window_s: Any, hop_s: float, message: str
+) -> None:
+    with pytest.raises(LangidError, match=message):
+        OfflineModule(whole_utterance("cnn.CNN", "mask", clips[0]), window_s, hop_s)
+
+
+def test_networks_that_stream_and_parts_outside_a_graph_are_refused(
+    clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    gru = untrained("recurrent.GRU", "mask", clips[0])
+    with pytest.raises(LangidError, match=r"mode=offline: the network GRU streams .*: leave mode"):
+        export_offline(gru, tmp_path / "model.onnx", clips[:1], WINDOW_S, HOP_S)
+    cnn = whole_utterance("cnn.CNN", "mask", clips[0])
+    detector = {"_target_": "langid.signal.speech_detector.LibrosaDetector"}
+    foreign = build_identifier(
+        {
+            "features": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
+            "detector": detector,
+            "classes": cnn.classes,
+            "silence": "mask",
+            "model": {
+                "_target_": "langid.training.identifier.LanguageIdentifier",
+                "network": {"_target_": "langid.networks.cnn.CNN"},
+            },
+        }
+    )
+    with pytest.raises(LangidError, match=r"mode=offline: .*LibrosaDetector"):
+        export_offline(foreign, tmp_path / "model.onnx", clips[:1], WINDOW_S, HOP_S)
+    with pytest.raises(LangidError, match="no samples to compare"):
+        export_offline(cnn, tmp_path / "model.onnx", [], WINDOW_S, HOP_S)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_file_is_refused(path: Path, model_path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    changed = tmp_path / "changed.onnx"
+    changed.write_bytes(content.replace(b'"hop_s": 0.5', b'"hop_s": 0.6'))
+    with pytest.raises(LangidError, match=r"changed\.onnx: changed or damaged after its export"):
+        load_model(changed)
+    changed.write_bytes(content[: len(content) // 2])
+    with pytest.raises(LangidError, match=r"changed\.onnx: not a whole ONNX file"):
+        load_model(changed)
+    with pytest.raises(LangidError, match="schema langid-stream-2, accepted is langid-window-1"):
+        WindowedModel(model_path)
+    with pytest.raises(LangidError, match=r"absent\.onnx: no such file"):
+        load_model(tmp_path / "absent.onnx")

@@ -1,0 +1,79 @@
+"""Files that are whole under their name, or not there."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from langid.atomic_file import replaced
+from langid.errors import LangidError
+
+FULL = 10_000  # bytes of a file, beyond which the disk is full
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file become larger than FULL."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_named_and_leaves_the_older_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_text("an older file")
+    message = r"output=.*model\.onnx: cannot be written \(File too large\); choose another output="
+    with (
+        full_disk(),
+        pytest.raises(LangidError, match=message),
+        replaced("output", path) as partial,
+    ):
+        partial.write_bytes(bytes(2 * FULL))
+    assert path.read_text() == "an older file"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("module", "pt"), ("pt2", "pt2")])
+def test_torch_meets_no_full_disk(
+    kind: str,
+    suffix: str,
+    checkpoint_path: Path,
+    real_clips: list[Path],
+    tmp_path: Path,
+) -> None:
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({FULL}, -1)); "
+    command = f"{limit}from langid.commands.main import main; import sys; sys.exit(main())"
+    path = tmp_path / f"model.{suffix}"
+    arguments = [f"checkpoint={checkpoint_path}", f"output={path}", f"format={kind}"]
+    done = subprocess.run(
+        [sys.executable, "-c", command, "export", *arguments, f"audio={real_clips[0]}"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.strip().splitlines() == [
+        f"langid: output={path}: cannot be written (File too large); choose another output=PATH"
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, others = tmp_path / f"model.{gone.pid}.partial.onnx", []
+    for name in (f"model.{os.getppid()}.partial.onnx", f"other.{gone.pid}.partial.onnx"):
+        others.append(tmp_path / name)
+    for path in (left, *others):
+        path.touch()
+    with replaced("output", tmp_path / "model.onnx") as partial:
+        partial.touch()
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "model.onnx"])
