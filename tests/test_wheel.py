@@ -61,7 +61,7 @@ def test_the_wheel_holds_the_page_and_what_make_page_fetched(tmp_path: Path) -> 
         shutil.copy(ROOT / name, clone)
     (clone / "experiments").mkdir()
     (clone / "page" / "node_modules").mkdir(parents=True)
-    vendor = clone / "langid" / "streaming" / "page" / "vendor"
+    vendor = clone / "langid" / "demo" / "page" / "vendor"
     vendor.mkdir()
     for name in VENDOR_FILES:
         (vendor.parent / name).write_text("of npm")
