@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from langid.export.onnx import export_onnx  # noqa: E402
 from langid.streaming.onnx_file import digest  # noqa: E402
 from langid.training.checkpoint import build_identifier, load_identifier  # noqa: E402
 from langid.training.identifier import LanguageIdentifier  # noqa: E402
+from langid.training.run_description import RunDescription  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = "cv-corpus-6.1-2020-12-11"
@@ -210,11 +211,22 @@ def trained(checkpoint_path: Path) -> LanguageIdentifier:
 
 def variant(trained: LanguageIdentifier, **changes: Any) -> LanguageIdentifier:
     """Return a copy with parts of its description changed and with more confident posteriors."""
-    identifier = build_identifier(trained.description | changes)
+    identifier = build_identifier(replace(trained.described, **changes))
     identifier.load_state_dict(trained.state_dict(), strict=False)
     with torch.no_grad():  # two epochs give nearly equal posteriors, on which little can differ
         identifier.network.output.weight.mul_(10)  # type: ignore[union-attr, operator]
     return identifier.eval()
+
+
+def described(**changes: Any) -> RunDescription:
+    """Return the description of a run that is told by nothing but the changes."""
+    groups = ("task", "left_out", "model", "split", "split_summary", "balance", "augment", "loss",
+              "optimizer", "features", "detector")  # fmt: skip
+    plain = {name: {} for name in groups} | {
+        "versions": {}, "seed": 0, "classes": ["x", "y"], "silence": "mask", "scheduler": None,
+        "data": {"sequence_frames": 100}, "fingerprint": "f" * 12, "store": "s.h5",
+    }  # fmt: skip
+    return RunDescription(**plain | changes)
 
 
 def sealed(model: onnx.ModelProto, path: Path, **changes: Any) -> Path:

@@ -50,7 +50,7 @@ def run(config: DictConfig) -> int:
     decision = _decision(config)
     identifier = load_identifier(Path(str(config.checkpoint)))
     _check_exportable(config, identifier, decision)  # before any work is done
-    clips = _clips(config.audio, identifier.description, identifier.front_end.sample_rate)
+    clips = _clips(config.audio, identifier)
     if config.precision == "float32":
         _print_differences(_write(config, identifier, output, clips, decision), clips)
     else:
@@ -145,15 +145,16 @@ def _reduce(
         _print_comparison(reduce_precision(whole, output, config.precision, pieces))
 
 
-def _clips(audio: Any, description: dict[str, Any], sample_rate: int) -> list[np.ndarray]:
+def _clips(audio: Any, identifier: "LanguageIdentifier") -> list[np.ndarray]:
     """Return the speech to compare on."""
+    sample_rate = identifier.front_end.sample_rate
     if audio is not None:
         paths = list(audio) if isinstance(audio, ListConfig) else [audio]
         return [read_audio(path, sample_rate) for path in paths]
     from langid.data.store import Store
 
     try:
-        rows = Store(description["store"]).utterances
+        rows = Store(identifier.described.store).utterances
         chosen = rows.iloc[np.linspace(0, len(rows) - 1, CLIPS).astype(int)]
         return [read_audio(path, sample_rate) for path in chosen["path"]]
     except (AudioError, LangidError) as error:

@@ -11,6 +11,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,13 @@ from langid.commands.configuration import compose
 from langid.commands.search_space import Space, told, typed
 from langid.commands.sweep import SHOWN_DIFFERENCES, is_finished
 from langid.commands.train import train
-from langid.data.prepare import differing
 from langid.data.store import Store
+from langid.differences import differing
 from langid.errors import LangidError
-from langid.runs.finished import choices, read_record
 from langid.terminal import console
 from langid.training.pruning import Pruning
-from langid.training.run_record import without_runtime, write_record
+from langid.training.run_description import without_runtime
+from langid.training.run_record import FILE, RunRecord, choices
 
 NAME = "langid"  # of the study in its database
 SHOWN_TRIALS = 5
@@ -140,17 +141,16 @@ class Search:
         ):
             try:
                 if is_finished(folder, config):  # killed before the study was told
-                    result = read_record(folder)
-                else:
-                    result = train(config, folder, [Pruning(trial)])
+                    return RunRecord.read(folder).best
+                record = train(config, folder, [Pruning(trial)])
+                assert record is not None  # of one device
             except optuna.TrialPruned as pruned:
                 print(f"pruned {pruned}")
                 raise
             except Exception:
                 traceback.print_exc(file=file)
                 raise
-        best: dict[str, Any] = result["best"]
-        return best
+        return record.best
 
     def _folder_of(self, trial: optuna.Trial | optuna.trial.FrozenTrial) -> Path:
         return self.folder / f"trial-{trial.number:03d}"
@@ -220,6 +220,5 @@ def _short(values: dict[str, Any]) -> str:
 
 def _close_record(folder: Path, status: str) -> None:
     """Write into the record of a run that began how it ended."""
-    path = folder / "run.json"
-    if path.is_file() and (record := read_record(folder))["status"] == "started":
-        write_record(path, record | {"status": status})
+    if (folder / FILE).is_file() and (record := RunRecord.read(folder)).status == "started":
+        replace(record, status=status).write(folder)

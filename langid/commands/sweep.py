@@ -188,17 +188,17 @@ def is_finished(output: Path, config: DictConfig) -> bool:
 
     Raises LangidError where the folder holds a run of another configuration or store.
     """
-    from langid.data.prepare import differing
     from langid.data.store import Store
-    from langid.runs.finished import choices, read_record
+    from langid.differences import differing
+    from langid.training.run_record import RunRecord, choices
 
     if not (output / "run.json").is_file():
         return False
-    record = read_record(output)
+    record = RunRecord.read(output)
     # Through JSON and back, as the record went: tuples and numbers look alike then.
     plain = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
     fingerprint = Store(Path(str(config.store)).expanduser()).fingerprint
-    held = choices(record["config"]) | {"fingerprint of the store": record["fingerprint"][:12]}
+    held = choices(record.config) | {"fingerprint of the store": record.fingerprint[:12]}
     asked = choices(plain) | {"fingerprint of the store": fingerprint[:12]}
     differences = differing(held, asked, "the run")
     if differences:
@@ -207,7 +207,7 @@ def is_finished(output: Path, config: DictConfig) -> bool:
             " another output=DIR"
         )
     checkpoints = output / "checkpoints"
-    if record["status"] == "finished" and (checkpoints / "best.ckpt").is_file():
+    if record.status == "finished" and (checkpoints / "best.ckpt").is_file():
         return True
     if (checkpoints / "last.ckpt").is_file():
         config.resume = str(checkpoints / "last.ckpt")

@@ -17,6 +17,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the config
 
     from langid.data.datamodule import LanguageDataModule
     from langid.training.identifier import LanguageIdentifier
+    from langid.training.run_description import RunDescription
+    from langid.training.run_record import RunRecord
 
 
 def run_folder(resume: str | None, name: str) -> str:
@@ -69,21 +72,21 @@ def run(config: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     output = Path(HydraConfig.get().runtime.output_dir)
-    result = train(config, output)
-    if result:
+    record = train(config, output)
+    if record:
         fractions = config.split.get("fractions", [1, 1, 1])
-        _print_end(result, output, str(config.store), "test" if fractions[2] else "validation")
+        _print_end(record, output, str(config.store), "test" if fractions[2] else "validation")
     return 0
 
 
-def train(config: DictConfig, output: Path, callbacks: Sequence["Callback"] = ()) -> dict[str, Any]:
-    """Train as configured, in the folder ``output``, and return what came out.
+def train(
+    config: DictConfig, output: Path, callbacks: Sequence["Callback"] = ()
+) -> "RunRecord | None":
+    """Train as configured, in the folder ``output``, and return the record of the finished run.
 
-    The result is a part of run.json: ``best`` (the validation figures of best.ckpt), ``epochs``,
-    ``steps``, ``seconds``; empty in all processes but the first of a run on several devices.
-    ``callbacks`` follow those of the configuration. Raises LangidError where the folder holds
-    another run or another process trains in it, and for data and values that cannot be trained
-    with.
+    It is None in all processes but the first of a run on several devices. ``callbacks`` follow
+    those of the configuration. Raises LangidError where the folder holds another run or another
+    process trains in it, and for data and values that cannot be trained with.
     """
     if not _is_first_process():  # of a run on several devices, which the first one holds
         return _train(config, output, callbacks)
@@ -97,11 +100,12 @@ def _is_first_process() -> bool:
     return all(rank == "0" for rank in ranks)
 
 
-def _train(config: DictConfig, output: Path, callbacks: Sequence["Callback"]) -> dict[str, Any]:
+def _train(config: DictConfig, output: Path, callbacks: Sequence["Callback"]) -> "RunRecord | None":
     from langid.training.fitting import fit, log_hyperparameters, make_trainer, result_of
     from langid.training.processes import check_processes
     from langid.training.resume import check_folder, check_resumable
-    from langid.training.run_record import describe, write_record
+    from langid.training.run_description import describe
+    from langid.training.run_record import RunRecord
 
     started = time.monotonic()
     config.output = str(output)
@@ -114,26 +118,28 @@ def _train(config: DictConfig, output: Path, callbacks: Sequence["Callback"]) ->
     if resume is not None:
         check_resumable(resume, description)
     identifier = _identifier(plain, description, data)
-    record = description | {
-        "config": plain,
-        "class_frames": data.class_frames(),
-        "sequences": data.sequence_counts(),
-        "class_weights": [round(float(weight), 6) for weight in identifier.loss.weight],  # type: ignore[union-attr]
-        "parameters": sum(parameter.numel() for parameter in identifier.parameters()),
-    }
+    record = RunRecord(
+        **description.to_plain(),
+        config=plain,
+        class_frames=data.class_frames(),
+        sequences=data.sequence_counts(),
+        class_weights=[round(float(weight), 6) for weight in identifier.loss.weight],  # type: ignore[union-attr]
+        parameters=sum(parameter.numel() for parameter in identifier.parameters()),
+    )
     trainer = make_trainer(plain, callbacks)
     check_processes(trainer)
     data.check_processes(trainer.world_size)
     if not trainer.is_global_zero:
         fit(trainer, identifier, data, resume, output, _same_command)
-        return {}
-    write_record(output / "run.json", record | {"status": "started"})
+        return None
+    record.write(output)
     print_start(record, output)
     fit(trainer, identifier, data, resume, output, _same_command)
     result = result_of(trainer, time.monotonic() - started)
     log_hyperparameters(trainer, plain, result)
-    write_record(output / "run.json", record | {"status": "finished"} | result)
-    return result
+    record = replace(record, status="finished", **result)
+    record.write(output)
+    return record
 
 
 def _seed(seed: Any) -> None:
@@ -168,7 +174,7 @@ def _data(plain: dict[str, Any]) -> "LanguageDataModule":
 
 def _check_front_end(plain: dict[str, Any], data: "LanguageDataModule") -> None:
     """Raise LangidError where features or detector are asked for that the store does not hold."""
-    from langid.data.prepare import differing, flatten
+    from langid.differences import differing, flatten
 
     for group in ("features", "detector"):
         held, asked = data.store.description[group], plain.get(group)
@@ -182,7 +188,7 @@ def _check_front_end(plain: dict[str, Any], data: "LanguageDataModule") -> None:
 
 
 def _identifier(
-    plain: dict[str, Any], description: dict[str, Any], data: "LanguageDataModule"
+    plain: dict[str, Any], description: "RunDescription", data: "LanguageDataModule"
 ) -> "LanguageIdentifier":
     """Return the untrained identifier, its normaliser fitted to the training part."""
     import torch
@@ -224,15 +230,15 @@ def _same_command(output: Path) -> list[str]:
     return [sys.executable, "-m", "langid", "train", *given, *own]
 
 
-def _print_end(result: dict[str, Any], output: Path, store: str, part: str) -> None:
-    best, checkpoint = result["best"], output / "checkpoints" / "best.ckpt"
+def _print_end(record: "RunRecord", output: Path, store: str, part: str) -> None:
+    best, checkpoint = record.best, output / "checkpoints" / "best.ckpt"
     overrides = {"checkpoint": checkpoint, "store": store, "output": output / part}
     if part != "test":  # evaluate's own default
         overrides["part"] = part
     print(
         f"best epoch {best['epoch']}: validation loss {best['loss']:.3f}, accuracy"
         f" {best['accuracy']:.3f}, balanced accuracy {best['balanced_accuracy']:.3f}"
-        f"   ({result['seconds']:.0f} s)",
+        f"   ({record.seconds:.0f} s)",
         f"best      {checkpoint}",
         f"last      {checkpoint.with_name('last.ckpt')}",
         f"record    {output / 'run.json'}",

@@ -1,12 +1,12 @@
 """What a training prints before it begins."""
 
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from langid.corpora.tasks import left_out_line
 from langid.terminal import console
+from langid.training.run_record import RunRecord
 
 WITHOUT = {  # what follows where nothing of a class is heard in a part
     "validation": "its recall is not in val/balanced_accuracy, and best.ckpt is chosen without it",
@@ -14,16 +14,16 @@ WITHOUT = {  # what follows where nothing of a class is heard in a part
 }
 
 
-def print_start(record: dict[str, Any], output: Path) -> None:
+def print_start(record: RunRecord, output: Path) -> None:
     """Print the clips and speakers of every class and part, and what to beware of."""
-    summary, column = record["split_summary"], record["task"]["column"]
+    summary, column = record.split_summary, record.task["column"]
     parts, shared = summary["parts"], summary["shared"]
     table = Table(column, *parts, "loss weight", title="clips / speakers")
-    for name, weight in zip(record["classes"], record["class_weights"], strict=False):
+    for name, weight in zip(record.classes, record.class_weights, strict=False):
         cells = [_cell(**part[name]) if name in part else "–" for part in parts.values()]
         table.add_row(name, *cells, f"{weight:.3f}")
     console().print(table)
-    if left_out := left_out_line(column, record["left_out"]):
+    if left_out := left_out_line(column, record.left_out):
         print(left_out)
     _print_missing(summary["missing"])
     print(
@@ -36,7 +36,7 @@ def print_start(record: dict[str, Any], output: Path) -> None:
             " speaker; each counts as one of its own, so speakers may be shared unseen"
         )
     _print_balance(record)
-    numbers = f"parameters: {record['parameters']:,}   seed: {record['seed']}"
+    numbers = f"parameters: {record.parameters:,}   seed: {record.seed}"
     print(f"{numbers}   folder: {output}", flush=True)
 
 
@@ -60,14 +60,14 @@ def _print_missing(missing: dict[str, list[str]]) -> None:
             )
 
 
-def _print_balance(record: dict[str, Any]) -> None:
+def _print_balance(record: RunRecord) -> None:
     """Say what an epoch draws, where that is not every training sequence once."""
-    if record["balance"]["_target_"].endswith(".EverySequence"):
+    if record.balance["_target_"].endswith(".EverySequence"):
         return
-    counts = zip(record["classes"], *record["sequences"].values(), strict=True)
+    counts = zip(record.classes, *record.sequences.values(), strict=True)
     drawn = (f"{name} {per_epoch} (of {there})" for name, there, per_epoch in counts)
     print(f"sequences an epoch: {', '.join(drawn)}")
-    if len(set(record["class_weights"])) > 1:
+    if len(set(record.class_weights)) > 1:
         print(
             "warning: balance and loss.class_weights correct the imbalance twice; add"
             " loss.class_weights=none, or take balance=none"

@@ -14,10 +14,6 @@ AGES = (
     "teens", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties",
     "nineties",
 )  # fmt: skip
-# The task of checkpoints from before there were several.
-LANGUAGE = {
-    "_target_": "langid.corpora.tasks.Task", "column": "language", "classes": None, "merge": None
-}  # fmt: skip
 LISTED = 20  # as many values as a message names
 
 

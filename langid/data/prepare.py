@@ -16,6 +16,7 @@ from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, Manifest, read_tab
 from langid.data.shard import facts_of, write_shard
 from langid.data.store import SCHEMA, Store, merge, write_failure
 from langid.data.workers import end_workers
+from langid.differences import flatten
 from langid.errors import LangidError
 from langid.exclusive import exclusively
 from langid.progress import progress
@@ -165,24 +166,6 @@ def _differences(has: dict[str, Any], asked: dict[str, Any], prefix: str = "") -
     if prefix:
         keys += [key for key in left if key not in right]
     return [f"{key}: the store has {left.get(key)}, asked is {right.get(key)}" for key in keys]
-
-
-def differing(held: dict[str, Any], asked: dict[str, Any], holder: str) -> list[str]:
-    """Return a phrase for every key of flat configuration that is not the same in both."""
-    return [
-        f"{key}: {holder} has {held.get(key)}, asked is {asked.get(key)}"
-        for key in held | asked
-        if held.get(key) != asked.get(key)
-    ]
-
-
-def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested configuration as one level of dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
 
 
 def _leave_out_known(manifest: Manifest, base: Store) -> None:

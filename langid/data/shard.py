@@ -91,7 +91,8 @@ def _whole_clip(path: str, sample_rate: int) -> np.ndarray:
 def _front_end(description: str) -> "FrontEnd":
     from langid.signal.front_end import build_front_end
 
-    front_end = build_front_end(json.loads(description))
+    held = json.loads(description)
+    front_end = build_front_end(held["features"], held["detector"])
     front_end.features.use_fft = True  # the store rounds anyway
     return front_end
 

@@ -1,49 +1,28 @@
-"""A store's utterances, labelled and dealt as they were in a training."""
+"""What of a store was heard in training."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from langid.build import build
-from langid.corpora.splits import Split
-from langid.corpora.tasks import Task
-from langid.data.datamodule import LanguageDataModule
 from langid.data.store import Store
 from langid.errors import LangidError
 from langid.training.identifier import LanguageIdentifier
-
-
-def task_of(identifier: LanguageIdentifier) -> Task:
-    """Return the task of a training, with the classes that it found."""
-    config = identifier.description["task"]
-    task = build(config | {"classes": identifier.classes}) if isinstance(config, dict) else None
-    if not isinstance(task, Task):
-        raise LangidError(f"checkpoint: its task {config} is none; expected one of langid train")
-    return task
-
-
-def dealt(identifier: LanguageIdentifier, store: Store) -> LanguageDataModule:
-    """Return the store, dealt and cut as it was in training."""
-    description = identifier.description
-    split: Split = build(description["split"])
-    frames = description["data"]["sequence_frames"]
-    return LanguageDataModule(
-        store.path, split, identifier.silence, sequence_frames=frames, task=task_of(identifier)
-    )
+from langid.training.run_description import data_of
 
 
 def trained_on(identifiers: Sequence[LanguageIdentifier], store: Store) -> pd.DataFrame | None:
     """Return the utterances of the store that were heard in training, where that can be told."""
     heard: set[int] = set()
     for identifier in identifiers:
-        if identifier.description["fingerprint"] != store.fingerprint:
+        description = identifier.described
+        if description.fingerprint != store.fingerprint:
             return None
-        summary = identifier.description["split_summary"]["parts"]["train"]
         try:
-            data = dealt(identifier, store)
+            data = data_of(description, store.path)
         except LangidError:  # splits deal otherwise than they did
             return None
-        if _clips(data.summary()["parts"]["train"]) != _clips(summary):
+        found, then = data.summary(), description.split_summary
+        if _clips(found["parts"]["train"]) != _clips(then["parts"]["train"]):
             return None
         heard |= set(data.parts["row"][data.parts["part"] == "train"])
     return store.utterances.iloc[sorted(heard)]

@@ -12,15 +12,14 @@ import torch
 from langid.build import build
 from langid.corpora.splits import PARTS, Split
 from langid.data.pieces import cut_whole, piece_loader
-from langid.data.prepare import flatten
 from langid.data.store import Store
 from langid.errors import LangidError
-from langid.evaluation.dealt import dealt, task_of, trained_on
+from langid.evaluation.dealt import trained_on
 from langid.progress import progress
 from langid.training.checkpoint import load_identifier
 from langid.training.hearing import Hearing
 from langid.training.identifier import LanguageIdentifier
-from langid.training.run_record import without_runtime
+from langid.training.run_description import RunDescription, data_of
 from langid.training.scores import UtteranceScores
 
 EVALUATED_PARTS = ("test", "validation", "train", "all")
@@ -47,7 +46,7 @@ class Predictions:
     table: pd.DataFrame
     unit: str
     classes: list[str]
-    descriptions: list[dict[str, Any]]
+    descriptions: list[RunDescription]
     fingerprint: str
     column: str = "language"
     left_out: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +78,7 @@ def predict_part(
         _check_store(identifier, path, held, part)
         if identifiers:
             alike = HEARD_ALIKE if ensemble else ("task", "classes")
-            _check_alike(identifiers[0].description, identifier.description, path, alike)
+            _check_alike(identifiers[0].described, identifier.described, path, alike)
         identifiers.append(identifier)
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
@@ -95,8 +94,8 @@ def predict_part(
             f"checkpoint: several of them score the same utterances{which}; only folds of one split"
             " can be pooled, and ensemble=true averages the posteriors of one"
         )
-    descriptions = [identifier.description for identifier in identifiers]
-    task = task_of(identifier)
+    descriptions = [identifier.described for identifier in identifiers]
+    task = identifier.described.build_task()
     return Predictions(
         pooled.set_index("number"),
         units.pop(),
@@ -110,34 +109,33 @@ def predict_part(
 
 
 def _check_alike(
-    first: dict[str, Any], other: dict[str, Any], path: Path, keys: Sequence[str]
+    first: RunDescription, other: RunDescription, path: Path, keys: Sequence[str]
 ) -> None:
     for key in keys:
-        held, found = (without_runtime(flatten({key: of[key]})) for of in (first, other))
-        if held != found:
+        if first.flat([key]) != other.flat([key]):
             raise LangidError(
-                f"checkpoint={path}: its {key} {other[key]} is not that of the first one,"
-                f" {first[key]}; only checkpoints with the same {', '.join(keys)} can be scored"
-                " together"
+                f"checkpoint={path}: its {key} {getattr(other, key)} is not that of the first"
+                f" one, {getattr(first, key)}; only checkpoints with the same {', '.join(keys)}"
+                " can be scored together"
             )
 
 
 def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part: str) -> None:
     """Raise LangidError where a store's features, classes or rows are not those of a training."""
-    description = identifier.description
-    for name in ("features", "detector"):
-        if store.description[name] != description[name]:
+    description = identifier.described
+    for name, trained in (("features", description.features), ("detector", description.detector)):
+        if store.description[name] != trained:
             raise LangidError(
-                f"checkpoint={path}: trained on {name} {description[name]}, the store"
+                f"checkpoint={path}: trained on {name} {trained}, the store"
                 f" {store.path} has {store.description[name]}; prepare one with the same {name}"
             )
-    if part != "all" and store.fingerprint != description["fingerprint"]:
+    if part != "all" and store.fingerprint != description.fingerprint:
         raise LangidError(
             f"checkpoint={path}: trained on another store (fingerprint"
-            f" {description['fingerprint'][:12]}, {store.path} has {store.fingerprint[:12]}), so"
+            f" {description.fingerprint[:12]}, {store.path} has {store.fingerprint[:12]}), so"
             f" its {part} part cannot be told; part=all scores every utterance of a foreign store"
         )
-    labels = set(task_of(identifier).labels(store.utterances, identifier.classes)) - {""}
+    labels = set(description.build_task().labels(store.utterances, identifier.classes)) - {""}
     if len(labels) < len(identifier.classes):
         raise LangidError(
             f"checkpoint={path}: knows {', '.join(identifier.classes)}; the store {store.path}"
@@ -152,7 +150,7 @@ def _units(
 
     ``all`` is every utterance of the store that has one of the classes, whatever the split.
     """
-    task = task_of(identifier)
+    task = identifier.described.build_task()
     if part == "all":
         pieces = cut_whole(store, identifier.silence)
         numbers = {name: index for index, name in enumerate(identifier.classes)}
@@ -160,12 +158,12 @@ def _units(
         targets = labels.map(lambda name: numbers.get(name, -1)).to_numpy()
         pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
         return pieces[pieces["target"] >= 0], np.arange(len(store.utterances)), "utterance"
-    split: Split = build(identifier.description["split"])
+    split: Split = build(identifier.described.split)
     if part not in split.parts:
         raise LangidError(
             f"part={part}: the split of this training has no {part} part; score part=validation"
         )
-    data = dealt(identifier, store)
+    data = data_of(identifier.described, store.path)
     unit = "sequence" if split.cuts_utterances else "utterance"
     return data.pieces[part], data.parts["row"].to_numpy(), unit
 
@@ -199,7 +197,7 @@ def _predict(
     seen, posteriors = scores.compute()
     heard = store.utterances.iloc[rows[seen.numpy()]].reset_index(drop=True)
     table: pd.DataFrame = heard[TABLE].copy()
-    task = task_of(identifier)
+    task = identifier.described.build_task()
     table[task.column] = task.labels(heard, identifier.classes)
     table["predicted"] = [identifier.classes[index] for index in posteriors.numpy().argmax(1)]
     for index, name in enumerate(identifier.classes):

@@ -12,7 +12,8 @@ from langid.evaluation.metrics import frame_accuracy, score
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.threshold import thresholds
 from langid.training.confusion import draw_confusion
-from langid.training.run_record import versions, write_record
+from langid.training.run_description import versions
+from langid.training.run_record import write_record
 
 SCHEMA = "langid-report-2"
 
@@ -61,7 +62,7 @@ def _training(predictions: Predictions, part: str) -> dict[str, Any]:
     descriptions = predictions.descriptions
 
     def told(key: str) -> Any:
-        values = [description[key] for description in descriptions]
+        values = [getattr(description, key) for description in descriptions]
         return values[0] if all(value == values[0] for value in values) else values
 
     return {
@@ -84,8 +85,8 @@ def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None
     table, descriptions = predictions.table, predictions.descriptions
     unknown = clips_and_speakers(table)["unknown_speakers"]
     if part in PARTS[1:]:
-        counts = [description["split_summary"]["shared"] for description in descriptions]
-        if all(description["split"] == descriptions[0]["split"] for description in descriptions):
+        counts = [description.split_summary["shared"] for description in descriptions]
+        if all(description.split == descriptions[0].split for description in descriptions):
             counts = counts[:1]  # an ensemble: all of them heard the same parts
         shared = {name: sum(count[name] for count in counts) for name in counts[0]}
     elif predictions.trained_on is None:

@@ -22,7 +22,8 @@ from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, Stream,
 from langid.evaluation.streaming_picture import draw_streaming
 from langid.evaluation.threshold import ERROR_RATES
 from langid.progress import progress
-from langid.training.run_record import versions, write_record
+from langid.training.run_description import versions
+from langid.training.run_record import write_record
 
 SCHEMA = "langid-streaming-2"
 SINCE_S = (0.0, 30.0, 60.0, 120.0, STREAM_S)  # of a stream, which a clip begins before its end
@@ -81,8 +82,8 @@ def make_streaming_report(
         "thresholds_chosen_on": {"part": "validation", **clips_and_speakers(validation.table)},
         "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
         "fingerprint": predictions.fingerprint,
-        "trained_seed": predictions.descriptions[0]["seed"],
-        "split": predictions.descriptions[0]["split"],
+        "trained_seed": predictions.descriptions[0].seed,
+        "split": predictions.descriptions[0].split,
         "versions": versions(),
     }
 

@@ -20,6 +20,8 @@ LICENCE = (
     "langid, which wrote this file, is Apache-2.0; what was learnt is under the terms of the speech"
     " that it was learnt from (Common Voice: CC0, and no attempt to find out who a speaker is)"
 )
+# What a file says of the run that it comes from.
+OF_RUN = ("features", "detector", "fingerprint", "seed")
 
 
 class StreamingModule(nn.Module):
@@ -82,7 +84,6 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
 
     Raises LangidError where the decision is restricted to languages that are no classes.
     """
-    description = identifier.description
     columns_of(identifier.classes, decision.languages)
     return {
         "version": __version__,
@@ -92,10 +93,7 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
         "precision": "float32",
         "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
         "decision": decision.plain(),
-        "features": description.get("features"),
-        "detector": description.get("detector"),
-        "fingerprint": description.get("fingerprint"),
-        "seed": description.get("seed"),
+        **{name: getattr(identifier.description, name, None) for name in OF_RUN},
         "licence": LICENCE,
         "weights_sha256": _weights_digest(identifier),
     }

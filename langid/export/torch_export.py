@@ -152,7 +152,7 @@ def export_module(
     check_clips(clips)
     if not isinstance(identifier.network, StreamingRecurrent):
         raise LangidError(f"format=module: {not_recurrent(identifier.network)}")
-    network = identifier.description["model"]["network"]
+    network = identifier.described.model["network"]
     metadata = common_metadata(identifier, decision) | {"look_ahead_samples": 0}
     metadata["hop_samples"] = streamed.front_end.hop_samples
     module = StreamingRecurrentModule(metadata | {"network": network})

@@ -35,7 +35,7 @@ class StreamingRecurrentModule(nn.Module):
         super().__init__()
         self.description = description
         self.classes: list[str] = list(description["classes"])
-        self.front_end = build_front_end(description)
+        self.front_end = build_front_end(description["features"], description["detector"])
         outputs = len(self.classes) + (description["silence"] == "label")
         self.network: StreamingRecurrent = build(
             description["network"], bins=self.front_end.bins, num_classes=outputs

@@ -1,15 +1,12 @@
 """Labelled speech of a training's validation part, on which exported files are compared."""
 
-from pathlib import Path
-
 import numpy as np
 
 from langid.audio.decode import read_audio
-from langid.build import build
-from langid.data.datamodule import LanguageDataModule
 from langid.errors import LangidError
 from langid.export.precision import Piece
 from langid.training.identifier import LanguageIdentifier
+from langid.training.run_description import data_of
 
 
 def validation_pieces(identifier: LanguageIdentifier, most: int) -> list[Piece]:
@@ -18,16 +15,8 @@ def validation_pieces(identifier: LanguageIdentifier, most: int) -> list[Piece]:
     A piece is what is scored: an utterance, or a sequence where the split cuts utterances. Raises
     LangidError where the store of the training or its clips are not where they were.
     """
-    description = identifier.description
-    task = build(description["task"] | {"classes": identifier.classes})
-    data = LanguageDataModule(
-        Path(description["store"]),
-        build(description["split"]),
-        identifier.silence,
-        sequence_frames=description["data"]["sequence_frames"],
-        task=task,
-    )
-    if data.store.fingerprint != description["fingerprint"]:
+    data = data_of(identifier.described)
+    if data.store.fingerprint != identifier.described.fingerprint:
         raise LangidError(
             f"store={data.store.path}: changed since the training, so its validation part cannot be"
             " told"

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from langid.corpora.splits import speaker_groups
 from langid.evaluation.metrics import paired_difference
-from langid.runs.finished import Run, choices
+from langid.runs.finished import Run
+from langid.training.run_record import choices
 
 METRICS = ("balanced_accuracy", "accuracy")  # the first one ranks
 OTHER_UTTERANCES = "other utterances"
@@ -23,8 +24,8 @@ def differing_choices(runs: Sequence[Run]) -> list[dict[str, Any]]:
     A key that only follows from the class that is chosen beside it is left out: the kernel of a
     convolutional network does not tell anything that ``model.network._target_`` does not.
     """
-    flat = pd.DataFrame([choices(run.record["config"]) for run in runs], dtype=object)
-    flat["store"] = [f"{Path(r.record['store']).stem} {r.record['fingerprint'][:6]}" for r in runs]
+    flat = pd.DataFrame([choices(run.record.config) for run in runs], dtype=object)
+    flat["store"] = [f"{Path(r.record.store).stem} {r.record.fingerprint[:6]}" for r in runs]
     shown = flat.map(lambda value: "-" if _is_nothing(value) else str(value))
     keys = [key for key in shown if shown[key].nunique() > 1 and not _follows(shown, str(key))]
     values = [
@@ -72,11 +73,11 @@ def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None])
             figure = run.report[name]
             row |= {name: figure["value"], f"{name}_low": figure["low"]}
             row |= {f"{name}_high": figure["high"], f"{name}_reason": figure.get("reason", "")}
-        resumed = run.record["config"]["resume"]
+        resumed = run.record.config["resume"]
         row |= {
             **{of: run.report[of] for of in ("clips", "speakers", "unknown_speakers")},
-            "parameters": run.record["parameters"],
-            "seconds": None if resumed else run.record["seconds"],
+            "parameters": run.record.parameters,
+            "seconds": None if resumed else run.record.seconds,
             "real_time_factor": factor,
         }
         rows.append(row | _difference(run, best))
@@ -91,7 +92,7 @@ def _difference(run: Run, best: Run) -> dict[str, Any]:
     if not _same_utterances(run, best):
         nothing = dict.fromkeys(("difference", "difference_low", "difference_high"))
         return {**nothing, "note": OTHER_UTTERANCES}
-    classes = best.record["classes"]
+    classes = best.record.classes
     figure = paired_difference(
         _numbers(best.table["class"], classes),
         _numbers(run.table["predicted"], classes),
@@ -121,7 +122,7 @@ def _same_utterances(run: Run, best: Run) -> bool:
         return True
     # Sequences have no names: they are the same where utterances were cut alike.
     cuts = [
-        (of.record["split"], of.record["silence"], of.record["data"]["sequence_frames"])
+        (of.record.split, of.record.silence, of.record.data["sequence_frames"])
         for of in (run, best)
     ]
     return cuts[0] == cuts[1]

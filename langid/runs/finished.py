@@ -10,15 +10,10 @@ from typing import Any
 import pandas as pd
 
 from langid.corpora.folder_walk import is_hidden, walk
-from langid.data.prepare import flatten
 from langid.errors import LangidError
 from langid.evaluation.predictions import predict_part
 from langid.evaluation.report import SCHEMA, make_report, write_report
-from langid.training.run_record import without_runtime
-
-# Where a run lies and what it is called, not what it is.
-PLACES = ("name", "output", "resume", "store")
-FOLLOWS = ("callbacks.step_seed.",)
+from langid.training.run_record import RunRecord
 
 
 @dataclass
@@ -30,7 +25,7 @@ class Run:
     """
 
     folder: Path
-    record: dict[str, Any]
+    record: RunRecord
     report: dict[str, Any]
     table: pd.DataFrame
 
@@ -38,26 +33,6 @@ class Run:
     def checkpoint(self) -> Path:
         """The checkpoint of the lowest validation loss."""
         return self.folder / "checkpoints" / "best.ckpt"
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return the run.json of a folder; raises LangidError where it is damaged or foreign."""
-    path = folder / "run.json"
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        absent = {"classes", "config", "fingerprint", "parameters", "status"} - set(record)
-    except (ValueError, TypeError) as error:
-        raise LangidError(f"{path}: not a record of langid train ({error})") from error
-    if absent:
-        raise LangidError(f"{path}: not a record of langid train (no {', '.join(sorted(absent))})")
-    return record
-
-
-def choices(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what decides how a run comes out: dotted keys, no names, no places, no runtime."""
-    text = json.dumps(config).replace(json.dumps(config["output"])[1:-1], "")
-    flat = flatten({key: value for key, value in json.loads(text).items() if key not in PLACES})
-    return without_runtime({k: value for k, value in flat.items() if not k.startswith(FOLLOWS)})
 
 
 def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
@@ -95,7 +70,7 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
 
 def _obstacle(run: Path) -> str:
     """Return why a run cannot be compared, or nothing."""
-    status = read_record(run)["status"]
+    status = RunRecord.read(run).status
     if status == "pruned":
         return "pruned by langid tune, whose other trials were better"
     if status != "finished":
@@ -111,13 +86,13 @@ def score_run(folder: Path, part: str, store: Path | None, workers: int = 0) -> 
     The report counts as long as best.ckpt holds the same bytes and reports are made as now. Raises
     LangidError where the run's store is not where it was.
     """
-    record = read_record(folder)
+    record = RunRecord.read(folder)
     checkpoint = folder / "checkpoints" / "best.ckpt"
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     kept = folder / f"compared_{part}"  # not the folder of langid evaluate, which may be filtered
     report = _kept_report(kept, digest)
     if report is None:
-        place = store or Path(record["store"])
+        place = store or Path(record.store)
         try:
             predictions = predict_part([checkpoint], place, part, workers)
             report = make_report(predictions, part) | {"checkpoint_sha256": digest}
@@ -148,7 +123,7 @@ def _kept_report(folder: Path, digest: str) -> dict[str, Any] | None:
 
 def check_classes(folders: Sequence[Path]) -> None:
     """Raise LangidError where runs tell different classes apart."""
-    first, *others = [(folder, read_record(folder)["classes"]) for folder in folders]
+    first, *others = [(folder, RunRecord.read(folder).classes) for folder in folders]
     for other in others:
         if other[1] != first[1]:
             raise LangidError(

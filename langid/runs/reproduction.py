@@ -11,9 +11,9 @@ from rich.table import Table
 from langid.data.store import Store
 from langid.evaluation.report import who_speaks
 from langid.runs.expected import SOUND, Expected, Figure
-from langid.runs.finished import read_record, score_run
+from langid.runs.finished import score_run
 from langid.terminal import console
-from langid.training.run_record import write_text
+from langid.training.run_record import RunRecord, write_text
 
 WIDTH = 160  # where the table does not go to a terminal
 
@@ -33,9 +33,9 @@ def outcome_of(
     reports = {
         part: score_run(folder, part, None).report for part in {figure.part for figure in figures}
     }
-    record = read_record(folder)
-    store = Store(record["store"])
-    left_out = record["left_out"]
+    record = RunRecord.read(folder)
+    store = Store(Path(record.store))
+    left_out = record.left_out
     unused = left_out["unlabelled"] + sum(left_out["other_classes"].values())
     clips, corpora = len(store.columns["corpus"]) - unused, sorted(set(store.columns["corpus"]))
     same = expected.data.same(corpora, clips)
@@ -43,16 +43,21 @@ def outcome_of(
         "name": name,
         "published_on": expected.data.name,
         "same_data": same,
-        "data": {"clips": clips, "classes": record["classes"], "corpora": corpora},
+        "data": {"clips": clips, "classes": record.classes, "corpora": corpora},
         "rows": [_row(figure, reports[figure.part], same) for figure in figures],
-        "parameters": record["parameters"],
-        "budget": {key: record[key] for key in ("epochs", "steps", "seconds")}
-        | {"batch": record["config"]["data"]["batch_size"], "best_epoch": record["best"]["epoch"]},
+        "parameters": record.parameters,
+        "budget": {
+            "epochs": record.epochs,
+            "steps": record.steps,
+            "seconds": record.seconds,
+            "batch": record.data["batch_size"],
+            "best_epoch": record.best["epoch"],
+        },
         "overrides": list(overrides),
-        "split": record["split"],
-        "seed": record["seed"],
-        "fingerprint": record["fingerprint"],
-        "versions": record["versions"],
+        "split": record.split,
+        "seed": record.seed,
+        "fingerprint": record.fingerprint,
+        "versions": record.versions,
         "folder": str(folder),
     }
 

@@ -58,7 +58,7 @@ class FrontEnd(nn.Module):
         return features, speech, (overlap, *detector_state)
 
 
-def build_front_end(description: dict[str, Any]) -> FrontEnd:
-    """Return the front end of the ``features`` and ``detector`` of a store or checkpoint."""
-    features = build(description["features"])
-    return FrontEnd(features, build(description["detector"], hop_samples=features.hop_samples))
+def build_front_end(features: dict[str, Any], detector: dict[str, Any]) -> FrontEnd:
+    """Return the front end of the configuration of its features and its detector."""
+    built = build(features)
+    return FrontEnd(built, build(detector, hop_samples=built.hop_samples))

@@ -15,7 +15,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from langid.build import build
 from langid.data.datamodule import LanguageDataModule
-from langid.data.prepare import flatten
+from langid.differences import flatten
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
 from langid.training.checkpoint_file import WholeCheckpoint

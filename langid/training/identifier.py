@@ -19,6 +19,7 @@ from langid.training.diverged import diverged
 from langid.training.hearing import Hearing
 from langid.training.losses import WeightedLoss
 from langid.training.processes import gathered, same_buffers, summed
+from langid.training.run_description import RunDescription
 from langid.training.scores import UtteranceScores
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
@@ -29,8 +30,8 @@ class LanguageIdentifier(LightningModule):
     """Learns to tell languages apart, frame by frame, and says which one it hears.
 
     ``classes`` are the languages in index order; under the silence policy ``label`` the network
-    has one more class, ``silence``. ``description`` is plain data that is written into every
-    checkpoint, and from which the identifier can be built again. Loss, optimiser and scheduler are
+    has one more class, ``silence``. ``description`` is written into every checkpoint as plain
+    data, and the identifier can be built again from it. Loss, optimiser and scheduler are
     for training only; a scheduler that watches a metric watches ``val/loss``, one whose
     ``every_step`` is true moves on with each step of the optimiser, any other with each epoch.
     ``augment`` changes normalised features in batches, not those of ``posteriors``.
@@ -45,7 +46,7 @@ class LanguageIdentifier(LightningModule):
         front_end: FrontEnd,
         classes: Sequence[str],
         silence: str,
-        description: dict[str, Any] | None = None,
+        description: RunDescription | None = None,
         loss: nn.Module | None = None,
         optimizer: OptimizerFactory | None = None,
         scheduler: SchedulerFactory | None = None,
@@ -57,7 +58,7 @@ class LanguageIdentifier(LightningModule):
         self.normaliser = Normaliser(front_end.bins)
         self.classes = list(classes)
         self.silence = silence
-        self.description = description or {}
+        self.description = description
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler
@@ -67,6 +68,13 @@ class LanguageIdentifier(LightningModule):
         self.confusion: np.ndarray | None = None  # of the last validation
         self.sums = torch.zeros(2, 2, dtype=torch.float64)
         self.validation_loss: Tensor | None = None
+
+    @property
+    def described(self) -> RunDescription:
+        """The description; raises LangidError for an identifier that was made without one."""
+        if self.description is None:
+            raise LangidError("this identifier was made without the RunDescription of a training")
+        return self.description
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``."""
@@ -232,7 +240,7 @@ class LanguageIdentifier(LightningModule):
             scheduler.step()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["langid"] = self.description
+        checkpoint["langid"] = self.described.to_plain()
         metrics = self.trainer.callback_metrics.items()
         checkpoint["langid_validation"] = {
             name.removeprefix("val/"): float(value)

@@ -1,19 +1,12 @@
 """Whether a run may begin in a folder, and whether it may go on from a checkpoint."""
 
 from pathlib import Path
-from typing import Any
 
-from langid.data.prepare import differing, flatten
+from langid.differences import differing
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
-from langid.training.run_record import without_runtime
+from langid.training.run_description import RESUMED_ALIKE, RunDescription
 from langid.typed import override
-
-# What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
-RESUMED_ALIKE = (
-    "fingerprint", "seed", "task", "classes", "features", "detector", "model", "silence", "split",
-    "data", "balance", "augment", "loss", "optimizer", "scheduler",
-)  # fmt: skip
 
 
 def check_folder(folder: Path, resume: Path | None) -> None:
@@ -26,13 +19,12 @@ def check_folder(folder: Path, resume: Path | None) -> None:
         )
 
 
-def check_resumable(path: Path, description: dict[str, Any]) -> None:
+def check_resumable(path: Path, description: RunDescription) -> None:
     """Raise LangidError where the run that is asked for is not the one of the checkpoint."""
-    held, asked = (
-        without_runtime(flatten({key: of.get(key) for key in RESUMED_ALIKE}))
-        for of in (read_checkpoint(path)["langid"], description)
+    held: RunDescription = read_checkpoint(path)["langid"]
+    differences = differing(
+        held.flat(RESUMED_ALIKE), description.flat(RESUMED_ALIKE), "the checkpoint"
     )
-    differences = differing(held, asked, "the checkpoint")
     if differences:
         raise LangidError(
             f"resume={path}: it comes from another run ({'; '.join(differences)}); give the same"

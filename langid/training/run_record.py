@@ -1,72 +1,63 @@
-"""What stands beside every result: seed, versions, configuration, data."""
+"""The run.json of a run: what it was made of, and what came out."""
 
 import json
 import os
-import platform
 import re
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from langid import __version__
+from langid.differences import flatten
+from langid.errors import LangidError
+from langid.training.run_description import RunDescription, without_runtime
 
-if TYPE_CHECKING:  # Lightning takes seconds to import, and langid prepare does without it
-    from langid.data.datamodule import LanguageDataModule
-
-SCHEMA = "langid-checkpoint-3"
-# How a run is carried out and shown, which decides nothing that is learnt.
-RUNTIME = (
-    "callbacks.confusion", "callbacks.epoch_line", "callbacks.learning_rate", "data.workers",
-    "logger", "trainer.accelerator", "trainer.default_root_dir", "trainer.devices",
-    "trainer.enable_model_summary", "trainer.enable_progress_bar", "trainer.log_every_n_steps",
-    "trainer.num_nodes", "trainer.profiler", "trainer.strategy",
-)  # fmt: skip
+FILE = "run.json"
+# Where a run lies and what it is called, not what it is.
+PLACES = ("name", "output", "resume", "store")
+FOLLOWS = ("callbacks.step_seed.",)
 # Line breaks of the layout: those of text are escaped.
 NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
-LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that results depend on."""
-    own = {"python": platform.python_version(), "langid-speech": __version__}
-    return own | {name: version(name) for name in LIBRARIES}
+@dataclass(frozen=True, kw_only=True)
+class RunRecord(RunDescription):
+    """The description of a run with its whole configuration, its counts and its result.
+
+    ``status`` is ``started``, ``finished``, ``pruned`` or ``failed``. A finished run has ``best``,
+    the validation figures of best.ckpt and its ``epoch``, and the ``epochs``, ``steps`` and
+    ``seconds`` of the training.
+    """
+
+    config: dict[str, Any]
+    class_frames: list[int]
+    sequences: dict[str, Any]
+    class_weights: list[float]
+    parameters: int
+    status: str = "started"
+    best: dict[str, Any] = field(default_factory=dict)
+    epochs: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def read(cls, folder: Path) -> "RunRecord":
+        """Return the record in a folder; raises LangidError where it is damaged or foreign."""
+        path = folder / FILE
+        try:
+            return cls.from_plain(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, LangidError) as error:
+            raise LangidError(f"{path}: not a record of langid train ({error})") from error
+
+    def write(self, folder: Path) -> None:
+        """Write the record into the folder of its run."""
+        write_record(folder / FILE, self.to_plain())
 
 
-def describe(config: dict[str, Any], data: "LanguageDataModule") -> dict[str, Any]:
-    """Return the plain data that makes a checkpoint complete, from resolved configuration."""
-    return {
-        "schema": SCHEMA,
-        "version": __version__,
-        "versions": versions(),
-        "seed": config["seed"],
-        "task": config["task"],
-        "classes": data.classes,
-        "left_out": data.left_out,
-        "model": config["model"],
-        "silence": data.silence,
-        "split": config["split"],
-        "split_summary": data.summary(),
-        "data": config["data"],
-        "balance": config["balance"],
-        "augment": config["augment"],
-        "loss": config["loss"],
-        "optimizer": config["optimizer"],
-        "scheduler": config.get("scheduler"),
-        "features": data.store.description["features"],
-        "detector": data.store.description["detector"],
-        "fingerprint": data.store.fingerprint,
-        "store": str(data.store.path),
-    }
-
-
-def without_runtime(flat: dict[str, Any]) -> dict[str, Any]:
-    """Return flat configuration without ``RUNTIME``: what must be equal in runs that are alike."""
-    below = tuple(f"{key}." for key in RUNTIME)
-    return {
-        key: value
-        for key, value in flat.items()
-        if key not in RUNTIME and not key.startswith(below)
-    }
+def choices(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides how a run comes out: dotted keys, no names, no places, no runtime."""
+    text = json.dumps(config).replace(json.dumps(config["output"])[1:-1], "")
+    flat = flatten({key: value for key, value in json.loads(text).items() if key not in PLACES})
+    return without_runtime({k: value for k, value in flat.items() if not k.startswith(FOLLOWS)})
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import load_model
 from langid.training.checkpoint import build_identifier
+from langid.training.run_description import RunDescription
 
 
 def test_export_writes_one_file(model_path: Path) -> None:
@@ -205,7 +206,7 @@ def whole_utterances(checkpoint_path: Path, tmp_path: Path) -> Path:
     description["model"]["network"] = {
         "_target_": "langid.networks.cnn.CNN", "channels": [4, 6], "dense": 8
     }  # fmt: skip
-    identifier = build_identifier(description)
+    identifier = build_identifier(RunDescription.from_plain(description))
     weights = {k: v for k, v in checkpoint["state_dict"].items() if k.startswith("normaliser")}
     checkpoint["state_dict"] = identifier.state_dict() | weights
     path = tmp_path / "cnn.ckpt"

@@ -552,7 +552,7 @@ def test_power_is_stored_as_it_is(real_rows: list[dict[str, str]], tmp_path: Pat
     made = prepare(request_of(rows[3:], path, "two", features=power, add=True))
     assert made.fingerprint != first.fingerprint
     assert list(made.utterances["utterance_id"]) == [row["utterance_id"] for row in rows]
-    front_end = build_front_end(made.description)
+    front_end = build_front_end(made.description["features"], made.description["detector"])
     for row, start, frames in zip(
         rows, made.utterances["first_frame"], made.utterances["frames"], strict=True
     ):

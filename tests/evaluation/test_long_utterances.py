@@ -1,6 +1,7 @@
 """Utterances longer than the 30 s that are heard at once: every way to hear them says the same."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from langid.corpora.manifest import COLUMNS, write_table
 from langid.corpora.splits import OfficialSplit
 from langid.data.datamodule import LanguageDataModule
 from langid.evaluation.predictions import predict_part
-from langid.training.checkpoint import build_identifier, read_checkpoint
+from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 from langid.training.losses import CrossEntropy
 
@@ -65,16 +66,17 @@ def untrained(
     checkpoint: Path, store: Path, network: str, silence: str, **training: Any
 ) -> LanguageIdentifier:
     """Return an identifier of long memory with posteriors that spread, for the store's split."""
-    description = package.load(checkpoint).description
+    description = package.load(checkpoint).described
     split = {"_target_": "langid.corpora.splits.OfficialSplit"}
     data = LanguageDataModule(store, OfficialSplit(), silence)
     keys = {"_target_": f"langid.networks.{network}"} | NETWORKS[network]
-    description = description | {
-        "model": description["model"] | {"network": keys},
-        "silence": silence,
-        "split": split,
-        "fingerprint": data.store.fingerprint,
-    }
+    description = replace(
+        description,
+        model=description.model | {"network": keys},
+        silence=silence,
+        split=split,
+        fingerprint=data.store.fingerprint,
+    )
     torch.manual_seed(0)
     identifier = build_identifier(description, **training)
     mean, deviation = (torch.from_numpy(values) for values in data.normaliser_statistics())
@@ -92,8 +94,8 @@ def saved(checkpoint_path: Path, long_store: Path, tmp_path: Path) -> Any:
 
     def write(network: str, silence: str) -> Path:
         identifier = untrained(checkpoint_path, long_store, network, silence)
-        whole = read_checkpoint(checkpoint_path)
-        whole |= {"langid": identifier.description, "state_dict": identifier.state_dict()}
+        whole = torch.load(checkpoint_path, weights_only=True)
+        whole |= {"langid": identifier.described.to_plain(), "state_dict": identifier.state_dict()}
         torch.save(whole, tmp_path / "untrained.ckpt")
         return tmp_path / "untrained.ckpt"
 

@@ -15,7 +15,8 @@ from langid.data.store import Store
 from langid.errors import LangidError
 from langid.evaluation import predictions
 from langid.evaluation.report import make_report
-from langid.training.checkpoint import build_identifier, read_checkpoint
+from langid.training.checkpoint import build_identifier
+from langid.training.run_description import RunDescription
 
 PIECE = 150  # frames
 
@@ -23,11 +24,12 @@ PIECE = 150  # frames
 @pytest.fixture
 def convolutional(checkpoint_path: Path, tmp_path: Path) -> Path:
     """Return an untrained checkpoint of an utterance network."""
-    checkpoint = read_checkpoint(checkpoint_path)
+    checkpoint = torch.load(checkpoint_path, weights_only=True)
     network = {"_target_": "langid.networks.cnn.CNN", "channels": [4]}
-    checkpoint["langid"]["model"] = checkpoint["langid"]["model"] | {"network": network}
+    checkpoint["langid"]["model"]["network"] = network
+    description = RunDescription.from_plain(checkpoint["langid"])
     torch.manual_seed(0)
-    checkpoint["state_dict"] = build_identifier(checkpoint["langid"]).state_dict()
+    checkpoint["state_dict"] = build_identifier(description).state_dict()
     torch.save(checkpoint, tmp_path / "cnn.ckpt")
     return tmp_path / "cnn.ckpt"
 
@@ -67,7 +69,7 @@ def changed(checkpoint_path: Path, tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a checkpoint with parts of its description changed."""
 
     def write(**parts: Any) -> Path:
-        checkpoint = read_checkpoint(checkpoint_path)
+        checkpoint = torch.load(checkpoint_path, weights_only=True)
         for name, settings in parts.items():
             checkpoint["langid"][name] = checkpoint["langid"][name] | settings
         torch.save(checkpoint, tmp_path / "changed.ckpt")
@@ -113,7 +115,7 @@ def test_what_changes_features_in_evaluation_does_so_alike_each_time(
 def test_an_ensemble_averages_posteriors(
     checkpoint_path: Path, store_path: Path, tmp_path: Path
 ) -> None:
-    other = read_checkpoint(checkpoint_path)
+    other = torch.load(checkpoint_path, weights_only=True)
     for weights in other["state_dict"].values():
         weights *= 0.5
     torch.save(other, tmp_path / "other.ckpt")

@@ -1,19 +1,18 @@
 """Tests of langid/evaluation/report.py; whole reports are tested in commands/test_evaluate.py."""
 
-from typing import Any
-
 import pandas as pd
 import pytest
 
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import make_report, who_speaks
+from langid.training.run_description import RunDescription
+
+from ..conftest import described
 
 
-def description(fold: int) -> dict[str, Any]:
-    return {
-        "silence": "mask", "split": {"fold": fold}, "seed": 0, "fingerprint": "f", "versions": {},
-        "split_summary": {"shared": {"speakers": fold, "utterances": 2, "unknown_speakers": 0}},
-    }  # fmt: skip
+def description(fold: int) -> RunDescription:
+    shared = {"speakers": fold, "utterances": 2, "unknown_speakers": 0}
+    return described(split={"fold": fold}, split_summary={"shared": shared})
 
 
 def predictions(folds: int = 1) -> Predictions:

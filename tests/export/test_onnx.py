@@ -156,7 +156,7 @@ def test_metadata_says_what_a_runtime_must_know(exported: Exported) -> None:
     module = StreamingModule(exported.identifier)
     assert metadata["weights_sha256"] == module.metadata()["weights_sha256"]
     for key in ("silence", "features", "detector", "fingerprint", "seed"):
-        assert metadata[key] == description[key]
+        assert metadata[key] == getattr(description, key)
 
 
 def test_differences_are_given_per_runtime_and_chunk(exported: Exported) -> None:

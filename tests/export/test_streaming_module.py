@@ -1,5 +1,6 @@
 """The stateful function of PCM that is exported, in PyTorch."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from langid.errors import LangidError
 from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.networks.network import Network
+from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 
 from ..conftest import variant
@@ -51,8 +53,8 @@ def test_streaming_switches_dropout_off(trained: LanguageIdentifier) -> None:
 def test_steps_of_any_length_equal_one_step(
     trained: LanguageIdentifier, clips: list[np.ndarray], policy: str
 ) -> None:
-    description = trained.description | {"silence": policy}
-    identifier = build(description)
+    torch.manual_seed(0)
+    identifier = build_identifier(replace(trained.described, silence=policy))
     model = TorchModel(StreamingModule(identifier))
     samples = np.stack([clip[8000:16000] for clip in clips[:2]])
     samples[:, :3200] *= 1e-4  # so that there is silence to hold the state over
@@ -66,14 +68,6 @@ def test_steps_of_any_length_equal_one_step(
         for start, stop in pairwise((0, 160, 480, 1600, 8000))
     ]
     np.testing.assert_allclose(np.concatenate(pieces, 1), whole, atol=1e-5)
-
-
-def build(description: dict[str, object]) -> LanguageIdentifier:
-    """Return an untrained identifier."""
-    from langid.training.checkpoint import build_identifier
-
-    torch.manual_seed(0)
-    return build_identifier(description)
 
 
 def test_removed_frames_hold_the_posteriors(

@@ -1,5 +1,6 @@
 """Tests of langid/runs/compare.py on records made by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 
 from langid.runs.compare import compare_runs, differing_choices, draw_comparison
 from langid.runs.finished import Run
+from langid.training.run_record import RunRecord
+
+from ..conftest import described
 
 CLASSES = ["x", "y"]
 FEW = "x: 2 speakers, and 1 more class below 5"
@@ -41,11 +45,10 @@ def made(
     )
     right = float((table["predicted"] == table["class"]).mean())
     figure = {"value": right, "low": 0.0, "high": 1.0}
-    record = {
-        "config": config, "classes": CLASSES, "store": config["store"], "fingerprint": "f" * 12,
-        "parameters": 7, "seconds": 3.5, "split": "speaker", "silence": "mask",
-        "data": {"sequence_frames": 100},
-    }  # fmt: skip
+    record = RunRecord(
+        **described(classes=CLASSES, store=config["store"]).to_plain(), config=config,
+        class_frames=[], sequences={}, class_weights=[], parameters=7, seconds=3.5,
+    )  # fmt: skip
     report = {
         "accuracy": figure, "balanced_accuracy": figure, "clips": 4, "speakers": 4,
         "unknown_speakers": 0, "scored": scored,
@@ -77,7 +80,7 @@ def test_keys_that_follow_from_a_class_are_left_out() -> None:
 def test_the_store_is_told_by_its_content() -> None:
     runs = [made(configuration()), made(configuration(store="/elsewhere/s.h5"))]
     assert differing_choices(runs) == [{}, {}]
-    runs[1].record["fingerprint"] = "0" * 12
+    runs[1].record = replace(runs[1].record, fingerprint="0" * 12)
     assert differing_choices(runs) == [{"store": "s ffffff"}, {"store": "s 000000"}]
 
 
@@ -106,5 +109,5 @@ def test_the_time_of_a_resumed_run_is_not_known() -> None:
 def test_sequences_are_the_same_where_utterances_were_cut_alike() -> None:
     runs = [made(configuration(seed=seed), scored="sequence") for seed in (0, 1)]
     assert compare_runs(runs, [None, None])["note"].tolist() == ["best", FEW]
-    runs[1].record["silence"] = "remove"
+    runs[1].record = replace(runs[1].record, silence="remove")
     assert compare_runs(runs, [None, None])["note"].tolist() == ["best", "other utterances"]

@@ -1,5 +1,6 @@
 """Tests of training with carried state: langid/training/identifier.py, data.carry_state=true."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,10 @@ TINY = (
 @pytest.fixture(params=NETWORKS)
 def identifier(request: pytest.FixtureRequest, checkpoint_path: Path) -> LanguageIdentifier:
     """Return an untrained identifier with each kind of streaming network."""
-    description = package.load(checkpoint_path).description
+    description = package.load(checkpoint_path).described
     network = {"_target_": f"langid.networks.{request.param}"} | NETWORKS[request.param]
     torch.manual_seed(0)
-    return build_identifier(description | {"model": description["model"] | {"network": network}})
+    return build_identifier(replace(description, model=description.model | {"network": network}))
 
 
 def batch_of(features: list[Tensor]) -> Batch:
@@ -107,7 +108,7 @@ def test_a_run_begins_each_epoch_afresh_and_can_be_resumed(
     assert main([*arguments, resume, "trainer.max_epochs=2"]) == 0
     expected, found = weights(whole), weights(stopped)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    assert read_checkpoint(stopped / "checkpoints" / "last.ckpt")["langid"]["data"]["carry_state"]
+    assert read_checkpoint(stopped / "checkpoints" / "last.ckpt")["langid"].data["carry_state"]
 
 
 def test_a_network_for_whole_utterances_is_refused(
@@ -116,10 +117,3 @@ def test_a_network_for_whole_utterances_is_refused(
     arguments = [f"store={store_path}", f"output={tmp_path}/run", "data.carry_state=true"]
     assert main(["train", "model=bigru", *arguments]) == 2
     assert "carry_state=true: the network BiGRU hears whole" in capsys.readouterr().err
-
-
-def test_a_checkpoint_of_before_is_read_as_without(checkpoint_path: Path, tmp_path: Path) -> None:
-    checkpoint = torch.load(checkpoint_path, weights_only=True)
-    del checkpoint["langid"]["data"]["carry_state"]
-    torch.save(checkpoint, tmp_path / "old.ckpt")
-    assert read_checkpoint(tmp_path / "old.ckpt")["langid"]["data"]["carry_state"] is False

@@ -74,7 +74,6 @@ def test_what_changes_features_is_loaded_where_evaluation_needs_it(
     masks["in_evaluation"] = True
     augment = package.load(changed(lambda held: held.update(augment=masks))).augment
     assert isinstance(augment, SpecAugment) and augment.time_masks == 1 and not augment.training
-    assert package.load(changed(lambda held: held.pop("augment"))).augment is None
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["torch file", "bare pickle"])
@@ -121,7 +120,7 @@ def test_a_text_file_is_refused(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("content", [[1, 2], {"state_dict": {}}, {"langid": {"schema": "other"}}])
 def test_a_foreign_torch_file_is_refused(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "foreign.ckpt")
-    with pytest.raises(LangidError, match="not a checkpoint of langid train"):
+    with pytest.raises(LangidError, match="not written by langid train"):
         package.load(tmp_path / "foreign.ckpt")
 
 
@@ -170,9 +169,8 @@ def test_a_target_hidden_deep_in_a_checkpoint_is_not_executed(
 
 
 def test_a_target_outside_the_list_is_refused_in_a_store() -> None:
-    description = {"features": {"_target_": "os.getcwd"}, "detector": {}}
     with pytest.raises(LangidError, match=r"_target_=os\.getcwd: refused"):
-        build_front_end(description)
+        build_front_end({"_target_": "os.getcwd"}, {})
 
 
 @pytest.mark.parametrize(
@@ -191,13 +189,6 @@ def test_a_nonsensical_description_raises_no_other_error(
 ) -> None:
     path = changed(lambda held: held.update({key: value}))
     with pytest.raises(LangidError, match=r"changed\.ckpt"):
-        package.load(path)
-
-
-@pytest.mark.parametrize("key", ["model", "split", "silence", "fingerprint", "classes"])
-def test_an_incomplete_description_is_refused(changed: Callable[..., Path], key: str) -> None:
-    path = changed(lambda held: held.pop(key))
-    with pytest.raises(LangidError, match=f"its description has no {key}"):
         package.load(path)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from langid.training.scores import UtteranceScores
 
 
 def untrained(checkpoint_path: Path, silence: str) -> LanguageIdentifier:
-    description: dict[str, Any] = package.load(checkpoint_path).description
+    description = package.load(checkpoint_path).described
     torch.manual_seed(0)
-    return build_identifier(description | {"silence": silence}).eval()
+    return build_identifier(replace(description, silence=silence)).eval()
 
 
 @pytest.mark.parametrize("silence", ["keep", "mask", "remove", "label"])

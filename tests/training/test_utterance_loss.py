@@ -1,8 +1,8 @@
 """Tests of what a sequence weighs in the loss of utterance networks: identifier.py, losses.py."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -41,8 +41,8 @@ def uneven(tmp_path: Path) -> Path:
 
 def hearing_utterances(checkpoint: Path, silence: str, loss: WeightedLoss) -> LanguageIdentifier:
     """Return an identifier with an utterance network."""
-    description: dict[str, Any] = package.load(checkpoint).description
-    identifier = build_identifier(description | {"silence": silence}, loss=loss)
+    description = package.load(checkpoint).described
+    identifier = build_identifier(replace(description, silence=silence), loss=loss)
     identifier.network = CNN(bins=identifier.front_end.bins, num_classes=len(loss.weight))
     return identifier
 

@@ -1,0 +1,165 @@
+"""What a run was made of, and its data built again."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from types import UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from langid import __version__
+from langid.build import build
+from langid.corpora.tasks import Task
+from langid.data.datamodule import LanguageDataModule
+from langid.differences import flatten
+from langid.errors import LangidError
+
+SCHEMA = "langid-checkpoint-3"
+# How a run is carried out and shown, which decides nothing that is learnt.
+RUNTIME = (
+    "callbacks.confusion", "callbacks.epoch_line", "callbacks.learning_rate", "data.workers",
+    "logger", "trainer.accelerator", "trainer.default_root_dir", "trainer.devices",
+    "trainer.enable_model_summary", "trainer.enable_progress_bar", "trainer.log_every_n_steps",
+    "trainer.num_nodes", "trainer.profiler", "trainer.strategy",
+)  # fmt: skip
+# What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
+RESUMED_ALIKE = (
+    "fingerprint", "seed", "task", "classes", "features", "detector", "model", "silence", "split",
+    "data", "balance", "augment", "loss", "optimizer", "scheduler",
+)  # fmt: skip
+LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
+KINDS = {dict: "keys with values", list: "a list", str: "a text", int: "a whole number",
+         float: "a number"}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDescription:
+    """What makes a checkpoint complete: resolved configuration, classes, data and versions.
+
+    ``task``, ``model``, ``split``, ``data``, ``balance``, ``augment``, ``loss``, ``optimizer`` and
+    ``scheduler`` are plain configuration of the groups of that name; ``features`` and ``detector``
+    are those that the store was made with. ``silence`` names the policy. ``split_summary`` counts
+    what each part holds and what parts share, ``left_out`` the rows that have no class.
+    ``fingerprint`` is that of the ``store``, which is the path it had.
+    """
+
+    schema: str = SCHEMA
+    version: str = __version__
+    versions: dict[str, str]
+    seed: int
+    task: dict[str, Any]
+    classes: list[str]
+    left_out: dict[str, Any]
+    model: dict[str, Any]
+    silence: str
+    split: dict[str, Any]
+    split_summary: dict[str, Any]
+    data: dict[str, Any]
+    balance: dict[str, Any]
+    augment: dict[str, Any]
+    loss: dict[str, Any]
+    optimizer: dict[str, Any]
+    scheduler: dict[str, Any] | None
+    features: dict[str, Any]
+    detector: dict[str, Any]
+    fingerprint: str
+    store: str
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> Self:
+        """Return what ``to_plain`` gave; raises LangidError for what is missing, odd or unknown."""
+        schema = plain.get("schema") if isinstance(plain, dict) else None
+        if not str(schema).startswith(SCHEMA.rstrip("0123456789")):
+            raise LangidError(f"not written by langid train (no description with schema {SCHEMA})")
+        if schema != SCHEMA:
+            raise LangidError(
+                f"schema {schema}, this version reads {SCHEMA}; run langid prepare and langid train"
+                " again"
+            )
+        known = [field.name for field in fields(cls)]
+        if missing := [name for name in known if name not in plain]:
+            raise LangidError(f"its description has no {', '.join(missing)}")
+        if unknown := [str(name) for name in plain if name not in known]:
+            raise LangidError(
+                f"its description has {', '.join(unknown)}; accepted are {', '.join(known)}"
+            )
+        hints = get_type_hints(cls)
+        for name, value in plain.items():
+            _check_kind(name, value, hints[name])
+        return cls(**plain)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain data, in the order of the fields."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def flat(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return some parts as dotted keys, without those of ``RUNTIME``."""
+        return without_runtime(flatten({name: getattr(self, name) for name in names}))
+
+    def build_task(self) -> Task:
+        """Return the task, with the classes that the training found."""
+        task = build(self.task | {"classes": self.classes})
+        if not isinstance(task, Task):
+            raise LangidError(f"its task {self.task} is none; expected one of langid train")
+        return task
+
+
+def _check_kind(name: str, value: Any, hint: Any) -> None:
+    """Raise LangidError where a value is not of the kind that a field is annotated with."""
+    hints = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    kinds = tuple(get_origin(each) or each for each in hints)
+    texts = get_args(hint) == (str,)  # a list of them
+    if not isinstance(value, kinds) or (texts and not all(isinstance(item, str) for item in value)):
+        raise LangidError(
+            f"its description has {name}={value!r}; expected {KINDS[kinds[0]]}"
+            f"{' of texts' if texts else ''}"
+        )
+
+
+def describe(config: dict[str, Any], data: LanguageDataModule) -> RunDescription:
+    """Return the description of a run from its resolved configuration and its data."""
+    taken = ("seed", "task", "model", "split", "data", "balance", "augment", "loss", "optimizer")
+    return RunDescription(
+        **{name: config[name] for name in taken},
+        versions=versions(),
+        classes=data.classes,
+        left_out=data.left_out,
+        silence=data.silence,
+        split_summary=data.summary(),
+        scheduler=config.get("scheduler"),
+        features=data.store.description["features"],
+        detector=data.store.description["detector"],
+        fingerprint=data.store.fingerprint,
+        store=str(data.store.path),
+    )
+
+
+def data_of(description: RunDescription, store: Path | None = None) -> LanguageDataModule:
+    """Return the data of a run, labelled, dealt and cut as in training.
+
+    ``store`` is where they lie now. Raises LangidError where the store cannot be dealt so.
+    """
+    return LanguageDataModule(
+        store or Path(description.store),
+        build(description.split),
+        description.silence,
+        sequence_frames=description.data["sequence_frames"],
+        task=description.build_task(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that results depend on."""
+    own = {"python": platform.python_version(), "langid-speech": __version__}
+    return own | {name: version(name) for name in LIBRARIES}
+
+
+def without_runtime(flat: dict[str, Any]) -> dict[str, Any]:
+    """Return flat configuration without ``RUNTIME``: what must be equal in runs that are alike."""
+    below = tuple(f"{key}." for key in RUNTIME)
+    return {
+        key: value
+        for key, value in flat.items()
+        if key not in RUNTIME and not key.startswith(below)
+    }
