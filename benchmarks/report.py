@@ -19,7 +19,7 @@ from command_line import CommandLine
 from figures import Figure, machine, print_table, resident_mb, verdict
 
 from langid.evaluation.intervals import Ratios, of_proportions
-from langid.evaluation.metrics import score
+from langid.evaluation.scoring import score
 from langid.training.confusion import draw_confusion
 from langid.training.run_record import write_record
 

@@ -1,6 +1,33 @@
-"""Figures of merit of a confusion matrix: those of training's validation and of every report."""
+"""Figures of merit, each computed here alone: training's validation and every report have these.
+
+Validation logs the point estimates; langid.evaluation.scoring sets intervals beside them.
+"""
+
+from typing import Any
 
 import numpy as np
+
+
+def of_posteriors(targets: np.ndarray, posteriors: np.ndarray) -> dict[str, Any]:
+    """Return the figures of ``of_confusion``, the ``confusion`` itself, and ``nll``.
+
+    ``targets (units,)`` are class indices, ``posteriors (units, classes)`` sum to 1. ``nll`` is in
+    nats per unit.
+    """
+    confusion = confusion_of(targets, posteriors.argmax(1), posteriors.shape[1])
+    nll = surprise(targets, posteriors).mean()
+    return of_confusion(confusion) | {"confusion": confusion, "nll": nll}
+
+
+def frame_accuracy(frames: np.ndarray, right_frames: np.ndarray) -> float:
+    """Return the share of ``frames (units,)`` of speech whose most likely class is right."""
+    return float(right_frames.sum() / frames.sum())
+
+
+def surprise(targets: np.ndarray, posteriors: np.ndarray) -> np.ndarray:
+    """Return the negative log posterior of each unit's class in nats, ``(units,)``."""
+    of_target = posteriors[np.arange(len(targets)), targets]
+    return np.asarray(-np.log(np.clip(of_target, 1e-12, None)))
 
 
 def confusion_of(targets: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -80,7 +80,7 @@ def test_every_room_is_known() -> None:
         ("networks/new.py", "from langid.data.store import Store"),
         ("data/new.py", "from langid.networks.network import Network"),
         ("data/new.py", "import langid.training.losses"),
-        ("training/new.py", "from langid.evaluation.metrics import accuracy"),
+        ("training/new.py", "from langid.evaluation.scoring import accuracy"),
         ("evaluation/new.py", "from langid.export.onnx import export_onnx"),
         ("streaming/new.py", "from langid.signal.features import MFCC"),
         ("streaming/new.py", "from torch import Tensor"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from langid.evaluation.metrics import share_right
+from langid.evaluation.scoring import share_right
 from langid.evaluation.streamed import Heard
 
 SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)

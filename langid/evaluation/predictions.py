@@ -178,7 +178,6 @@ def _predict(
 ) -> pd.DataFrame:
     identifier = identifiers[0]  # of an ensemble, all are alike but for their weights
     scores = UtteranceScores(len(rows), len(identifier.classes))
-    frames, right_frames = torch.zeros(2, len(rows), dtype=torch.long)
     count = len(identifier.classes)
     loader = piece_loader(store, pieces, identifier.silence, count, BATCH, workers)
     hearings = [Hearing(member) for member in identifiers]
@@ -189,19 +188,16 @@ def _predict(
         for batch in loader:
             members = [identifier.language_posteriors(hear(batch)) for hear in hearings]
             posteriors = torch.stack(members).mean(0)
-            scores.update(posteriors, batch.speech, batch.unit)
-            right = batch.speech & (posteriors.argmax(-1) == batch.language[:, None])
-            frames.index_add_(0, batch.unit, batch.speech.sum(1))
-            right_frames.index_add_(0, batch.unit, right.sum(1))
+            scores.update(posteriors, batch.speech, batch.unit, batch.language)
             bar.advance(shown, len(batch))
-    seen, posteriors = scores.compute()
-    heard = store.utterances.iloc[rows[seen.numpy()]].reset_index(drop=True)
+    number, means, frames, right_frames = (of.numpy() for of in scores.compute())
+    heard = store.utterances.iloc[rows[number]].reset_index(drop=True)
     table: pd.DataFrame = heard[TABLE].copy()
     task = identifier.described.build_task()
     table[task.column] = task.labels(heard, identifier.classes)
-    table["predicted"] = [identifier.classes[index] for index in posteriors.numpy().argmax(1)]
+    table["predicted"] = [identifier.classes[index] for index in means.argmax(1)]
     for index, name in enumerate(identifier.classes):
-        table[f"p({name})"] = posteriors[:, index].numpy()
-    table["frames"], table["right_frames"] = frames[seen].numpy(), right_frames[seen].numpy()
-    table["number"] = seen.numpy()
+        table[f"p({name})"] = means[:, index]
+    table["frames"], table["right_frames"] = frames.astype(int), right_frames.astype(int)
+    table["number"] = number
     return table

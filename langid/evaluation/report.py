@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from langid.corpora.splits import PARTS, clips_and_speakers, speaker_groups
-from langid.evaluation.metrics import frame_accuracy, score
 from langid.evaluation.predictions import Predictions
+from langid.evaluation.scoring import frame_accuracy, score
 from langid.evaluation.threshold import thresholds
 from langid.training.confusion import draw_confusion
 from langid.training.run_description import versions

@@ -16,8 +16,8 @@ from langid.evaluation.decision_time import (
     choose_decide_at,
     time_to_decision,
 )
-from langid.evaluation.metrics import paired_difference, score, share_right
 from langid.evaluation.predictions import Predictions
+from langid.evaluation.scoring import paired_difference, score, share_right
 from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, Stream, deal, hear, join
 from langid.evaluation.streaming_picture import draw_streaming
 from langid.evaluation.threshold import ERROR_RATES
@@ -169,7 +169,9 @@ def _since_reset(
                 "to_s": end,
                 "clips": len(within),
                 "accuracy": share_right(targets[numbers[within]], own, right[within]),
-                "offline": float(right_offline[within].mean()),
+                "offline": share_right(targets[numbers[within]], own, right_offline[within])[
+                    "value"
+                ],
             }
         )
     return rows

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from langid.corpora.splits import speaker_groups
-from langid.evaluation.metrics import paired_difference
+from langid.evaluation.scoring import paired_difference
 from langid.runs.finished import Run
 from langid.training.run_record import choices
 

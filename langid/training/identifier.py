@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from langid.data.dataset import IGNORED, Batch
 from langid.errors import LangidError
-from langid.metrics import confusion_of, of_confusion
+from langid.metrics import frame_accuracy, of_posteriors
 from langid.networks.network import Network, Normaliser, State, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.diverged import diverged
@@ -20,10 +20,11 @@ from langid.training.hearing import Hearing
 from langid.training.losses import WeightedLoss
 from langid.training.processes import gathered, same_buffers, summed
 from langid.training.run_description import RunDescription
-from langid.training.scores import UtteranceScores
+from langid.training.scores import UtteranceScores, right_frames
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
+LOGGED = ("loss", "nll", "accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy")
 
 
 class LanguageIdentifier(LightningModule):
@@ -66,7 +67,7 @@ class LanguageIdentifier(LightningModule):
         self.memory: State | None = None  # of training with carried state
         self.scores: UtteranceScores | None = None
         self.confusion: np.ndarray | None = None  # of the last validation
-        self.sums = torch.zeros(2, 2, dtype=torch.float64)
+        self.sums = torch.zeros(2, dtype=torch.float64)
         self.validation_loss: Tensor | None = None
 
     @property
@@ -156,15 +157,19 @@ class LanguageIdentifier(LightningModule):
         carried = self.trainer.datamodule.carry_state  # type: ignore[attr-defined]
         logits = self.carry_on(batch) if carried else self(batch.features, batch.lengths)
         loss = self._loss(logits, batch)
-        own = self._sums(loss, logits, batch)
-        sums, weights = summed(own.clone())
-        if not sums[0].isfinite():
-            raise diverged(self, sums[0], [batch])
-        mean_loss, accuracy = sums / weights.clamp(min=1e-9)
-        values = {"train/loss": mean_loss, "train/frame_accuracy": accuracy}
+        own = self._sums(loss, batch)
+        right = right_frames(logits[..., : len(self.classes)], batch.speech, batch.language)
+        frames = torch.stack([right.sum(), batch.speech.sum()]).float()
+        (loss_sum, weight), (right_sum, speech) = summed(torch.stack([own, frames]))
+        if not loss_sum.isfinite():
+            raise diverged(self, loss_sum, [batch])
+        values = {
+            "train/loss": loss_sum / weight.clamp(min=1e-9),
+            "train/frame_accuracy": right_sum / speech.clamp(min=1),
+        }
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
         # The mean over the batch of all processes: gradients are averaged over them.
-        share = own[1, 0] / weights[0] * self.trainer.world_size
+        share = own[1] / weight * self.trainer.world_size
         scaled: Tensor = loss * share.to(loss.dtype)
         return scaled
 
@@ -175,7 +180,7 @@ class LanguageIdentifier(LightningModule):
         self.targets = torch.zeros(len(data.parts), dtype=torch.long)
         units, targets = torch.tensor(held_out[["unit", "target"]].to_numpy().T.copy())
         self.targets[units] = targets
-        self.sums = torch.zeros(2, 2, dtype=torch.float64)
+        self.sums = torch.zeros(2, dtype=torch.float64)
         self.failed: list[Batch] = []
         self.hearing = Hearing(self)
         same_buffers(self)
@@ -184,29 +189,28 @@ class LanguageIdentifier(LightningModule):
         logits = self.hearing(batch)
         if batch.silent:
             return
-        sums = self._sums(self._loss(logits, batch), logits, batch).cpu()
-        if not sums[0, 0].isfinite():
+        sums = self._sums(self._loss(logits, batch), batch).cpu()
+        if not sums[0].isfinite():
             self.failed.append(batch)
         self.sums += sums.double()
         assert self.scores is not None
-        self.scores.update(self.language_posteriors(logits), batch.speech, batch.unit)
+        posteriors = self.language_posteriors(logits)
+        self.scores.update(posteriors, batch.speech, batch.unit, batch.language)
 
     def on_validation_epoch_end(self) -> None:
         assert self.scores is not None
-        sums, weights = torch.stack(gathered([self.sums])).sum(0)
-        if not sums[0].isfinite():
-            raise diverged(self, sums[0], self.failed)
+        loss_sum, weight = torch.stack(gathered([self.sums])).sum(0)
+        if not loss_sum.isfinite():
+            raise diverged(self, loss_sum, self.failed)
         # Means over targets and frames of the whole part, not over batches or processes.
-        loss, accuracy = sums / weights.clamp(min=1e-9)
-        seen, posteriors = self.scores.compute()
-        targets, predicted = self.targets[seen].numpy(), posteriors.numpy().argmax(1)
-        self.confusion = confusion_of(targets, predicted, len(self.classes))
-        figures = of_confusion(self.confusion)
+        loss = loss_sum / weight.clamp(min=1e-9)
+        scored = self.scores.compute()
+        frames, right = scored.frames.numpy(), scored.right_frames.numpy()
+        figures = of_posteriors(self.targets[scored.units].numpy(), scored.posteriors.numpy())
+        figures |= {"loss": loss, "frame_accuracy": frame_accuracy(frames, right)}
+        self.confusion = figures["confusion"]
         # Plain numbers, of which Lightning makes tensors that its device knows.
-        values = {"val/loss": float(loss), "val/frame_accuracy": float(accuracy)}
-        for name in ("accuracy", "balanced_accuracy", "macro_f1"):
-            values[f"val/{name}"] = float(figures[name])
-        self.log_dict(values, sync_dist=True)
+        self.log_dict({f"val/{name}": float(figures[name]) for name in LOGGED}, sync_dist=True)
         self.validation_loss = loss
 
     def configure_optimizers(self) -> Any:
@@ -254,13 +258,11 @@ class LanguageIdentifier(LightningModule):
         loss: Tensor = self.loss(said, self._targets(batch))
         return loss
 
-    def _sums(self, loss: Tensor, logits: Tensor, batch: Batch) -> Tensor:
-        """Return loss and frame accuracy times their weights, and the weights, ``(2, 2)``."""
+    def _sums(self, loss: Tensor, batch: Batch) -> Tensor:
+        """Return the loss times the weight that is due in the batch, and the weight, ``(2,)``."""
         assert isinstance(self.loss, WeightedLoss)
-        due = self.loss.total_weight(self._targets(batch))
-        weights = torch.stack([due, batch.speech.sum().float()])
-        means = torch.stack([loss.detach().float(), self._frame_accuracy(logits, batch)])
-        return torch.stack([means * weights, weights])
+        weight = self.loss.total_weight(self._targets(batch))
+        return torch.stack([loss.detach().float() * weight, weight])
 
     def _targets(self, batch: Batch) -> Tensor:
         """Return the target of each frame, ``(batch, frames)``, IGNORED where no loss is due.
@@ -272,12 +274,3 @@ class LanguageIdentifier(LightningModule):
         if not isinstance(self.network, UtteranceNetwork):
             return batch.targets
         return batch.targets.where(batch.targets == batch.language[:, None], IGNORED)
-
-    def _frame_accuracy(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the share of speech frames whose most likely language is right.
-
-        What is said of an utterance is said of all its frames.
-        """
-        with torch.no_grad():
-            right = logits[..., : len(self.classes)].argmax(-1) == batch.language[:, None]
-            return (right & batch.speech).sum() / batch.speech.sum().clamp(min=1)

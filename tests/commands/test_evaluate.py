@@ -14,7 +14,7 @@ import langid as package
 from langid.audio.decode import read_audio
 from langid.commands.evaluate import _print_report
 from langid.commands.main import main
-from langid.evaluation.metrics import score
+from langid.evaluation.scoring import score
 
 CLASSES = ["English", "Hindi", "Mandarin"]
 

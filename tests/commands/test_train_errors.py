@@ -80,30 +80,6 @@ def test_the_plateau_counts_validations_and_not_epochs(store_path: Path, tmp_pat
     assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(5e-4)
 
 
-@pytest.fixture
-def official(
-    real_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Path]:
-    """Return a function that prepares clips with parts of their own; Hindi has those given."""
-
-    def prepare(*parts: str, **cells: str) -> Path:
-        header, *lines = real_manifest.read_text().splitlines()
-        columns = header.split("\t")
-        rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines[::4]]
-        for number, row in enumerate(rows):
-            chosen = parts if row["language"] == "Hindi" else ("train", "validation", "test")
-            row.update(cells, split=chosen[number % len(chosen)])
-        text = "\n".join([header, *("\t".join(row.values()) for row in rows)])
-        (tmp_path / "clips.tsv").write_text(text + "\n")
-        store = tmp_path / "clips.h5"
-        arguments = ["corpus=manifest", f"corpus.path={tmp_path}/clips.tsv", f"store={store}"]
-        assert main(["prepare", *arguments, "workers=1"]) == 0
-        capsys.readouterr()  # what prepare printed
-        return store
-
-    return prepare
-
-
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_a_class_that_is_not_in_training_is_told_with_where_it_is(
     official: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str

@@ -72,15 +72,6 @@ def test_under_remove_a_network_that_looks_ahead_hears_speech_alone(
     assert torch.equal(posteriors[0, silent], posteriors[0, silent - 1])  # said again
 
 
-def test_frame_accuracy_counts_speech_frames(checkpoint_path: Path) -> None:
-    identifier = untrained(checkpoint_path, "mask")
-    logits = torch.tensor([[[9.0, 0, 0], [0, 9, 0], [9, 0, 0], [0, 0, 9]]])
-    speech = torch.tensor([[True, True, True, False]])
-    empty = torch.zeros(0)
-    batch = Batch(empty, torch.tensor([4]), empty, speech, torch.tensor([0]), torch.tensor([0]))
-    assert float(identifier._frame_accuracy(logits, batch)) == pytest.approx(2 / 3)
-
-
 def test_validation_accuracy_is_that_of_mean_posteriors(
     checkpoint_path: Path, store_path: Path
 ) -> None:
@@ -128,7 +119,9 @@ def test_normaliser_was_fitted_to_the_training_speakers_alone(
 def test_a_validation_part_of_one_utterance_is_scored(checkpoint_path: Path) -> None:
     identifier = untrained(checkpoint_path, "mask")
     identifier.scores, identifier.targets = UtteranceScores(3, 3), torch.tensor([0, 2, 0])
-    identifier.scores.update(torch.ones(1, 4, 3), torch.ones(1, 4).bool(), torch.tensor([1]))
+    identifier.scores.update(
+        torch.ones(1, 4, 3), torch.ones(1, 4).bool(), torch.tensor([1]), torch.tensor([2])
+    )
     identifier.on_validation_epoch_end()
     assert identifier.confusion is not None
     assert identifier.confusion.sum(1).tolist() == [0, 0, 1]
@@ -140,7 +133,7 @@ def test_a_class_that_is_absent_but_predicted_is_in_no_mean(
     identifier = untrained(checkpoint_path, "mask")
     identifier.scores, identifier.targets = UtteranceScores(5, 3), torch.tensor([0, 0, 0, 1, 1])
     said = torch.eye(3)[[0, 0, 2, 1, 1]].unsqueeze(1)  # the third class never occurs
-    identifier.scores.update(said, torch.ones(5, 1).bool(), torch.arange(5))
+    identifier.scores.update(said, torch.ones(5, 1).bool(), torch.arange(5), identifier.targets)
     logged: dict[str, Any] = {}
     monkeypatch.setattr(identifier, "log_dict", lambda values, **_: logged.update(values))
     identifier.on_validation_epoch_end()
@@ -250,17 +243,6 @@ def test_the_target_of_an_utterance_is_its_language_once(
     of_each = -logits[:, 0].log_softmax(-1)[[0, 1], [2, 1]]
     expected = of_each.mean() if silence == "keep" else of_each[0]  # the other one has no speech
     torch.testing.assert_close(identifier._loss(logits, batch), expected)
-
-
-def test_the_decision_on_an_utterance_counts_at_its_speech_frames(
-    train_utterances: Train,
-) -> None:
-    identifier = package.load(train_utterances("cnn"))
-    logits = torch.tensor([[[9.0, 0, 0]], [[9.0, 0, 0]]])
-    speech = torch.tensor([[True, True, True, False], [False, True, False, False]])
-    empty, both = torch.zeros(0), torch.tensor([0, 1])
-    batch = Batch(empty, torch.tensor([4, 4]), empty, speech, both, both)
-    assert float(identifier._frame_accuracy(logits, batch)) == pytest.approx(3 / 4)
 
 
 def test_samples_that_are_no_batch_are_refused(checkpoint_path: Path) -> None:

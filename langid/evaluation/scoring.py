@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from langid import metrics
 from langid.evaluation.intervals import (
     MIN_SPEAKERS,
     Bounds,
@@ -22,7 +23,6 @@ from langid.evaluation.intervals import (
     of_proportions,
     ratios,
 )
-from langid.metrics import confusion_of, of_confusion
 
 INTERVAL = (
     f"95 %, between speakers: Wilson's of as many answers as their clips count; none below"
@@ -37,14 +37,13 @@ def score(
     speakers: Sequence[str],
     classes: Sequence[str],
 ) -> dict[str, Any]:
-    """Return all figures of a part as plain data, each with a 95 % interval.
+    """Return all figures of ``metrics.of_posteriors`` as plain data, each with a 95 % interval.
 
-    ``targets (utterances,)`` are class indices, ``posteriors (utterances, classes)`` sum to 1.
-    ``nll`` is in nats per utterance. Of a class that does not occur recall and F1 are None.
+    ``targets (units,)`` are class indices, ``posteriors (units, classes)`` sum to 1, ``speakers
+    (units,)`` say who speaks. Of a class that does not occur recall and F1 are None.
     """
     unit, predicted = _units(speakers), posteriors.argmax(1)
-    confusion = confusion_of(targets, predicted, len(classes))
-    values = of_confusion(confusion)
+    values = metrics.of_posteriors(targets, posteriors)
     right = (predicted == targets).astype(float)
     mean = (values["support"] > 0) / (values["support"] > 0).sum()
     recall = ratios(unit, targets, right, mean)
@@ -52,21 +51,21 @@ def score(
     both, halves = np.concatenate([targets, predicted]), np.full(2 * len(unit), 0.5)
     f1 = ratios(np.tile(unit, 2), both, np.tile(right / 2, 2), mean, halves)
     precision = ratios(unit, predicted, right, mean)
-    nll = -np.log(np.clip(posteriors[np.arange(len(targets)), targets], 1e-12, None))
     held = _speakers_of(recall)
     few, few_of_a_class = _few(int(unit.max()) + 1), _few_of_a_class(held, classes)
     by_clips = replace(recall, weight=values["support"] / len(targets))
+    nll = ratios(unit, targets, metrics.surprise(targets, posteriors), by_clips.weight)
     report: dict[str, Any] = {
         "accuracy": _told(values["accuracy"], of_proportions(by_clips), few),
         "balanced_accuracy": _told(
             values["balanced_accuracy"], of_proportions(recall), few_of_a_class
         ),
         "macro_f1": _told(values["macro_f1"], of_proportions(f1), few_of_a_class),
-        "nll": _told(nll.mean(), of_means(ratios(unit, targets, nll, by_clips.weight)), few),
+        "nll": _told(values["nll"], of_means(nll), few),
     }
     of_classes = {"precision": precision, "recall": recall, "f1": f1}
     report["classes"] = _by_class(of_classes, values, held, classes)
-    report["confusion"] = confusion.tolist()
+    report["confusion"] = values["confusion"].tolist()
     report["support"] = len(targets)
     report["interval"] = INTERVAL
     return report
@@ -84,7 +83,7 @@ def frame_accuracy(
     weight = np.bincount(targets, frames) / frames.sum()
     right = ratios(unit, targets, right_frames, weight, frames)
     few = _few(len(np.unique(right.unit)))
-    return _told(right_frames.sum() / frames.sum(), of_proportions(right), few)
+    return _told(metrics.frame_accuracy(frames, right_frames), of_proportions(right), few)
 
 
 def share_right(targets: np.ndarray, speakers: Sequence[str], right: np.ndarray) -> Figure:

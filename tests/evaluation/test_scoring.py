@@ -1,4 +1,4 @@
-"""Tests of langid/evaluation/metrics.py; how often intervals are right: test_intervals.py."""
+"""Tests of langid/evaluation/scoring.py; how often intervals are right: test_intervals.py."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sklearn.metrics import (  # type: ignore[import-untyped]
 )
 from sklearn.metrics import precision_recall_fscore_support as prf
 
-from langid.evaluation.metrics import frame_accuracy, paired_difference, score
+from langid.evaluation.scoring import frame_accuracy, paired_difference, score
 
 CLASSES = ["English", "Hindi", "Mandarin"]
 
