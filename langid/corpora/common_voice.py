@@ -6,7 +6,7 @@ from pathlib import Path
 
 from langid.corpora.clip_folder import ClipFolder, converted_note
 from langid.corpora.folder_walk import is_hidden
-from langid.corpora.languages import language_of
+from langid.corpora.languages import language_of, unknown_note
 from langid.corpora.manifest import EmptyTableError, Manifest, read_rows, require_columns
 from langid.errors import LangidError
 from langid.typed import override
@@ -61,6 +61,7 @@ class CommonVoice:
         seen: dict[str, str] = {}
         for root, locales in found.items():
             chosen = [locale for locale in wanted if locale in locales]
+            manifest.notes += unknown_note(root, chosen)
             absent: dict[str, list[str]] = {}
             for locale in chosen:
                 clips = ClipFolder(root / locale / "clips")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from langid.corpora.clip_folder import audio_suffixes, suffix_of
 from langid.corpora.folder_walk import is_hidden, walk
-from langid.corpora.languages import language_of
+from langid.corpora.languages import language_of, unknown_note
 from langid.corpora.manifest import Manifest
 from langid.errors import LangidError
 
@@ -65,6 +65,8 @@ class Folders:
 
     def _read_root(self, root: Path, manifest: Manifest) -> None:
         found = walk(root)
+        folders = {path.relative_to(root).parts[0] for path in found.files if path.parent != root}
+        manifest.notes += unknown_note(root, folders)
         for path, reason in found.left_out.items():
             if path.parent != root or not is_hidden(path.name):
                 language = path.relative_to(root).parts[0]

@@ -1,31 +1,86 @@
-"""Names of languages for the locale codes of Common Voice."""
+"""Names of languages for the codes and the names that corpora give them."""
 
-LANGUAGES = {
-    "ab": "Abkhaz", "af": "Afrikaans", "am": "Amharic", "ar": "Arabic", "as": "Assamese",
-    "az": "Azerbaijani", "ba": "Bashkir", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali",
-    "br": "Breton", "ca": "Catalan", "ckb": "Central Kurdish", "cs": "Czech", "cv": "Chuvash",
-    "cy": "Welsh", "da": "Danish", "de": "German", "dv": "Dhivehi", "el": "Greek",
-    "en": "English", "eo": "Esperanto", "es": "Spanish", "et": "Estonian", "eu": "Basque",
-    "fa": "Persian", "fi": "Finnish", "fr": "French", "fy": "Frisian", "ga": "Irish",
-    "gl": "Galician", "gn": "Guarani", "ha": "Hausa", "he": "Hebrew", "hi": "Hindi",
-    "hsb": "Upper Sorbian", "hu": "Hungarian", "hy": "Armenian", "ia": "Interlingua",
-    "id": "Indonesian", "ig": "Igbo", "is": "Icelandic", "it": "Italian", "ja": "Japanese",
-    "ka": "Georgian", "kab": "Kabyle", "kk": "Kazakh", "kmr": "Kurmanji Kurdish", "ko": "Korean",
-    "ky": "Kyrgyz", "lg": "Luganda", "lt": "Lithuanian", "lv": "Latvian", "mk": "Macedonian",
-    "ml": "Malayalam", "mn": "Mongolian", "mr": "Marathi", "mt": "Maltese", "ne": "Nepali",
-    "nl": "Dutch", "or": "Odia", "pa": "Punjabi", "pl": "Polish", "ps": "Pashto",
-    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "rw": "Kinyarwanda", "sk": "Slovak",
-    "sl": "Slovenian", "sq": "Albanian", "sr": "Serbian", "sv": "Swedish", "sw": "Swahili",
-    "ta": "Tamil", "te": "Telugu", "th": "Thai", "tr": "Turkish", "tt": "Tatar",
-    "ug": "Uyghur", "uk": "Ukrainian", "ur": "Urdu", "uz": "Uzbek", "vi": "Vietnamese",
-    "yo": "Yoruba", "yue": "Cantonese", "zh-CN": "Mandarin", "zh-HK": "Cantonese",
-    "zh-TW": "Mandarin",
+import difflib
+import functools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported where a corpus is read: the names take their time
+    from langcodes import Language
+
+# Where corpora, or speech, call a language otherwise than langcodes does.
+NAMES = {
+    "ab": "Abkhaz", "bn": "Bengali", "dv": "Dhivehi", "fy": "Frisian", "kmr": "Kurmanji Kurdish",
+    "lg": "Luganda", "nb": "Norwegian", "tok": "Toki Pona", "zh": "Mandarin",
 }  # fmt: skip
+NO_LANGUAGE = (None, "", "mis", "mul", "und", "zxx")
+SHOWN = 20  # as many folders as a note names
 
 
-def language_of(locale: str) -> str:
-    """Return the language's name: of the locale, else of its first part, else the code itself.
+@functools.cache
+def language_of(code: str) -> str:
+    """Return the language that a corpus calls ``code``, an ISO 639 code or an English name.
 
-    ``zh-CN`` and ``zh-TW`` are Mandarin; ``zh-HK`` is Cantonese.
+    ``zh``, ``cmn_hans_cn`` and ``zh-TW`` are Mandarin, ``zh-HK`` and ``yue`` Cantonese. What is
+    the name of no language stays as it is.
     """
-    return LANGUAGES.get(locale) or LANGUAGES.get(locale.split("-")[0]) or locale
+    return _by_code(code) or _by_name(code) or code
+
+
+def unknown_note(root: object, folders: Iterable[str]) -> list[str]:
+    """Return a line for people on the folders that are named after no language, if there are any.
+
+    It gives the nearest name that is known.
+    """
+    unknown = [name for name in sorted(folders) if not (_by_code(name) or _by_name(name))]
+    if not unknown:
+        return []
+    told = ", ".join(f"{name!r}{_nearest(name)}" for name in unknown[:SHOWN])
+    others = " and others" if len(unknown) > SHOWN else ""
+    return [f"{root}: no language is known as {told}{others}; kept as the name of the class"]
+
+
+def _by_code(code: str) -> str | None:
+    from langcodes import Language
+    from langcodes.tag_parser import LanguageTagError
+
+    try:
+        tag = Language.get(code)
+    except LanguageTagError:
+        return None
+    known = tag.language in NAMES or (tag.is_valid() and tag.language not in NO_LANGUAGE)
+    return _name(tag) if known else None
+
+
+def _by_name(name: str) -> str | None:
+    from langcodes import Language
+
+    wanted = name.replace("_", " ").casefold()
+    if wanted in _english():
+        return _name(Language.get(_english()[wanted]))
+    return None
+
+
+def _name(tag: "Language") -> str:
+    if tag.language == "zh" and tag.territory in ("HK", "MO"):
+        return "Cantonese"
+    if tag.language not in NAMES:
+        tag = tag.prefer_macrolanguage()  # arb is Arabic, as ar is
+    return NAMES.get(tag.language or "") or tag.language_name()
+
+
+@functools.cache
+def _english() -> dict[str, str]:
+    """Return the codes of all languages by their English names in lower case."""
+    from language_data.names import load_trie
+    from language_data.util import data_filename
+
+    codes = load_trie(data_filename("trie/en/name_to_language.marisa"))
+    own = {name.casefold(): code for code, name in NAMES.items()}
+    named = {name: code.decode() for name, code in codes.items()}
+    return {name: code for name, code in named.items() if code not in NO_LANGUAGE} | own
+
+
+def _nearest(name: str) -> str:
+    found = difflib.get_close_matches(name.replace("_", " ").casefold(), _english(), 1)
+    return f" (the nearest is {_by_name(found[0])})" if found else ""

@@ -303,6 +303,23 @@ def test_rows_that_a_store_cannot_hold_are_left_out_before_any_work(
     ]
 
 
+def test_a_folder_of_no_language_is_kept_and_its_nearest_name_is_printed(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = data_root / "cv-corpus-6.1-2020-12-11" / "hi" / "clips"
+    for folder in ("hi_in", "Hindii"):
+        (tmp_path / "speech" / folder).mkdir(parents=True)
+        shutil.copy(next(clips.glob("*.mp3")), tmp_path / "speech" / folder)
+    arguments = [f"corpus.root={tmp_path}/speech", f"store={tmp_path}/a.h5", "workers=1"]
+    assert main(["prepare", "corpus=folders", *arguments]) == 0
+    assert (
+        f"note: {tmp_path}/speech: no language is known as 'Hindii' (the nearest is Hindi); kept"
+        " as the name of the class\n"
+    ) in capsys.readouterr().out
+    store = Store(tmp_path / "a.h5")
+    assert sorted(store.columns["language"]) == ["Hindi", "Hindii"]
+
+
 def test_what_is_to_know_of_a_corpus_is_printed_once(
     data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
