@@ -7,6 +7,33 @@ from typing import Any
 
 import numpy as np
 
+from langid.errors import LangidError
+
+# What validation logs as val/NAME, and which end is the better one.
+DIRECTIONS = {"loss": "min", "nll": "min", "accuracy": "max", "balanced_accuracy": "max",
+              "macro_f1": "max", "frame_accuracy": "max"}  # fmt: skip
+
+
+def check_selection(select: str) -> None:
+    """Raise LangidError for a figure that no best checkpoint can be chosen by."""
+    accepted = {f"val/{name}": end for name, end in DIRECTIONS.items()}
+    if select not in accepted:
+        lowest, highest = (
+            ", ".join(name for name, of in accepted.items() if of == end) for end in ("min", "max")
+        )
+        raise LangidError(
+            f"select={select}: accepted are {lowest} (the lowest is best) and {highest} (the"
+            " highest)"
+        )
+
+
+def direction(select: str) -> str:
+    """Return ``min`` or ``max``, which end of a figure val/NAME is the better one.
+
+    Of an unknown one ``min``: it is refused later, where the training is built.
+    """
+    return DIRECTIONS.get(str(select).removeprefix("val/"), "min")
+
 
 def of_posteriors(targets: np.ndarray, posteriors: np.ndarray) -> dict[str, Any]:
     """Return the figures of ``of_confusion``, the ``confusion`` itself, and ``nll``.

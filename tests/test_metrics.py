@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from langid.commands.main import main
-from langid.metrics import confusion_of, frame_accuracy, of_confusion, of_posteriors
+from langid.metrics import confusion_of, direction, frame_accuracy, of_confusion, of_posteriors
 from langid.training.checkpoint import read_checkpoint
 
 
@@ -33,6 +33,11 @@ def test_figures_of_posteriors_and_of_frames() -> None:
     assert figures["nll"] == pytest.approx(-np.log(0.75 * 0.5) / 2)
     assert figures["confusion"].tolist() == [[1, 0], [1, 0]]
     assert frame_accuracy(np.array([10, 30]), np.array([5, 15])) == pytest.approx(20 / 40)
+
+
+def test_the_better_end_of_a_figure() -> None:
+    ends = {name: direction(f"val/{name}") for name in ("loss", "nll", "accuracy", "macro_f1")}
+    assert ends == {"loss": "min", "nll": "min", "accuracy": "max", "macro_f1": "max"}
 
 
 @pytest.mark.parametrize("hindi", ["validation", "test"])

@@ -22,6 +22,7 @@ from langid.commands.sweep import Sweep, check_sweep, job_folder
 from langid.commands.text_keys import readable
 from langid.commands.train import run_folder
 from langid.errors import LangidError
+from langid.metrics import direction
 
 COMMANDS = (
     "prepare", "train", "tune", "evaluate", "compare", "reproduce", "export", "stream", "predict",
@@ -134,6 +135,7 @@ def _start_hydra(command: str, arguments: list[str], job: Callable[[DictConfig],
 
 
 def _register_resolvers() -> None:
+    OmegaConf.register_new_resolver("direction", direction, replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True, use_cache=True)
 

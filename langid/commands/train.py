@@ -1,11 +1,12 @@
 """Train an identifier on a store.
 
-Writes checkpoints/best.ckpt (lowest validation loss), checkpoints/last.ckpt, TensorBoard logs and
-run.json into the folder of the run. A run that was killed goes on with resume=PATH/last.ckpt and
+Writes checkpoints/best.ckpt, checkpoints/last.ckpt, TensorBoard logs and run.json into the folder
+of the run. The best epoch is that of the lowest validation loss, or of the best of what select=
+names; early stopping goes by the same. A run that was killed goes on with resume=PATH/last.ckpt and
 ends with the same weights. A sweep (-m) goes on when its line is typed again.
 
 Examples:
-  langid train experiment=gru store=trio.h5 optimizer.lr=0.0005
+  langid train experiment=gru store=trio.h5 optimizer.lr=0.0005 select=val/balanced_accuracy
   langid train -m experiment=gru store=trio.h5 silence=mask,remove,label seed=0,1
 """
 
@@ -26,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from langid.commands.train_start import print_start
 from langid.errors import LangidError
 from langid.exclusive import exclusively
+from langid.metrics import check_selection
 from langid.typed import override, quoted
 
 if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the configuration
@@ -112,6 +114,7 @@ def _train(config: DictConfig, output: Path, callbacks: Sequence["Callback"]) ->
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     resume = Path(str(plain["resume"])).expanduser().resolve() if plain["resume"] else None
     check_folder(output, resume)
+    check_selection(plain["select"])
     _seed(plain["seed"])
     data = _data(plain)
     description = describe(plain, data)
@@ -236,8 +239,8 @@ def _print_end(record: "RunRecord", output: Path, store: str, part: str) -> None
     if part != "test":  # evaluate's own default
         overrides["part"] = part
     print(
-        f"best epoch {best['epoch']}: validation loss {best['loss']:.3f}, accuracy"
-        f" {best['accuracy']:.3f}, balanced accuracy {best['balanced_accuracy']:.3f}"
+        f"best epoch {best['epoch']} by {record.select}: validation loss {best['loss']:.3f},"
+        f" accuracy {best['accuracy']:.3f}, balanced accuracy {best['balanced_accuracy']:.3f}"
         f"   ({record.seconds:.0f} s)",
         f"best      {checkpoint}",
         f"last      {checkpoint.with_name('last.ckpt')}",

@@ -4,7 +4,7 @@ Takes every key and group of langid train. What is searched is tune=OPTION (conf
 low and high, or choices; tune.optimizer.lr.high=0.1 changes a bound, ~tune.silence takes a key out,
 and a key given on the command line is not searched. Each trial is a run of langid train in
 output/trial-NNN. Its score is the balanced accuracy on validation, never on test, of the epoch that
-best.ckpt holds (lowest validation loss); pruning compares the same figure after each epoch with the
+best.ckpt holds, the best by select=; pruning compares the same figure after each epoch with the
 median of the trials before. The same line again goes on after a kill. The last line printed trains
 the best trial again.
 

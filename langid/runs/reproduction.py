@@ -52,6 +52,7 @@ def outcome_of(
             "seconds": record.seconds,
             "batch": record.data["batch_size"],
             "best_epoch": record.best["epoch"],
+            "select": record.select,
         },
         "overrides": list(overrides),
         "split": record.split,
@@ -192,7 +193,7 @@ def _cells(published: dict[str, Any], sound: dict[str, Any]) -> list[str]:
         f"{data['clips']:,} clips, {len(data['classes'])} classes of {', '.join(data['corpora'])}",
         ours["verdict"],
         f"{budget['epochs']} epochs, {budget['steps']:,} steps of {budget['batch']}; best epoch"
-        f" {budget['best_epoch']}; {budget['seconds']:.0f} s",
+        f" {budget['best_epoch']} by {budget['select']}; {budget['seconds']:.0f} s",
     ]
 
 

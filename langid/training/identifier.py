@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from langid.data.dataset import IGNORED, Batch
 from langid.errors import LangidError
-from langid.metrics import frame_accuracy, of_posteriors
+from langid.metrics import DIRECTIONS, frame_accuracy, of_posteriors
 from langid.networks.network import Network, Normaliser, State, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.diverged import diverged
@@ -24,7 +24,6 @@ from langid.training.scores import UtteranceScores, right_frames
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
-LOGGED = ("loss", "nll", "accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy")
 
 
 class LanguageIdentifier(LightningModule):
@@ -210,7 +209,7 @@ class LanguageIdentifier(LightningModule):
         figures |= {"loss": loss, "frame_accuracy": frame_accuracy(frames, right)}
         self.confusion = figures["confusion"]
         # Plain numbers, of which Lightning makes tensors that its device knows.
-        self.log_dict({f"val/{name}": float(figures[name]) for name in LOGGED}, sync_dist=True)
+        self.log_dict({f"val/{name}": float(figures[name]) for name in DIRECTIONS}, sync_dist=True)
         self.validation_loss = loss
 
     def configure_optimizers(self) -> Any:

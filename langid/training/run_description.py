@@ -26,7 +26,7 @@ RUNTIME = (
 # What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
 RESUMED_ALIKE = (
     "fingerprint", "seed", "task", "classes", "features", "detector", "model", "silence", "split",
-    "data", "balance", "augment", "loss", "optimizer", "scheduler",
+    "data", "balance", "augment", "loss", "select", "optimizer", "scheduler",
 )  # fmt: skip
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 KINDS = {dict: "keys with values", list: "a list", str: "a text", int: "a whole number",
@@ -39,7 +39,8 @@ class RunDescription:
 
     ``task``, ``model``, ``split``, ``data``, ``balance``, ``augment``, ``loss``, ``optimizer`` and
     ``scheduler`` are plain configuration of the groups of that name; ``features`` and ``detector``
-    are those that the store was made with. ``silence`` names the policy. ``split_summary`` counts
+    are those that the store was made with. ``silence`` names the policy, ``select`` the figure that
+    best.ckpt is chosen by. ``split_summary`` counts
     what each part holds and what parts share, ``left_out`` the rows that have no class.
     ``fingerprint`` is that of the ``store``, which is the path it had.
     """
@@ -59,6 +60,7 @@ class RunDescription:
     balance: dict[str, Any]
     augment: dict[str, Any]
     loss: dict[str, Any]
+    select: str
     optimizer: dict[str, Any]
     scheduler: dict[str, Any] | None
     features: dict[str, Any]
@@ -119,7 +121,10 @@ def _check_kind(name: str, value: Any, hint: Any) -> None:
 
 def describe(config: dict[str, Any], data: LanguageDataModule) -> RunDescription:
     """Return the description of a run from its resolved configuration and its data."""
-    taken = ("seed", "task", "model", "split", "data", "balance", "augment", "loss", "optimizer")
+    taken = (
+        "seed", "task", "model", "split", "data", "balance", "augment", "loss", "select",
+        "optimizer",
+    )  # fmt: skip
     return RunDescription(
         **{name: config[name] for name in taken},
         versions=versions(),

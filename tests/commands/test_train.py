@@ -213,6 +213,7 @@ def test_a_run_goes_on_with_other_workers_and_no_curves(store_path: Path, tmp_pa
         ("silence=keep", "silence: the checkpoint has mask, asked is keep"),
         ("optimizer.lr=0.1", "optimizer.lr: the checkpoint has 0.001, asked is 0.1"),
         ("split.seed=7", "split.seed: the checkpoint has 0, asked is 7"),
+        ("select=val/accuracy", "select: the checkpoint has val/loss, asked is val/accuracy"),
         ("balance=subclasses", "balance._target_: the checkpoint has langid.data.balance.Every"),
         ("augment=spec_augment", "augment.time_masks: the checkpoint has 0, asked is 2"),
     ],
@@ -329,6 +330,35 @@ def test_a_failing_job_of_a_sweep_does_not_take_the_others(
 
 
 @pytest.mark.parametrize(
+    ("select", "mode"),
+    [("val/nll", "min"), ("val/balanced_accuracy", "max"), ("val/frame_accuracy", "max")],
+)
+def test_one_key_chooses_the_best_epoch_and_its_direction(
+    store_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    select: str,
+    mode: str,
+) -> None:
+    """For early stopping too."""
+    overrides = ("trainer.max_epochs=4", "optimizer.lr=0.01", "callbacks.early_stopping.patience=9")
+    run, name = tmp_path / "run", select.removeprefix("val/")
+    assert train(store_path, run, *overrides, f"select={select}") == 0
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    figure = best["langid_validation"][name]
+    watching = [state for key, state in last(run)["callbacks"].items() if select in key]
+    scores = [state.get("best_score", state.get("best_model_score")) for state in watching]
+    assert [float(score) for score in scores] == pytest.approx([figure, figure])
+    record = json.loads((run / "run.json").read_text())
+    assert (record["select"], record["best"][name]) == (select, figure)
+    events = [EventAccumulator(str(file)).Reload() for file in run.rglob("events.*")]
+    logged = [of.Scalars(select) for of in events if select in of.Tags()["scalars"]]
+    values = [event.value for event in logged[0]]
+    assert figure == pytest.approx({"min": min, "max": max}[mode](values))
+    assert f"best epoch {best['epoch']} by {select}: validation loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         ("optimizer._target_=os.system", "_target_=os.system: refused"),
@@ -346,6 +376,9 @@ def test_a_failing_job_of_a_sweep_does_not_take_the_others(
         ("seed=-1", "seed=-1: accepted are whole numbers"),
         ("seed=null", "seed=None: expected a whole number"),
         ("callbacks.best.monitor=val/los", "trainer or callbacks: "),
+        ("select=val/los", "select=val/los: accepted are val/loss, val/nll (the lowest is best)"),
+        ("select=loss", "and val/accuracy, val/balanced_accuracy, val/macro_f1, val/frame_accur"),
+        ("select=null", "select=None: expected a text"),
         ("resume=nowhere/checkpoints/last.ckpt", "last.ckpt: no such file"),
     ],
 )
