@@ -205,9 +205,6 @@ class LanguageDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.part_dataloader("validation", *self._place())
 
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return self.part_dataloader("test")
-
     def part_dataloader(self, part: str, rank: int = 0, processes: int = 1) -> DataLoader[Batch]:
         """Return what is scored of ``train``, ``validation``, ``test`` or ``all``, unshuffled.
 

@@ -16,19 +16,12 @@ class Network(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} has no forward")
 
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Return how many frames of logits belong to each utterance, ``(batch,)``."""
-        return lengths
-
 
 class UtteranceNetwork(Network):
     """A network that hears a whole utterance and returns one frame of logits for all of it.
 
     In training its one answer is held against the language at every frame that has a target.
     """
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        return torch.ones_like(lengths)
 
 
 class StreamingNetwork(Network):

@@ -85,10 +85,12 @@ def gathered(items: Sequence[Item]) -> list[Item]:
 def other_processes(trainer: Trainer, command: Callable[[], list[str]]) -> Iterator[None]:
     """Run ``command`` as the other processes of this machine for as long as the body runs.
 
-    Lightning would start them itself, but by ``sys.argv``, and kill this process without a word
-    when one of them fails. Does nothing for one device, nor under torchrun or srun. Raises
-    LangidError in the body's place where another process has ended before its time.
+    Does nothing for one device, nor under torchrun or srun. Raises LangidError in the body's place
+    where another process has ended before its time.
     """
+    # Lightning's own launcher runs sys.argv, kills this process by SIGKILL when another one fails,
+    # the sweep or notebook around it too, and leaves variables behind by which the next training
+    # here takes itself for a child and waits for others that nobody starts.
     strategy = trainer.strategy
     environment = strategy.cluster_environment if isinstance(strategy, ParallelStrategy) else None
     before = {name: os.environ.get(name) for name in VARIABLES}

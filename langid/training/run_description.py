@@ -46,7 +46,6 @@ class RunDescription:
     """
 
     schema: str = SCHEMA
-    version: str = __version__
     versions: dict[str, str]
     seed: int
     task: dict[str, Any]

@@ -94,6 +94,6 @@ def test_training_alone_is_balanced(store_path: Path, balance: Balance) -> None:
         assert len(set(counts["there"])) > len(set(counts["per_epoch"])) == 1
         assert len(set(epochs[0][:10])) > 1  # the classes come mixed
     assert data.class_frames() == plain.class_frames()
-    for part in ("val_dataloader", "test_dataloader"):
-        ours = [batch.unit.tolist() for batch in getattr(data, part)()]
-        assert ours == [batch.unit.tolist() for batch in getattr(plain, part)()]
+    for part in ("validation", "test"):
+        ours = [batch.unit.tolist() for batch in data.part_dataloader(part)]
+        assert ours == [batch.unit.tolist() for batch in plain.part_dataloader(part)]

@@ -148,7 +148,7 @@ def test_batches_of_a_held_out_part_hold_every_unit_once(store_path: Path) -> No
     data = LanguageDataModule(store_path, SpeakerSplit(), batch_size=4)
     for part, loader in (
         ("validation", data.val_dataloader()),
-        ("test", data.test_dataloader()),
+        ("test", data.part_dataloader("test")),
         ("train", data.part_dataloader("train")),
     ):
         batches = list(loader)

@@ -119,7 +119,8 @@ def test_gradients_reach_all_parameters(name: str) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_each_utterance_has_one_frame_of_logits(name: str) -> None:
-    assert tiny(name).output_lengths(torch.tensor([7, 1])).tolist() == [1, 1]
+    network = tiny(name).eval()
+    assert network(torch.randn(2, 40, 13), torch.tensor([40, 30])).shape == (2, 1, 3)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,6 @@ def test_padding_changes_nothing_before_it(name: str, features: Tensor) -> None:
     sizes = torch.tensor([TIME, 40, 7, 1])
     expected = network(features, sizes)
     assert expected.shape == (4, TIME, 3)
-    assert torch.equal(network.output_lengths(sizes), sizes)
     padded = features.clone()
     for row, size in enumerate(sizes.tolist()):
         padded[row, size:] = 1e3

@@ -50,7 +50,7 @@ def test_torch_reads_it_as_plain_data(checkpoint_path: Path) -> None:
     assert description["features"]["_target_"].endswith(".MFCC")
     assert description["silence"] == "mask"
     assert description["split"]["_target_"].endswith(".SpeakerSplit")
-    assert {"fingerprint", "detector", "seed", "version", "versions"} <= set(description)
+    assert {"fingerprint", "detector", "seed", "versions"} <= set(description)
 
 
 def test_load_gives_a_trained_identifier_alone(
