@@ -8,7 +8,8 @@ balance=subclasses makes them, are averaged. part=validation says below which po
 and langid stream. With streaming=true the clips are also heard as streams: each from a reset, and
 one after the other without; with accuracy by seconds of speech, and time to decision at thresholds
 chosen on the validation part. A streaming network hears an utterance whole, as langid predict does,
-any other one of more than 30 s in pieces of 30 s.
+any other one of more than 30 s in pieces of 30 s. part=all scores a store that was not trained on,
+which may hold some of the classes alone. accelerator= names the device, the fastest by default.
 
 Examples:
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
@@ -52,7 +53,8 @@ def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: 
     store = Path(str(config.store)).expanduser()
 
     def predictions_of(part: str) -> "Predictions":
-        found = predict_part(checkpoints, store, part, config.workers, config.ensemble)
+        options = config.workers, config.ensemble, config.accelerator
+        found = predict_part(checkpoints, store, part, *options)
         return _of_corpora(found, config.corpora, part)
 
     predictions = predictions_of(config.part)
@@ -100,10 +102,11 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
         f"picture   {output / 'confusion.png'}",
         sep="\n",
     )
-    if report["absent"]:
+    if absent := report["absent"]:
+        others = len(report["classes"]) - len(absent)
         print(
-            f"no clip of {', '.join(report['absent'])} is in this part: balanced accuracy and macro"
-            f" F1 are of the other {len(report['classes']) - len(report['absent'])} classes"
+            f"no clip of {', '.join(absent)} is in this part: balanced accuracy and macro F1 are of"
+            f" the other {others} class{'es' * (others > 1)}"
         )
     if left_out := left_out_line(report["task"], report["left_out"]):
         print(f"of the whole store {left_out}")

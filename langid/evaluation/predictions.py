@@ -59,19 +59,21 @@ def predict_part(
     part: str,
     workers: int = 0,
     ensemble: bool = False,
+    accelerator: str = "auto",
 ) -> Predictions:
     """Return the posteriors of a part; those of several checkpoints (folds, say) are pooled.
 
     In an ``ensemble`` all checkpoints hear every utterance, and their posteriors are averaged frame
-    by frame. Raises LangidError where a checkpoint does not belong to the store, checkpoints know
-    different classes, utterances are scored twice, or members of an ensemble differ in what they
-    hear.
+    by frame. The store need not hold every class. ``accelerator`` is ``auto``, ``cpu``, ``cuda`` or
+    ``mps``. Raises LangidError for one that this machine does not have, and where a checkpoint does
+    not belong to the store, checkpoints know different classes, utterances are scored twice, or
+    members of an ensemble differ in what they hear.
     """
     if part not in EVALUATED_PARTS:
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
     if not checkpoints:
         raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
-    held = Store(store)
+    device, held = device_of(accelerator), Store(store)
     identifiers: list[LanguageIdentifier] = []
     for path in checkpoints:
         identifier = load_identifier(path)
@@ -79,7 +81,7 @@ def predict_part(
         if identifiers:
             alike = HEARD_ALIKE if ensemble else ("task", "classes")
             _check_alike(identifiers[0].described, identifier.described, path, alike)
-        identifiers.append(identifier)
+        identifiers.append(identifier.to(device))
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
     for group in groups:
@@ -106,6 +108,21 @@ def predict_part(
         task.left_out(held.utterances, identifier.classes),
         None if part in PARTS[1:] else trained_on(identifiers, held),
     )
+
+
+def device_of(accelerator: str) -> torch.device:
+    """Return the device of that name; ``auto`` is the fastest that this machine has."""
+    there = {
+        "cpu": True,
+        "mps": torch.backends.mps.is_available(),
+        "cuda": torch.cuda.is_available(),
+    }
+    names = [name for name, available in there.items() if available]
+    if accelerator not in ("auto", *names):
+        raise LangidError(
+            f"accelerator={accelerator}: accepted on this machine are auto, {', '.join(names)}"
+        )
+    return torch.device(names[-1] if accelerator == "auto" else accelerator)
 
 
 def _check_alike(
@@ -136,10 +153,10 @@ def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part:
             f" its {part} part cannot be told; part=all scores every utterance of a foreign store"
         )
     labels = set(description.build_task().labels(store.utterances, identifier.classes)) - {""}
-    if len(labels) < len(identifier.classes):
+    if not labels:
         raise LangidError(
             f"checkpoint={path}: knows {', '.join(identifier.classes)}; the store {store.path}"
-            f" holds {', '.join(sorted(labels)) or 'none'} of them"
+            " holds none of them"
         )
 
 
@@ -182,10 +199,13 @@ def _predict(
     loader = piece_loader(store, pieces, identifier.silence, count, BATCH, workers)
     hearings = [Hearing(member) for member in identifiers]
     # Of protocols that change features in evaluation, the same changes every time.
-    with torch.random.fork_rng(devices=[]), progress("evaluating", "sequences") as bar:
+    device = identifier.device
+    forked = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with forked, progress("evaluating", "sequences") as bar:
         torch.manual_seed(0)
         shown = bar.add_task("evaluating", total=len(pieces))
         for batch in loader:
+            batch = batch.to(device)
             members = [identifier.language_posteriors(hear(batch)) for hear in hearings]
             posteriors = torch.stack(members).mean(0)
             scores.update(posteriors, batch.speech, batch.unit, batch.language)

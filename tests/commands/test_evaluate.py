@@ -1,6 +1,7 @@
 """Tests of langid/commands/evaluate.py: reports of real runs."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -245,24 +246,73 @@ def test_other_features_are_refused(
         assert "trained on features {" in capsys.readouterr().err
 
 
-def test_other_languages_are_refused(
-    checkpoint_path: Path, real_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def store_of(real_manifest: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that prepares clips of some languages alone, six of each."""
+
+    def prepare(*languages: str) -> Path:
+        header, *lines = real_manifest.read_text().splitlines()
+        for name in languages:
+            header += "\n" + "\n".join([line for line in lines if f"\t{name}\t" in line][:6])
+        (tmp_path / "some.tsv").write_text(header + "\n")
+        store = tmp_path / f"{len(languages)}.h5"
+        parts = [f"corpus.path={tmp_path}/some.tsv", f"store={store}", "workers=1"]
+        assert main(["prepare", "corpus=manifest", *parts]) == 0
+        return store
+
+    return prepare
+
+
+@pytest.mark.parametrize("languages", [("Hindi",), ("English", "Mandarin")])
+def test_a_store_of_some_classes_has_their_figures_alone(
+    checkpoint_path: Path,
+    store_of: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    languages: tuple[str, ...],
 ) -> None:
-    lines = [line for line in real_manifest.read_text().splitlines() if "\tHindi\t" not in line]
-    (tmp_path / "two.tsv").write_text("\n".join(lines[:1] + lines[1:4] + lines[-3:]) + "\n")
-    store = tmp_path / "two.h5"
-    prepare = [f"corpus.path={tmp_path}/two.tsv", f"store={store}", "workers=1"]
-    assert main(["prepare", "corpus=manifest", *prepare]) == 0
-    arguments = [
-        f"checkpoint={checkpoint_path}",
-        f"store={store}",
-        f"output={tmp_path}",
-        "part=all",
-    ]
-    assert main(["evaluate", *arguments]) == 2
+    store = store_of(*languages)
+    report = evaluate(tmp_path / "out", checkpoint_path, store, "part=all")
+    absent = [name for name in ("English", "Hindi", "Mandarin") if name not in languages]
+    assert report["absent"] == absent
+    assert report["unknown_speakers"] == 0
+    table = pd.read_csv(tmp_path / "out" / "predictions.tsv", sep="\t")
+    right = (table["predicted"] == table["language"]).groupby(table["language"]).mean()
+    assert len(table) == 6 * len(languages)
+    for name in languages:
+        assert report["classes"][name]["recall"]["value"] == pytest.approx(right[name])
+    for name in absent:
+        assert report["classes"][name]["recall"]["value"] is None
+    assert report["balanced_accuracy"]["value"] == pytest.approx(right.mean())
+    printed = " ".join(capsys.readouterr().out.split())
+    others = "1 class" if len(languages) == 1 else "2 classes"
+    assert f"no clip of {', '.join(absent)} is in this part" in printed
+    assert f"balanced accuracy and macro F1 are of the other {others}" in printed
+
+
+def test_a_store_of_none_of_the_classes_is_refused(
+    checkpoint_path: Path,
+    store_of: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = store_of("Hindi")
+    checkpoint = torch.load(checkpoint_path, weights_only=True)
+    checkpoint["langid"]["classes"] = ["English", "Thai", "Mandarin"]
+    torch.save(checkpoint, tmp_path / "best.ckpt")
+    arguments = [f"checkpoint={tmp_path}/best.ckpt", f"store={store}", f"output={tmp_path}/out"]
+    assert main(["evaluate", *arguments, "part=all"]) == 2
     error = capsys.readouterr().err
-    assert "knows English, Hindi, Mandarin; the store" in error
-    assert "holds English, Mandarin" in error
+    assert f"knows English, Thai, Mandarin; the store {store} holds none of them" in error
+
+
+def test_an_accelerator_that_is_not_there_is_refused(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={tmp_path}/out"]
+    assert main(["evaluate", *arguments, "accelerator=tpu"]) == 2
+    expected = "langid: accelerator=tpu: accepted on this machine are auto, cpu"
+    assert expected in capsys.readouterr().err
 
 
 def test_a_folder_named_by_a_number(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from pytorch_lightning.accelerators import CPUAccelerator
@@ -14,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from langid.commands.main import main
+from langid.evaluation.predictions import predict_part
 from langid.training.checkpoint import read_checkpoint
 
 # torch takes this device as given on any machine. What lies there has a value all the same.
@@ -113,3 +115,18 @@ def test_a_run_puts_no_float64_on_its_device(
         assert got["langid_validation"][name] == pytest.approx(value, abs=1e-4), name
     for name, weight in expected["state_dict"].items():
         torch.testing.assert_close(got["state_dict"][name], weight, atol=1e-4, rtol=1e-4)
+
+
+def test_an_evaluation_puts_no_float64_on_its_device(
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["model=tcn", *(f"model.network.{size}" for size in SMALL["tcn"])]
+    limits = ["trainer.accelerator=cpu", "trainer.max_epochs=1", f"output={tmp_path}"]
+    assert main(["train", *arguments, *limits, f"store={store_path}"]) == 0
+    checkpoint = tmp_path / "checkpoints" / "best.ckpt"
+    here = predict_part([checkpoint], store_path, "all", accelerator="cpu").table
+    monkeypatch.setattr("langid.evaluation.predictions.device_of", lambda _: DEVICE)
+    with Device(), Made():
+        there = predict_part([checkpoint], store_path, "all").table
+    pd.testing.assert_frame_equal(there, here, atol=1e-6)
+    assert (there["p(Hindi)"].dtype, here["frames"].dtype) == ("float64", "int64")
