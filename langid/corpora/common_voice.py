@@ -1,11 +1,10 @@
 """Mozilla Common Voice release folders, of every layout since the first."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from langid.corpora.clip_folder import ClipFolder, converted_note
-from langid.corpora.folder_walk import is_hidden
+from langid.corpora.folder_walk import is_hidden, root_folders
 from langid.corpora.languages import language_of, unknown_note
 from langid.corpora.manifest import EmptyTableError, Manifest, read_rows, require_columns
 from langid.errors import LangidError
@@ -32,22 +31,14 @@ class CommonVoice:
         locales: str | Sequence[str] | None = None,
         tsv: str | Sequence[str] = "validated",
     ):
-        roots = [root] if isinstance(root, str | Path) else list(root)
-        self.roots = [Path(os.path.abspath(Path(folder).expanduser())) for folder in roots]
+        self.roots = root_folders(root)
         locales = [locales] if isinstance(locales, str) else locales
         self.locales = list(locales) if locales is not None else None
         self.tables = [
             name.removesuffix(".tsv") for name in ([tsv] if isinstance(tsv, str) else list(tsv))
         ]
-        if not self.roots or not self.tables or self.locales == []:
-            raise LangidError("corpus.root, corpus.locales and corpus.tsv must not be empty lists")
-        names = [folder.name for folder in self.roots]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise LangidError(
-                f"corpus.root: more than one release folder is named {', '.join(doubled)}; the name"
-                " identifies the corpus of a row, so give each folder once, with its own name"
-            )
+        if not self.tables or self.locales == []:
+            raise LangidError("corpus.locales and corpus.tsv must not be empty lists")
 
     def read(self) -> Manifest:
         """Return the utterances; rows that cannot be used stand in ``skipped`` with the reason.

@@ -1,9 +1,12 @@
 """The files below a folder, behind links as well, without what systems keep there."""
 
 import os
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from langid.errors import LangidError
 
 OF_SYSTEMS = ("@eaDir", "__MACOSX")  # of network disks, and of archives that were made on a Mac
 
@@ -14,6 +17,21 @@ class Walk:
 
     files: list[Path] = field(default_factory=list)
     left_out: dict[Path, str] = field(default_factory=dict)
+
+
+def root_folders(root: str | Sequence[str]) -> list[Path]:
+    """Return the absolute folders of ``corpus.root``; raises LangidError where names are shared."""
+    roots = [root] if isinstance(root, str | Path) else list(root)
+    folders = [Path(os.path.abspath(Path(folder).expanduser())) for folder in roots]
+    if not folders:
+        raise LangidError("corpus.root must not be an empty list")
+    names = Counter(folder.name for folder in folders)
+    if doubled := sorted(name for name in names if names[name] > 1):
+        raise LangidError(
+            f"corpus.root: more than one folder is named {', '.join(doubled)}; the name"
+            " identifies the corpus of a row, so give each folder once, with its own name"
+        )
+    return folders
 
 
 def is_hidden(name: str) -> bool:

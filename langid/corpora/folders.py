@@ -1,12 +1,11 @@
 """A folder per language: ``ROOT/LANGUAGE/**/*.wav``, any format that libsndfile reads."""
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from langid.corpora.clip_folder import audio_suffixes, suffix_of
-from langid.corpora.folder_walk import is_hidden, walk
+from langid.corpora.folder_walk import is_hidden, root_folders, walk
 from langid.corpora.languages import language_of, unknown_note
 from langid.corpora.manifest import Manifest
 from langid.errors import LangidError
@@ -21,8 +20,7 @@ class Folders:
     """
 
     def __init__(self, root: str | Sequence[str], speaker_pattern: str | None = None):
-        roots = [root] if isinstance(root, str | Path) else list(root)
-        self.roots = [Path(os.path.abspath(Path(folder).expanduser())) for folder in roots]
+        self.roots = root_folders(root)
         try:
             self.speaker = re.compile(speaker_pattern) if speaker_pattern else None
         except re.error as error:
@@ -33,15 +31,6 @@ class Folders:
             raise LangidError(
                 f"corpus.speaker_pattern={speaker_pattern}: needs a group, such as ^([^/]+)/"
             )
-        names = [folder.name for folder in self.roots]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise LangidError(
-                f"corpus.root: more than one folder is named {', '.join(doubled)}; the name"
-                " identifies the corpus of a row, so give each folder once, with its own name"
-            )
-        if not names:
-            raise LangidError("corpus.root must not be an empty list")
 
     def read(self) -> Manifest:
         """Return the utterances in the order of their paths; other files stand in ``skipped``.

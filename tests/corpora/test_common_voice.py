@@ -235,7 +235,7 @@ def test_wrong_folders_are_named(tmp_path: Path) -> None:
         CommonVoice(str(root / "en")).read()
     with pytest.raises(LangidError, match="it holds release folders, give those: cv"):
         CommonVoice(str(tmp_path)).read()
-    with pytest.raises(LangidError, match="more than one release folder is named cv"):
+    with pytest.raises(LangidError, match="more than one folder is named cv"):
         CommonVoice([str(root), str(root)])
     with pytest.raises(LangidError, match="must not be empty"):
         CommonVoice(str(root), [])

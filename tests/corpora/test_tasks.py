@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from langid.build import build
 from langid.commands.configuration import options, tree
 from langid.corpora.splits import PARTS, KFoldSplit, SpeakerSplit, shared_between_parts
-from langid.corpora.tasks import AGES, LANGUAGE, PREDICTED, Task, left_out_line
+from langid.corpora.tasks import AGES, PREDICTED, Task, left_out_line
 from langid.errors import LangidError
 
 
@@ -30,7 +30,7 @@ def people(ages: Mapping[str, int], corpus: str = "cv") -> pd.DataFrame:
 ROWS = people({"sixties": 3, "": 2, "teens": 6, "seventies": 1, "twenties": 4})
 
 
-def test_every_column_has_a_configuration_and_the_first_is_that_of_old_checkpoints() -> None:
+def test_every_column_has_a_configuration_and_language_is_the_default() -> None:
     configured = {
         name: OmegaConf.to_container(OmegaConf.load(path))
         for name, path in options("train", "task").items()
@@ -38,7 +38,6 @@ def test_every_column_has_a_configuration_and_the_first_is_that_of_old_checkpoin
     assert set(configured) == set(PREDICTED)
     for name, config in configured.items():
         assert build(config).column == name
-    assert configured["language"] == LANGUAGE
     assert "  - task: language\n" in (tree("train") / "train.yaml").read_text()
 
 
