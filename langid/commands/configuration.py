@@ -160,6 +160,13 @@ def compose(command: str, overrides: list[str]) -> DictConfig:
         return hydra.compose(command, overrides)
 
 
+def resolved(config: DictConfig, output: Path) -> dict[str, Any]:
+    """Return the plain configuration of a run in a folder, without interpolations."""
+    config.output = str(output)
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    return plain
+
+
 def _single(override: Override) -> str:
     if not override.is_sweep_override():
         return str(override.input_line)

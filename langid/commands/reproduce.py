@@ -21,9 +21,10 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from langid.commands.configuration import check_overrides, compose, nearest, root
-from langid.commands.sweep import USERS_ERRORS, is_finished
+from langid.commands.configuration import check_overrides, compose, nearest, resolved, root
+from langid.commands.sweep import USERS_ERRORS
 from langid.commands.text_keys import readable
+from langid.commands.train_start import print_start
 from langid.errors import LangidError
 from langid.exclusive import exclusively
 from langid.runs.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
@@ -178,8 +179,9 @@ def _digest(preparing: DictConfig) -> str:
 def _reproduce(plan: Plan) -> dict[str, Any]:
     """Prepare, train and score; what was finished before is not done again."""
     from langid.commands import prepare  # with joblib, which the start of other commands is spared
-    from langid.commands.train import train
     from langid.runs.reproduction import outcome_of
+    from langid.training.resume import State, prepare_resume, state_of
+    from langid.training.run import train
     from langid.training.run_record import write_record
 
     output = Path(plan.training.output)
@@ -187,8 +189,10 @@ def _reproduce(plan: Plan) -> dict[str, Any]:
     prepare.run(plan.preparing)
     output.mkdir(parents=True, exist_ok=True)
     with exclusively("output", output):
-        if not is_finished(output, plan.training):
-            train(plan.training, output)
+        training = resolved(plan.training, output)
+        held = state_of(output, training)
+        if held.state is not State.FINISHED:
+            train(training | {"resume": prepare_resume(held)}, begun=print_start)
         outcome = outcome_of(plan.name, plan.expected, plan.figures, output, plan.overrides)
         write_record(output / "outcome.json", outcome)
     return outcome

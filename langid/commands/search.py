@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import functools
 import gc
-import json
 import shlex
 import sqlite3
 import time
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -28,17 +27,23 @@ from optuna.trial import TrialState
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from langid.commands.configuration import compose
+from langid.commands.configuration import compose, resolved
 from langid.commands.search_space import Space, told, typed
-from langid.commands.sweep import SHOWN_DIFFERENCES, is_finished
-from langid.commands.train import train
-from langid.data.store import Store
+from langid.commands.train_start import print_start
 from langid.differences import differing
 from langid.errors import LangidError
 from langid.terminal import console
 from langid.training.pruning import Pruning
+from langid.training.resume import (
+    SHOWN_DIFFERENCES,
+    State,
+    decisions,
+    prepare_resume,
+    state_of,
+)
+from langid.training.run import train
 from langid.training.run_description import without_runtime
-from langid.training.run_record import FILE, RunRecord, choices
+from langid.training.run_record import FILE, RunRecord
 
 NAME = "langid"  # of the study in its database
 SHOWN_TRIALS = 5
@@ -69,13 +74,9 @@ class Search:
 
     def _check_same(self, config: DictConfig) -> None:
         """Write down what is searched, or compare it with what was written down before."""
-        config.output = str(self.folder)
-        plain = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
-        store = Store(Path(str(config.store)).expanduser())
-        asked = choices(plain) | {
+        asked = decisions(resolved(config, self.folder)) | {
             f"tune.{key}": told(distribution) for key, distribution in self.space.items()
         }
-        asked |= {"fingerprint of the store": store.fingerprint[:12]}
         held = self.study.user_attrs.get("search")
         if held is None:
             self.study.set_user_attr("search", asked)
@@ -134,15 +135,17 @@ class Search:
         """Return the figures of best.ckpt; what training prints goes to output.txt."""
         folder = self._folder_of(trial)
         config = compose("train", [*self.overrides, *shlex.split(" ".join(typed(values)))])
-        config.output = str(folder)
+        plain = resolved(config, folder)
         with (
             (folder / "output.txt").open("a", encoding="utf-8") as file,
             contextlib.redirect_stdout(file),
         ):
             try:
-                if is_finished(folder, config):  # killed before the study was told
+                held = state_of(folder, plain)
+                if held.state is State.FINISHED:  # killed before the study was told
                     return RunRecord.read(folder).best
-                record = train(config, folder, [Pruning(trial)])
+                plain["resume"] = prepare_resume(held)
+                record = train(plain, [Pruning(trial)], print_start)
                 assert record is not None  # of one device
             except optuna.TrialPruned as pruned:
                 print(f"pruned {pruned}")

@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import os
-import shutil
 import socket
 import sys
 import traceback
@@ -22,14 +21,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
-from langid.commands.configuration import compose
+from langid.commands.configuration import compose, resolved
 from langid.commands.text_keys import bare
 from langid.errors import LangidError
 from langid.exclusive import InUse, exclusively
 from langid.terminal import console
 
 LONGEST_NAME = 200  # bytes; most file systems take 255
-SHOWN_DIFFERENCES = 3
 DECIDE_DEVICES = ("experiment", "trainer")
 USERS_ERRORS = (LangidError, HydraException, OmegaConfBaseException, OSError)
 
@@ -135,6 +133,8 @@ class Sweep:
 
     def run(self, config: DictConfig, command: Callable[[DictConfig], int]) -> None:
         """Run a job unless it is finished; what goes wrong is printed and raised."""
+        from langid.training.resume import State, prepare_resume, state_of
+
         settings = HydraConfig.get()
         chosen = [item for item in settings.overrides.task if item.partition("=")[0] in self.keys]
         number, name = settings.job.num, ", ".join(map(bare, chosen)) or "the only one"
@@ -143,11 +143,12 @@ class Sweep:
         self._note(number, name, "interrupted")  # unless another line follows
         try:
             output = Path(settings.runtime.output_dir)
-            config.output = str(output)
             with exclusively("output", output):
-                if is_finished(output, config):
+                held = state_of(output, resolved(config, output))
+                if held.state is State.FINISHED:
                     self._note(number, name, "skipped, was finished")
                     return
+                config.resume = prepare_resume(held)
                 command(config)
         except InUse as error:
             print(f"langid: {title}: {error}", file=sys.stderr)
@@ -181,36 +182,3 @@ class Sweep:
             counts["not begun"] = self.total - len(jobs)
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{self.total} jobs: {told}", flush=True)
-
-
-def is_finished(output: Path, config: DictConfig) -> bool:
-    """Return whether the job was finished before; where it was begun, make it go on.
-
-    Raises LangidError where the folder holds a run of another configuration or store.
-    """
-    from langid.data.store import Store
-    from langid.differences import differing
-    from langid.training.run_record import RunRecord, choices
-
-    if not (output / "run.json").is_file():
-        return False
-    record = RunRecord.read(output)
-    # Through JSON and back, as the record went: tuples and numbers look alike then.
-    plain = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
-    fingerprint = Store(Path(str(config.store)).expanduser()).fingerprint
-    held = choices(record.config) | {"fingerprint of the store": record.fingerprint[:12]}
-    asked = choices(plain) | {"fingerprint of the store": fingerprint[:12]}
-    differences = differing(held, asked, "the run")
-    if differences:
-        raise LangidError(
-            f"{output} holds another run ({'; '.join(differences[:SHOWN_DIFFERENCES])}); choose"
-            " another output=DIR"
-        )
-    checkpoints = output / "checkpoints"
-    if record.status == "finished" and (checkpoints / "best.ckpt").is_file():
-        return True
-    if (checkpoints / "last.ckpt").is_file():
-        config.resume = str(checkpoints / "last.ckpt")
-    else:  # ended before its first epoch was saved: nothing is lost
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    return False

@@ -1,12 +1,14 @@
 """What a training prints before it begins."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from langid.corpora.tasks import left_out_line
 from langid.terminal import console
-from langid.training.run_record import RunRecord
+
+if TYPE_CHECKING:
+    from langid.training.run_record import RunRecord
 
 WITHOUT = {  # what follows where nothing of a class is heard in a part
     "validation": "its recall is not in val/balanced_accuracy, and best.ckpt is chosen without it",
@@ -14,7 +16,7 @@ WITHOUT = {  # what follows where nothing of a class is heard in a part
 }
 
 
-def print_start(record: RunRecord, output: Path) -> None:
+def print_start(record: "RunRecord") -> None:
     """Print the clips and speakers of every class and part, and what to beware of."""
     summary, column = record.split_summary, record.task["column"]
     parts, shared = summary["parts"], summary["shared"]
@@ -37,7 +39,7 @@ def print_start(record: RunRecord, output: Path) -> None:
         )
     _print_balance(record)
     numbers = f"parameters: {record.parameters:,}   seed: {record.seed}"
-    print(f"{numbers}   folder: {output}", flush=True)
+    print(f"{numbers}   folder: {record.config['output']}", flush=True)
 
 
 def _cell(clips: int, speakers: int, unknown_speakers: int) -> str:
@@ -60,7 +62,7 @@ def _print_missing(missing: dict[str, list[str]]) -> None:
             )
 
 
-def _print_balance(record: RunRecord) -> None:
+def _print_balance(record: "RunRecord") -> None:
     """Say what an epoch draws, where that is not every training sequence once."""
     if record.balance["_target_"].endswith(".EverySequence"):
         return

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def fit(
     data: LanguageDataModule,
     resume: Path | None,
     output: Path,
-    command: Callable[[Path], list[str]],
+    command: Sequence[str] | None,
 ) -> None:
     """Train to the end; ``command`` is the line that the processes of other devices run.
 
@@ -96,7 +96,7 @@ def fit(
     ``output``, and for a batch that memory has no room for; KeyboardInterrupt for Ctrl-C.
     """
     try:
-        with other_processes(trainer, lambda: command(output)):
+        with other_processes(trainer, command):
             trainer.fit(identifier, data, ckpt_path=resume, weights_only=True)
     except (Diverged, MisconfigurationException) as error:  # in all processes; the first one tells
         if not trainer.is_global_zero:

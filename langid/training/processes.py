@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -82,7 +82,7 @@ def gathered(items: Sequence[Item]) -> list[Item]:
 
 
 @contextmanager
-def other_processes(trainer: Trainer, command: Callable[[], list[str]]) -> Iterator[None]:
+def other_processes(trainer: Trainer, command: Sequence[str] | None) -> Iterator[None]:
     """Run ``command`` as the other processes of this machine for as long as the body runs.
 
     Does nothing for one device, nor under torchrun or srun. Raises LangidError in the body's place
@@ -99,6 +99,8 @@ def other_processes(trainer: Trainer, command: Callable[[], list[str]]) -> Itera
     if trainer.world_size > 1:
         trainer.callbacks.append(EndBySignal())  # type: ignore[attr-defined]
     if environment and trainer.num_devices > 1 and not environment.creates_processes_externally:
+        if command is None:
+            raise LangidError("this command trains on one device; take trainer.devices=1")
         os.environ |= {
             "MASTER_ADDR": environment.main_address,
             "MASTER_PORT": str(environment.main_port),
@@ -106,7 +108,7 @@ def other_processes(trainer: Trainer, command: Callable[[], list[str]]) -> Itera
             "LOCAL_RANK": "0",  # by this Lightning knows that it has nothing to start
             "WORLD_SIZE": str(trainer.world_size),
         }
-        children = [_start(command(), rank) for rank in range(1, trainer.num_devices)]
+        children = [_start(command, rank) for rank in range(1, trainer.num_devices)]
         threading.Thread(target=_watch, args=(children, done), daemon=True).start()
     try:
         yield

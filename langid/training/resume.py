@@ -1,12 +1,90 @@
-"""Whether a run may begin in a folder, and whether it may go on from a checkpoint."""
+"""What a run's folder holds, and how the run goes on."""
 
+import json
+import shutil
+from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
+from typing import Any
 
+from langid.data.store import Store
 from langid.differences import differing
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
 from langid.training.run_description import RESUMED_ALIKE, RunDescription
+from langid.training.run_record import FILE, RunRecord, choices
 from langid.typed import override
+
+SHOWN_DIFFERENCES = 3
+
+
+class State(Enum):
+    """How far the run is that a folder holds, beside the one that is asked for."""
+
+    NEW = auto()  # none is there
+    UNSAVED = auto()  # it ended before its first epoch was saved
+    RESUMABLE = auto()  # it goes on from its last.ckpt
+    FINISHED = auto()
+    OTHER = auto()  # it is another run
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The state of a folder, and of another run what ``differs`` from the one asked for."""
+
+    folder: Path
+    state: State
+    differs: tuple[str, ...] = ()
+
+
+def state_of(folder: Path, config: dict[str, Any]) -> RunState:
+    """Return how far a run with this plain resolved configuration is; nothing is changed.
+
+    Raises LangidError where the record in the folder is damaged and where the store is not there.
+    """
+    if not (folder / FILE).is_file():
+        return RunState(folder, State.NEW)
+    record = RunRecord.read(folder)
+    held = _with_store(choices(record.config), record.fingerprint)
+    if differs := differing(held, decisions(config), "the run"):
+        return RunState(folder, State.OTHER, tuple(differs))
+    checkpoints = folder / "checkpoints"
+    if record.status == "finished" and (checkpoints / "best.ckpt").is_file():
+        return RunState(folder, State.FINISHED)
+    resumable = (checkpoints / "last.ckpt").is_file()
+    return RunState(folder, State.RESUMABLE if resumable else State.UNSAVED)
+
+
+def prepare_resume(run: RunState) -> str | None:
+    """Return the checkpoint that an unfinished run goes on from; None where it starts afresh.
+
+    Of a run that saved no epoch the empty folder of checkpoints is removed: nothing is lost. Raises
+    LangidError for another run.
+    """
+    checkpoints = run.folder / "checkpoints"
+    if run.state is State.OTHER:
+        raise LangidError(
+            f"{run.folder} holds another run ({'; '.join(run.differs[:SHOWN_DIFFERENCES])}); choose"
+            " another output=DIR"
+        )
+    if run.state is State.UNSAVED:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return str(checkpoints / "last.ckpt") if run.state is State.RESUMABLE else None
+
+
+def decisions(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides how a run comes out: choices of its configuration, content of its store.
+
+    Raises LangidError where the store is not there.
+    """
+    # Through JSON and back, as the record went: tuples and numbers look alike then.
+    plain = json.loads(json.dumps(config))
+    fingerprint = Store(Path(str(config["store"])).expanduser()).fingerprint
+    return _with_store(choices(plain), fingerprint)
+
+
+def _with_store(chosen: dict[str, Any], fingerprint: str) -> dict[str, Any]:
+    return chosen | {"fingerprint of the store": fingerprint[:12]}
 
 
 def check_folder(folder: Path, resume: Path | None) -> None:

@@ -19,11 +19,11 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from langid.commands.configuration import compose
+from langid.commands.configuration import compose, resolved
 from langid.commands.main import main
 from langid.commands.search import open_study
-from langid.commands.train import train
 from langid.training.pruning import METRIC, Pruning
+from langid.training.run import train
 
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
@@ -253,7 +253,7 @@ def test_a_trial_below_the_median_is_pruned(
     assert last.state == TrialState.PRUNED
     assert list(last.intermediate_values) == [0, 1]
     assert record(copied, 7)["status"] == "pruned"
-    assert "best" not in record(copied, 7)
+    assert record(copied, 7)["best"] == {}
 
 
 class Seen(Callback):
@@ -274,13 +274,13 @@ def test_what_is_reported_is_the_figure_of_the_best_checkpoint(
     overrides += [f"store={store_path}", "optimizer.lr=0.1", "split.fractions=[0.4,0.4,0.2]"]
     trial = optuna.create_study(direction="maximize").ask()
     seen = Seen()
-    result = train(compose("train", overrides), tmp_path / "run", [Pruning(trial), seen])
-    assert result["best"]["epoch"] == 0
+    record = train(resolved(compose("train", overrides), tmp_path / "run"), [Pruning(trial), seen])
+    assert record is not None and record.best["epoch"] == 0
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     overrides += ["trainer.max_epochs=4", f"resume={last}"]
-    train(compose("train", overrides), tmp_path / "run", [Pruning(trial), seen])
+    train(resolved(compose("train", overrides), tmp_path / "run"), [Pruning(trial), seen])
     [frozen] = trial.study.trials
-    figure = pytest.approx(result["best"]["balanced_accuracy"])
+    figure = pytest.approx(record.best["balanced_accuracy"])
     assert frozen.intermediate_values == {0: figure, 1: figure, 2: figure, 3: figure}
     assert len(seen.figures) == 4 and len(set(seen.figures)) > 1
 

@@ -1,0 +1,161 @@
+"""A training from resolved configuration to the record of the finished run."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, seed_everything
+
+from langid.build import build
+from langid.data.datamodule import LanguageDataModule
+from langid.differences import differing, flatten
+from langid.errors import LangidError
+from langid.exclusive import exclusively
+from langid.metrics import check_selection
+from langid.networks.network import StreamingNetwork
+from langid.training.checkpoint import build_identifier
+from langid.training.fitting import fit, log_hyperparameters, make_trainer, result_of
+from langid.training.identifier import LanguageIdentifier
+from langid.training.processes import check_processes
+from langid.training.resume import check_folder, check_resumable
+from langid.training.run_description import RunDescription, describe
+from langid.training.run_record import RunRecord
+
+
+def train(
+    config: dict[str, Any],
+    callbacks: Sequence[Callback] = (),
+    begun: Callable[[RunRecord], None] | None = None,
+    command: Sequence[str] | None = None,
+) -> RunRecord | None:
+    """Train in the folder ``output`` of the configuration; return the record of the finished run.
+
+    ``config`` is plain and resolved, with the keys of conf/train.yaml. ``callbacks`` follow those
+    in it, ``begun`` is called before the first step, and ``command`` is the line that the processes
+    of other devices run, all of which return None. Raises LangidError where the folder holds
+    another run or another process trains in it, and for data and values that cannot be trained
+    with.
+    """
+    if not _is_first_process():  # of a run on several devices, which the first one holds
+        return _train(config, callbacks, begun, command)
+    output = Path(config["output"])
+    output.mkdir(parents=True, exist_ok=True)
+    with exclusively("output", output):
+        return _train(config, callbacks, begun, command)
+
+
+def _is_first_process() -> bool:
+    ranks = (os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return all(rank == "0" for rank in ranks)
+
+
+def _train(
+    config: dict[str, Any],
+    callbacks: Sequence[Callback],
+    begun: Callable[[RunRecord], None] | None,
+    command: Sequence[str] | None,
+) -> RunRecord | None:
+    started = time.monotonic()
+    output = Path(config["output"])
+    resume = Path(str(config["resume"])).expanduser().resolve() if config["resume"] else None
+    check_folder(output, resume)
+    check_selection(config["select"])
+    _seed(config["seed"])
+    data = training_data(config)
+    description = describe(config, data)
+    if resume is not None:
+        check_resumable(resume, description)
+    identifier = untrained(config, description, data)
+    record = _record(config, description, identifier, data)
+    trainer = make_trainer(config, callbacks)
+    check_processes(trainer)
+    data.check_processes(trainer.world_size)
+    if trainer.is_global_zero:
+        record.write(output)
+        if begun:
+            begun(record)
+    fit(trainer, identifier, data, resume, output, command)
+    if not trainer.is_global_zero:
+        return None
+    result = result_of(trainer, time.monotonic() - started)
+    log_hyperparameters(trainer, config, result)
+    record = replace(record, status="finished", **result)
+    record.write(output)
+    return record
+
+
+def _record(
+    config: dict[str, Any],
+    description: RunDescription,
+    identifier: LanguageIdentifier,
+    data: LanguageDataModule,
+) -> RunRecord:
+    """Return the record of a run that begins."""
+    weights: torch.Tensor = identifier.loss.weight  # type: ignore[union-attr, assignment]
+    return RunRecord(
+        **description.to_plain(),
+        config=config,
+        class_frames=data.class_frames(),
+        sequences=data.sequence_counts(),
+        class_weights=[round(float(weight), 6) for weight in weights],
+        parameters=sum(parameter.numel() for parameter in identifier.parameters()),
+    )
+
+
+def _seed(seed: Any) -> None:
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise LangidError(f"seed={seed}: accepted are whole numbers from 0 to {2**32 - 1}")
+    seed_everything(seed, workers=True, verbose=False)
+    # With deterministic algorithms torch fills every new tensor before it is written: no need.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def training_data(config: dict[str, Any]) -> LanguageDataModule:
+    """Return the data of a training; raises LangidError where the store holds other features."""
+    store = os.path.abspath(Path(str(config["store"])).expanduser())
+    data = LanguageDataModule(
+        store,
+        build(config["split"]),
+        config["silence"]["policy"],
+        **config["data"],
+        seed=config["seed"],
+        balance=build(config["balance"]),
+        task=build(config["task"]),
+    )
+    for group in ("features", "detector"):
+        held, asked = data.store.description[group], config.get(group)
+        differences = differing(flatten(held), flatten(asked), "the store") if asked else []
+        if differences:
+            raise LangidError(
+                f"store={data.store.path}: its {group} are not those that are asked for"
+                f" ({'; '.join(differences)}); prepare another one with them, or let langid"
+                " reproduce do it"
+            )
+    return data
+
+
+def untrained(
+    config: dict[str, Any], description: RunDescription, data: LanguageDataModule
+) -> LanguageIdentifier:
+    """Return the identifier to train, its normaliser fitted to the training part."""
+    scheduler = config.get("scheduler")
+    identifier = build_identifier(
+        description,
+        loss=build(config["loss"], class_frames=data.class_frames()),
+        optimizer=build(config["optimizer"] | {"_partial_": True}),
+        scheduler=build(scheduler | {"_partial_": True}) if scheduler else None,
+        augment=build(config["augment"]),
+    )
+    if data.carry_state and not isinstance(identifier.network, StreamingNetwork):
+        name = type(identifier.network).__name__
+        raise LangidError(
+            f"data.carry_state=true: the network {name} hears whole utterances and carries nothing"
+            " over; take a streaming one, model=gru say"
+        )
+    mean, deviation = (torch.from_numpy(values) for values in data.normaliser_statistics())
+    identifier.normaliser.fit(mean.float(), deviation.float())
+    return identifier
