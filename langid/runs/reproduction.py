@@ -46,14 +46,8 @@ def outcome_of(
         "data": {"clips": clips, "classes": record.classes, "corpora": corpora},
         "rows": [_row(figure, reports[figure.part], same) for figure in figures],
         "parameters": record.parameters,
-        "budget": {
-            "epochs": record.epochs,
-            "steps": record.steps,
-            "seconds": record.seconds,
-            "batch": record.data["batch_size"],
-            "best_epoch": record.best["epoch"],
-            "select": record.select,
-        },
+        "budget": {name: getattr(record, name) for name in ("epochs", "steps", "seconds", "select")}
+        | {"batch": record.data["batch_size"], "best_epoch": record.best["epoch"]},
         "overrides": list(overrides),
         "split": record.split,
         "seed": record.seed,

@@ -81,6 +81,9 @@ def gathered(items: Sequence[Item]) -> list[Item]:
     return [item for of_one in of_all for item in of_one]
 
 
+# Lightning's own launcher runs sys.argv, be it a notebook's; it kills this process, without a word,
+# when another one fails; and it leaves variables behind by which the next training here takes
+# itself for a child and waits for others that nobody starts.
 @contextmanager
 def other_processes(trainer: Trainer, command: Sequence[str] | None) -> Iterator[None]:
     """Run ``command`` as the other processes of this machine for as long as the body runs.
@@ -88,9 +91,6 @@ def other_processes(trainer: Trainer, command: Sequence[str] | None) -> Iterator
     Does nothing for one device, nor under torchrun or srun. Raises LangidError in the body's place
     where another process has ended before its time.
     """
-    # Lightning's own launcher runs sys.argv, be it a notebook's; it kills this process, without a
-    # word, when another one fails; and it leaves variables behind by which the next training here
-    # takes itself for a child and waits for others that nobody starts.
     strategy = trainer.strategy
     environment = strategy.cluster_environment if isinstance(strategy, ParallelStrategy) else None
     before = {name: os.environ.get(name) for name in VARIABLES}
