@@ -1,12 +1,20 @@
 """langid: a research framework for spoken-language identification."""
 
+import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langid.commands.python_api import evaluate, prepare, train
+    from langid.data.store import Store
     from langid.training.identifier import LanguageIdentifier
 
+__all__ = ["Store", "evaluate", "load", "prepare", "train"]
 __version__ = "0.1.0"
+# Imported on demand: the package itself is light.
+PLACES = {"Store": "data.store"} | dict.fromkeys(
+    ("evaluate", "prepare", "train"), "commands.python_api"
+)
 
 
 def load(path: str | Path) -> "LanguageIdentifier":
@@ -18,3 +26,13 @@ def load(path: str | Path) -> "LanguageIdentifier":
     from langid.training.checkpoint import load_identifier  # torch is imported only on demand
 
     return load_identifier(Path(path))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"langid.{PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *PLACES]

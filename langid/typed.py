@@ -11,12 +11,19 @@ NO_TEXT = re.compile(
 
 def override(key: str, value: object) -> str:
     """Return an override as it is typed, in quotes where the shell or Hydra needs them."""
+    return shlex.quote(f"{key}={in_grammar(value)}")
+
+
+def in_grammar(value: object) -> str:
+    """Return a value, which may be a list, as Hydra's grammar reads it back."""
     if value is None:
-        return f"{key}=null"
+        return "null"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(in_grammar, value))}]"
     text = str(value)
     number = isinstance(value, int | float)
     plain = re.fullmatch(r"[\w./-]+", text, re.ASCII) and not NO_TEXT.fullmatch(text)
-    return shlex.quote(f"{key}={text if number or plain else quoted(text)}")
+    return text if number or plain else quoted(text)
 
 
 def quoted(text: str) -> str:

@@ -25,7 +25,7 @@ def test_a_text_is_read_back(text: str) -> None:
     assert OverridesParser.create().parse_override(f"key={quoted(text)}").value() == text
 
 
-@pytest.mark.parametrize("value", [None, True, False, 0, -3, 0.5, 1e-7])
+@pytest.mark.parametrize("value", [None, True, False, 0, -3, 0.5, 1e-7, ["a", "1 b,", None, 2], []])
 def test_what_is_no_text_is_read_back_as_it_is(value: object) -> None:
     got = read(override("key", value))
     assert got == value

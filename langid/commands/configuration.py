@@ -155,9 +155,13 @@ def _check_kinds(command: str, config: DictConfig) -> None:
 
 def compose(command: str, overrides: list[str]) -> DictConfig:
     """Return the configuration of a command, without Hydra's own part."""
+    held = GlobalHydra.instance().hydra  # of a command that runs, or of somebody's notebook
     GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(tree(command)), version_base="1.3"):
-        return hydra.compose(command, overrides)
+    try:
+        with hydra.initialize_config_dir(str(tree(command)), version_base="1.3"):
+            return hydra.compose(command, overrides)
+    finally:
+        GlobalHydra.instance().hydra = held
 
 
 def resolved(config: DictConfig, output: Path) -> dict[str, Any]:

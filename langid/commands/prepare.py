@@ -29,20 +29,30 @@ if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on th
 
 def run(config: DictConfig) -> int:
     """Prepare the store and print what is in it."""
-    store = Path(os.path.abspath(Path(str(config.store)).expanduser()))
-    if store.suffix not in (".h5", ".hdf5"):
-        raise LangidError(f"store={config.store}: expected a name that ends in .h5")
+    existed = _store(config).exists()
+    _print_summary(prepare_store(config), existed and not config.add)
+    return 0
+
+
+def prepare_store(config: DictConfig) -> "Store":
+    """Prepare the store, print the notes of the corpus's reader, and return the store."""
+    store = _store(config)
     workers = config.workers if config.workers is not None else default_workers()
     if not isinstance(workers, int) or workers < 1:
         raise LangidError(f"workers={workers}: accepted are 1 and more")
     with exclusively("store", store):  # from before it is looked at
-        _prepare(config, store, workers)
-    return 0
+        return _prepare(config, store, workers)
 
 
-def _prepare(config: DictConfig, store: Path, workers: int) -> None:
-    existed = store.exists()
-    ready = start_workers(1 if existed and not config.add else workers)
+def _store(config: DictConfig) -> Path:
+    store = Path(os.path.abspath(Path(str(config.store)).expanduser()))
+    if store.suffix not in (".h5", ".hdf5"):
+        raise LangidError(f"store={config.store}: expected a name that ends in .h5")
+    return store
+
+
+def _prepare(config: DictConfig, store: Path, workers: int) -> "Store":
+    ready = start_workers(1 if store.exists() and not config.add else workers)
     try:
         request = _request(config, store, workers)
         for note in request.manifest.notes:
@@ -52,8 +62,7 @@ def _prepare(config: DictConfig, store: Path, workers: int) -> None:
 
     from langid.data.prepare import prepare
 
-    result = prepare(request)
-    _print_summary(result, existed and not config.add)
+    return prepare(request)
 
 
 def _request(config: DictConfig, store: Path, workers: int) -> "Request":

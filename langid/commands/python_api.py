@@ -1,0 +1,130 @@
+"""``langid.train``, ``prepare`` and ``evaluate``: the commands, called from Python.
+
+They raise LangidError where the commands print what is wrong, and print no tables.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+import langid.commands.main  # noqa: F401  # registers what interpolations call
+from langid.commands.configuration import check_overrides, compose, resolved
+from langid.commands.text_keys import readable
+from langid.errors import LangidError
+from langid.exclusive import exclusively
+from langid.typed import in_grammar
+
+if TYPE_CHECKING:
+    from langid.data.store import Store
+
+Configuration = Sequence[str] | Mapping[str, Any] | DictConfig
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a training has left behind in ``folder``.
+
+    ``figures`` are those of the validation part at the best epoch, ``epoch``, by name; empty in all
+    processes but the first of a run on several devices.
+    """
+
+    folder: Path
+    figures: dict[str, Any]
+
+    @property
+    def checkpoint(self) -> Path:
+        """The best checkpoint, for ``langid.load`` and ``langid.evaluate``."""
+        return self.folder / "checkpoints" / "best.ckpt"
+
+
+def train(config: Configuration) -> TrainedRun:
+    """Train an identifier on a store, as ``langid train`` does.
+
+    ``config`` is a list of overrides as they are typed, the same as a mapping of keys to values, or
+    a whole configuration that Hydra composed. Raises LangidError as the command ends with one.
+
+    Example:
+        run = langid.train(["experiment=gru", "store=trio.h5", "trainer.max_epochs=2"])
+        run = langid.train({"experiment": "gru", "store": "trio.h5", "trainer.max_epochs": 2})
+        langid.load(run.checkpoint)
+    """
+    from langid.training.run import train
+
+    composed = _composed("train", config)
+    output = Path(str(composed.output)).expanduser()
+    record = train(resolved(composed, output))
+    return TrainedRun(output, record.best if record else {})
+
+
+def prepare(config: Configuration) -> "Store":
+    """Prepare a store, as ``langid prepare`` does, and return it.
+
+    ``config`` is as in ``langid.train``. Raises LangidError as the command ends with one.
+
+    Example:
+        store = langid.prepare(["corpus=folders", "corpus.root=recordings", "store=trio.h5"])
+        store.utterances.groupby("language").size()
+    """
+    from langid.commands.prepare import prepare_store
+
+    return prepare_store(_composed("prepare", config))
+
+
+def evaluate(
+    checkpoint: str | Path | Sequence[str | Path],
+    store: str | Path,
+    part: str = "test",
+    *,
+    ensemble: bool = False,
+    accelerator: str = "auto",
+    output: str | Path | None = None,
+) -> dict[str, Any]:
+    """Score a part of a store, as ``langid evaluate`` does, and return its report.
+
+    ``checkpoint`` may be a list: folds to pool, or an ``ensemble`` to average. The report is
+    written, with its confusion matrix and the predictions, where there is a folder ``output``. A
+    figure is ``{value, low, high}``, with a 95 % interval. Raises LangidError as the command ends
+    with one.
+
+    Example:
+        report = langid.evaluate(checkpoint=run.checkpoint, store="trio.h5", part="test")
+        report["balanced_accuracy"]["value"], report["classes"]["Hindi"]["recall"]
+    """
+    from langid.evaluation.predictions import predict_part
+    from langid.evaluation.report import make_report, write_report
+
+    given = [checkpoint] if isinstance(checkpoint, str | Path) else checkpoint
+    paths = [Path(path).expanduser() for path in given]
+    predictions = predict_part(
+        paths, Path(store).expanduser(), part, ensemble=ensemble, accelerator=accelerator
+    )
+    report = make_report(predictions, part)
+    if output is not None:
+        folder = Path(output).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusively("output", folder):
+            write_report(report, predictions.table, folder)
+    return report
+
+
+def _composed(command: str, config: Configuration) -> DictConfig:
+    """Return the configuration of a command, composed unless it is one already."""
+    if isinstance(config, DictConfig):
+        return config.copy()
+    if isinstance(config, Mapping):
+        config = [f"{key!s}={in_grammar(value)}" for key, value in config.items()]
+    if isinstance(config, str) or not all(isinstance(item, str) for item in config):
+        raise LangidError(
+            f"{config!r}: expected a list of overrides as they are typed, ['KEY=VALUE'], a mapping"
+            " {'KEY': VALUE}, or a DictConfig"
+        )
+    overrides = [readable(command, override) for override in config]
+    check_overrides(command, overrides)
+    try:
+        return compose(command, overrides)
+    except HydraException as error:  # a sweep
+        raise LangidError(str(error)) from None
