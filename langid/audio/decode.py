@@ -50,7 +50,7 @@ def read_blocks(
 
     Any format that libsndfile reads, told by the file's content, of any sample rate and number of
     channels (averaged; where they cancel each other the loudest alone). All streams of a file that
-    was joined from several are heard, whatever their headers promise, and a file that was cut as
+    was joined from several are read, whatever their headers promise, and a file that was cut as
     far as it goes. A block is at most about ``block_s`` seconds long, so memory stays bounded
     however long the file is. Raises AudioError for a file that is absent, empty, not audio, cannot
     be decoded whole, holds no samples, NaN or infinity, or floats of another scale than 1.
@@ -60,15 +60,15 @@ def read_blocks(
         raise AudioError(f"{path}: is a folder; expected an audio file")
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
-    heard = False
+    empty = True
     try:
         with path.open("rb", buffering=0) as file:
             for samples in _samples(file, path, sample_rate, block_s):
-                heard = True
+                empty = False
                 yield samples
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if not heard:
+    if empty:
         raise AudioError(f"{path}: holds no samples, so that nothing can be heard")
 
 
@@ -82,7 +82,7 @@ def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> It
     if size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     start, kind = _recognised(file)
-    if kind is not None and kind.use is not Use.HEAR:
+    if kind is not None and kind.use is not Use.DECODE:
         raise AudioError(_refusal(path, kind))
     parts = parts_of(file, kind.name if kind else "", start, size)
     for number, part in enumerate(parts, 1):
@@ -113,7 +113,7 @@ def _recognised(file: BinaryIO) -> tuple[int, Kind | None]:
 
 
 def _refusal(path: Path, kind: Kind) -> str:
-    """Return why a file that libsndfile does not decode is not heard, and what to do."""
+    """Return why a file that libsndfile does not decode is refused, and what to do."""
     reason = f"{path}: cannot be decoded (it is {kind.name}, {kind.use.value})"
     if kind.use is not Use.CONVERT:
         return reason

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, and what to do about one that is no sound to be heard."""
+"""What a file is by its first bytes, and what to do about one that is no sound."""
 
 import re
 from enum import Enum
@@ -12,7 +12,7 @@ HEAD = 2048  # bytes that are looked at: more than a frame of MP3
 class Use(Enum):
     """What can be done with a kind of file."""
 
-    HEAR = ""
+    DECODE = ""
     CONVERT = "which libsndfile does not decode"
     UNPACK = "not audio; unpack it"
     NONE = "not audio"
@@ -28,7 +28,7 @@ class Kind(NamedTuple):
 # By what they begin with; the first that matches counts. Sources: the readers of libsndfile, and
 # the formats' own descriptions.
 BEGINNINGS = {
-    Use.HEAR: {
+    Use.DECODE: {
         rb"(RIFF|RF64)....WAVE": "WAV", rb"RIFX....WAVE": "WAV (big-endian)", rb"fLaC": "FLAC",
         rb"FORM....AIF[FC]": "AIFF", rb"FORM....(8SVX|16SV)": "IFF", rb"\.snd|dns\.": "AU",
         rb"OggS": "Ogg", rb"caff": "CAF", rb"riff\x2e\x91\xcf\x11": "W64", rb" paf|fap ": "PAF",
@@ -63,7 +63,7 @@ KINDS = [
     for use, patterns in BEGINNINGS.items()
     for pattern, name in patterns.items()
 ]
-MP3, TEXT = Kind("MP3", Use.HEAR), Kind("text", Use.NONE)
+MP3, TEXT = Kind("MP3", Use.DECODE), Kind("text", Use.NONE)
 
 
 def kind_of(head: bytes) -> Kind | None:

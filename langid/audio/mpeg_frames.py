@@ -39,7 +39,7 @@ class Frame(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Frames that one decoder hears: from byte to byte, and how many samples of a channel."""
+    """Frames that one decoder takes: from byte to byte, and how many samples of a channel."""
 
     start: int
     stop: int

@@ -128,7 +128,7 @@ class SequenceSplit(_RandomSplit):
 class HeldOutFilesSplit(SequenceSplit):
     """Whole utterances are dealt to test; the sequences of the others to training and validation.
 
-    So validation is leaky and test is of files never heard, though speakers are shared: the
+    So validation is leaky and test is of files never trained on, though speakers are shared: the
     protocol of an EE599 baseline (USC, 2020), which shows the gap between the two.
     """
 

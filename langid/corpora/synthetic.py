@@ -155,12 +155,12 @@ class Espeak:
         _refuse(self.sample_rate <= 0, f"eSpeak NG cannot read its data in {self._data}")
         self._library.espeak_ng_SetRandSeed(1)  # otherwise breath is noise seeded by the clock
         self._chunks: list[bytes] = []
-        hear = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+        receiver = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         # An attribute, because the library does not keep the callback alive.
-        self._callback = hear(self._hear)
+        self._callback = receiver(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def _hear(self, samples: int | None, count: int, _events: int | None) -> int:
+    def _receive(self, samples: int | None, count: int, _events: int | None) -> int:
         if samples:
             self._chunks.append(ctypes.string_at(samples, 2 * count))
         return 0

@@ -70,7 +70,7 @@ class ConvBlocks(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """``features (batch, time, bins), lengths -> hidden (batch, frames, units), lengths``."""
-        # An utterance of no frames is heard as one frame of zeros.
+        # An utterance of no frames is taken for one frame of zeros.
         features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
         hidden = features.unsqueeze(1)
         real = real_frames(lengths, hidden.shape[2])

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from langid.networks.network import State, StreamingNetwork
 from langid.networks.skipped_frames import compact, hold, window
 
-PIECE = 100  # frames that are heard at once: the cost grows with time, not with its square
+PIECE = 100  # frames that are processed at once: the cost grows with time, not with its square
 
 
 class Conformer(StreamingNetwork):
@@ -16,8 +16,8 @@ class Conformer(StreamingNetwork):
     itself and the ``context_frames`` before it, convolutions of ``kernel`` frames are causal, and
     LayerNorm stands in for BatchNorm. Instead of sinusoids of the relative position each head
     learns one bias per distance (Raffel et al. 2020), of which so short a past has few. Width,
-    heads and kernel are those of the paper's smallest. Before the first frame heard the logits are
-    zeros.
+    heads and kernel are those of the paper's smallest. Before the first frame that is kept
+    the logits are zeros.
     """
 
     def __init__(
@@ -63,18 +63,20 @@ class Conformer(StreamingNetwork):
         self, features: Tensor, state: State, advance: Tensor | None = None
     ) -> tuple[Tensor, State]:
         if torch.compiler.is_exporting():  # a graph has no number of pieces; its runtime cuts calls
-            return self._hear(features, state, advance)
+            return self._process(features, state, advance)
         pieces = torch.split(features, PIECE, dim=1)
         masks = [None] * len(pieces) if advance is None else torch.split(advance, PIECE, dim=1)
         logits: list[Tensor] = []
         for piece, mask in zip(pieces, masks, strict=True):
-            frames, state = self._hear(piece, state, mask)
+            frames, state = self._process(piece, state, mask)
             logits.append(frames)
         return torch.cat(logits, dim=1), state
 
-    def _hear(self, features: Tensor, state: State, advance: Tensor | None) -> tuple[Tensor, State]:
+    def _process(
+        self, features: Tensor, state: State, advance: Tensor | None
+    ) -> tuple[Tensor, State]:
         """Do what ``step`` does, at once."""
-        features, heard = compact(features, advance)
+        features, counts = compact(features, advance)
         hidden = self.dropout(self.input(features))
         there = torch.cat([state[-2], torch.ones_like(hidden[..., :1])], dim=1)
         # How far behind each frame those are that it might attend to, (time, past + time).
@@ -86,10 +88,10 @@ class Conformer(StreamingNetwork):
         after: list[Tensor] = []
         for block in self.blocks:
             memory = state[len(after) : len(after) + 3]
-            hidden, memory = block(hidden, memory, heard, distance, mask)
+            hidden, memory = block(hidden, memory, counts, distance, mask)
             after.extend(memory)
-        logits = hold(state[-1], self.output(hidden), heard)
-        return logits, (*after, window(there, self.context_frames, heard), logits[:, -1])
+        logits = hold(state[-1], self.output(hidden), counts)
+        return logits, (*after, window(there, self.context_frames, counts), logits[:, -1])
 
 
 class ConformerBlock(nn.Module):
@@ -105,13 +107,13 @@ class ConformerBlock(nn.Module):
         self.memories = [(context, width), (context, width), (kernel - 1, width)]
 
     def forward(
-        self, frames: Tensor, memory: State, heard: Tensor | None, distance: Tensor, mask: Tensor
+        self, frames: Tensor, memory: State, counts: Tensor | None, distance: Tensor, mask: Tensor
     ) -> tuple[Tensor, State]:
         keys, values, inputs = memory
         frames = frames + 0.5 * self.before(frames)
-        attended, (keys, values) = self.attention(frames, (keys, values), heard, distance, mask)
+        attended, (keys, values) = self.attention(frames, (keys, values), counts, distance, mask)
         frames = frames + attended
-        convolved, inputs = self.convolution(frames, inputs, heard)
+        convolved, inputs = self.convolution(frames, inputs, counts)
         frames = frames + convolved
         return self.norm(frames + 0.5 * self.behind(frames)), (keys, values, inputs)
 
@@ -139,7 +141,7 @@ class Attention(nn.Module):
         self.bias = nn.Parameter(torch.zeros(heads, context + 1))
 
     def forward(
-        self, frames: Tensor, past: State, heard: Tensor | None, distance: Tensor, mask: Tensor
+        self, frames: Tensor, past: State, counts: Tensor | None, distance: Tensor, mask: Tensor
     ) -> tuple[Tensor, State]:
         """``frames (batch, time, width)``, past keys and values -> the same.
 
@@ -152,7 +154,7 @@ class Attention(nn.Module):
         scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + self.bias[:, distance]
         scores = scores.masked_fill(~mask.unsqueeze(1), float("-inf"))
         attended = (self.dropout(scores.softmax(-1)) @ v).transpose(1, 2).flatten(2)
-        after = tuple(window(tensor, past[0].shape[1], heard) for tensor in known)
+        after = tuple(window(tensor, past[0].shape[1], counts) for tensor in known)
         return self.dropout(self.output(attended)), after
 
     def _heads(self, frames: Tensor) -> Tensor:
@@ -171,7 +173,7 @@ class Convolution(nn.Module):
             nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, width), nn.Dropout(dropout)
         )
 
-    def forward(self, frames: Tensor, past: Tensor, heard: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, frames: Tensor, past: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor]:
         gated = torch.cat([past, self.gate(frames)], dim=1)
         convolved = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
-        return self.output(convolved), window(gated, past.shape[1], heard)
+        return self.output(convolved), window(gated, past.shape[1], counts)

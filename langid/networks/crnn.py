@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from langid.networks.cnn import ConvBlocks
 from langid.networks.network import UtteranceNetwork
 from langid.networks.pooling import frame_mask, masked_mean
-from langid.networks.recurrent import hear_both_ways
+from langid.networks.recurrent import process_both_ways
 
 KERNELS = (7, 5, 3)  # of the first, the second and all further convolutions, as published
 
@@ -18,7 +18,7 @@ class CRNN(UtteranceNetwork):
     After Bartz et al. 2017, "Language identification using deep convolutional recurrent neural
     networks", whose filters and units are the defaults; they take the LSTM's last outputs instead
     of the mean. ``units`` are those of each direction; without ``pool_time`` the convolutions pool
-    bins only and the LSTM hears every frame.
+    bins only and the LSTM gets every frame.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class CRNN(UtteranceNetwork):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         hidden, lengths = self.blocks(features, lengths)
-        hidden = hear_both_ways(self.lstm, hidden, lengths.clamp(min=1))
+        hidden = process_both_ways(self.lstm, hidden, lengths.clamp(min=1))
         pooled = masked_mean(hidden, frame_mask(lengths, hidden.shape[1]))
         logits: Tensor = self.output(self.dropout(pooled))
         return logits.unsqueeze(1)

@@ -49,13 +49,13 @@ class ECAPATDNN(UtteranceNetwork):
         self.output = nn.Linear(embedding, num_classes)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        # An utterance of no frames is heard as one frame of zeros.
+        # An utterance of no frames is taken for one frame of zeros.
         features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
         real = real_frames(lengths, features.shape[1])
         hidden = features.transpose(1, 2)
         hidden = self.stem(hidden if real is None else real.alone(hidden), real)
         outputs: list[Tensor] = []
-        for block in self.blocks:  # each hears the sum of all before it
+        for block in self.blocks:  # each gets the sum of all before it
             outputs.append(block(hidden, real))
             hidden = hidden + outputs[-1]
         aggregated = torch.relu(self.aggregation(torch.cat(outputs, dim=1)))
@@ -103,8 +103,8 @@ class SERes2Block(nn.Module):
         first, *others = self.before(hidden, real).chunk(SCALE, dim=1)
         outputs = [first]
         for number, (convolution, part) in enumerate(zip(self.parts, others, strict=True)):
-            heard = part + outputs[-1] if number else part
-            outputs.append(convolution(heard, real))
+            inputs = part + outputs[-1] if number else part
+            outputs.append(convolution(inputs, real))
         mixed: Tensor = self.after(torch.cat(outputs, dim=1), real)
         mean = mixed.mean(2) if real is None else masked_mean(mixed.transpose(1, 2), real.mask)
         gate: Tensor = self.gate(mean)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from langid.networks.head import Head
 from langid.networks.network import UtteranceNetwork
 from langid.networks.pooling import last_frame
-from langid.networks.recurrent import Cell, hear_whole, recurrent_layers
+from langid.networks.recurrent import Cell, process_whole, recurrent_layers
 
 CELLS: dict[str, Cell] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -43,8 +43,8 @@ class LastFrame(UtteranceNetwork):
         self.head = Head(width, num_classes, dense, activation, head_dropout)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        # An utterance of no frames is heard as one frame of zeros.
+        # An utterance of no frames is taken for one frame of zeros.
         features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
-        hidden = hear_whole(self.layers, self.dropout, features, lengths.clamp(min=1))
+        hidden = process_whole(self.layers, self.dropout, features, lengths.clamp(min=1))
         logits: Tensor = self.head(last_frame(hidden, lengths))
         return logits

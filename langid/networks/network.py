@@ -18,7 +18,7 @@ class Network(nn.Module):
 
 
 class UtteranceNetwork(Network):
-    """A network that hears a whole utterance and returns one frame of logits for all of it.
+    """A network that processes a whole utterance and returns one frame of logits for all of it.
 
     In training its one answer is held against the language at every frame that has a target.
     """
@@ -39,7 +39,7 @@ class StreamingNetwork(Network):
     ) -> tuple[Tensor, State]:
         """``features (batch, time, bins), state -> logits (batch, time, classes), state``.
 
-        Where ``advance (batch, time) bool`` is false the frame is not heard: memory and logits stay
+        Where ``advance (batch, time) bool`` is false the frame is skipped: memory and logits stay
         those of the frame before, as if it had been cut out.
         """
         raise TypeError(f"{type(self).__name__} has no step")

@@ -26,7 +26,7 @@ def fixed_length(features: Tensor, lengths: Tensor, frames: int) -> Tensor:
 
 
 class FixedLength(UtteranceNetwork):
-    """Convolutions over an image of ``frames`` by bins, and a head that hears all of it at once.
+    """Convolutions over an image of ``frames`` by bins, and a head that sees all of it at once.
 
     Raises ValueError where frames or bins are fewer than the ``least`` that pooling leaves any of.
     """
@@ -145,11 +145,11 @@ class VoiceAgeTCN(UtteranceNetwork):
 
     Frames are samples here: ``features (batch, time, bins)`` are ``time * bins`` of them. The
     network of github.com/sqiyan/DLvoiceclassification (``JunKaiCNN_tcn_v2``), experiment
-    ``voice_age_tcn``. As in its code, convolution number i of ``channels`` hears two samples that
+    ``voice_age_tcn``. As in its code, convolution number i of ``channels`` sees two samples that
     are 2^i apart; behind each stand ReLU and pooling by 2, behind each second one batch norm. With
     6 classes there are 116,854 parameters. Two things differ: convolutions are causal, where the
     code pads half of their reach on either side, so that padding behind an utterance changes
-    nothing; and the LSTM hears time, where the code's took the batch for time.
+    nothing; and the LSTM runs over time, where the code's took the batch for time.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class VoiceAgeTCN(UtteranceNetwork):
         self.output = nn.Linear(units, num_classes)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        pooled = 2 ** len(self.convolutions)  # samples that one step of the LSTM hears
+        pooled = 2 ** len(self.convolutions)  # samples that one step of the LSTM stands for
         samples = lengths * features.shape[2]
         frames = max(features.shape[1], -(-pooled // features.shape[2]))  # one step at least
         hidden = fixed_length(features, lengths, frames).flatten(1).unsqueeze(1)

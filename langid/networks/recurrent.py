@@ -72,7 +72,7 @@ def recurrent_layers(
     return stack, inputs[-1]
 
 
-def hear_whole(
+def process_whole(
     layers: nn.ModuleList, dropout: nn.Module, features: Tensor, lengths: Tensor
 ) -> Tensor:
     """Run layers over whole utterances: ``features (batch, time, bins) -> (batch, time, units)``.
@@ -81,11 +81,11 @@ def hear_whole(
     """
     for number, layer in enumerate(layers):
         frames = dropout(features) if number else features
-        features = hear_both_ways(layer, frames, lengths)
+        features = process_both_ways(layer, frames, lengths)
     return features
 
 
-def hear_both_ways(layer: nn.Module, features: Tensor, lengths: Tensor) -> Tensor:
+def process_both_ways(layer: nn.Module, features: Tensor, lengths: Tensor) -> Tensor:
     """Run a layer whose way back, if it has one, begins at each utterance's last frame.
 
     ``features (batch, time, bins) -> (batch, time, units)``. This is what packed sequences do; on a
@@ -142,23 +142,23 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        hidden, heard = compact(features, advance)
+        hidden, counts = compact(features, advance)
         after: list[Tensor] = []
         for layer in self.layers:
             before = state[len(after) : len(after) + self.memories]
             frames = self.dropout(hidden) if after else hidden
-            hidden, memory = self._hear(layer, frames, before, heard)
+            hidden, memory = self._process(layer, frames, before, counts)
             after.extend(memory)
-        return self.logits(hold(before[0], hidden, heard)), tuple(after)
+        return self.logits(hold(before[0], hidden, counts)), tuple(after)
 
-    def _hear(
-        self, layer: nn.Module, frames: Tensor, before: State, heard: Tensor | None
+    def _process(
+        self, layer: nn.Module, frames: Tensor, before: State, counts: Tensor | None
     ) -> tuple[Tensor, State]:
         """Run one layer on compact frames; return its outputs and what it remembers of them."""
         outputs, last = layer(frames, before[0].unsqueeze(0))
-        if heard is None:
+        if counts is None:
             return outputs, (last.squeeze(0),)
-        return outputs, (hold(before[0], outputs, heard[:, -1:]).squeeze(1),)
+        return outputs, (hold(before[0], outputs, counts[:, -1:]).squeeze(1),)
 
 
 class RNN(StreamingRecurrent):
@@ -186,21 +186,21 @@ class LSTM(StreamingRecurrent):
     cell = nn.LSTM
     memories = 2
 
-    def _hear(
-        self, layer: nn.Module, frames: Tensor, before: State, heard: Tensor | None
+    def _process(
+        self, layer: nn.Module, frames: Tensor, before: State, counts: Tensor | None
     ) -> tuple[Tensor, State]:
         hidden, cell = (memory.unsqueeze(0) for memory in before)
-        if heard is None:
+        if counts is None:
             outputs, (hidden, cell) = layer(frames, (hidden, cell))
             return outputs, (hidden.squeeze(0), cell.squeeze(0))
         # Of the cells only the last is to be had. So one more input says which frames lie behind
-        # those heard; it opens the forget gate and closes the input gate, and the cell stays.
-        behind = torch.arange(frames.shape[1], device=frames.device) >= heard[:, -1:]
+        # those that count; it opens the forget gate and closes the input gate, and the cell stays.
+        behind = torch.arange(frames.shape[1], device=frames.device) >= counts[:, -1:]
         frames = torch.cat([frames, behind.unsqueeze(-1).to(frames.dtype)], dim=-1)
         outputs, _, cell = torch.lstm(
             frames, (hidden, cell), _holding_weights(layer), True, 1, 0.0, False, False, True
         )
-        return outputs, (hold(before[0], outputs, heard[:, -1:]).squeeze(1), cell.squeeze(0))
+        return outputs, (hold(before[0], outputs, counts[:, -1:]).squeeze(1), cell.squeeze(0))
 
 
 def _holding_weights(layer: nn.Module) -> list[Tensor]:
@@ -217,7 +217,7 @@ class BidirectionalRecurrent(Recurrent):
     bidirectional = True
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        return self.logits(hear_whole(self.layers, self.dropout, features, lengths))
+        return self.logits(process_whole(self.layers, self.dropout, features, lengths))
 
 
 class BiGRU(BidirectionalRecurrent):

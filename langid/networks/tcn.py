@@ -12,8 +12,8 @@ class TCN(StreamingNetwork):
     """Dilated causal convolutions in residual blocks (Bai et al. 2018), and logits for every frame.
 
     Block number i of ``layers`` has two convolutions of ``kernel`` frames that are 2^i apart, so a
-    frame of logits hears ``1 + 2 (kernel - 1)(2^layers - 1)`` frames. A dense ReLU layer follows.
-    Before the first frame heard the logits are zeros.
+    frame of logits sees ``1 + 2 (kernel - 1)(2^layers - 1)`` frames. A dense ReLU layer follows.
+    Before the first frame that is kept the logits are zeros.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TCN(StreamingNetwork):
         self.output = nn.Linear(dense, num_classes)
 
     def initial_state(self, batch_size: int) -> State:
-        """Return zeros: what each convolution has yet to hear again, and the last logits.
+        """Return zeros: what each convolution needs again, and the last logits.
 
         ``(batch, (kernel - 1) * dilation, channels)`` for each, and ``(batch, classes)``.
         """
@@ -53,21 +53,21 @@ class TCN(StreamingNetwork):
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        hidden, heard = compact(features, advance)
+        hidden, counts = compact(features, advance)
         hidden = hidden.transpose(1, 2)
         after: list[Tensor] = []
         for block in self.blocks:
-            hidden, memory = block(hidden, state[len(after) : len(after) + 2], heard)
+            hidden, memory = block(hidden, state[len(after) : len(after) + 2], counts)
             after.extend(memory)
         logits = self.output(torch.relu(self.dense(self.dropout(hidden.transpose(1, 2)))))
-        logits = hold(state[-1], logits, heard)
+        logits = hold(state[-1], logits, counts)
         return logits, (*after, logits[:, -1])
 
 
 class ResidualBlock(nn.Module):
     """Two dilated causal convolutions with weight norm and spatial dropout, and a way around them.
 
-    ``frames (batch, inputs, time), memory, heard -> frames (batch, channels, time), memory``.
+    ``frames (batch, inputs, time), memory, counts -> frames (batch, channels, time), memory``.
     """
 
     def __init__(self, inputs: int, channels: int, kernel: int, dilation: int, dropout: float):
@@ -80,11 +80,11 @@ class ResidualBlock(nn.Module):
         self.memories = ((past, inputs), (past, channels))
 
     def forward(
-        self, frames: Tensor, memory: State, heard: Tensor | None
+        self, frames: Tensor, memory: State, counts: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
         hidden, after = frames, []
         for convolution, past in zip((self.first, self.second), memory, strict=True):
             hidden = torch.cat([past.transpose(1, 2), hidden], dim=2)
-            after.append(window(hidden.transpose(1, 2), past.shape[1], heard))
+            after.append(window(hidden.transpose(1, 2), past.shape[1], counts))
             hidden = self.dropout(torch.relu(convolution(hidden)))
         return torch.relu(hidden + self.around(frames)), after

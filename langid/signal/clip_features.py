@@ -168,7 +168,7 @@ class MelSpectrogram(Spectrogram):
 
 
 class Samples(ClipFeatures):
-    """The samples themselves, one hop a frame, for networks that hear raw audio.
+    """The samples themselves, one hop a frame, for networks of raw audio.
 
     The last frame is filled with zeros.
     """

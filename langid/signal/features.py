@@ -46,7 +46,7 @@ class LogMel(Features):
     """Natural logarithm of mel-band power, with an absolute floor and no look-ahead.
 
     Frame ``t`` covers the ``window_ms`` that end with hop ``t``, less their mean under the window,
-    so that a constant is not heard. Before the first sample there are samples like it, and a last
+    so that a constant is nothing. Before the first sample there are samples like it, and a last
     hop that is not full is filled with its last sample, so ``samples`` give ``ceil(samples /
     hop_samples)`` frames. Window: Hann. Mel scale: HTK (O'Shaughnessy 1987). ``floor_db`` is
     decibels below the power of a full-scale sample.
@@ -96,7 +96,7 @@ class LogMel(Features):
         self.register_buffer("window", window.float(), persistent=False)
         self.register_buffer("weights", (window / window.sum()).float(), persistent=False)
         cosine, sine = self._half_window_transform()
-        # No filter hears frequency 0; without it a row is a power of two long, and products faster.
+        # No filter passes 0 Hz; without it a row is a power of two long, and products are faster.
         self.register_buffer("filters", filters[1:].contiguous(), persistent=False)
         self.register_buffer("cosine", cosine[:, 1:].contiguous(), persistent=False)
         self.register_buffer("sine", sine[:, 1:].contiguous(), persistent=False)

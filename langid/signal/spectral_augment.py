@@ -1,4 +1,4 @@
-"""Changes to normalised features that a network hears in training, and by rights there alone."""
+"""Changes to normalised features that a network gets in training, and by rights there alone."""
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ class SpecAugment(nn.Module):
     torch's generator.
 
     Before it is masked, every sequence is rotated in time by up to ``time_shift`` of its length,
-    either way; targets and speech mask are not, so this is for networks that hear whole utterances.
+    either way; targets and speech mask are not, so this is for networks of whole utterances.
     In evaluation mode features pass as they are, unless ``in_evaluation`` asks for the flaw of a
     published protocol.
     """

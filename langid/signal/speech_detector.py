@@ -26,7 +26,7 @@ NO_FLOOR = -1e10  # negative power that no sound reaches
 
 
 class EnergyDetector(Detector):
-    """A frame is speech where its level stands out of the noise floor heard so far.
+    """A frame is speech where its level stands out of the noise floor so far.
 
     The level is the mean variance of the last ``smooth_frames`` hops in dB, so that a constant is
     none; the noise floor is the lowest level of the last ``floor_frames`` (minimum statistics,

@@ -56,11 +56,11 @@ def test_heads_tell_distances_apart() -> None:
 
 
 @pytest.mark.parametrize("share", [None, 0.6, 0.01])
-def test_what_is_heard_in_pieces_is_what_is_heard_at_once(share: float | None) -> None:
+def test_pieces_give_what_the_whole_gives(share: float | None) -> None:
     network = conformer(layers=2)
     features, state = torch.randn(2, 2 * PIECE + 30, 4), network.initial_state(2)
     advance = None if share is None else torch.rand(2, 2 * PIECE + 30) < share
-    expected, memory = network._hear(features, state, advance)
+    expected, memory = network._process(features, state, advance)
     logits, after = network.step(features, state, advance)
     torch.testing.assert_close(logits, expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(after, memory, rtol=0, atol=1e-5)

@@ -12,6 +12,8 @@ from langid.export.onnx import export_onnx
 from langid.networks.head import Head
 from langid.training.checkpoint import build_identifier
 
+from ..conftest import described
+
 
 @pytest.mark.parametrize(
     ("dense", "expected"),
@@ -72,16 +74,16 @@ def test_a_head_of_several_layers_is_exported_and_equals_pytorch(
     clip = read_audio(real_clips[0], 16000)[16000:33603]
     torch.manual_seed(0)
     identifier = build_identifier(
-        {
-            "features": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
-            "detector": {"_target_": "langid.signal.speech_detector.EnergyDetector"},
-            "classes": ["English", "Hindi", "Mandarin"],
-            "silence": "remove",
-            "model": {
+        described(
+            features={"_target_": "langid.signal.features.LogMel", "n_mels": 24},
+            detector={"_target_": "langid.signal.speech_detector.EnergyDetector"},
+            classes=["English", "Hindi", "Mandarin"],
+            silence="remove",
+            model={
                 "_target_": "langid.training.identifier.LanguageIdentifier",
                 "network": {"_target_": "langid.networks.recurrent.GRU", "units": 12, **head},
             },
-        }
+        )
     ).eval()
     output = identifier.network.output
     assert isinstance(output, nn.Linear)

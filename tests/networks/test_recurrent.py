@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from langid.networks.network import Normaliser, StreamingNetwork
-from langid.networks.recurrent import GRU, LSTM, RNN, BiGRU, BiLSTM, Recurrent, hear_both_ways
+from langid.networks.recurrent import GRU, LSTM, RNN, BiGRU, BiLSTM, Recurrent, process_both_ways
 
 
 def parameters(network: Recurrent) -> int:
@@ -139,6 +139,6 @@ def test_the_way_back_is_that_of_packed_sequences(cell: type[nn.RNNBase]) -> Non
     features, lengths = torch.randn(3, 9, 6), torch.tensor([9, 4, 1])
     packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
     wanted = pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=9)[0]
-    outputs = hear_both_ways(layer, features, lengths)
+    outputs = process_both_ways(layer, features, lengths)
     for row, length in enumerate(lengths):
         torch.testing.assert_close(outputs[row, :length], wanted[row, :length])
