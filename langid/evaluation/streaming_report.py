@@ -27,6 +27,7 @@ from langid.training.run_record import write_record
 
 SCHEMA = "langid-streaming-2"
 SINCE_S = (0.0, 30.0, 60.0, 120.0, STREAM_S)  # of a stream, which a clip begins before its end
+NOT_RESET = ("mixed", "same")  # conditions in which a stream goes on from clip to clip
 METRICS = ("accuracy", "balanced_accuracy")
 SEED = 0
 
@@ -45,46 +46,41 @@ def make_streaming_report(
     stream, which go on for longer. Raises LangidError where not whole utterances are scored.
     """
     of_part, chosen_on = (_clips(them, store) for them in (predictions, validation))
-    classes, targets = predictions.classes, of_part["target"].to_numpy()
-    speakers = of_part["speaker"].tolist()
-    hop_s = stream.hop_samples / stream.sample_rate
-    seconds = of_part["seconds"].to_numpy()
-    streams = {
-        "reset": _apart(of_part),
-        "mixed": deal(seconds, np.zeros(len(of_part), int), SEED),
-        "same": deal(seconds, targets, SEED),
-    }
+    classes, hop_s = predictions.classes, stream.hop_samples / stream.sample_rate
+    streams = _streams(of_part)
     before = _hear(stream, chosen_on, _apart(chosen_on), "validation")
     heard = {name: _hear(stream, of_part, some, name) for name, some in streams.items()}
     of_speakers = list(of_part.groupby(["speaker", "target"]).indices.values())
     joined = join(_hear(stream, of_part, of_speakers, "speakers"), of_speakers)
-    first = [clip.number for clip in joined]
-    offline = of_part[classes].to_numpy(float)
-    conditions = {"offline": _figures(targets, offline, speakers, classes)}
+    conditions = {"offline": _figures(of_part, of_part[classes].to_numpy(float), classes)}
     for name, clips in heard.items():
-        conditions[name] = _condition(clips, offline, targets, speakers, classes)
-        conditions[name]["streams"] = len(streams[name])
+        conditions[name] = _condition(clips, of_part, classes) | {"streams": len(streams[name])}
     return {
         "schema": SCHEMA,
         "part": part,
         "classes": classes,
         **clips_and_speakers(predictions.table),
         "conditions": conditions,
-        "since_reset": {
-            name: _since_reset(heard[name], offline, targets, speakers)
-            for name in ("mixed", "same")
-        },
-        "by_speech": accuracy_by_speech(heard["reset"], targets, speakers, hop_s),
-        "by_speech_of_speakers": accuracy_by_speech(
-            joined, targets[first], [speakers[number] for number in first], hop_s
-        ),
-        "decisions": _decisions(before, chosen_on, heard["reset"], targets, speakers, hop_s),
+        "since_reset": {name: _since_reset(heard[name], of_part, classes) for name in NOT_RESET},
+        "by_speech": accuracy_by_speech(heard["reset"], *_of(heard["reset"], of_part), hop_s),
+        "by_speech_of_speakers": accuracy_by_speech(joined, *_of(joined, of_part), hop_s),
+        "decisions": _decisions(before, chosen_on, heard["reset"], of_part, hop_s),
         "thresholds_chosen_on": {"part": "validation", **clips_and_speakers(validation.table)},
         "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
         "fingerprint": predictions.fingerprint,
         "trained_seed": predictions.descriptions[0].seed,
         "split": predictions.descriptions[0].split,
         "versions": versions(),
+    }
+
+
+def _streams(clips: pd.DataFrame) -> dict[str, list[list[int]]]:
+    """Return the streams of each condition, as lists of clip numbers."""
+    seconds, targets = clips["seconds"].to_numpy(), clips["target"].to_numpy()
+    return {
+        "reset": _apart(clips),
+        "mixed": deal(seconds, np.zeros(len(clips), int), SEED),
+        "same": deal(seconds, targets, SEED),
     }
 
 
@@ -128,50 +124,49 @@ def _hear(
     return heard
 
 
-def _figures(
-    targets: np.ndarray, posteriors: np.ndarray, speakers: Sequence[str], classes: Sequence[str]
-) -> dict[str, Any]:
-    figures = score(targets, posteriors, speakers, classes)
-    return {name: figures[name] for name in METRICS} | {"clips": len(targets)}
+def _of(heard: Sequence[Heard], clips: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Return target and speaker of each clip that was heard."""
+    own = clips.iloc[[clip.number for clip in heard]]
+    return own["target"].to_numpy(), own["speaker"].tolist()
+
+
+def _figures(clips: pd.DataFrame, posteriors: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    figures = score(clips["target"].to_numpy(), posteriors, clips["speaker"].tolist(), classes)
+    return {name: figures[name] for name in METRICS} | {"clips": len(clips)}
 
 
 def _condition(
-    heard: Sequence[Heard],
-    offline: np.ndarray,
-    targets: np.ndarray,
-    speakers: Sequence[str],
-    classes: Sequence[str],
+    heard: Sequence[Heard], clips: pd.DataFrame, classes: Sequence[str]
 ) -> dict[str, Any]:
-    numbers = np.array([clip.number for clip in heard])
+    own = clips.iloc[[clip.number for clip in heard]]
     means = np.array([clip.posteriors.mean(0) for clip in heard])
-    targets, own = targets[numbers], [speakers[number] for number in numbers]
-    behind = paired_difference(targets, offline[numbers].argmax(1), means.argmax(1), own, classes)
-    return _figures(targets, means, own, classes) | {"behind": behind}
+    offline = own[list(classes)].to_numpy(float).argmax(1)
+    targets, speakers = _of(heard, clips)
+    behind = paired_difference(targets, offline, means.argmax(1), speakers, classes)
+    return _figures(own, means, classes) | {"behind": behind}
 
 
 def _since_reset(
-    heard: Sequence[Heard], offline: np.ndarray, targets: np.ndarray, speakers: Sequence[str]
+    heard: Sequence[Heard], clips: pd.DataFrame, classes: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return the accuracy of the clips that began within each span after the reset."""
-    numbers = np.array([clip.number for clip in heard])
+    own = clips.iloc[[clip.number for clip in heard]].reset_index(drop=True)
     since_s = np.array([clip.since_s for clip in heard])
-    right = np.array([clip.posteriors.mean(0).argmax() for clip in heard]) == targets[numbers]
-    right_offline = (offline.argmax(1) == targets)[numbers]
+    own["right"] = np.array([clip.posteriors.mean(0).argmax() for clip in heard]) == own["target"]
+    own["right_offline"] = own[list(classes)].to_numpy(float).argmax(1) == own["target"]
     rows = []
     for begin, end in itertools.pairwise(SINCE_S):
-        within = np.flatnonzero((since_s >= begin) & (since_s < end))
-        if not len(within):
+        within = own[(since_s >= begin) & (since_s < end)]
+        if within.empty:
             continue
-        own = [speakers[number] for number in numbers[within]]
+        of = within["target"].to_numpy(), within["speaker"].tolist()
         rows.append(
             {
                 "from_s": begin,
                 "to_s": end,
                 "clips": len(within),
-                "accuracy": share_right(targets[numbers[within]], own, right[within]),
-                "offline": share_right(targets[numbers[within]], own, right_offline[within])[
-                    "value"
-                ],
+                "accuracy": share_right(*of, within["right"].to_numpy()),
+                "offline": share_right(*of, within["right_offline"].to_numpy())["value"],
             }
         )
     return rows
@@ -181,8 +176,7 @@ def _decisions(
     before: Sequence[Heard],
     chosen_on: pd.DataFrame,
     heard: Sequence[Heard],
-    targets: np.ndarray,
-    speakers: Sequence[str],
+    clips: pd.DataFrame,
     hop_s: float,
 ) -> list[dict[str, Any]]:
     """Return for each error rate its threshold, chosen on validation, and what comes of it."""
@@ -191,7 +185,7 @@ def _decisions(
         threshold, found = choose_decide_at(before, chosen_on["target"].to_numpy(), rate)
         measured = None
         if threshold is not None:
-            measured = time_to_decision(heard, targets, speakers, threshold, hop_s)
+            measured = time_to_decision(heard, *_of(heard, clips), threshold, hop_s)
         rows.append(
             {
                 "error_rate": rate,
