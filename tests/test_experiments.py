@@ -13,7 +13,7 @@ from langid.corpora.common_voice import CommonVoice
 from langid.corpora.manifest import COLUMNS, write_table
 from langid.data.store import Store
 from langid.runs.expected import SOUND, expected_of
-from langid.runs.finished import read_record
+from langid.training.run_record import RunRecord
 
 EXPERIMENTS = sorted(options("train", "experiment"))
 PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
@@ -70,7 +70,7 @@ def test_an_experiment_trains_two_steps_and_is_scored(
     name: str, manifest: Path, output: Path
 ) -> None:
     assert reproduce(name, manifest, output) == 0
-    record: dict[str, Any] = read_record(output / name)
+    record: dict[str, Any] = RunRecord.read(output / name).to_plain()
     assert (record["status"], record["steps"]) == ("finished", 2)
     asked = compose("train", [f"experiment={name}", "store=s.h5"])
     held = Store(record["store"]).description
@@ -128,6 +128,6 @@ def test_the_streaming_gru_trains_on_a_store_of_its_features(
     parts = ["corpus=manifest", f"corpus.path={manifest}", "features=log_mel", "workers=1"]
     assert main(["prepare", *parts, store]) == 0
     assert main([*experiment, store, "split.fractions=[0.4,0.3,0.3]"]) == 0
-    record = read_record(tmp_path / "run")
+    record = RunRecord.read(tmp_path / "run").to_plain()
     assert (record["status"], record["steps"]) == ("finished", 2)
     assert record["data"]["carry_state"]
