@@ -6,7 +6,9 @@ import sys
 import textwrap
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -89,3 +91,28 @@ def test_extensions_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     network = build(built["linear"]["network"], bins=64, num_classes=3)
     assert isinstance(network, StreamingNetwork)
     assert network(torch.zeros(2, 5, 64), torch.tensor([5, 5])).shape == (2, 5, 3)
+
+
+def test_python_runs(
+    real_rows: list[dict[str, str]],
+    model_path: Path,
+    clips: list[np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The block under "In Python", with a small network and one epoch."""
+    for row in real_rows:
+        folder = tmp_path / "recordings" / row["language"]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / Path(row["path"]).name).symlink_to(row["path"])
+    (tmp_path / "model.onnx").symlink_to(model_path)
+    monkeypatch.chdir(tmp_path)
+    block = textwrap.dedent(README.partition("In Python:\n")[2].partition("\n## ")[0])
+    small = '"trainer.max_epochs": 1, "model.network.units": 8, "trainer.accelerator": "cpu"'
+    assert '"trainer.max_epochs": 20' in block
+    namespace: dict[str, Any] = {"samples": clips[0]}
+    exec(block.replace('"trainer.max_epochs": 20', small), namespace)
+    assert namespace["report"]["part"] == "test"
+    assert namespace["posteriors"].shape[2] == 3
+    assert namespace["stream"].decision.label in namespace["identifier"].classes
+    assert len(namespace["store"].utterances) == len(real_rows)

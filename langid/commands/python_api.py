@@ -1,6 +1,7 @@
 """``langid.train``, ``prepare`` and ``evaluate``: the commands, called from Python.
 
-They raise LangidError where the commands print what is wrong, and print no tables.
+They raise LangidError where the commands print what is wrong. What a training warns of before it
+begins is printed, where the results lie is returned.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,11 +53,12 @@ def train(config: Configuration) -> TrainedRun:
         run = langid.train({"experiment": "gru", "store": "trio.h5", "trainer.max_epochs": 2})
         langid.load(run.checkpoint)
     """
+    from langid.commands.train_start import print_start
     from langid.training.run import train
 
     composed = _composed("train", config)
     output = Path(str(composed.output)).expanduser()
-    record = train(resolved(composed, output))
+    record = train(resolved(composed, output), begun=print_start)
     return TrainedRun(output, record.best if record else {})
 
 

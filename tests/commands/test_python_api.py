@@ -50,7 +50,7 @@ def test_train_and_evaluate_say_what_the_commands_say(
     record = json.loads((by_command / "run.json").read_text())
     assert run.figures == record["best"]
     printed = capsys.readouterr().out
-    assert printed.startswith("epoch   0") and "best" not in printed
+    assert "clips / speakers" in printed and "epoch   0" in printed and "best" not in printed
     best = by_command / "checkpoints" / "best.ckpt"
     arguments = [f"checkpoint={best}", f"store={store_path}", f"output={by_command}/test"]
     assert main(["evaluate", *arguments]) == 0
