@@ -1,5 +1,6 @@
 """Names of languages for the codes and the names that corpora give them."""
 
+import contextlib
 import difflib
 import functools
 from collections.abc import Iterable
@@ -17,14 +18,13 @@ NO_LANGUAGE = (None, "", "mis", "mul", "und", "zxx")
 SHOWN = 20  # as many folders as a note names
 
 
-@functools.cache
 def language_of(code: str) -> str:
     """Return the language that a corpus calls ``code``, an ISO 639 code or an English name.
 
     ``zh``, ``cmn_hans_cn`` and ``zh-TW`` are Mandarin, ``zh-HK`` and ``yue`` Cantonese. What is
     the name of no language stays as it is.
     """
-    return _by_code(code) or _by_name(code) or code
+    return _known(code) or code
 
 
 def unknown_note(root: object, folders: Iterable[str]) -> list[str]:
@@ -32,7 +32,7 @@ def unknown_note(root: object, folders: Iterable[str]) -> list[str]:
 
     It gives the nearest name that is known.
     """
-    unknown = [name for name in sorted(folders) if not (_by_code(name) or _by_name(name))]
+    unknown = [name for name in sorted(folders) if not _known(name)]
     if not unknown:
         return []
     told = ", ".join(f"{name!r}{_nearest(name)}" for name in unknown[:SHOWN])
@@ -40,25 +40,17 @@ def unknown_note(root: object, folders: Iterable[str]) -> list[str]:
     return [f"{root}: no language is known as {told}{others}; kept as the name of the class"]
 
 
-def _by_code(code: str) -> str | None:
+@functools.cache
+def _known(code: str) -> str | None:
     from langcodes import Language
     from langcodes.tag_parser import LanguageTagError
 
-    try:
+    with contextlib.suppress(LanguageTagError):
         tag = Language.get(code)
-    except LanguageTagError:
-        return None
-    known = tag.language in NAMES or (tag.is_valid() and tag.language not in NO_LANGUAGE)
-    return _name(tag) if known else None
-
-
-def _by_name(name: str) -> str | None:
-    from langcodes import Language
-
-    wanted = name.replace("_", " ").casefold()
-    if wanted in _english():
-        return _name(Language.get(_english()[wanted]))
-    return None
+        if tag.language in NAMES or (tag.is_valid() and tag.language not in NO_LANGUAGE):
+            return _name(tag)
+    of_name = _english().get(code.replace("_", " ").casefold())
+    return _name(Language.get(of_name)) if of_name else None
 
 
 def _name(tag: "Language") -> str:
@@ -83,4 +75,4 @@ def _english() -> dict[str, str]:
 
 def _nearest(name: str) -> str:
     found = difflib.get_close_matches(name.replace("_", " ").casefold(), _english(), 1)
-    return f" (the nearest is {_by_name(found[0])})" if found else ""
+    return f" (the nearest is {_known(found[0])})" if found else ""
