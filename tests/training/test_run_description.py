@@ -44,7 +44,7 @@ def test_a_part_that_is_missing_or_odd_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"colour": 1}, "its description has colour; accepted are schema, version, .*store"),
+        ({"colour": 1}, "its description has colour; accepted are schema, .*store"),
         ({"classes": ["a", 3]}, r"classes=\['a', 3\]; expected a list of texts"),
         ({"schema": "langid-checkpoint-2"}, "schema langid-checkpoint-2, this version reads"),
         ({"schema": "another-3"}, "not written by langid train"),

@@ -74,7 +74,7 @@ def test_the_record_of_a_run_is_read_as_it_was_written(run_path: Path, tmp_path:
     [
         ("{", "Expecting property name"),
         ("[]", "not written by langid train"),
-        ('{"schema": "langid-checkpoint-3"}', "its description has no version, versions, .*status"),
+        ('{"schema": "langid-checkpoint-3"}', "its description has no versions, .*status"),
     ],
 )
 def test_a_damaged_or_foreign_record_is_refused(tmp_path: Path, content: str, reason: str) -> None:
