@@ -248,6 +248,7 @@ def described(**changes: Any) -> RunDescription:
               "optimizer", "features", "detector")  # fmt: skip
     plain = {name: {} for name in groups} | {
         "versions": {}, "seed": 0, "classes": ["x", "y"], "silence": "mask", "scheduler": None,
+        "init": None,
         "select": "val/loss", "data": {"sequence_frames": 100}, "fingerprint": "f" * 12,
         "store": "s.h5",
     }  # fmt: skip

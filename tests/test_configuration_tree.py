@@ -90,7 +90,7 @@ def test_every_option_composes_and_its_targets_take_its_keys(group: str, option:
         extended = written.pop("defaults", None) is not None  # it takes over another option's keys
         keys = plain[group].keys()
         assert keys > written.keys() if extended else keys == written.keys()
-        assert targets(plain[group]) or group in ("data", "silence", "tune")
+        assert targets(plain[group]) or group in ("data", "init", "silence", "tune")
 
 
 def test_groups_are_one_level_deep_and_known() -> None:

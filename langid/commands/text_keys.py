@@ -20,9 +20,10 @@ from langid.typed import quoted
 
 # Of all commands; a key with the name of one of the command's groups takes an option of the group.
 TEXT = frozenset({
-    "store", "name", "output", "resume", "checkpoint", "part", "corpora", "exported", "folders",
-    "experiments", "overrides", "table", "format", "mode", "precision", "model", "audio",
-    "languages", "rttm", "plot",
+    "store", "name", "output", "resume", "select", "checkpoint", "part", "corpora",
+    "exported", "folders", "experiments", "overrides", "table", "format", "mode", "precision",
+    "accelerator", "model", "audio", "languages", "rttm", "plot", "init.checkpoint",
+    "init.normaliser",
     "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",
     "split.train_only", "task.column", "task.classes", "task.merge", "silence.policy",
     "model.network.cell", "model.network.activation", "logger.save_dir", "logger.name",
@@ -36,10 +37,13 @@ def readable(command: str, argument: str) -> str:
 
     A plain text that it cannot read, such as a path with parentheses or letters outside ASCII, is
     put in quotes, and so is what stands for a number, a switch or nothing in the value of a key
-    of ``TEXT``, in lists and sweeps too; ``null`` stays where it is the key's default. Raises
-    LangidError for the key of a mapping that cannot be read as typed.
+    of ``TEXT``, in lists and sweeps too; ``null`` stays where it is the key's default.
+    ``init=PATH`` becomes ``init.checkpoint=PATH``. Raises LangidError for the key of a mapping that
+    cannot be read as typed.
     """
     key, _, value = argument.partition("=")
+    if key == "init" and key in groups(command) and value not in options(command, key):
+        key, argument = "init.checkpoint", f"init.checkpoint={value}"
     if not reads(argument):
         plain = value.lstrip()[:1] not in "'\"[{" and "," not in value and "${" not in value
         return f"{key}={quoted(value)}" if value and plain else argument

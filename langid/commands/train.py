@@ -3,7 +3,8 @@
 Writes checkpoints/best.ckpt, checkpoints/last.ckpt, TensorBoard logs and run.json into the folder
 of the run. The best epoch is that of the lowest validation loss, or of the best of what select=
 names; early stopping goes by the same. A run that was killed goes on with resume=PATH/last.ckpt and
-ends with the same weights. A sweep (-m) goes on when its line is typed again.
+ends with the same weights; init=PATH/best.ckpt starts from a trained network. A sweep (-m) goes on
+when its line is typed again.
 
 Examples:
   langid train experiment=gru store=trio.h5 optimizer.lr=0.0005 select=val/balanced_accuracy

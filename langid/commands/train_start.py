@@ -38,6 +38,7 @@ def print_start(record: "RunRecord") -> None:
             " speaker; each counts as one of its own, so speakers may be shared unseen"
         )
     _print_balance(record)
+    _print_taken(record)
     numbers = f"parameters: {record.parameters:,}   seed: {record.seed}"
     print(f"{numbers}   folder: {record.config['output']}", flush=True)
 
@@ -74,3 +75,17 @@ def _print_balance(record: "RunRecord") -> None:
             "warning: balance and loss.class_weights correct the imbalance twice; add"
             " loss.class_weights=none, or take balance=none"
         )
+
+
+def _print_taken(record: "RunRecord") -> None:
+    """Say what was taken over from the checkpoint that the run starts from."""
+    if record.init is None:
+        return
+    start, head = record.start, record.init["head"]
+    print(f"init {record.init['checkpoint']}: {len(start['classes'])} classes, init.head={head}")
+    for kind in ("taken", "new", "left", "frozen"):
+        if start[kind]:
+            groups = (f"{name} ({count})" for name, count in start[kind].items())
+            print(f"  {kind:7}{', '.join(groups)}")
+    if start["differs"]:
+        print(f"warning: init was trained on other sound ({'; '.join(start['differs'])})")

@@ -26,6 +26,8 @@ def differing_choices(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """
     flat = pd.DataFrame([choices(run.record.config) for run in runs], dtype=object)
     flat["store"] = [f"{Path(r.record.store).stem} {r.record.fingerprint[:6]}" for r in runs]
+    if any(run.record.init for run in runs):
+        flat["init"] = [_start(run.record.init) for run in runs]
     shown = flat.map(lambda value: "-" if _is_nothing(value) else str(value))
     keys = [key for key in shown if shown[key].nunique() > 1 and not _follows(shown, str(key))]
     values = [
@@ -33,6 +35,10 @@ def differing_choices(runs: Sequence[Run]) -> list[dict[str, Any]]:
         for _, row in shown.iterrows()
     ]
     return values if keys else [{} for _ in runs]
+
+
+def _start(init: dict[str, Any] | None) -> str | None:
+    return f"{init['checkpoint']} {init['sha256'][:6]}" if init else None
 
 
 def _is_nothing(value: Any) -> bool:

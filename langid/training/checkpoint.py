@@ -10,6 +10,7 @@ import torch
 
 from langid.build import build
 from langid.errors import LangidError
+from langid.networks.network import Network
 from langid.signal.front_end import build_front_end
 from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import RunDescription
@@ -18,38 +19,36 @@ from langid.training.run_description import RunDescription
 CODE = re.compile(r"Unsupported (?:global|class).*|Trying to .*|Can only (?:build|create) .*")
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, key: str = "checkpoint") -> dict[str, Any]:
     """Return the content of a checkpoint, plain but for its RunDescription (``langid``).
 
-    Nothing in the file is executed. Raises LangidError for a file that is absent, damaged, holds
-    anything but plain data, or was not written by langid.
+    ``key`` is what the user gave the path as. Nothing in the file is executed. Raises LangidError
+    for a file that is absent, damaged, holds anything but plain data, or was not written by langid.
     """
     path = path.expanduser()
     if not path.is_file():
-        raise LangidError(f"checkpoint={path}: no such file")
+        raise LangidError(f"{key}={path}: no such file")
     try:
         with warnings.catch_warnings(action="ignore"):
             checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can raise about anything
-        raise _unreadable(path, error) from None
+        raise _unreadable(f"{key}={path}", error) from None
     try:
         plain = checkpoint.get("langid") if isinstance(checkpoint, dict) else None
         return checkpoint | {"langid": RunDescription.from_plain(plain)}
     except LangidError as error:
-        raise LangidError(f"checkpoint={path}: {error}") from error
+        raise LangidError(f"{key}={path}: {error}") from error
 
 
-def _unreadable(path: Path, error: Exception) -> LangidError:
+def _unreadable(place: str, error: Exception) -> LangidError:
     code = CODE.search(str(error))
     if isinstance(error, pickle.UnpicklingError) and code:
         return LangidError(
-            f"checkpoint={path}: refused, it holds more than plain data and could run code"
+            f"{place}: refused, it holds more than plain data and could run code"
             f" ({code.group().split('. ')[0]}); use a checkpoint of langid train"
         )
     reason = str(error).strip().partition("\n")[0].split(". ")[0] or type(error).__name__
-    return LangidError(
-        f"checkpoint={path}: damaged or not a checkpoint ({reason}); use one of langid train"
-    )
+    return LangidError(f"{place}: damaged or not a checkpoint ({reason}); use one of langid train")
 
 
 def load_identifier(path: Path) -> LanguageIdentifier:
@@ -76,11 +75,9 @@ def _untrained(description: RunDescription) -> LanguageIdentifier:
 def build_identifier(description: RunDescription, **training: Any) -> LanguageIdentifier:
     """Return an untrained identifier; ``training``: its loss, optimiser, scheduler and augment."""
     front_end = build_front_end(description.features, description.detector)
-    outputs = len(description.classes) + (description.silence == "label")
     model = {key: value for key, value in description.model.items() if key != "network"}
-    network = build(description.model["network"], bins=front_end.bins, num_classes=outputs)
     identifier: LanguageIdentifier = build(model | {"_partial_": True})(
-        network=network,
+        network=build_network(description, front_end.bins),
         front_end=front_end,
         classes=description.classes,
         silence=description.silence,
@@ -88,3 +85,10 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
         **training,
     )
     return identifier
+
+
+def build_network(description: RunDescription, bins: int, more: int = 0) -> Network:
+    """Return the untrained network of a run, or one that knows some ``more`` classes."""
+    outputs = len(description.classes) + (description.silence == "label") + more
+    network: Network = build(description.model["network"], bins=bins, num_classes=outputs)
+    return network

@@ -26,14 +26,14 @@ from langid.training.processes import other_processes
 from langid.training.run_record import write_record
 
 HYPERPARAMETERS = (
-    "task", "model", "silence", "split", "data", "balance", "augment", "loss", "optimizer",
+    "task", "model", "silence", "split", "data", "balance", "augment", "init", "loss", "optimizer",
     "scheduler", "seed",
 )  # fmt: skip
 # Advice of Lightning that does not apply to the user.
 SILENCED = (
     ".*does not have many workers.*", ".*exists and is not empty.*", ".*isn't compatible.*",
     ".*number of training batches.*", ".*treespec.*", ".*Checkpoint directory.*",
-    ".*could not find the monitored key.*",
+    ".*could not find the monitored key.*", ".*in eval mode at the start.*",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from langid.data.store import Store
 from langid.differences import differing
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
+from langid.training.init import digest_of
 from langid.training.run_description import RESUMED_ALIKE, RunDescription
 from langid.training.run_record import FILE, RunRecord, choices
 from langid.typed import override
@@ -45,7 +46,8 @@ def state_of(folder: Path, config: dict[str, Any]) -> RunState:
     if not (folder / FILE).is_file():
         return RunState(folder, State.NEW)
     record = RunRecord.read(folder)
-    held = _with_store(choices(record.config), record.fingerprint)
+    start = record.init["sha256"] if record.init else None
+    held = _with_content(choices(record.config), record.fingerprint, start)
     if differs := differing(held, decisions(config), "the run"):
         return RunState(folder, State.OTHER, tuple(differs))
     checkpoints = folder / "checkpoints"
@@ -73,18 +75,19 @@ def prepare_resume(run: RunState) -> str | None:
 
 
 def decisions(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what decides how a run comes out: choices of its configuration, content of its store.
+    """Return what decides how a run comes out: choices, content of store and start.
 
-    Raises LangidError where the store is not there.
+    Raises LangidError where one of them is not there.
     """
     # Through JSON and back, as the record went: tuples and numbers look alike then.
     plain = json.loads(json.dumps(config))
     fingerprint = Store(Path(str(config["store"])).expanduser()).fingerprint
-    return _with_store(choices(plain), fingerprint)
+    return _with_content(choices(plain), fingerprint, digest_of(config["init"]))
 
 
-def _with_store(chosen: dict[str, Any], fingerprint: str) -> dict[str, Any]:
-    return chosen | {"fingerprint of the store": fingerprint[:12]}
+def _with_content(chosen: dict[str, Any], store: str, start: str | None) -> dict[str, Any]:
+    more = {"SHA-256 of init": start[:12]} if start else {}
+    return chosen | {"fingerprint of the store": store[:12]} | more
 
 
 def check_folder(folder: Path, resume: Path | None) -> None:

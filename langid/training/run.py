@@ -20,6 +20,7 @@ from langid.networks.network import StreamingNetwork
 from langid.training.checkpoint import build_identifier
 from langid.training.fitting import fit, log_hyperparameters, make_trainer, result_of
 from langid.training.identifier import LanguageIdentifier
+from langid.training.init import read_start, take_over
 from langid.training.processes import check_processes
 from langid.training.resume import check_folder, check_resumable
 from langid.training.run_description import RunDescription, describe
@@ -66,11 +67,13 @@ def _train(
     check_selection(config["select"])
     _seed(config["seed"])
     data = training_data(config)
-    description = describe(config, data)
+    start = read_start(config["init"], data.classes, data.silence)
+    description = describe(config, data, start.settings if start else None)
     if resume is not None:
         check_resumable(resume, description)
     identifier = untrained(config, description, data)
-    record = _record(config, description, identifier, data)
+    taken = take_over(identifier, start) if start else {}
+    record = replace(_record(config, description, identifier, data), start=taken)
     trainer = make_trainer(config, callbacks)
     check_processes(trainer)
     data.check_processes(trainer.world_size)
@@ -141,7 +144,7 @@ def training_data(config: dict[str, Any]) -> LanguageDataModule:
 def untrained(
     config: dict[str, Any], description: RunDescription, data: LanguageDataModule
 ) -> LanguageIdentifier:
-    """Return the identifier to train, its normaliser fitted to the training part."""
+    """Return the identifier to train, its normaliser fitted to the training part if not taken."""
     scheduler = config.get("scheduler")
     identifier = build_identifier(
         description,
@@ -156,6 +159,7 @@ def untrained(
             f"data.carry_state=true: the network {name} hears whole utterances and carries nothing"
             " over; take a streaming one, model=gru say"
         )
-    mean, deviation = (torch.from_numpy(values) for values in data.normaliser_statistics())
-    identifier.normaliser.fit(mean.float(), deviation.float())
+    if not description.init or description.init["normaliser"] == "refit":
+        mean, deviation = (torch.from_numpy(values) for values in data.normaliser_statistics())
+        identifier.normaliser.fit(mean.float(), deviation.float())
     return identifier

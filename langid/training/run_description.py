@@ -16,9 +16,10 @@ from langid.differences import flatten
 from langid.errors import LangidError
 
 SCHEMA = "langid-checkpoint-3"
-# How a run is carried out and shown, which decides nothing that is learnt.
+# How a run is carried out and shown and where its start lies: nothing of what is learnt.
 RUNTIME = (
     "callbacks.confusion", "callbacks.epoch_line", "callbacks.learning_rate", "data.workers",
+    "init.checkpoint",
     "logger", "trainer.accelerator", "trainer.default_root_dir", "trainer.devices",
     "trainer.enable_model_summary", "trainer.enable_progress_bar", "trainer.log_every_n_steps",
     "trainer.num_nodes", "trainer.profiler", "trainer.strategy",
@@ -26,7 +27,7 @@ RUNTIME = (
 # What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
 RESUMED_ALIKE = (
     "fingerprint", "seed", "task", "classes", "features", "detector", "model", "silence", "split",
-    "data", "balance", "augment", "loss", "select", "optimizer", "scheduler",
+    "data", "balance", "augment", "init", "loss", "select", "optimizer", "scheduler",
 )  # fmt: skip
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 KINDS = {dict: "keys with values", list: "a list", str: "a text", int: "a whole number",
@@ -58,6 +59,7 @@ class RunDescription:
     data: dict[str, Any]
     balance: dict[str, Any]
     augment: dict[str, Any]
+    init: dict[str, Any] | None
     loss: dict[str, Any]
     select: str
     optimizer: dict[str, Any]
@@ -118,8 +120,10 @@ def _check_kind(name: str, value: Any, hint: Any) -> None:
         )
 
 
-def describe(config: dict[str, Any], data: LanguageDataModule) -> RunDescription:
-    """Return the description of a run from its resolved configuration and its data."""
+def describe(
+    config: dict[str, Any], data: LanguageDataModule, init: dict[str, Any] | None = None
+) -> RunDescription:
+    """Return the description of a run from its resolved configuration, its data and its start."""
     taken = (
         "seed", "task", "model", "split", "data", "balance", "augment", "loss", "select",
         "optimizer",
@@ -132,6 +136,7 @@ def describe(config: dict[str, Any], data: LanguageDataModule) -> RunDescription
         silence=data.silence,
         split_summary=data.summary(),
         scheduler=config.get("scheduler"),
+        init=init,
         features=data.store.description["features"],
         detector=data.store.description["detector"],
         fingerprint=data.store.fingerprint,

@@ -23,9 +23,9 @@ NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
 class RunRecord(RunDescription):
     """The description of a run with its whole configuration, its counts and its result.
 
-    ``status`` is ``started``, ``finished``, ``pruned`` or ``failed``. A finished run has ``best``,
-    the validation figures of best.ckpt and its ``epoch``, and the ``epochs``, ``steps`` and
-    ``seconds`` of the training.
+    ``start`` tells what was taken over from the checkpoint of ``init``. ``status`` is ``started``,
+    ``finished``, ``pruned`` or ``failed``. A finished run has ``best``, the validation figures of
+    best.ckpt and its ``epoch``, and the ``epochs``, ``steps`` and ``seconds`` of the training.
     """
 
     config: dict[str, Any]
@@ -33,6 +33,7 @@ class RunRecord(RunDescription):
     sequences: dict[str, Any]
     class_weights: list[float]
     parameters: int
+    start: dict[str, Any] = field(default_factory=dict)
     status: str = "started"
     best: dict[str, Any] = field(default_factory=dict)
     epochs: int = 0

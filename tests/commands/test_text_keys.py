@@ -22,8 +22,14 @@ VALUES = (
     "12:30", ".5",
 )  # fmt: skip
 NUMBERS = {"workers", "rate", "half_life_s", "decide_at", "unknown_below", "window_s", "hop_s"}
-# Of classes that are not langid's; and what langid reproduce passes on.
-OTHERS = {"logger.save_dir", "logger.name", "trainer.default_root_dir", "overrides"}
+# Null at first, of classes that are not langid's, and what langid reproduce passes on.
+OTHERS = {
+    "init.checkpoint",
+    "logger.save_dir",
+    "logger.name",
+    "trainer.default_root_dir",
+    "overrides",
+}
 
 
 def own_keys(command: str) -> dict[str, Any]:

@@ -1,0 +1,190 @@
+"""Starting from a trained network: what a run takes over from another run's checkpoint."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from langid.differences import differing
+from langid.errors import LangidError
+from langid.training.checkpoint import build_network, read_checkpoint
+from langid.training.identifier import LanguageIdentifier
+from langid.training.run_description import RunDescription
+
+FRONT_END = ("features", "detector")
+CHOICES = {"head": (None, "keep", "new"), "normaliser": ("keep", "refit")}
+
+
+@dataclass(frozen=True)
+class TrainedStart:
+    """A checkpoint to start from: its ``description``, its ``weights``, and the ``settings``.
+
+    The settings are those of the group ``init``, with the ``head`` decided and the ``sha256`` of
+    the file.
+    """
+
+    settings: dict[str, Any]
+    description: RunDescription
+    weights: dict[str, Tensor]
+
+
+def read_start(init: dict[str, Any], classes: Sequence[str], silence: str) -> TrainedStart | None:
+    """Return what ``init`` names, for a run of some classes; None where it names no checkpoint.
+
+    Nothing in the file is executed or built. Raises LangidError for a file that is no checkpoint of
+    langid, for values that ``init`` does not take, and for a head that is to be kept though the
+    classes are others.
+    """
+    _check(init)
+    if init["checkpoint"] is None:
+        return None
+    path = Path(str(init["checkpoint"])).expanduser()
+    content = read_checkpoint(path, "init")
+    held: RunDescription = content["langid"]
+    weights = content.get("state_dict")
+    if not isinstance(weights, dict):
+        raise LangidError(f"init={path}: it holds no weights; use a checkpoint of langid train")
+    alike = held.classes == list(classes) and (held.silence == "label") == (silence == "label")
+    head = init["head"] or ("keep" if alike else "new")
+    if head == "keep" and not alike:
+        raise LangidError(
+            f"init.head=keep: {path} knows {_told(held.classes, held.silence)}; this run learns"
+            f" {_told(classes, silence)}; take init.head=new"
+        )
+    settings = init | {"checkpoint": str(path.absolute()), "head": head, "sha256": digest_of(init)}
+    tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+    return TrainedStart(settings, held, tensors)
+
+
+def _check(init: dict[str, Any]) -> None:
+    for key, accepted in CHOICES.items():
+        if init[key] not in accepted:
+            words = ", ".join(word or "null" for word in accepted)
+            raise LangidError(f"init.{key}={init[key]}: accepted are {words}")
+    if not isinstance(init["freeze"], list | tuple):
+        raise LangidError(
+            f"init.freeze={init['freeze']}: expected a list, as in init.freeze=[network.layers]"
+        )
+    if init["checkpoint"] is None and (init["freeze"] or init["head"] is not None):
+        raise LangidError("init.freeze and init.head belong to init=CHECKPOINT, which is not given")
+
+
+def _told(classes: Sequence[str], silence: str) -> str:
+    return f"{', '.join(classes)}{' and silence' if silence == 'label' else ''}"
+
+
+def digest_of(init: dict[str, Any]) -> str | None:
+    """Return the SHA-256 of the checkpoint that ``init`` names; None where it names none."""
+    if init["checkpoint"] is None:
+        return None
+    path = Path(str(init["checkpoint"])).expanduser()
+    if not path.is_file():
+        raise LangidError(f"init={path}: no such file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, Any]:
+    """Give an untrained identifier the weights that fit by name and shape, and freeze some.
+
+    Returns how many tensors were ``taken``, are ``new`` here, were ``left`` there and are
+    ``frozen``, by groups of names; the ``classes`` there, and in what ``features`` and ``detector``
+    differ. Raises LangidError where nothing fits, the normaliser is of
+    another size, or a name to freeze does not exist.
+    """
+    own = identifier.state_dict()
+    head = _head(identifier) if start.settings["head"] == "new" else set()
+    names = [name for name in own if name.startswith("network.")]
+    taken = [name for name in names if name not in head and _fits(own[name], start, name)]
+    if not any(isinstance(own[name], Tensor) and own[name].ndim for name in taken):
+        raise LangidError(
+            f"init={start.settings['checkpoint']}: nothing of its network"
+            f" {_kind(start.description)} fits {_kind(identifier.described)} by name and shape;"
+            " take the same model and sizes"
+        )
+    if start.settings["normaliser"] == "keep":
+        taken += _normaliser(own, start)
+    with torch.no_grad():
+        for name in taken:
+            own[name].copy_(start.weights[name])
+    frozen = freeze(identifier, start.settings["freeze"])
+    held = [name for name in start.weights if name.startswith(("network.", "normaliser."))]
+    return {
+        "taken": _grouped(taken),
+        "new": _grouped(name for name in names if name not in taken),
+        "left": _grouped(name for name in held if name not in taken),
+        "frozen": _grouped(frozen),
+        "classes": start.description.classes,
+        "differs": differing(
+            start.description.flat(FRONT_END),
+            identifier.described.flat(FRONT_END),
+            "the checkpoint",
+        ),
+    }
+
+
+def _fits(tensor: Tensor, start: TrainedStart, name: str) -> bool:
+    return name in start.weights and start.weights[name].shape == tensor.shape
+
+
+def _head(identifier: LanguageIdentifier) -> set[str]:
+    """Return the names of the tensors whose sizes follow from the number of classes."""
+    description, bins = identifier.described, identifier.front_end.bins
+    with torch.random.fork_rng(devices=[]):  # the run draws what it would draw without this
+        wider = build_network(description, bins, more=1).state_dict()
+    own = identifier.network.state_dict()
+    return {f"network.{name}" for name in own if own[name].shape != wider[name].shape}
+
+
+def _normaliser(own: dict[str, Tensor], start: TrainedStart) -> list[str]:
+    names = [name for name in own if name.startswith("normaliser.")]
+    if not all(_fits(own[name], start, name) for name in names):
+        raise LangidError(
+            f"init.normaliser=keep: that of {start.settings['checkpoint']} is of other features, in"
+            " size; take init.normaliser=refit"
+        )
+    return names
+
+
+def _kind(description: RunDescription) -> str:
+    return str(description.model["network"]["_target_"]).rpartition(".")[2]
+
+
+def freeze(identifier: LanguageIdentifier, prefixes: Sequence[str]) -> list[str]:
+    """Let parameters below some names stay as they are; return the names of all of them.
+
+    Running means below them stay as well. Raises LangidError for a name that no parameter has or
+    is below, and where nothing is left to learn.
+    """
+    parameters = dict(identifier.named_parameters())
+
+    def below(name: str) -> bool:
+        return any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes)
+
+    for prefix in prefixes:
+        if not any(f"{name}.".startswith(f"{prefix}.") for name in parameters):
+            accepted = ", ".join(_grouped(parameters))
+            raise LangidError(
+                f"init.freeze: no parameter is named {prefix} or below it; accepted are {accepted},"
+                " and names above and below them"
+            )
+    frozen = [name for name in parameters if below(name)]
+    if len(frozen) == len(parameters):
+        raise LangidError("init.freeze: all parameters are frozen, nothing is left to learn")
+    for name in frozen:
+        parameters[name].requires_grad_(False)
+    for name, module in identifier.named_modules():
+        if below(name) and any(True for _ in module.buffers(recurse=False)):
+            module.eval()  # a normalisation; Lightning leaves such modes alone
+    return frozen
+
+
+def _grouped(names: Iterable[str]) -> dict[str, int]:
+    """Count tensors by the modules that they belong to, at most three names deep."""
+    owners = ([part for part in name.split(".")[:-1] if not part.isdigit()] for name in names)
+    return dict(Counter(".".join(owner[:3]) for owner in owners))
