@@ -1,6 +1,6 @@
 """Posteriors of every utterance of a part, from one checkpoint or from the folds of several."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,23 +71,47 @@ def predict_part(
     """
     if part not in EVALUATED_PARTS:
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
-    if not checkpoints:
-        raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
-    device, held = device_of(accelerator), Store(store)
-    identifiers: list[LanguageIdentifier] = []
-    for path in checkpoints:
-        identifier = load_identifier(path)
-        _check_store(identifier, path, held, part)
-        if identifiers:
-            alike = HEARD_ALIKE if ensemble else ("task", "classes")
-            _check_alike(identifiers[0].described, identifier.described, path, alike)
-        identifiers.append(identifier.to(device))
+    held = Store(store)
+    identifiers = _loaded(checkpoints, held, part, ensemble, device_of(accelerator))
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
     for group in groups:
         pieces, rows, unit = _units(group[0], held, part)
         tables.append(_predict(group, held, pieces, rows, workers))
         units.add(unit)
+    descriptions, classes = [one.described for one in identifiers], identifiers[0].classes
+    task = descriptions[0].build_task()
+    return Predictions(
+        _pooled(tables, units),
+        units.pop(),
+        classes,
+        descriptions,
+        held.fingerprint,
+        task.column,
+        task.left_out(held.utterances, classes),
+        None if part in PARTS[1:] else trained_on(identifiers, held),
+    )
+
+
+def _loaded(
+    checkpoints: Sequence[Path], store: Store, part: str, ensemble: bool, device: torch.device
+) -> list[LanguageIdentifier]:
+    """Return the identifiers of checkpoints that belong to the store and to one another."""
+    identifiers: list[LanguageIdentifier] = []
+    for path in checkpoints:
+        identifier = load_identifier(path)
+        _check_store(identifier, path, store, part)
+        if identifiers:
+            alike = HEARD_ALIKE if ensemble else ("task", "classes")
+            _check_alike(identifiers[0].described, identifier.described, path, alike)
+        identifiers.append(identifier.to(device))
+    if not identifiers:
+        raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
+    return identifiers
+
+
+def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFrame:
+    """Return the predictions of all tables; raises LangidError where two score the same."""
     pooled = pd.concat(tables, ignore_index=True)
     doubled = pooled.loc[pooled["number"].duplicated(), "utterance_id"]
     if len(doubled) or len(units) > 1:
@@ -96,18 +120,7 @@ def predict_part(
             f"checkpoint: several of them score the same utterances{which}; only folds of one split"
             " can be pooled, and ensemble=true averages the posteriors of one"
         )
-    descriptions = [identifier.described for identifier in identifiers]
-    task = identifier.described.build_task()
-    return Predictions(
-        pooled.set_index("number"),
-        units.pop(),
-        identifier.classes,
-        descriptions,
-        held.fingerprint,
-        task.column,
-        task.left_out(held.utterances, identifier.classes),
-        None if part in PARTS[1:] else trained_on(identifiers, held),
-    )
+    return pooled.set_index("number")
 
 
 def device_of(accelerator: str) -> torch.device:
