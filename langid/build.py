@@ -3,108 +3,104 @@
 import functools
 import importlib
 import inspect
-import re
+from collections.abc import Callable
 from typing import Any
 
 from langid.errors import LangidError
 
-# Classes that configuration may name, be it from the command line, a store or a checkpoint.
-ALLOWED_TARGETS = re.compile(
-    r"langid\.(corpora|signal|networks|training)\.[a-z_]+\.[A-Z]\w*"
-    r"|langid\.data\.balance\.[A-Z]\w*"
-    r"|torch\.optim\.(lr_scheduler\.)?[A-Z]\w*"
-    r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
-    r"|pytorch_lightning\.Trainer"
-)
-OWN_KEYS = ("_target_", "_partial_")
+# What configuration may name, be it from the command line, a store or a checkpoint: of each role
+# the base class, and the packages whose files (or which themselves) hold such classes.
+ROLES = {
+    "corpus": ("langid.corpora.manifest.Reader", "langid.corpora"),
+    "split": ("langid.corpora.splits.Split", "langid.corpora"),
+    "task": ("langid.corpora.tasks.Task", "langid.corpora"),
+    "features": ("langid.signal.features.Features", "langid.signal"),
+    "detector": ("langid.signal.speech_detector.Detector", "langid.signal"),
+    "augment": ("langid.signal.spectral_augment.Augment", "langid.signal"),
+    "network": ("langid.networks.network.Network", "langid.networks"),
+    "balance": ("langid.data.balance.Balance", "langid.data"),
+    "model": ("langid.training.identifier.LanguageIdentifier", "langid.training"),
+    "loss": ("langid.training.losses.WeightedLoss", "langid.training"),
+    "optimizer": ("torch.optim.Optimizer", "torch.optim"),
+    "scheduler": (
+        "torch.optim.lr_scheduler.LRScheduler",
+        "torch.optim.lr_scheduler",
+        "langid.training",
+    ),
+    "callback": ("pytorch_lightning.Callback", "pytorch_lightning.callbacks", "langid.training"),
+    "logger": ("pytorch_lightning.loggers.Logger", "pytorch_lightning.loggers"),
+    "trainer": ("pytorch_lightning.Trainer", "pytorch_lightning"),
+}
 
 
-def build(config: Any, **arguments: Any) -> Any:
-    """Return the object that ``config`` describes by ``_target_`` and its arguments.
+def build(config: Any, role: str, **arguments: Any) -> Any:
+    """Return the object of a role that plain ``config`` describes: ``_target_``, and arguments.
 
-    Arguments may describe objects themselves. Where ``_partial_`` is true, what comes back makes
-    the object when it is called with the rest. This is the core of ``hydra.utils.instantiate``,
-    which resolves interpolations and calls any function. Raises LangidError for a target outside
-    the allow-list, an argument that the class does not take, and a value that it refuses.
+    Raises LangidError for a class that is none of the role's, which is not imported or called, an
+    argument that the class does not take, and a value that it refuses.
     """
-    plain = _plain(config)
-    if not isinstance(plain, dict) or "_target_" not in plain:
-        raise LangidError(f"configuration {plain}: expected a _target_ and its arguments")
-    check_targets(plain)
-    return _made(plain, arguments)
+    return factory(config, role)(**arguments)
 
 
-def _plain(config: Any) -> Any:
-    if isinstance(config, dict):
-        return config
-    from omegaconf import OmegaConf  # the processes of prepare have plain data and do without
+def factory(config: Any, role: str) -> Callable[..., Any]:
+    """Return what makes the object when it is called with the rest of its arguments.
 
-    return OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+    Raises LangidError as ``build`` does; for a value that the class refuses, when it is called.
+    """
+    if not isinstance(config, dict) or "_target_" not in config:
+        raise LangidError(f"{role}={config}: expected a _target_ and its arguments")
+    arguments = {str(key): value for key, value in config.items() if key != "_target_"}
+    check_plain(arguments, role)
+    made = _class_of(config["_target_"], role)
+    accepted = inspect.signature(made).parameters
+    unknown = [name for name in arguments if name not in accepted]
+    if unknown and not any(each.kind is each.VAR_KEYWORD for each in accepted.values()):
+        raise LangidError(
+            f"{config['_target_']} takes no {', '.join(unknown)}; accepted are"
+            f" {', '.join(accepted)}"
+        )
+    return functools.partial(_make, made, config["_target_"], arguments)
 
 
-def _made(value: Any, arguments: dict[str, Any]) -> Any:
-    if isinstance(value, list | tuple):
-        return [_made(item, {}) for item in value]
-    if not isinstance(value, dict):
-        return value
-    content = {key: _made(item, {}) for key, item in value.items() if key not in OWN_KEYS}
-    if "_target_" not in value:
-        return content
-    target = value["_target_"]
-    make = functools.partial(_find(target), **content)
-    if value.get("_partial_"):
-        return functools.partial(make, **arguments)
+def _make(
+    made: type, target: str, configured: dict[str, Any], *given: Any, **arguments: Any
+) -> Any:
     try:
-        return make(**arguments)
+        return made(*given, **configured, **arguments)
     except LangidError:
         raise
     except Exception as error:  # whatever a class thinks of its arguments
         raise LangidError(f"{target}: {error}") from error
 
 
-def check_targets(config: Any, key: str = "") -> None:
-    """Raise LangidError where any ``_target_`` in nested plain configuration is not allowed.
+def check_plain(value: Any, key: str) -> None:
+    """Raise LangidError for a ``_target_`` in arguments, and for what could become one."""
+    if isinstance(value, dict):
+        if "_target_" in value:
+            raise LangidError(
+                f"{key}._target_={value['_target_']}: refused, arguments are plain values"
+            )
+        for name, item in value.items():
+            check_plain(item, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            check_plain(item, f"{key}[{number}]")
+    elif isinstance(value, str) and "${" in value:
+        raise LangidError(f"{key}={value}: refused, expected a value without ${{}}")
 
-    Interpolations are refused as well: they could become a target after this check.
-    """
-    if isinstance(config, dict):
-        if "_target_" in config:
-            _check_target(config, key)
-        for name, value in config.items():
-            check_targets(value, f"{key}.{name}".lstrip("."))
-    elif isinstance(config, list | tuple):
-        for number, value in enumerate(config):
-            check_targets(value, f"{key}[{number}]")
-    elif isinstance(config, str) and "${" in config:
-        raise LangidError(f"{key}={config}: refused, expected a value without ${{}}")
 
-
-def _check_target(config: dict[str, Any], key: str) -> None:
-    target = config["_target_"]
-    where = f"{key}._target_".lstrip(".")
-    if not isinstance(target, str) or not ALLOWED_TARGETS.fullmatch(target):
-        raise LangidError(
-            f"{where}={target}: refused, it is not on the list of classes that configuration may"
-            " name (langid's own features, networks, losses and readers; torch.optim; Lightning's"
-            " callbacks, loggers and Trainer)"
-        )
+def _class_of(target: Any, role: str) -> type:
+    """Return the class that a target names, imported only from where a role has its classes."""
+    base, *places = ROLES[role]
+    where = f"{role}._target_={target}"
+    module, _, name = str(target).rpartition(".")
+    if not {module, module.rpartition(".")[0]} & set(places) or name.startswith("_"):
+        raise LangidError(f"{where}: refused, accepted are classes of {' and '.join(places)}")
     try:
-        built = _find(target)
-    except (ImportError, AttributeError):
-        raise LangidError(f"{where}={target}: no such class") from None
-    package = target.partition(".")[0]
-    if not inspect.isclass(built) or built.__module__.partition(".")[0] != package:
-        raise LangidError(f"{where}={target}: refused, it is not a class of {package}")
-    accepted = inspect.signature(built).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
-        return
-    unknown = [name for name in config if name not in accepted and name not in OWN_KEYS]
-    if unknown:
-        raise LangidError(
-            f"{target} takes no {', '.join(unknown)}; accepted are {', '.join(accepted)}"
-        )
-
-
-def _find(target: str) -> Any:
-    module, _, name = target.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
+    except (ModuleNotFoundError, AttributeError):
+        raise LangidError(f"{where}: no such class") from None
+    needed = getattr(importlib.import_module(base.rpartition(".")[0]), base.rpartition(".")[2])
+    if not inspect.isclass(found) or not issubclass(found, needed):
+        raise LangidError(f"{where}: refused, it is no subclass of {base}")
+    return found

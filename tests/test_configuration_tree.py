@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from langid.build import check_targets
+from langid.build import factory
 from langid.commands import main
 from langid.commands.configuration import compose, groups, texts, tree
 
@@ -47,16 +47,17 @@ def missing_keys(config: Any) -> list[str]:
     return sorted(OmegaConf.missing_keys(config))
 
 
-def targets(config: Any) -> list[dict[str, Any]]:
-    """Return every part of a configuration that has a ``_target_``."""
+def parts(config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return every role in a configuration of a command, with what is built for it."""
     found = []
-    if isinstance(config, dict):
-        found += [config] if "_target_" in config else []
-        for value in config.values():
-            found += targets(value)
-    elif isinstance(config, list):
-        for value in config:
-            found += targets(value)
+    for group, content in config.items():
+        content = dict(content) if isinstance(content, dict) else {}
+        if group == "callbacks":
+            found += [("callback", callback) for callback in content.values()]
+        if group == "model":
+            found.append(("network", content.pop("network")))
+        if "_target_" in content:
+            found.append((group, content))
     return found
 
 
@@ -82,15 +83,16 @@ def test_every_option_composes_and_its_targets_take_its_keys(group: str, option:
         assert group == "corpus", f"only a corpus may need a key, not {key}"
         OmegaConf.update(config, key, "x")
     plain = OmegaConf.to_container(config, resolve=True)
-    check_targets(plain)  # raises for a class that is not there, or does not take a key
     assert isinstance(plain, dict)
+    for role, part in parts(plain):
+        factory(part, role)  # raises for a class that is not there, or does not take a key
     if group in plain:
         written = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"))
         assert isinstance(written, dict)
         extended = written.pop("defaults", None) is not None  # it takes over another option's keys
         keys = plain[group].keys()
         assert keys > written.keys() if extended else keys == written.keys()
-        assert targets(plain[group]) or group in ("data", "init", "silence", "tune")
+        assert group in ("data", "init", "silence", "tune") or parts({group: plain[group]})
 
 
 def test_groups_are_one_level_deep_and_known() -> None:

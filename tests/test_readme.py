@@ -25,7 +25,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 IMPORTS = """
 from pathlib import Path
 from torch import Tensor, nn
-from langid.corpora.manifest import Manifest
+from langid.corpora.manifest import Manifest, Reader
 from langid.networks.network import State, StreamingNetwork
 from langid.signal.features import LogMel
 """
@@ -81,14 +81,14 @@ def test_extensions_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         built[name] = yaml.safe_load(extension(f"conf/{config}/{name}.yaml"))
 
     (tmp_path / "Thai-ann-1.wav").touch()
-    (row,) = build(built["my_corpus"] | {"root": str(tmp_path)}).read().utterances
+    (row,) = build(built["my_corpus"] | {"root": str(tmp_path)}, "corpus").read().utterances
     assert (row["language"], row["speaker"]) == ("Thai", "ann")
 
-    features = build(built["power_mel"])
+    features = build(built["power_mel"], "features")
     assert isinstance(features, LogMel)
     assert features(torch.ones(1, 1600)).shape == (1, 10, 64)
 
-    network = build(built["linear"]["network"], bins=64, num_classes=3)
+    network = build(built["linear"]["network"], "network", bins=64, num_classes=3)
     assert isinstance(network, StreamingNetwork)
     assert network(torch.zeros(2, 5, 64), torch.tensor([5, 5])).shape == (2, 5, 3)
 

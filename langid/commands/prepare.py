@@ -69,7 +69,8 @@ def _request(config: DictConfig, store: Path, workers: int) -> "Request":
     from langid.build import build
     from langid.data.prepare import Request
 
-    reader = build(config.corpus)
+    corpus = OmegaConf.to_container(config.corpus, resolve=True)
+    reader = build(corpus, "corpus")
     return Request(
         manifest=reader.read(),
         corpus={"_target_": config.corpus["_target_"]} | _plain(reader),

@@ -6,7 +6,7 @@ from pathlib import Path
 from langid.corpora.clip_folder import ClipFolder, converted_note
 from langid.corpora.folder_walk import is_hidden, root_folders
 from langid.corpora.languages import language_of, unknown_note
-from langid.corpora.manifest import EmptyTableError, Manifest, read_rows, require_columns
+from langid.corpora.manifest import EmptyTableError, Manifest, Reader, read_rows, require_columns
 from langid.errors import LangidError
 from langid.typed import override
 
@@ -16,7 +16,7 @@ SHOWN = 20  # as many locales as a note names
 SPELLINGS = {"fourties": "forties", "male_masculine": "male", "female_feminine": "female"}
 
 
-class CommonVoice:
+class CommonVoice(Reader):
     """Reads ``RELEASE/LOCALE/{clips/,validated.tsv,...}`` of one or several releases.
 
     ``locales`` defaults to all that are found; one may stand in some of the releases only. ``tsv``

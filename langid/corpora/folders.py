@@ -7,11 +7,11 @@ from pathlib import Path
 from langid.corpora.clip_folder import audio_suffixes, suffix_of
 from langid.corpora.folder_walk import is_hidden, root_folders, walk
 from langid.corpora.languages import language_of, unknown_note
-from langid.corpora.manifest import Manifest
+from langid.corpora.manifest import Manifest, Reader
 from langid.errors import LangidError
 
 
-class Folders:
+class Folders(Reader):
     """Reads speech that is sorted into one folder per language, named by locale or by name.
 
     Folders behind links are read too, each once; hidden files and folders are not. Speakers are

@@ -153,7 +153,15 @@ def require_columns(path: Path, header: list[str], required: tuple[str, ...]) ->
         )
 
 
-class ManifestFile:
+class Reader:
+    """Reads a corpus into a manifest."""
+
+    def read(self) -> Manifest:
+        """Return the utterances, and the rows that cannot be used with the reason."""
+        raise TypeError(f"{type(self).__name__} does not say how it reads")
+
+
+class ManifestFile(Reader):
     """Reads a manifest as ``prepare`` writes it, edited by hand or made by another program."""
 
     def __init__(self, path: str | Path):

@@ -188,7 +188,7 @@ def _units(
         targets = labels.map(lambda name: numbers.get(name, -1)).to_numpy()
         pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
         return pieces[pieces["target"] >= 0], np.arange(len(store.utterances)), "utterance"
-    split: Split = build(identifier.described.split)
+    split: Split = build(identifier.described.split, "split")
     if part not in split.parts:
         raise LangidError(
             f"part={part}: the split of this training has no {part} part; score part=validation"

@@ -38,7 +38,7 @@ class StreamingRecurrentModule(nn.Module):
         self.front_end = build_front_end(description["features"], description["detector"])
         outputs = len(self.classes) + (description["silence"] == "label")
         self.network: StreamingRecurrent = build(
-            description["network"], bins=self.front_end.bins, num_classes=outputs
+            description["network"], "network", bins=self.front_end.bins, num_classes=outputs
         )
         reasons = self.front_end.obstacles
         if not isinstance(self.network, StreamingRecurrent):

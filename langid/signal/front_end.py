@@ -60,5 +60,5 @@ class FrontEnd(nn.Module):
 
 def build_front_end(features: dict[str, Any], detector: dict[str, Any]) -> FrontEnd:
     """Return the front end of the configuration of its features and its detector."""
-    built = build(features)
-    return FrontEnd(built, build(detector, hop_samples=built.hop_samples))
+    built = build(features, "features")
+    return FrontEnd(built, build(detector, "detector", hop_samples=built.hop_samples))

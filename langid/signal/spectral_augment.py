@@ -8,7 +8,16 @@ from langid.errors import LangidError
 WIDEST_SHARE = 0.2  # of a sequence that one time mask may cover; the paper's p
 
 
-class SpecAugment(nn.Module):
+class Augment(nn.Module):
+    """``features (batch, time, bins), lengths (batch,) -> features``, normalised before and after.
+
+    Called in training and in evaluation: whether that changes anything then is its own to know.
+    """
+
+    in_evaluation = False
+
+
+class SpecAugment(Augment):
     """Masks random stretches of time and bands of bins (SpecAugment, Park et al. 2019).
 
     Every sequence has masks of its own; widths are uniform from 0 to ``time_width`` frames and

@@ -69,14 +69,17 @@ def load_identifier(path: Path) -> LanguageIdentifier:
 def _untrained(description: RunDescription) -> LanguageIdentifier:
     """Return the identifier with what changes features in evaluation, as some protocols do."""
     flawed = description.augment.get("in_evaluation")
-    return build_identifier(description, augment=build(description.augment) if flawed else None)
+    augment = build(description.augment, "augment") if flawed else None
+    return build_identifier(description, augment=augment)
 
 
 def build_identifier(description: RunDescription, **training: Any) -> LanguageIdentifier:
     """Return an untrained identifier; ``training``: its loss, optimiser, scheduler and augment."""
     front_end = build_front_end(description.features, description.detector)
     model = {key: value for key, value in description.model.items() if key != "network"}
-    identifier: LanguageIdentifier = build(model | {"_partial_": True})(
+    identifier: LanguageIdentifier = build(
+        model,
+        "model",
         network=build_network(description, front_end.bins),
         front_end=front_end,
         classes=description.classes,
@@ -90,5 +93,7 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
 def build_network(description: RunDescription, bins: int, more: int = 0) -> Network:
     """Return the untrained network of a run, or one that knows some ``more`` classes."""
     outputs = len(description.classes) + (description.silence == "label") + more
-    network: Network = build(description.model["network"], bins=bins, num_classes=outputs)
+    network: Network = build(
+        description.model["network"], "network", bins=bins, num_classes=outputs
+    )
     return network

@@ -53,14 +53,15 @@ def make_trainer(plain: dict[str, Any], callbacks: Sequence[Callback]) -> Traine
     logger, chosen = plain.get("logger"), plain.get("callbacks") or {}
     _check_trainer(plain["trainer"], chosen)
     own = [
-        build(callback)
+        build(callback, "callback")
         for callback in chosen.values()
         if logger or not callback["_target_"].endswith(".LearningRateMonitor")  # it needs one
     ]
     trainer: Trainer = build(
         {"enable_progress_bar": sys.stdout.isatty()} | plain["trainer"],
+        "trainer",
         callbacks=[*own, MovedRun(), *callbacks],
-        logger=build(logger) if logger else False,
+        logger=build(logger, "logger") if logger else False,
         plugins=[WholeCheckpoint()],
     )
     return trainer

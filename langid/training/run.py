@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, seed_everything
 
-from langid.build import build
+from langid.build import build, factory
 from langid.data.datamodule import LanguageDataModule
 from langid.differences import differing, flatten
 from langid.errors import LangidError
@@ -122,12 +122,12 @@ def training_data(config: dict[str, Any]) -> LanguageDataModule:
     store = os.path.abspath(Path(str(config["store"])).expanduser())
     data = LanguageDataModule(
         store,
-        build(config["split"]),
+        build(config["split"], "split"),
         config["silence"]["policy"],
         **config["data"],
         seed=config["seed"],
-        balance=build(config["balance"]),
-        task=build(config["task"]),
+        balance=build(config["balance"], "balance"),
+        task=build(config["task"], "task"),
     )
     for group in ("features", "detector"):
         held, asked = data.store.description[group], config.get(group)
@@ -148,10 +148,10 @@ def untrained(
     scheduler = config.get("scheduler")
     identifier = build_identifier(
         description,
-        loss=build(config["loss"], class_frames=data.class_frames()),
-        optimizer=build(config["optimizer"] | {"_partial_": True}),
-        scheduler=build(scheduler | {"_partial_": True}) if scheduler else None,
-        augment=build(config["augment"]),
+        loss=build(config["loss"], "loss", class_frames=data.class_frames()),
+        optimizer=factory(config["optimizer"], "optimizer"),
+        scheduler=factory(scheduler, "scheduler") if scheduler else None,
+        augment=build(config["augment"], "augment"),
     )
     if data.carry_state and not isinstance(identifier.network, StreamingNetwork):
         name = type(identifier.network).__name__

@@ -102,9 +102,7 @@ class RunDescription:
 
     def build_task(self) -> Task:
         """Return the task, with the classes that the training found."""
-        task = build(self.task | {"classes": self.classes})
-        if not isinstance(task, Task):
-            raise LangidError(f"its task {self.task} is none; expected one of langid train")
+        task: Task = build(self.task | {"classes": self.classes}, "task")
         return task
 
 
@@ -151,7 +149,7 @@ def data_of(description: RunDescription, store: Path | None = None) -> LanguageD
     """
     return LanguageDataModule(
         store or Path(description.store),
-        build(description.split),
+        build(description.split, "split"),
         description.silence,
         sequence_frames=description.data["sequence_frames"],
         task=description.build_task(),

@@ -150,14 +150,16 @@ def test_the_bare_networks_are_those_that_users_train(benchmark: Any) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_bare_network_computes_what_langid_does(name: str, benchmark: Any) -> None:
     import torch
+    from omegaconf import OmegaConf
 
     from langid.build import build
     from langid.commands.configuration import compose
 
     work = benchmark("networks").Work(name, "32-true", "cpu", 2, 120)
-    config = compose("train", [f"model={name}", "store=-"]).model.network
+    config = OmegaConf.to_container(compose("train", [f"model={name}", "store=-"]).model.network)
     torch.manual_seed(0)
-    network, bare = build(config, bins=64, num_classes=3).eval(), work.bare_network().eval()
+    network = build(config, "network", bins=64, num_classes=3).eval()
+    bare = work.bare_network().eval()
     pairs = list(zip(network.parameters(), bare.parameters(), strict=True))
     assert all(ours.shape == theirs.shape for ours, theirs in pairs)
     features = torch.randn(2, 120, 64)

@@ -1,5 +1,6 @@
 """Names and paths that look like numbers or switches stay as they are typed, by their keys."""
 
+import importlib
 import inspect
 import types
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,6 @@ from typing import Any, Union, get_args, get_origin
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from langid.build import _find
 from langid.commands import train
 from langid.commands.configuration import compose, groups, options, texts
 from langid.commands.main import COMMANDS, main
@@ -52,7 +52,9 @@ def text_only(annotation: Any) -> bool:
 def keys_of(prefix: str, node: dict[str, Any]) -> dict[str, bool]:
     """Return the dotted keys of an option of a group, and whether each takes text alone."""
     target = node.get("_target_", "")
-    parameters = inspect.signature(_find(target)).parameters if target.startswith("langid.") else {}
+    module, _, name = target.rpartition(".")
+    own = getattr(importlib.import_module(module), name) if module.startswith("langid.") else None
+    parameters = inspect.signature(own).parameters if own else {}
     found = {}
     for key, value in node.items():
         if isinstance(value, dict) and key != "merge":

@@ -362,7 +362,7 @@ def test_one_key_chooses_the_best_epoch_and_its_direction(
     ("override", "message"),
     [
         ("optimizer._target_=os.system", "_target_=os.system: refused"),
-        ("model.network._target_=builtins.eval", "_target_=builtins.eval: refused"),
+        ("model.network._target_=builtins.eval", "network._target_=builtins.eval: refused"),
         ("split._target_=subprocess.Popen", "_target_=subprocess.Popen: refused"),
         ("model.network._target_=langid.networks.recurrent.GRUU", "no such class"),
         ("+optimizer.speed=1", "Adam takes no speed; accepted are params, lr"),

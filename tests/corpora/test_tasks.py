@@ -37,7 +37,7 @@ def test_every_column_has_a_configuration_and_language_is_the_default() -> None:
     }
     assert set(configured) == set(PREDICTED)
     for name, config in configured.items():
-        assert build(config).column == name
+        assert build(config, "task").column == name
     assert "  - task: language\n" in (tree("train") / "train.yaml").read_text()
 
 

@@ -137,8 +137,8 @@ def test_each_utterance_has_one_frame_of_logits(name: str) -> None:
     ],
 )
 def test_default_sizes_of_the_configurations(model: str, expected: int) -> None:
-    config = OmegaConf.load(tree("train") / "model" / f"{model}.yaml")
-    network: nn.Module = build(config.network, bins=64, num_classes=3)
+    config: Any = OmegaConf.to_container(OmegaConf.load(tree("train") / "model" / f"{model}.yaml"))
+    network: nn.Module = build(config["network"], "network", bins=64, num_classes=3)
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
     own = type(network)(bins=64, num_classes=3)  # type: ignore[call-arg]
     sizes = [[*parameter.shape] for parameter in own.parameters()]
