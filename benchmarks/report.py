@@ -20,7 +20,7 @@ from figures import Figure, machine, print_table, resident_mb, verdict
 
 from langid.evaluation.intervals import Ratios, of_proportions
 from langid.evaluation.scoring import score
-from langid.training.confusion import draw_confusion
+from langid.plots import draw_confusion
 from langid.training.run_record import write_record
 
 LIMITS_S, LIMIT_MB, LIMIT_RATIO, COVERAGE = (3.0, 1.0), 300.0, 1.0, 0.92

@@ -49,7 +49,8 @@ def with_folders(arguments: Sequence[str]) -> list[str]:
 
 def run(config: DictConfig) -> int:
     """Score the runs, print the table and write it."""
-    from langid.runs.compare import compare_runs, draw_comparison
+    from langid.plots import draw_comparison
+    from langid.runs.compare import METRICS, compare_runs
     from langid.runs.finished import check_classes, find_runs, score_run
 
     if config.part not in PARTS:
@@ -66,7 +67,11 @@ def run(config: DictConfig) -> int:
     output.mkdir(parents=True, exist_ok=True)
     table.to_csv(output / "compare.csv", index=False)
     title = f"{config.part} part"
-    figure = draw_comparison(table, _labels(table), title)
+    figures = {
+        name.replace("_", " "): table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float).T
+        for name in METRICS
+    }
+    figure = draw_comparison(figures, _labels(table), title)
     figure.savefig(output / "compare.png", dpi=150)
     _print_table(table, title)
     _print_basis(table, title)

@@ -22,8 +22,8 @@ from langid.commands.destination import destination
 from langid.streaming.listening import Listening
 from langid.streaming.segments import Segment, Segmenter
 from langid.streaming.sources import recording
-from langid.streaming.stream_plot import Trace, draw
 from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.trace import Trace, draw
 from langid.streaming.windowed_model import window_line
 
 FEED_S = 1.0

@@ -28,8 +28,8 @@ from langid.errors import LangidError
 from langid.streaming.decision import SETTINGS, Decision
 from langid.streaming.listening import Heard, Listening
 from langid.streaming.sources import ENDLESS, microphone, recording, standard_input
-from langid.streaming.stream_plot import Trace, draw
 from langid.streaming.streamer import StreamingIdentifier
+from langid.streaming.trace import Trace, draw
 from langid.streaming.windowed_model import window_line
 from langid.terminal import console
 

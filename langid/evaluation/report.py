@@ -11,7 +11,7 @@ from langid.corpora.splits import PARTS, clips_and_speakers, speaker_groups
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.scoring import frame_accuracy, score
 from langid.evaluation.threshold import thresholds
-from langid.training.confusion import draw_confusion
+from langid.plots import draw_confusion
 from langid.training.run_description import versions
 from langid.training.run_record import write_record
 

@@ -17,10 +17,11 @@ from langid.evaluation.decision_time import (
     time_to_decision,
 )
 from langid.evaluation.predictions import Predictions
+from langid.evaluation.report import who_speaks
 from langid.evaluation.scoring import paired_difference, score, share_right
 from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, Stream, deal, hear, join
-from langid.evaluation.streaming_picture import draw_streaming
 from langid.evaluation.threshold import ERROR_RATES
+from langid.plots import draw_streaming
 from langid.progress import progress
 from langid.training.run_description import versions
 from langid.training.run_record import write_record
@@ -237,5 +238,6 @@ def table_of(report: dict[str, Any]) -> pd.DataFrame:
 def write_streaming_report(report: dict[str, Any], folder: Path) -> None:
     """Write the report as JSON, its figures as CSV, and a picture."""
     table_of(report).round(6).to_csv(folder / "streaming.csv", index=False)
-    draw_streaming(report).savefig(folder / "streaming.png", dpi=100)
+    title = f"{report['part']}: {who_speaks(report)}"
+    draw_streaming(report, title).savefig(folder / "streaming.png", dpi=100)
     write_record(folder / "streaming.json", report)

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from langid.corpora.splits import speaker_groups
 from langid.evaluation.scoring import paired_difference
@@ -132,26 +130,3 @@ def _same_utterances(run: Run, best: Run) -> bool:
         for of in (run, best)
     ]
     return cuts[0] == cuts[1]
-
-
-def draw_comparison(table: pd.DataFrame, labels: Sequence[str], title: str) -> Figure:
-    """Return a picture of the runs' metrics as dots with their intervals, the best on top."""
-    figure = Figure(figsize=(8, 1.6 + 0.34 * len(table)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    place = np.arange(len(table), dtype=float)
-    for number, name in enumerate(METRICS):
-        value = table[name].to_numpy(dtype=float)
-        low, high = (table[f"{name}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
-        spread = np.clip([value - low, high - value], 0, None)
-        axes.errorbar(
-            value, place + 0.2 * number, xerr=spread, fmt="os"[number], markersize=5 - number,
-            capsize=2, linewidth=1, label=name.replace("_", " "), color=("C0", "0.6")[number],
-        )  # fmt: skip
-    axes.set_yticks(place, labels, fontsize=8)
-    axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("95 % intervals between speakers")
-    axes.set_title(title, fontsize=10)
-    figure.legend(loc="outside lower center", ncols=len(METRICS), fontsize=8)
-    return figure

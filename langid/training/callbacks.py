@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from langid.training.confusion import draw_confusion
+from langid.plots import draw_confusion
 from langid.training.identifier import LanguageIdentifier
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from langid.runs.compare import compare_runs, differing_choices, draw_comparison
+from langid.runs.compare import compare_runs, differing_choices
 from langid.runs.finished import Run
 from langid.training.run_record import RunRecord
 
@@ -97,8 +97,6 @@ def test_rows_are_ranked_and_differences_are_from_the_best() -> None:
     assert table[["difference_low", "difference_high"]].isna().all(axis=None)
     assert pd.isna(table["difference"][1])
     assert pd.isna(table["real_time_factor"][0])
-    figure = draw_comparison(table, ["a", "b", "c"], "validation part")
-    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["a", "b", "c"]
 
 
 def test_the_time_of_a_resumed_run_is_not_known() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from langid.errors import LangidError
-from langid.streaming import stream_plot as trace_module
+from langid.streaming import trace as trace_module
 from langid.streaming.segments import Stretch
-from langid.streaming.stream_plot import Trace, draw
+from langid.streaming.trace import Trace, draw
 
 CLASSES = ["English", "Hindi"]
 

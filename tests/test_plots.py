@@ -1,10 +1,10 @@
-"""Tests of langid/training/confusion.py."""
+"""The pictures hold what they are given, and nothing of them is cut."""
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from langid.training.confusion import draw_confusion, most_confused
+from langid.plots import draw_comparison, draw_confusion, most_confused
 
 
 def test_cells_hold_the_counts_and_axes_the_names() -> None:
@@ -61,3 +61,14 @@ def test_nothing_is_cut_and_no_number_leaves_its_cell(classes: int) -> None:
     for text in axes.texts:
         assert text.get_window_extent().width <= cell
         assert text.get_fontsize() >= 5
+
+
+def test_runs_are_named_and_dots_lie_on_their_figures() -> None:
+    nan = np.full(2, np.nan)  # no interval
+    figures = {
+        "balanced accuracy": np.array([[0.8, 0.5], [0.7, 0.4], [0.9, 0.6]]),
+        "accuracy": np.stack([np.array([0.7, 0.6]), nan, nan]),
+    }
+    axes = draw_comparison(figures, ["a", "b"], "validation part").axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
+    assert axes.lines[0].get_xdata().tolist() == [0.8, 0.5]
