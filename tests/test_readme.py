@@ -18,6 +18,7 @@ from langid.commands.compare import with_folders
 from langid.commands.configuration import check_overrides
 from langid.commands.main import COMMANDS
 from langid.commands.reproduce import with_experiments
+from langid.commands.text_keys import readable
 from langid.networks.network import StreamingNetwork
 from langid.signal.features import LogMel
 
@@ -54,7 +55,7 @@ def test_commands_compose(line: str) -> None:
     elif command == "reproduce":
         overrides = [item if item != "--all" else "experiments=all" for item in overrides]
         overrides = with_experiments(overrides)
-    check_overrides(command, overrides)
+    check_overrides(command, [readable(command, override) for override in overrides])
 
 
 def extension(path: str) -> str:
