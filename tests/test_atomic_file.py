@@ -1,6 +1,7 @@
 """Files that are whole under their name, or not there."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from langid.atomic_file import replaced
+from langid.atomic_file import replaced, write_text, writing
 from langid.errors import LangidError
 
 FULL = 10_000  # bytes of a file, beyond which the disk is full
@@ -34,11 +35,45 @@ def test_a_full_disk_is_named_and_leaves_the_older_file(tmp_path: Path) -> None:
     with (
         full_disk(),
         pytest.raises(LangidError, match=message),
-        replaced("output", path) as partial,
+        replaced(path, "output") as partial,
     ):
         partial.write_bytes(bytes(2 * FULL))
     assert path.read_text() == "an older file"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "full"), "No space left on device"),
+        (OSError("Can't write data (errno = 28, error message = 'No space')"), "No space left on"),
+        (OSError("odd"), "(odd)"),
+    ],
+)
+def test_what_is_said_of_a_file_that_no_key_names(error: OSError, reason: str) -> None:
+    with pytest.raises(LangidError) as raised, writing(Path("a.h5")):
+        raise error
+    assert str(raised.value).startswith("a.h5: cannot be written (")
+    assert reason in str(raised.value) and "finished work is kept" in str(raised.value)
+
+
+def test_a_text_is_whole_and_its_folder_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.tsv"
+    write_text(path, "één\r\n\n")
+    assert path.read_bytes() == "één\r\n\n".encode()
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "\udce9")
+    with full_disk(), pytest.raises(LangidError, match=r"a\.tsv: cannot be written"):
+        write_text(path, "a" * 2 * FULL)
+    assert path.read_bytes() == "één\r\n\n".encode()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_one_place_gives_a_file_its_name() -> None:
+    package = Path(__file__).resolve().parents[1] / "langid"
+    renames = re.compile(r"\bos\.(replace|rename)\(|\.partial[{\"]")
+    found = [path.name for path in package.rglob("*.py") if renames.search(path.read_text("utf-8"))]
+    assert found == ["atomic_file.py"]
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("module", "pt"), ("pt2", "pt2")])
@@ -74,6 +109,6 @@ def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
         others.append(tmp_path / name)
     for path in (left, *others):
         path.touch()
-    with replaced("output", tmp_path / "model.onnx") as partial:
+    with replaced(tmp_path / "model.onnx") as partial:
         partial.touch()
     assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "model.onnx"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import ListConfig
 
-from langid.atomic_file import unwritable
+from langid.atomic_file import writing
 from langid.errors import LangidError
 from langid.typed import override
 
@@ -30,12 +30,9 @@ def destination(key: str, value: Any, suffix: str, **others: Any) -> Path:
         raise LangidError(
             f"{key}={value}: expected a name that ends in {suffix}, {override(key, fitting)}"
         )
-    try:
+    with writing(value, key):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise unwritable(key, value, error) from error
+        tempfile.TemporaryFile(dir=path.parent).close()
     return path
 
 

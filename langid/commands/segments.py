@@ -16,7 +16,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from langid.atomic_file import replaced
+from langid.atomic_file import write_text
 from langid.audio.decode import read_blocks
 from langid.commands.destination import destination
 from langid.streaming.listening import Listening
@@ -98,5 +98,4 @@ def _write_rttm(found: list[Segment], path: Path, name: str) -> None:
         f" {segment.confidence:.3f} <NA>\n"
         for segment in found
     ]
-    with replaced("rttm", path) as partial:
-        partial.write_text("".join(lines), encoding="utf-8")
+    write_text(path, "".join(lines), "rttm")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from langid.atomic_file import write_text
 from langid.errors import LangidError
 
 COLUMNS = (
@@ -89,12 +90,7 @@ def write_table(rows: list[dict[str, str]], columns: tuple[str, ...], path: Path
     """
     lines = ["\t".join(columns)]
     lines += ["\t".join(_written(row[name]) for name in columns) for row in rows]
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _written(cell: str) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,10 @@ import h5py
 import joblib
 
 from langid import __version__
+from langid.atomic_file import writing
 from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, Manifest, read_table, write_table
 from langid.data.shard import facts_of, write_shard
-from langid.data.store import SCHEMA, Store, merge, write_failure
+from langid.data.store import SCHEMA, Store, merge
 from langid.data.workers import end_workers
 from langid.differences import flatten
 from langid.errors import LangidError
@@ -63,10 +63,8 @@ def _prepare(request: Request) -> Store:
     bins = facts.pop("bins")
     corpora = [*(base.description["corpora"] if base else []), corpus]
     description = _configuration(request) | facts | {"corpora": corpora}
-    try:
+    with writing(request.store):
         _build(request, base, description, bins)
-    except OSError as error:
-        raise write_failure(request.store, error) from error
     return Store(request.store)
 
 
@@ -92,17 +90,15 @@ def _build(request: Request, base: Store | None, description: dict[str, Any], bi
             "fingerprint": _fingerprint(rows, description, shards, base),
         }
 
-    whole = folder / "whole.h5"  # in the folder that is cleared, should this be killed as well
     with progress("joining", "frames") as bar:
         task = bar.add_task("joining", total=None)
         merge(
             ([base.path] if base else []) + shards,
-            whole,
+            request.store,
             bins,
             attributes,
             lambda frames: bar.advance(task, frames),
         )
-    os.replace(whole, request.store)
     shutil.rmtree(parts)
 
 

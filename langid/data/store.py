@@ -7,11 +7,10 @@ float32 where their ``stored_as`` says so (power, whose range is wider); what re
 the type from the dataset.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
-import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from langid.atomic_file import whole
 from langid.corpora.manifest import COLUMNS
 from langid.data.disk import Disk
 from langid.errors import LangidError
@@ -146,14 +146,16 @@ class StoreWriter:
         self, path: Path, bins: int, frames: int | None = None, stored_as: str = "float16"
     ):
         self.path = path
-        self.partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         self.bins = bins
         self.frames = frames
         self.stored_as = stored_as
 
     def __enter__(self) -> "StoreWriter":
-        self.disk = Disk(self.partial)
-        self.file = h5py.File(self.disk, "w")
+        with contextlib.ExitStack() as stack:
+            self.disk = stack.enter_context(Disk(stack.enter_context(whole(self.path))))
+            stack.callback(self.disk.check)
+            self.file = stack.enter_context(h5py.File(self.disk, "w"))
+            self.ending = stack.pop_all()
         shape = (self.frames or 0, self.bins)
         growing: dict[str, Any] = {}
         if self.frames is None:
@@ -219,16 +221,8 @@ class StoreWriter:
         self.file["offsets"] = np.array(self.offsets, np.int64)
         self.file.attrs.update(attributes)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            self.file.close()
-            if kind is None:
-                self.disk.check()
-                os.fsync(self.disk.fileno())
-                os.replace(self.partial, self.path)
-        finally:
-            self.disk.close()
-            self.partial.unlink(missing_ok=True)
+    def __exit__(self, *error: Any) -> None:
+        self.ending.__exit__(*error)
 
 
 def merge(
@@ -268,15 +262,3 @@ def _copy(file: h5py.File, writer: StoreWriter, on_progress: Callable[[int], Non
         columns = zip(*(file[name].asstr()[:] for name in COLUMNS), strict=True)
         writer.rows += [dict(zip(COLUMNS, row, strict=True)) for row in columns]
     writer.offsets += [base + int(offset) for offset in file["offsets"][1:]]
-
-
-def write_failure(path: Path, error: OSError) -> LangidError:
-    """Return the error to show when a file cannot be written, a full disk for instance."""
-    code = error.errno
-    if code is None and (match := re.search(r"errno = (\d+)", str(error))):
-        code = int(match.group(1))
-    reason = os.strerror(code) if code is not None else str(error)
-    return LangidError(
-        f"{path}: cannot be written ({reason}); free space or choose another place and run the same"
-        " command again: finished work is kept"
-    )

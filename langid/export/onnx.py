@@ -47,7 +47,7 @@ def export_onnx(
     fused = FusedModule(identifier)
     model = _to_onnx(fused)
     declare_shapes(model, _shapes(fused))
-    with replaced("output", path) as partial:
+    with replaced(path, "output") as partial:
         partial.write_bytes(described(model, fused.metadata(decision)))
         runtimes: dict[str, StreamingModel] = {
             "PyTorch": TorchModel(module),

@@ -74,7 +74,7 @@ def reduce_precision(
     model = onnx.load_model_from_string(source.read_bytes())
     (metadata,) = (json.loads(entry.value) for entry in model.metadata_props if entry.key == KEY)
     reduced = _float16(model) if precision == "float16" else _int8(model)
-    with replaced("output", path) as partial:
+    with replaced(path, "output") as partial:
         partial.write_bytes(described(reduced, metadata | {"precision": precision}))
         comparison = _compared(precision, source, partial, pieces)
         _check(path, comparison)

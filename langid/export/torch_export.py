@@ -63,7 +63,7 @@ def export_pt2(
     content = io.BytesIO()  # torch aborts the process where it meets a full disk
     with quiet():
         torch.export.save(program, content, extra_files={METADATA: json.dumps(metadata)})
-    with replaced("output", path) as partial:
+    with replaced(path, "output") as partial:
         partial.write_bytes(content.getbuffer())
         try:
             differences = compare(identifier, {"torch.export": ExportedModel(partial)}, clips)
@@ -158,7 +158,7 @@ def export_module(
     module = StreamingRecurrentModule(metadata | {"network": network})
     weights = identifier.state_dict()
     module.load_state_dict({name: weights[name] for name in module.state_dict()})
-    with replaced("output", path) as partial:
+    with replaced(path, "output") as partial:
         module.save(partial)
         loaded = StreamingRecurrentModule.load(partial)
         largest = max(_difference(loaded, clip, identifier) for clip in clips)

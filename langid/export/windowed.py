@@ -141,7 +141,7 @@ def export_offline(
         "speech": ["streams", module.window_samples // module.front_end.hop_samples],
     }
     declare_shapes(model, shapes)
-    with replaced("output", path) as partial:
+    with replaced(path, "output") as partial:
         partial.write_bytes(described(model, module.metadata(decision)))
         stream = StreamingIdentifier(WindowedModel(partial))
         largest = max(_difference(stream, module, clip) for clip in clips)

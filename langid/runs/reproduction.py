@@ -8,12 +8,13 @@ from typing import Any
 
 from rich.table import Table
 
+from langid.atomic_file import write_text
 from langid.data.store import Store
 from langid.evaluation.report import who_speaks
 from langid.runs.expected import SOUND, Expected, Figure
 from langid.runs.finished import score_run
 from langid.terminal import console
-from langid.training.run_record import RunRecord, write_text
+from langid.training.run_record import RunRecord
 
 WIDTH = 160  # where the table does not go to a terminal
 
@@ -164,7 +165,6 @@ def write_table(
     for name, row in further:
         lines.append(f"| `{name}` | {_published(row)} | {_here(row)} | {_scored(row)} |")
     lines += ["", _made_with(outcomes), ""]
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "\n".join(lines))
 
 

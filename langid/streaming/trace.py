@@ -77,5 +77,5 @@ def draw(trace: Trace, timeline: Sequence[Stretch], path: Path, title: str) -> N
     stretches = [(one.start_s, one.end_s, one.language) for one in timeline]
     figure = draw_recording(trace.times_s, trace.columns, trace.classes, stretches, title)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced("plot", path) as partial:
+    with replaced(path, "plot") as partial:
         figure.savefig(partial, dpi=120)

@@ -1,14 +1,13 @@
 """Writes checkpoints so that a reader never sees half of one."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from langid.data.store import write_failure
+from langid.atomic_file import replaced
 
 
 class WholeCheckpoint(TorchCheckpointIO):
@@ -24,15 +23,5 @@ class WholeCheckpoint(TorchCheckpointIO):
         """Write the checkpoint; raises LangidError, the old one kept, where the disk is full."""
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        path = Path(path)
-        partial = path.with_name(f"{path.name}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise write_failure(path, error) from error
+        with replaced(Path(path)) as partial:
+            partial.write_bytes(buffer.getbuffer())

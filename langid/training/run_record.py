@@ -1,12 +1,12 @@
 """The run.json of a run: what it was made of, and what came out."""
 
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from langid.atomic_file import write_text
 from langid.differences import flatten
 from langid.errors import LangidError
 from langid.training.run_description import RunDescription, without_runtime
@@ -68,13 +68,3 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     """
     text = json.dumps(record, indent=2, ensure_ascii=False)
     write_text(path, NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader never sees half of it."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

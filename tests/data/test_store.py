@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from langid.corpora.manifest import COLUMNS
-from langid.data.store import Store, StoreWriter, write_failure
+from langid.data.store import Store, StoreWriter
 from langid.errors import LangidError
 
 
@@ -177,11 +177,3 @@ def test_dropped_utterances_leave_no_frames(tmp_path: Path) -> None:
         assert file["features"][:, 0].tolist() == [1, 1, 1, 3, 3]
         assert file["speech"][:].tolist() == [True] * 3 + [False] * 2
         assert file["offsets"][:].tolist() == [0, 3, 5]
-
-
-def test_write_failures_say_why() -> None:
-    place = Path("a.h5")
-    assert "(No space left on device)" in str(write_failure(place, OSError(28, "full")))
-    hdf5 = OSError("Can't write data (file write failed: errno = 28, error message = 'No space')")
-    assert "a.h5: cannot be written (No space left on device)" in str(write_failure(place, hdf5))
-    assert "(odd)" in str(write_failure(place, OSError("odd")))
