@@ -42,7 +42,7 @@ def readable(command: str, argument: str) -> str:
     cannot be read as typed.
     """
     key, _, value = argument.partition("=")
-    if key == "init" and key in groups(command) and value not in options(command, key):
+    if key == "init" in groups(command) and value[:1] != "{" and value not in options(command, key):
         key, argument = "init.checkpoint", f"init.checkpoint={value}"
     if not reads(argument):
         plain = value.lstrip()[:1] not in "'\"[{" and "," not in value and "${" not in value

@@ -85,6 +85,24 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
+@pytest.mark.parametrize(
+    ("typed", "checkpoint"),
+    [
+        (["init=runs/ä b/best.ckpt"], "runs/ä b/best.ckpt"),
+        (["init=2024", "init.head=new"], "2024"),
+        (["init.checkpoint=best.ckpt"], "best.ckpt"),
+        (["init={checkpoint: best.ckpt}"], "best.ckpt"),
+        (["init=default"], None),
+        (["init=null"], None),
+        ([], None),
+    ],
+)
+def test_the_checkpoint_is_typed_in_either_form(typed: list[str], checkpoint: str | None) -> None:
+    config = compose("train", ["store=s.h5", *(readable("train", item) for item in typed)])
+    assert config.init.checkpoint == checkpoint
+    assert config.init.head == ("new" if len(typed) > 1 else None)
+
+
 def test_three_languages_start_from_twelve(pretrained: Path, trio: Train, tmp_path: Path) -> None:
     there = weights_of(pretrained)
     record, first = trio(f"init={pretrained}")
