@@ -10,7 +10,6 @@ Examples:
 """
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARTS = ("validation", "test")
-HEARD_S = 3.0
-FEED_S = 0.1
 FILE_COLUMNS = 160  # where the table does not go to a terminal
 
 
@@ -49,6 +46,7 @@ def with_folders(arguments: Sequence[str]) -> list[str]:
 
 def run(config: DictConfig) -> int:
     """Score the runs, print the table and write it."""
+    from langid.export.streaming_module import torch_real_time_factor
     from langid.plots import draw_comparison
     from langid.runs.compare import METRICS, compare_runs
     from langid.runs.finished import check_classes, find_runs, score_run
@@ -61,7 +59,7 @@ def run(config: DictConfig) -> int:
     check_classes(found)
     store = Path(str(config.store)).expanduser() if config.store is not None else None
     runs = [score_run(folder, config.part, store, config.workers) for folder in found]
-    factors = [_real_time_factor(run.checkpoint) for run in runs]
+    factors = [torch_real_time_factor(run.checkpoint) for run in runs]
     table = compare_runs(runs, factors)
     output = Path(str(config.output or folders[0])).expanduser()
     output.mkdir(parents=True, exist_ok=True)
@@ -84,36 +82,6 @@ def run(config: DictConfig) -> int:
         sep="\n",
     )
     return 0
-
-
-def _real_time_factor(checkpoint: Path) -> float | None:
-    """Return the time that PyTorch needs for a second of sound, or None for what cannot stream.
-
-    One thread, steps of 100 ms, after a warm-up; the exported file is faster.
-    """
-    import numpy as np
-    import torch
-
-    from langid.export.streaming_module import StreamingModule, TorchModel
-    from langid.streaming.streamer import StreamingIdentifier
-    from langid.training.checkpoint import load_identifier
-
-    try:
-        stream = StreamingIdentifier(TorchModel(StreamingModule(load_identifier(checkpoint))))
-    except LangidError:
-        return None
-    samples = np.random.default_rng(0).normal(0, 0.1, round(HEARD_S * stream.sample_rate))
-    chunks = np.split(samples, range(0, len(samples), round(FEED_S * stream.sample_rate))[1:])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        stream.feed(chunks[0])
-        began = time.perf_counter()
-        for chunk in chunks:
-            stream.feed(chunk)
-        return (time.perf_counter() - began) / HEARD_S
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _keys(table: "pd.DataFrame") -> list[str]:

@@ -6,12 +6,31 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from langid.audio.decode import read_audio
+from langid.data.store import Store
 from langid.errors import LangidError
 from langid.streaming.streamer import StreamingIdentifier, StreamingModel
 from langid.training.identifier import LanguageIdentifier
 
 TOLERANCE = 1e-4
+CLIPS = 4
 CHUNKS = (160, 1000, 1_000_000)
+
+
+def training_clips(identifier: LanguageIdentifier) -> list[np.ndarray]:
+    """Return ``samples (samples,)`` of some clips that a store was made of, evenly spread.
+
+    Raises LangidError where store or clips are not where they were.
+    """
+    try:
+        rows = Store(identifier.described.store).utterances
+        chosen = rows.iloc[np.linspace(0, len(rows) - 1, CLIPS).astype(int)]
+        return [read_audio(path, identifier.front_end.sample_rate) for path in chosen["path"]]
+    except LangidError as error:
+        raise LangidError(
+            f"export compares the file with PyTorch on real speech, and the training clips are not"
+            f" where they were ({error}); give a recording: audio=FILE"
+        ) from error
 
 
 def check_clips(clips: Sequence[np.ndarray]) -> None:

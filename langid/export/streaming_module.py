@@ -1,5 +1,6 @@
 """The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from langid.networks.network import StreamingNetwork
 from langid.streaming.decision import MEAN, DecisionSettings, columns_of
 from langid.streaming.onnx_model import SCHEMA
 from langid.streaming.samples import as_floats
+from langid.streaming.speed import real_time_factors
+from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
 
 State = tuple[Tensor, ...]
@@ -20,8 +23,6 @@ LICENCE = (
     "langid, which wrote this file, is Apache-2.0; what was learnt is under the terms of the speech"
     " that it was learnt from (Common Voice: CC0, and no attempt to find out who a speaker is)"
 )
-# What a file says of the run that it comes from.
-OF_RUN = ("features", "detector", "fingerprint", "seed")
 
 
 class StreamingModule(nn.Module):
@@ -70,8 +71,6 @@ class StreamingModule(nn.Module):
         return common_metadata(self.identifier, decision) | {
             "schema": SCHEMA,
             "hop_samples": self.front_end.hop_samples,
-            "look_ahead_samples": 0,
-            "state_names": [f"state_{number}" for number in range(len(state))],
             "state": [[*tensor.shape[1:]] for tensor in state],
             "initial_state": [
                 float(tensor.flatten()[0]) if tensor.numel() else 0.0 for tensor in state
@@ -89,11 +88,9 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
         "version": __version__,
         "classes": identifier.classes,
         "sample_rate": identifier.front_end.sample_rate,
-        "silence": identifier.silence,
         "precision": "float32",
         "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
         "decision": decision.plain(),
-        **{name: getattr(identifier.description, name, None) for name in OF_RUN},
         "licence": LICENCE,
         "weights_sha256": _weights_digest(identifier),
     }
@@ -141,3 +138,24 @@ class TorchStepper:
         posteriors, speech, *after = self._module(heard, *self._state)
         self._state = tuple(after)
         return posteriors.numpy(), speech.numpy()
+
+
+def torch_real_time_factor(checkpoint: Path) -> float | None:
+    """Return the time that PyTorch needs for a second of sound, or None for what cannot stream.
+
+    One thread, steps of 100 ms; the exported file is faster.
+    """
+    try:
+        model = TorchModel(StreamingModule(load_identifier(checkpoint)))
+    except LangidError:
+        return None
+    rate, hop = (int(model.metadata[name]) for name in ("sample_rate", "hop_samples"))
+    hops = max(1, round(0.1 * rate / hop))
+    samples = np.random.default_rng(0).normal(0, 0.1, rate).astype(np.float32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        ((factor,),) = real_time_factors([model], samples, [hops]).values()
+        return factor
+    finally:
+        torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""A trained identifier for programs with torch: torch.export's file, and a module with memory."""
+"""A trained identifier for programs with torch alone, as a program of ``torch.export``."""
 
 import io
 import json
@@ -14,25 +14,12 @@ from torch import Tensor
 from langid.atomic_file import replaced
 from langid.errors import LangidError
 from langid.export.onnx import example, quiet
-from langid.export.parity import (
-    check_clips,
-    check_differences,
-    compare,
-    largest_difference,
-    posteriors_and_speech,
-)
-from langid.export.streaming_module import (
-    State,
-    StreamingModule,
-    TorchStepper,
-    common_metadata,
-)
-from langid.export.torch_module import StreamingRecurrentModule, digest, not_recurrent
-from langid.networks.recurrent import StreamingRecurrent
+from langid.export.parity import check_clips, check_differences, compare
+from langid.export.streaming_module import State, StreamingModule, TorchStepper
+from langid.export.torch_module import digest
 from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.onnx_file import check_is_file, checked_metadata
 from langid.streaming.onnx_model import EXPECTED, SCHEMA
-from langid.streaming.samples import whole_hops
 from langid.training.identifier import LanguageIdentifier
 
 METADATA = "langid.json"  # beside the program, in the same file
@@ -135,45 +122,3 @@ def _metadata(path: Path) -> dict[str, Any]:
             " langid export format=pt2"
         ) from error
     return checked_metadata(path, text, SCHEMA, EXPECTED)
-
-
-def export_module(
-    identifier: LanguageIdentifier,
-    path: Path,
-    clips: Sequence[np.ndarray],
-    decision: DecisionSettings = MEAN,
-) -> dict[str, float]:
-    """Write a StreamingRecurrentModule, and return the largest difference, frame by frame.
-
-    Raises LangidError for a network that is not recurrent; other checks are those of
-    ``export_onnx``.
-    """
-    streamed = StreamingModule(identifier)
-    check_clips(clips)
-    if not isinstance(identifier.network, StreamingRecurrent):
-        raise LangidError(f"format=module: {not_recurrent(identifier.network)}")
-    network = identifier.described.model["network"]
-    metadata = common_metadata(identifier, decision) | {"look_ahead_samples": 0}
-    metadata["hop_samples"] = streamed.front_end.hop_samples
-    module = StreamingRecurrentModule(metadata | {"network": network})
-    weights = identifier.state_dict()
-    module.load_state_dict({name: weights[name] for name in module.state_dict()})
-    with replaced(path, "output") as partial:
-        module.save(partial)
-        loaded = StreamingRecurrentModule.load(partial)
-        largest = max(_difference(loaded, clip, identifier) for clip in clips)
-        differences = {"StreamingRecurrentModule, one frame": largest}
-        check_differences(path, differences)
-    return differences
-
-
-def _difference(
-    module: StreamingRecurrentModule, clip: np.ndarray, identifier: LanguageIdentifier
-) -> float:
-    """Return the largest difference from the offline posteriors of a clip."""
-    offline, _ = posteriors_and_speech(identifier, clip)
-    module.reset_states()
-    hop = module.hop_samples
-    frames = torch.from_numpy(whole_hops(clip, hop)).reshape(-1, 1, hop)
-    heard = torch.cat([module.step(frame) for frame in frames]).numpy()
-    return largest_difference(heard, offline)

@@ -3,18 +3,26 @@
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from langid.atomic_file import replaced
 from langid.audio.full_scale import LOUDEST
 from langid.build import build
 from langid.errors import LangidError
 from langid.networks.network import Normaliser, State
 from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.front_end import build_front_end
+from langid.streaming.decision import MEAN, DecisionSettings
+from langid.streaming.samples import whole_hops
+
+if TYPE_CHECKING:
+    from langid.training.identifier import LanguageIdentifier
 
 SCHEMA = "langid-module-3"
 NEEDED = ("classes", "detector", "features", "network", "sha256", "silence")
@@ -138,6 +146,60 @@ class StreamingRecurrentModule(nn.Module):
                 " floats that hold 16-bit values by 32768"
             )
         return frame.float()
+
+
+def export_module(
+    identifier: "LanguageIdentifier",
+    path: Path,
+    clips: Sequence[np.ndarray],
+    decision: DecisionSettings = MEAN,
+) -> dict[str, float]:
+    """Write a StreamingRecurrentModule, and return the largest difference, frame by frame.
+
+    Raises LangidError for a network that is not recurrent; other checks are those of
+    ``export_onnx``.
+    """
+    from langid.export.parity import check_clips, check_differences  # not needed to load a module
+    from langid.export.streaming_module import StreamingModule, common_metadata
+
+    streamed = StreamingModule(identifier)
+    check_clips(clips)
+    if not isinstance(identifier.network, StreamingRecurrent):
+        raise LangidError(f"format=module: {not_recurrent(identifier.network)}")
+    described = identifier.described
+    module = StreamingRecurrentModule(
+        {
+            **common_metadata(identifier, decision),
+            "hop_samples": streamed.front_end.hop_samples,
+            "silence": identifier.silence,
+            "features": described.features,
+            "detector": described.detector,
+            "network": described.model["network"],
+        }
+    )
+    weights = identifier.state_dict()
+    module.load_state_dict({name: weights[name] for name in module.state_dict()})
+    with replaced(path, "output") as partial:
+        module.save(partial)
+        loaded = StreamingRecurrentModule.load(partial)
+        largest = max(_difference(loaded, clip, identifier) for clip in clips)
+        differences = {"StreamingRecurrentModule, one frame": largest}
+        check_differences(path, differences)
+    return differences
+
+
+def _difference(
+    module: StreamingRecurrentModule, clip: np.ndarray, identifier: "LanguageIdentifier"
+) -> float:
+    """Return the largest difference from the offline posteriors of a clip."""
+    from langid.export.parity import largest_difference, posteriors_and_speech
+
+    offline, _ = posteriors_and_speech(identifier, clip)
+    module.reset_states()
+    hop = module.hop_samples
+    frames = torch.from_numpy(whole_hops(clip, hop)).reshape(-1, 1, hop)
+    heard = torch.cat([module.step(frame) for frame in frames]).numpy()
+    return largest_difference(heard, offline)
 
 
 def not_recurrent(network: nn.Module) -> str:

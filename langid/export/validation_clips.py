@@ -1,18 +1,27 @@
 """Labelled speech of a training's validation part, on which exported files are compared."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from langid.audio.decode import read_audio
 from langid.errors import LangidError
-from langid.export.precision import Piece
 from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import data_of
 
 
-def validation_pieces(identifier: LanguageIdentifier, most: int) -> list[Piece]:
-    """Return at most so many pieces of the validation part, evenly spread; never of the test part.
+@dataclass(frozen=True)
+class LabelledClip:
+    """Some speech, ``samples (samples,)``, and the index of its class."""
 
-    A piece is what is scored: an utterance, or a sequence where the split cuts utterances. Raises
+    samples: np.ndarray
+    target: int
+
+
+def validation_clips(identifier: LanguageIdentifier, most: int) -> list[LabelledClip]:
+    """Return at most so many clips of the validation part, evenly spread; never of the test part.
+
+    A clip is what is scored: an utterance, or a sequence where the split cuts utterances. Raises
     LangidError where the store of the training or its clips are not where they were.
     """
     data = data_of(identifier.described)
@@ -25,12 +34,12 @@ def validation_pieces(identifier: LanguageIdentifier, most: int) -> list[Piece]:
     sequences = sequences[sequences["speech"] > 0]
     places = np.linspace(0, len(sequences) - 1, min(most, len(sequences))).astype(int)
     hop, rate = identifier.front_end.hop_samples, identifier.front_end.sample_rate
-    pieces = []
+    clips = []
     for sequence in sequences.iloc[places].itertuples():
         utterance = data.store.utterances.iloc[sequence.row]
         start, stop = (
             (frame - utterance["first_frame"]) * hop for frame in (sequence.start, sequence.stop)
         )
         samples = read_audio(utterance["path"], rate)[start:stop]
-        pieces.append(Piece(samples, int(sequence.target)))
-    return pieces
+        clips.append(LabelledClip(samples, int(sequence.target)))
+    return clips

@@ -101,7 +101,6 @@ class OfflineModule(nn.Module):
         rate = self.front_end.sample_rate
         return common_metadata(self.identifier, decision) | {
             "schema": SCHEMA,
-            "mode": "offline",
             "hop_samples": self.hop_samples,
             "frame_samples": self.front_end.hop_samples,
             "window_samples": self.window_samples,

@@ -35,8 +35,6 @@ EXPECTED: Expected = {
     "classes": (lambda value: are_names(value) and len(value) > 0, "a list of different names"),
     "sample_rate": (is_count, "a whole number of Hz"),
     "hop_samples": (is_count, "a whole number above 0"),
-    "look_ahead_samples": (_is_size, "a whole number, 0 or above"),
-    "state_names": (are_names, "a list of different names"),
     "state": (_are_shapes, "a list of lists of sizes"),
     "initial_state": (_are_numbers, "a list of finite numbers"),
     "temperature": (lambda value: is_number(value) and 0 < value < math.inf, "a number above 0"),
@@ -90,12 +88,11 @@ class OnnxModel:
 
     def _check_sizes(self, path: Path) -> None:
         """Raise LangidError where the graph is not the one that the metadata describe."""
-        names, shapes = self.metadata["state_names"], self.metadata["state"]
-        if not len(names) == len(shapes) == len(self.metadata["initial_state"]):
+        shapes, values = self.metadata["state"], self.metadata["initial_state"]
+        if len(shapes) != len(values):
             raise LangidError(
-                f"model={path}: its metadata describe {len(names)} states by name, {len(shapes)} by"
-                f" shape and {len(self.metadata['initial_state'])} by value; run langid export"
-                " again"
+                f"model={path}: its metadata describe {len(shapes)} states by shape and"
+                f" {len(values)} by value; run langid export again"
             )
         frames, number = ["streams", "frames"], "tensor(float)"
         described = {
@@ -103,10 +100,11 @@ class OnnxModel:
             "posteriors": (number, [*frames, len(self.metadata["classes"])]),
             "speech": ("tensor(bool)", frames),
         }
-        for name, shape in zip(names, shapes, strict=True):
+        for place, shape in enumerate(shapes):
+            name = f"state_{place}"
             described[name] = described[f"next_{name}"] = (number, ["streams", *shape])
-        values = (*self.session.get_inputs(), *self.session.get_outputs())
-        found = {value.name: (value.type, list(value.shape)) for value in values}
+        ports = (*self.session.get_inputs(), *self.session.get_outputs())
+        found = {value.name: (value.type, list(value.shape)) for value in ports}
         for name in sorted(found.keys() | described.keys()):
             if found.get(name) != described.get(name):
                 raise LangidError(

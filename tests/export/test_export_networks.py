@@ -13,6 +13,8 @@ from langid.streaming.streamer import StreamingIdentifier
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 
+from ..conftest import described
+
 SMALL: dict[str, dict[str, Any]] = {
     "recurrent.RNN": {"units": [12, 8], "dense": 10},
     "recurrent.GRU": {"units": [12, 8], "dense": 10},
@@ -36,16 +38,16 @@ def untrained(network: str, silence: str, clip: np.ndarray) -> LanguageIdentifie
     torch.manual_seed(0)
     target = f"langid.networks.{network}"
     identifier = build_identifier(
-        {
-            "features": FEATURES[silence],
-            "detector": {"_target_": "langid.signal.speech_detector.EnergyDetector"},
-            "classes": ["English", "Hindi", "Mandarin"],
-            "silence": silence,
-            "model": {
+        described(
+            features=FEATURES[silence],
+            detector={"_target_": "langid.signal.speech_detector.EnergyDetector"},
+            classes=["English", "Hindi", "Mandarin"],
+            silence=silence,
+            model={
                 "_target_": "langid.training.identifier.LanguageIdentifier",
                 "network": {"_target_": target, **SMALL.get(network, {})},
             },
-        }
+        )
     ).eval()
     features = identifier.front_end(torch.from_numpy(clip)[None])[0]
     identifier.normaliser.fit(features[0].mean(0), features[0].std(0))

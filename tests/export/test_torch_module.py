@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from langid.errors import LangidError
-from langid.export.torch_export import export_module
-from langid.export.torch_module import StreamingRecurrentModule
+from langid.export.torch_module import StreamingRecurrentModule, export_module
 from langid.streaming.samples import whole_hops
 
 from .test_export_networks import untrained, with_silence

@@ -11,6 +11,7 @@ import torch
 from langid.demo.server import page_metadata
 from langid.errors import LangidError
 from langid.export import parity, precision
+from langid.export.validation_clips import LabelledClip
 from langid.export.windowed import OfflineModule, export_offline, utterance_posteriors
 from langid.streaming.multi_stream import MultiStream
 from langid.streaming.streamer import StreamingIdentifier
@@ -107,11 +108,10 @@ def path(clips: list[np.ndarray], once: Once) -> Path:
 def test_a_window_in_int8(
     path: Path, clips: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "FASTER", 1e9)  # whether it is does not matter here
     monkeypatch.setitem(precision.LIMITS, "int8", 1.0)
     small = tmp_path / "small.onnx"
-    pieces = [precision.Piece(clip[:24000], 0) for clip in clips[:2]]
-    comparison = precision.reduce_precision(path, small, "int8", pieces)
+    labelled = [LabelledClip(clip[:24000], 0) for clip in clips[:2]]
+    comparison = precision.reduce_precision(path, small, "int8", labelled)
     assert 0 < comparison.score < 1
     operators = [node.op_type for node in onnx.load(small).graph.node]
     assert "ConvInteger" in operators
@@ -120,7 +120,7 @@ def test_a_window_in_int8(
 
 def test_metadata_call_the_window_what_it_is(path: Path) -> None:
     metadata = load_model(path).metadata
-    assert (metadata["mode"], metadata["window_s"], metadata["hop_s"]) == ("offline", 1.5, 0.5)
+    assert (metadata["window_s"], metadata["hop_s"]) == (1.5, 0.5)
     assert metadata["latency_s"] == 0.5
     assert (metadata["window_samples"], metadata["hop_samples"]) == (24000, 8000)
     assert metadata["classes"] == ["English", "Hindi", "Mandarin"]

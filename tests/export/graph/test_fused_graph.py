@@ -11,6 +11,8 @@ from langid.export.streaming_module import TorchModel
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 
+from ...conftest import described
+
 MFCC = {"_target_": "langid.signal.features.MFCC", "n_mels": 32, "n_mfcc": 20}
 LOG_MEL = {"_target_": "langid.signal.features.LogMel", "n_mels": 24}
 ENERGY = {"_target_": "langid.signal.speech_detector.EnergyDetector"}
@@ -31,16 +33,16 @@ def untrained(
     """Return an identifier with random weights and biases, normalised on a clip."""
     torch.manual_seed(0)
     identifier = build_identifier(
-        {
-            "features": features,
-            "detector": detector,
-            "classes": ["English", "Hindi", "Mandarin"],
-            "silence": silence,
-            "model": {
+        described(
+            features=features,
+            detector=detector,
+            classes=["English", "Hindi", "Mandarin"],
+            silence=silence,
+            model={
                 "_target_": "langid.training.identifier.LanguageIdentifier",
                 "network": network,
             },
-        }
+        )
     ).eval()
     frames = identifier.front_end(torch.from_numpy(clip)[None])[0][0]
     identifier.normaliser.fit(frames.mean(0), frames.std(0))

@@ -1,0 +1,127 @@
+"""In which form a trained identifier is written: for which runtime, in which mode and precision."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from langid.errors import LangidError
+from langid.streaming.decision import DecisionSettings
+
+if TYPE_CHECKING:
+    from langid.export.precision import Comparison
+    from langid.training.identifier import LanguageIdentifier
+
+CHOICES = {
+    "format": ("onnx", "pt2", "module"),
+    "mode": ("streaming", "offline"),
+    "precision": ("float32", "float16", "int8"),
+}
+SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "module": ".pt"}
+WINDOW = {"window_s": 5.0, "hop_s": 0.5}  # where none is given
+LABELLED_CLIPS = 200
+
+
+@dataclass(frozen=True)
+class Form:
+    """The keys of ``langid export`` that choose what is written.
+
+    ``window_s`` and ``hop_s`` are for ``mode="offline"``, None for those of WINDOW. Raises
+    LangidError for what is not known and what does not go together.
+    """
+
+    format: str
+    mode: str
+    precision: str
+    window_s: float | None
+    hop_s: float | None
+
+    def __post_init__(self) -> None:
+        for key, accepted in CHOICES.items():
+            value, usual = getattr(self, key), accepted[0]
+            if value not in accepted:
+                raise LangidError(f"{key}={value}: accepted are {', '.join(accepted)}")
+            if self.format != "onnx" and key != "format" and value != usual:
+                raise LangidError(
+                    f"{key}={value}: is for format=onnx; format={self.format} takes {key}={usual}"
+                )
+        for key in WINDOW:
+            if getattr(self, key) is not None and self.mode != "offline":
+                raise LangidError(f"{key}={getattr(self, key)}: is for mode=offline; leave it out")
+
+    @property
+    def suffix(self) -> str:
+        """How the name of a file of this form ends."""
+        return SUFFIXES[self.format]
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """How long a window is, and the time between two answers, in seconds."""
+        given = (self.window_s, self.hop_s)
+        window_s, hop_s = (
+            usual if own is None else own for own, usual in zip(given, WINDOW.values(), strict=True)
+        )
+        return window_s, hop_s
+
+    def check(self, identifier: "LanguageIdentifier", decision: DecisionSettings) -> None:
+        """Raise LangidError for an identifier and a decision that cannot be written so."""
+        from langid.export.streaming_module import StreamingModule
+        from langid.export.windowed import OfflineModule
+
+        if self.mode == "offline":
+            OfflineModule(identifier, *self.window).metadata(decision)
+        else:
+            StreamingModule(identifier).metadata(decision)
+
+    def write(
+        self,
+        identifier: "LanguageIdentifier",
+        path: Path,
+        clips: Sequence[np.ndarray],
+        decision: DecisionSettings,
+    ) -> tuple[dict[str, float], "Comparison | None"]:
+        """Write the identifier; return the differences in float32, and what a precision changes.
+
+        ``clips`` are real speech, ``(samples,)`` each, on which the file must say what offline
+        PyTorch does. Another precision than float32 is compared with it on clips of the training's
+        validation part. Raises LangidError where a comparison fails or there is nothing to compare
+        on.
+        """
+        if self.precision == "float32":
+            return self._write_whole(identifier, path, clips, decision), None
+        from langid.export.precision import reduce_precision
+        from langid.export.validation_clips import validation_clips
+
+        try:
+            labelled = validation_clips(identifier, LABELLED_CLIPS)
+        except LangidError as error:
+            raise LangidError(
+                f"precision={self.precision}: what it changes is measured on clips of the"
+                f" training's validation part, and they are not to be had ({error}); take"
+                " precision=float32"
+            ) from error
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "float32.onnx"
+            differences = self._write_whole(identifier, whole, clips, decision)
+            return differences, reduce_precision(whole, path, self.precision, labelled)
+
+    def _write_whole(
+        self,
+        identifier: "LanguageIdentifier",
+        path: Path,
+        clips: Sequence[np.ndarray],
+        decision: DecisionSettings,
+    ) -> dict[str, float]:
+        """Write a file in float32; return the largest differences from offline PyTorch."""
+        from langid.export.onnx import export_onnx
+        from langid.export.torch_export import export_pt2
+        from langid.export.torch_module import export_module
+        from langid.export.windowed import export_offline
+
+        if self.mode == "offline":
+            return export_offline(identifier, path, clips, *self.window, decision)
+        write = {"onnx": export_onnx, "pt2": export_pt2, "module": export_module}[self.format]
+        return write(identifier, path, clips, decision)
