@@ -19,7 +19,7 @@ from langid.streaming.windowed_model import WindowedModel, load_model
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 
-from ..conftest import Once
+from ..conftest import Once, described
 from .test_export_networks import untrained
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -42,13 +42,13 @@ def whole_utterance(network: str, silence: str, clip: np.ndarray) -> LanguageIde
         "network": {"_target_": f"langid.networks.{network}", **SMALL[network]},
     }
     identifier = build_identifier(
-        {
-            "features": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
-            "detector": {"_target_": "langid.signal.speech_detector.EnergyDetector"},
-            "classes": ["English", "Hindi", "Mandarin"],
-            "silence": silence,
-            "model": model,
-        }
+        described(
+            features={"_target_": "langid.signal.features.LogMel", "n_mels": 24},
+            detector={"_target_": "langid.signal.speech_detector.EnergyDetector"},
+            classes=["English", "Hindi", "Mandarin"],
+            silence=silence,
+            model=model,
+        )
     ).eval()
     features = identifier.front_end(torch.from_numpy(clip)[None])[0]
     identifier.normaliser.fit(features[0].mean(0), features[0].std(0))
@@ -186,16 +186,16 @@ def test_networks_that_stream_and_parts_outside_a_graph_are_refused(
     cnn = whole_utterance("cnn.CNN", "mask", clips[0])
     detector = {"_target_": "langid.signal.speech_detector.LibrosaDetector"}
     foreign = build_identifier(
-        {
-            "features": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
-            "detector": detector,
-            "classes": cnn.classes,
-            "silence": "mask",
-            "model": {
+        described(
+            features={"_target_": "langid.signal.features.LogMel", "n_mels": 24},
+            detector=detector,
+            classes=cnn.classes,
+            silence="mask",
+            model={
                 "_target_": "langid.training.identifier.LanguageIdentifier",
                 "network": {"_target_": "langid.networks.cnn.CNN"},
             },
-        }
+        )
     )
     with pytest.raises(LangidError, match=r"mode=offline: .*LibrosaDetector"):
         export_offline(foreign, tmp_path / "model.onnx", clips[:1], WINDOW_S, HOP_S)
