@@ -117,3 +117,16 @@ def test_python_runs(
     assert namespace["posteriors"].shape[2] == 3
     assert namespace["stream"].decision.label in namespace["identifier"].classes
     assert len(namespace["store"].utterances) == len(real_rows)
+
+
+def test_rooms_and_owners_are_where_the_texts_say() -> None:
+    root = Path(__file__).parents[1]
+    rooms = set(re.findall(r"^      (\w+)/ ", README, re.MULTILINE))
+    assert rooms == {path.parent.name for path in root.glob("langid/*/__init__.py")}
+    ground = re.search(r"^      ((?:\w+\.py\s+)+)", README, re.MULTILINE)
+    assert ground is not None
+    own = {path.name for path in root.glob("langid/*.py") if not path.name.startswith("__")}
+    assert set(ground[1].split()) == own
+    for text in (README, (root / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        named = re.findall(r"`((?:langid|conf|tests|experiments)/[\w/.]+)`", text)
+        assert [path for path in named if "NAME" not in path and not (root / path).exists()] == []
