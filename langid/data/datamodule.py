@@ -11,9 +11,10 @@ from torch.utils.data import DataLoader
 from langid.corpora.splits import PARTS, Split, clips_and_speakers, shared_between_parts
 from langid.corpora.tasks import Task
 from langid.data.balance import Balance, EverySequence
-from langid.data.dataset import POLICIES, Batch, SequenceDataset, collate, cut
+from langid.data.dataset import Batch, SequenceDataset, collate, cut
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
+from langid.data.silence_policy import silence_policy
 from langid.data.store import Store
 from langid.errors import LangidError
 
@@ -45,8 +46,6 @@ class LanguageDataModule(LightningDataModule):
         carry_state: bool = False,
     ):
         super().__init__()
-        if silence not in POLICIES:
-            raise LangidError(f"silence={silence}: accepted are {', '.join(POLICIES)}")
         for name, value in (("sequence_frames", sequence_frames), ("batch_size", batch_size)):
             if value < 1:
                 raise LangidError(f"data.{name}={value}: accepted are 1 and more")
@@ -55,7 +54,7 @@ class LanguageDataModule(LightningDataModule):
                 raise LangidError(f"data.{name}={switch}: accepted are true and false")
         self.store = Store(store)
         self.split = split
-        self.silence = silence
+        self.silence = silence_policy(silence)
         self.sequence_frames = sequence_frames
         self.batch_size = batch_size
         self.workers = workers
@@ -157,14 +156,11 @@ class LanguageDataModule(LightningDataModule):
         return {"there": np.bincount(targets).tolist(), "per_epoch": np.bincount(drawn).tolist()}
 
     def class_frames(self) -> list[int]:
-        """Return the training frames with a loss of each class, ``silence`` last if it is one."""
+        """Return the training frames with a loss of each output of a network."""
         train = self.sequences["train"]
-        frames = np.zeros(len(self.classes) + (self.silence == "label"), np.int64)
-        counted = train["stop"] - train["start"] if self.silence == "keep" else train["speech"]
-        np.add.at(frames, train["target"].to_numpy(), counted.to_numpy())
-        if self.silence == "label":
-            frames[-1] = int((train["stop"] - train["start"] - train["speech"]).sum())
-        return [int(count) for count in frames]
+        target, speech = train["target"].to_numpy(), train["speech"].to_numpy()
+        frames = (train["stop"] - train["start"]).to_numpy()
+        return self.silence.class_frames(target, frames, speech, len(self.classes))
 
     def normaliser_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation per bin over the training part's speech frames.

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from langid.data.silence_policy import SilencePolicy
 from langid.data.store import Store
-
-IGNORED = -100  # the target of frames without loss, torch's own default
-POLICIES = ("keep", "mask", "remove", "label")
 
 
 @dataclass
@@ -20,15 +18,15 @@ class Batch:
     """Padded sequences.
 
     ``features (batch, time, bins)``, ``lengths (batch,)`` in frames, ``targets (batch, time)`` with
-    IGNORED where no loss is due, ``speech (batch, time) bool`` (scored frames), ``language
-    (batch,)``, and ``unit (batch,)``, the number of the utterance or sequence that is scored.
+    IGNORED where no loss is due, ``speech (batch, time) bool`` (scored frames), ``target
+    (batch,)``, the class, and ``unit (batch,)``, the number of what is scored.
     """
 
     features: Tensor
     lengths: Tensor
     targets: Tensor
     speech: Tensor
-    language: Tensor
+    target: Tensor
     unit: Tensor
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
@@ -43,6 +41,13 @@ class Batch:
         return len(self.lengths)
 
     @property
+    def there(self) -> Tensor:
+        """Which frames are no padding, ``(batch, time) bool``."""
+        return (
+            torch.arange(self.speech.shape[1], device=self.lengths.device) < self.lengths[:, None]
+        )
+
+    @property
     def silent(self) -> bool:
         """Whether there is no speech in it, so that nothing is scored."""
         return not self.speech.any()
@@ -52,13 +57,13 @@ class SequenceDataset(Dataset[Batch]):
     """Sequences of a store under a silence policy.
 
     ``sequences`` has the columns ``start`` and ``stop`` (stored frames), ``target`` (index of the
-    language) and ``unit``; ``silence_class`` is the target of silent frames under ``label``.
+    class, of so many ``classes``) and ``unit``.
     """
 
-    def __init__(self, store: Store, sequences: pd.DataFrame, policy: str, silence_class: int):
+    def __init__(self, store: Store, sequences: pd.DataFrame, policy: SilencePolicy, classes: int):
         self.store = store
         self.policy = policy
-        self.silence_class = silence_class
+        self.classes = classes
         self.start = sequences["start"].to_numpy()
         self.stop = sequences["stop"].to_numpy()
         self.target = sequences["target"].to_numpy()
@@ -77,27 +82,18 @@ class SequenceDataset(Dataset[Batch]):
         for row, (values, speech) in enumerate(frames):
             features[row, : len(values)] = torch.from_numpy(values)
             mask[row, : len(speech)] = torch.from_numpy(speech)
-        language = torch.from_numpy(self.target[indices])
-        unit = torch.from_numpy(self.unit[indices])
-        return Batch(
-            features, lengths, self._targets(mask, lengths, language), mask, language, unit
-        )
+        target, unit = (torch.from_numpy(of[indices]) for of in (self.target, self.unit))
+        # Of a silent piece, which is heard for what follows it, nothing is asked.
+        there = (torch.arange(shape[1]) < lengths[:, None]) & mask.any(1, keepdim=True)
+        targets = self.policy.targets(target, mask, there, self.classes)
+        return Batch(features, lengths, targets, mask, target, unit)
 
     def _read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         features, speech = self.store.read(int(self.start[index]), int(self.stop[index]))
-        if self.policy == "remove":
-            return features[speech], speech[speech]
-        return features, speech
-
-    def _targets(self, speech: Tensor, lengths: Tensor, language: Tensor) -> Tensor:
-        valid = torch.arange(speech.shape[1])[None] < lengths[:, None]
-        spoken = speech.any(1, keepdim=True)  # a silent piece is heard, and nothing is asked of it
-        targets = torch.where(valid & spoken, language[:, None], IGNORED)
-        if self.policy == "mask":
-            targets[~speech] = IGNORED
-        elif self.policy == "label":
-            targets[valid & spoken & ~speech] = self.silence_class
-        return targets
+        if not self.policy.removes:
+            return features, speech
+        kept = self.policy.kept(speech)
+        return features[kept], speech[kept]
 
 
 def collate(batch: Batch) -> Batch:
@@ -105,27 +101,23 @@ def collate(batch: Batch) -> Batch:
     return batch
 
 
-def cut(store: Store, policy: str, frames: int, gapless: bool = False) -> pd.DataFrame:
+def cut(store: Store, policy: SilencePolicy, frames: int, gapless: bool = False) -> pd.DataFrame:
     """Return the sequences of every utterance: columns ``row, start, stop, speech``.
 
     ``row`` is the utterance's, ``start`` and ``stop`` are stored frames, ``speech`` counts speech
-    frames. Under ``remove`` a sequence holds ``frames`` speech frames, otherwise ``frames`` of any
-    kind; the last one of an utterance is shorter. Sequences without speech are left out, of a
-    ``gapless`` utterance only behind its last speech.
+    frames. Of a sequence the network hears ``frames``, but for the last one of an utterance, which
+    is shorter. Sequences without speech are left out, of a ``gapless`` utterance only behind its
+    last speech.
     """
     rows, starts, stops, counts = [], [], [], []
     first = store.utterances["first_frame"].to_numpy()
     length = store.utterances["frames"].to_numpy()
     for row, (begin, count) in enumerate(zip(first, length, strict=True)):
         speech = store.read_speech(begin, begin + count)
-        if policy == "remove":
-            bounds = np.append(np.flatnonzero(speech)[frames::frames], count)
-        else:
-            bounds = np.append(np.arange(frames, count, frames), count)
         start = 0
-        for stop in bounds:
+        for stop in policy.bounds(speech, frames):
             spoken = int(speech[start:stop].sum())
-            if spoken or (gapless and speech[stop:].any()):
+            if spoken or (gapless and (speech[stop:].any() or not speech.any())):
                 rows.append(row)
                 starts.append(begin + start)
                 stops.append(begin + stop)

@@ -7,12 +7,13 @@ import pandas as pd
 from torch.utils.data import DataLoader, Sampler
 
 from langid.data.dataset import Batch, SequenceDataset, collate, cut
+from langid.data.silence_policy import SilencePolicy
 from langid.data.store import Store
 
 HELD_OUT_FRAMES = 3000  # longer utterances are heard in pieces of 30 s, to bound memory
 
 
-def cut_whole(store: Store, policy: str) -> pd.DataFrame:
+def cut_whole(store: Store, policy: SilencePolicy) -> pd.DataFrame:
     """Return the pieces of every utterance as ``cut`` does, silent ones before speech among them.
 
     All but the last of an utterance have HELD_OUT_FRAMES frames under the silence policy.
@@ -23,8 +24,8 @@ def cut_whole(store: Store, policy: str) -> pd.DataFrame:
 def piece_loader(
     store: Store,
     pieces: pd.DataFrame,
-    policy: str,
-    silence_class: int,
+    policy: SilencePolicy,
+    classes: int,
     batch_size: int,
     workers: int,
     rank: int = 0,
@@ -33,7 +34,7 @@ def piece_loader(
     """Return the batches of ``pieces``, a table of ``cut`` with ``unit`` and ``target``."""
     lengths = (pieces["stop"] - pieces["start"]).to_numpy()
     return DataLoader(
-        SequenceDataset(store, pieces, policy, silence_class),
+        SequenceDataset(store, pieces, policy, classes),
         batch_sampler=PieceSampler(pieces["unit"].to_numpy(), lengths, batch_size, rank, processes),
         num_workers=workers,
         collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already

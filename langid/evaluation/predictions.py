@@ -17,8 +17,8 @@ from langid.errors import LangidError
 from langid.evaluation.dealt import trained_on
 from langid.progress import progress
 from langid.training.checkpoint import load_identifier
-from langid.training.hearing import Hearing
 from langid.training.identifier import LanguageIdentifier
+from langid.training.inference import PieceInference
 from langid.training.run_description import RunDescription, data_of
 from langid.training.scores import UtteranceScores
 
@@ -36,11 +36,12 @@ class Predictions:
     split that cuts utterances), its class in ``column`` (``language``, unless the task is another)
     and a column ``p(CLASS)`` per class; its index is the unit's number, which is the store's row of
     an utterance. ``frames`` counts its speech frames and ``right_frames`` those whose most likely
-    class is right; ``descriptions`` are those of the checkpoints,
-    ``fingerprint`` is that of the store, and ``left_out`` counts the rows of the whole store that
-    have none of the classes. ``speaker`` is empty where nobody knows who speaks. ``trained_on`` are
-    the utterances of a store that checkpoints were trained on which they heard in training; None
-    for a part that is held out, a foreign store, or a split that is not dealt as it was.
+    class is right; of a unit with ``no_speech`` all frames made the posteriors. ``descriptions``
+    are those of the checkpoints, ``fingerprint`` is that of the store, and ``left_out`` counts the
+    rows of the whole store that have none of the classes. ``speaker`` is empty where nobody knows
+    who speaks. ``trained_on`` are the utterances of a store that checkpoints were trained on which
+    they heard in training; None for a part that is held out, a foreign store, or a split that is
+    not dealt as it was.
     """
 
     table: pd.DataFrame
@@ -210,7 +211,7 @@ def _predict(
     scores = UtteranceScores(len(rows), len(identifier.classes))
     count = len(identifier.classes)
     loader = piece_loader(store, pieces, identifier.silence, count, BATCH, workers)
-    hearings = [Hearing(member) for member in identifiers]
+    members = [PieceInference(member) for member in identifiers]
     # Of protocols that change features in evaluation, the same changes every time.
     device = identifier.device
     forked = torch.random.fork_rng([device] if device.type == "cuda" else [])
@@ -219,9 +220,8 @@ def _predict(
         shown = bar.add_task("evaluating", total=len(pieces))
         for batch in loader:
             batch = batch.to(device)
-            members = [identifier.language_posteriors(hear(batch)) for hear in hearings]
-            posteriors = torch.stack(members).mean(0)
-            scores.update(posteriors, batch.speech, batch.unit, batch.language)
+            each = [identifier.class_posteriors(member.process(batch)) for member in members]
+            scores.update(torch.stack(each).mean(0), batch)
             bar.advance(shown, len(batch))
     number, means, frames, right_frames = (of.numpy() for of in scores.compute())
     heard = store.utterances.iloc[rows[number]].reset_index(drop=True)
@@ -231,6 +231,7 @@ def _predict(
     table["predicted"] = [identifier.classes[index] for index in means.argmax(1)]
     for index, name in enumerate(identifier.classes):
         table[f"p({name})"] = means[:, index]
+    table["no_speech"] = frames == 0
     table["frames"], table["right_frames"] = frames.astype(int), right_frames.astype(int)
     table["number"] = number
     return table

@@ -17,6 +17,7 @@ from langid.streaming.samples import as_floats
 from langid.streaming.speed import real_time_factors
 from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
+from langid.training.inference import Inference
 
 State = tuple[Tensor, ...]
 LICENCE = (
@@ -25,7 +26,7 @@ LICENCE = (
 )
 
 
-class StreamingModule(nn.Module):
+class StreamingModule(Inference, nn.Module):
     """``samples (streams, frames * hop), state -> posteriors, speech, state``.
 
     Holds front end, detector, normaliser, silence policy and network of an identifier. Posteriors
@@ -43,6 +44,7 @@ class StreamingModule(nn.Module):
         if reasons:
             raise LangidError(f"this model cannot be streamed: {'; '.join(reasons)}")
         self.identifier = identifier.eval()
+        self.silence, self.classes = identifier.silence, identifier.classes
         self.front_end = identifier.front_end
         self.normaliser = identifier.normaliser
         self.network = identifier.network
@@ -54,16 +56,9 @@ class StreamingModule(nn.Module):
         return (*self.front_end.initial_state(batch_size), *network.initial_state(batch_size))
 
     def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        features, speech, front_end_state = self.front_end.step(
-            samples, state[: self.front_end_states]
-        )
-        logits, network_state = self.network.step(  # type: ignore[operator]
-            self.normaliser(features),
-            state[self.front_end_states :],
-            speech if self.identifier.silence == "remove" else None,
-        )
-        posteriors = self.identifier.language_posteriors(logits)
-        return (posteriors, speech, *front_end_state, *network_state)
+        count = self.front_end_states
+        posteriors, speech, *states = self.stream_posteriors(samples, state[:count], state[count:])
+        return (posteriors, speech, *states[0], *states[1])
 
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
         """Return what a runtime must know, as plain data, ``decision`` among it."""

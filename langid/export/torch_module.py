@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from langid.atomic_file import replaced
 from langid.audio.full_scale import LOUDEST
 from langid.build import build
+from langid.data.silence_policy import silence_policy
 from langid.errors import LangidError
 from langid.networks.network import Normaliser, State
 from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.front_end import build_front_end
 from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.samples import whole_hops
+from langid.training.inference import Inference
 
 if TYPE_CHECKING:
     from langid.training.identifier import LanguageIdentifier
@@ -28,7 +30,7 @@ SCHEMA = "langid-module-3"
 NEEDED = ("classes", "detector", "features", "network", "sha256", "silence")
 
 
-class StreamingRecurrentModule(nn.Module):
+class StreamingRecurrentModule(Inference, nn.Module):
     """Hears ``frame (batch, hop)`` after frame and returns ``posteriors (batch, classes)``.
 
     Front end, normaliser and recurrent network of an identifier, and what they remember: of GRU,
@@ -44,8 +46,9 @@ class StreamingRecurrentModule(nn.Module):
         self.description = description
         self.classes: list[str] = list(description["classes"])
         self.front_end = build_front_end(description["features"], description["detector"])
-        outputs = len(self.classes) + (description["silence"] == "label")
-        self.network: StreamingRecurrent = build(
+        self.silence = silence_policy(description["silence"])
+        outputs = len(self.classes) + self.silence.extra_outputs
+        self.network = build(
             description["network"], "network", bins=self.front_end.bins, num_classes=outputs
         )
         reasons = self.front_end.obstacles
@@ -113,13 +116,11 @@ class StreamingRecurrentModule(nn.Module):
             self._streams = len(frame)
             self._front_end_state = self.front_end.initial_state(len(frame))
             self._network_state = self.network.initial_state(len(frame))
-        features, speech, self._front_end_state = self.front_end.step(frame, self._front_end_state)
-        advance = speech if self.description["silence"] == "remove" else None
-        logits, self._network_state = self.network.step(
-            self.normaliser(features), self._network_state, advance
+        posteriors, speech, self._front_end_state, self._network_state = self.stream_posteriors(
+            frame, self._front_end_state, self._network_state
         )
         self.speech = speech[:, 0]
-        return logits[:, 0, : len(self.classes)].softmax(-1)
+        return posteriors[:, 0]
 
     def _checked(self, frame: Any) -> Tensor:
         """Return a frame as float32."""

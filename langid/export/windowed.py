@@ -19,19 +19,20 @@ from langid.export.parity import (
     posteriors_and_speech,
 )
 from langid.export.streaming_module import common_metadata
-from langid.networks.network import StreamingNetwork, UtteranceNetwork
-from langid.networks.pooling import frame_mask, masked_mean
-from langid.networks.skipped_frames import compact
+from langid.networks.network import StreamingNetwork
+from langid.networks.pooling import frame_mask
 from langid.streaming.decision import MEAN, DecisionSettings, is_number
 from langid.streaming.samples import whole_hops
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import SCHEMA, WindowedModel
 from langid.training.identifier import LanguageIdentifier
+from langid.training.inference import Inference
+from langid.utterance import utterance_posterior
 
 LONGEST_S = 60  # a window is in memory as a whole, with all that a network makes of it
 
 
-class OfflineModule(nn.Module):
+class OfflineModule(Inference, nn.Module):
     """``samples (streams, window), frames (streams,) -> posteriors, speech``.
 
     Posteriors are those of each utterance, ``(streams, languages)``; of a network that answers
@@ -46,7 +47,8 @@ class OfflineModule(nn.Module):
         super().__init__()
         self.identifier = identifier.eval()
         self.front_end = identifier.front_end
-        self.network = identifier.network
+        self.normaliser, self.network = identifier.normaliser, identifier.network
+        self.silence, self.classes = identifier.silence, identifier.classes
         self._check()
         self.window_samples = self._samples("window_s", window_s)
         self.hop_samples = self._samples("hop_s", hop_s)
@@ -75,21 +77,9 @@ class OfflineModule(nn.Module):
         return round(frames) * frame
 
     def forward(self, samples: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        features, speech = self.front_end(samples)
-        there = frame_mask(frames, features.shape[1])
-        speech = speech & there
-        silent = ~speech.any(1, keepdim=True)
-        counted = speech | (there & silent)
-        if self.identifier.silence == "remove":
-            first = torch.arange(features.shape[1]) == 0  # of no speech at all, one frame
-            kept = speech | (first & silent)
-            features, frames = compact(features, kept)[0], kept.sum(1)
-            counted = frame_mask(frames, features.shape[1])
-        logits = self.network(self.identifier.normaliser(features), frames)
-        posteriors = self.identifier.language_posteriors(logits)
-        if isinstance(self.network, UtteranceNetwork):
-            return posteriors[:, 0], speech
-        return masked_mean(posteriors, counted), speech
+        posteriors, speech = self.clip_posteriors(samples, frames)
+        there = frame_mask(frames, speech.shape[1])
+        return utterance_posterior(posteriors, speech, there), speech
 
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
         """Return what a runtime must know, as plain data, ``decision`` among it.
@@ -163,5 +153,5 @@ def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.nda
 def utterance_posteriors(identifier: LanguageIdentifier, samples: np.ndarray) -> np.ndarray:
     """``samples (samples,) -> posteriors (languages,)``: offline PyTorch's mean over speech."""
     posteriors, speech = posteriors_and_speech(identifier, samples)
-    mean: np.ndarray = posteriors[speech if speech.any() else ~speech].mean(0)
+    mean: np.ndarray = utterance_posterior(posteriors, speech)
     return mean

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from langid.build import build
+from langid.data.silence_policy import silence_policy
 from langid.errors import LangidError
 from langid.networks.network import Network
 from langid.signal.front_end import build_front_end
@@ -83,7 +84,7 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
         network=build_network(description, front_end.bins),
         front_end=front_end,
         classes=description.classes,
-        silence=description.silence,
+        silence=silence_policy(description.silence),
         description=description,
         **training,
     )

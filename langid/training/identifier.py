@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
-from langid.data.dataset import IGNORED, Batch
+from langid.data.dataset import Batch
+from langid.data.silence_policy import IGNORED, SilencePolicy
 from langid.errors import LangidError
 from langid.metrics import DIRECTIONS, frame_accuracy, of_posteriors
-from langid.networks.network import Network, Normaliser, State, StreamingNetwork, UtteranceNetwork
+from langid.networks.network import Network, Normaliser, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.diverged import diverged
-from langid.training.hearing import Hearing
+from langid.training.inference import CarriedState, Inference, PieceInference
 from langid.training.losses import WeightedLoss
 from langid.training.processes import gathered, same_buffers, summed
 from langid.training.run_description import RunDescription
@@ -26,11 +26,10 @@ OptimizerFactory = Callable[..., torch.optim.Optimizer]
 SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
 
 
-class LanguageIdentifier(LightningModule):
-    """Learns to tell languages apart, frame by frame, and says which one it hears.
+class LanguageIdentifier(Inference, LightningModule):
+    """Learns to tell classes of speech apart, frame by frame.
 
-    ``classes`` are the languages in index order; under the silence policy ``label`` the network
-    has one more class, ``silence``. ``description`` is written into every checkpoint as plain
+    ``classes`` are in index order. ``description`` is written into every checkpoint as plain
     data, and the identifier can be built again from it. Loss, optimiser and scheduler are
     for training only; a scheduler that watches a metric watches ``val/loss``, one whose
     ``every_step`` is true moves on with each step of the optimiser, any other with each epoch.
@@ -45,7 +44,7 @@ class LanguageIdentifier(LightningModule):
         network: Network,
         front_end: FrontEnd,
         classes: Sequence[str],
-        silence: str,
+        silence: SilencePolicy,
         description: RunDescription | None = None,
         loss: nn.Module | None = None,
         optimizer: OptimizerFactory | None = None,
@@ -63,7 +62,7 @@ class LanguageIdentifier(LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.augment = augment
-        self.memory: State | None = None  # of training with carried state
+        self.carried: CarriedState | None = None  # in training with carried state
         self.scores: UtteranceScores | None = None
         self.confusion: np.ndarray | None = None  # of the last validation
         self.sums = torch.zeros(2, dtype=torch.float64)
@@ -82,41 +81,18 @@ class LanguageIdentifier(LightningModule):
         return logits
 
     def prepared(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Return normalised features as the network hears them, augmented where this is due."""
+        """Return normalised features as the network takes them, augmented where this is due."""
         features = self.normaliser(features)
         if self.augment is not None:  # it knows itself whether it does anything in evaluation
             features = self.augment(features, lengths)
         return features
 
-    def carry_on(self, batch: Batch) -> Tensor:
-        """Return logits of sequences that begin with the memory of those of the batch before.
-
-        Memory is carried over, gradients are not (truncated back-propagation through time, Williams
-        and Peng 1990); padding is not heard. A batch may be smaller than the one before: the places
-        at its end are then left out.
-        """
-        network = self.network
-        assert isinstance(network, StreamingNetwork)
-        if self.memory is None:
-            self.memory = network.initial_state(len(batch))
-        before = tuple(tensor[: len(batch)] for tensor in self.memory)
-        place = torch.arange(batch.features.shape[1], device=batch.features.device)
-        heard = place < batch.lengths[:, None]
-        features = self.prepared(batch.features, batch.lengths)
-        logits, after = network.step(features, before, None if heard.all() else heard)
-        self.memory = tuple(tensor.detach() for tensor in after)
-        return logits
-
-    def language_posteriors(self, logits: Tensor) -> Tensor:
-        """Return posteriors over the languages alone; ``silence`` is left out of the sum."""
-        return logits[..., : len(self.classes)].softmax(-1)
-
     @torch.inference_mode()
     def posteriors(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Hear whole clips at once.
+        """Return what is said of whole clips.
 
         ``samples (batch, samples)`` at the front end's sample rate, full scale 1 ->
-        ``posteriors (batch, time, languages), speech (batch, time) bool``. An utterance network
+        ``posteriors (batch, time, classes), speech (batch, time) bool``. An utterance network
         says the same at all times. Raises LangidError for samples that are no batch.
         """
         if samples.ndim != 2:
@@ -124,40 +100,26 @@ class LanguageIdentifier(LightningModule):
                 f"samples of shape {tuple(samples.shape)}: expected (batch, samples); for one clip"
                 " samples[None]"
             )
-        features, speech = self.front_end(samples)
-        if self.silence != "remove":
-            lengths = torch.full((len(samples),), features.shape[1], device=features.device)
-            logits = self.network(self.normaliser(features), lengths)
-        elif isinstance(self.network, StreamingNetwork):
-            state = self.network.initial_state(len(samples))
-            logits = self.network.step(self.normaliser(features), state, advance=speech)[0]
-        else:
-            logits = self._hear_speech(features, speech)
-        if isinstance(self.network, UtteranceNetwork):
-            logits = logits.expand(-1, speech.shape[1], -1)
-        return self.language_posteriors(logits), speech
-
-    def _hear_speech(self, features: Tensor, speech: Tensor) -> Tensor:
-        """Return logits of speech with the silence cut out; silent frames repeat those before."""
-        kept = speech.clone()
-        kept[:, :1] |= ~speech.any(1, keepdim=True)  # of no speech at all, one frame
-        pairs = zip(features, kept, strict=True)
-        spoken = pad_sequence([frames[which] for frames, which in pairs], batch_first=True)
-        logits: Tensor = self.network(self.normaliser(spoken), kept.sum(1))
-        if isinstance(self.network, UtteranceNetwork):
-            return logits
-        index = (kept.cumsum(1) - 1).clamp(min=0).unsqueeze(-1)
-        return logits.gather(1, index.expand(-1, -1, logits.shape[2]))
+        return self.clip_posteriors(samples)
 
     def on_train_epoch_start(self) -> None:
-        self.memory = None
+        self.carried = None
+
+    def _training_logits(self, batch: Batch) -> Tensor:
+        if not self.trainer.datamodule.carry_state:  # type: ignore[attr-defined]
+            logits: Tensor = self(batch.features, batch.lengths)
+            return logits
+        if self.carried is None:
+            assert isinstance(self.network, StreamingNetwork)
+            self.carried = CarriedState(self.network)
+        features, there = self.prepared(batch.features, batch.lengths), batch.there
+        return self.carried.process(features, None if there.all() else there)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        carried = self.trainer.datamodule.carry_state  # type: ignore[attr-defined]
-        logits = self.carry_on(batch) if carried else self(batch.features, batch.lengths)
+        logits = self._training_logits(batch)
         loss = self._loss(logits, batch)
         own = self._sums(loss, batch)
-        right = right_frames(logits[..., : len(self.classes)], batch.speech, batch.language)
+        right = right_frames(logits[..., : len(self.classes)], batch.speech, batch.target)
         frames = torch.stack([right.sum(), batch.speech.sum()]).float()
         (loss_sum, weight), (right_sum, speech) = summed(torch.stack([own, frames]))
         if not loss_sum.isfinite():
@@ -181,20 +143,19 @@ class LanguageIdentifier(LightningModule):
         self.targets[units] = targets
         self.sums = torch.zeros(2, dtype=torch.float64)
         self.failed: list[Batch] = []
-        self.hearing = Hearing(self)
+        self.pieces = PieceInference(self)
         same_buffers(self)
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        logits = self.hearing(batch)
-        if batch.silent:
+        logits = self.pieces.process(batch)
+        assert self.scores is not None
+        self.scores.update(self.class_posteriors(logits), batch)
+        if batch.silent:  # of which no loss is due
             return
         sums = self._sums(self._loss(logits, batch), batch).cpu()
         if not sums[0].isfinite():
             self.failed.append(batch)
         self.sums += sums.double()
-        assert self.scores is not None
-        posteriors = self.language_posteriors(logits)
-        self.scores.update(posteriors, batch.speech, batch.unit, batch.language)
 
     def on_validation_epoch_end(self) -> None:
         assert self.scores is not None
@@ -267,9 +228,9 @@ class LanguageIdentifier(LightningModule):
         """Return the target of each frame, ``(batch, frames)``, IGNORED where no loss is due.
 
         An utterance network's one decision is said of all frames of its sequence, and counts at
-        those whose target is the language: a sequence weighs what it holds of it, as the class
+        those whose target is the class: a sequence weighs what it holds of it, as the class
         weights do. ``silence`` is never what an utterance is called.
         """
         if not isinstance(self.network, UtteranceNetwork):
             return batch.targets
-        return batch.targets.where(batch.targets == batch.language[:, None], IGNORED)
+        return batch.targets.where(batch.targets == batch.target[:, None], IGNORED)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from langid.data.dataset import IGNORED
+from langid.data.silence_policy import IGNORED
 from langid.errors import LangidError
 
 SAMPLE_FRAMES = 6000  # what counts as a sample for effective numbers: a minute in hops of 10 ms

@@ -131,7 +131,7 @@ def describe(
         versions=versions(),
         classes=data.classes,
         left_out=data.left_out,
-        silence=data.silence,
+        silence=data.silence.name,
         split_summary=data.summary(),
         scheduler=config.get("scheduler"),
         init=init,

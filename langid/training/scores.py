@@ -1,10 +1,11 @@
-"""Posteriors of utterances: the mean over their speech frames."""
+"""Posteriors of utterances that come in pieces and batches."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from langid.data.dataset import Batch
 from langid.training.processes import gathered
 
 
@@ -31,36 +32,41 @@ def right_frames(posteriors: Tensor, speech: Tensor, target: Tensor) -> Tensor:
 
 
 class UtteranceScores:
-    """Averages posteriors over the speech frames of each utterance (or sequence that is scored).
+    """Posteriors of utterances (or sequences that are scored): the means over their speech frames.
 
-    This is the official score of the EE599 course. An utterance may arrive in several pieces, also
-    in several processes. Sums are in float64 on the CPU, which not every device knows; a piece is
-    summed where it comes from.
+    Of one without speech the mean is over all its frames, as in langid.utterance. An utterance may
+    arrive in several pieces, also in several processes. Sums are in float64 on the CPU, which not
+    every device knows; a piece is summed where it comes from.
     """
 
     def __init__(self, units: int, classes: int):
-        self.total = torch.zeros(units, classes, dtype=torch.float64)
-        self.frames, self.right = torch.zeros(2, units, dtype=torch.float64)
+        # Over speech frames, and over all frames.
+        self.total = torch.zeros(units, 2, classes, dtype=torch.float64)
+        self.frames = torch.zeros(units, 2, dtype=torch.float64)
+        self.right = torch.zeros(units, dtype=torch.float64)
 
-    def update(self, posteriors: Tensor, speech: Tensor, unit: Tensor, target: Tensor) -> None:
-        """Add ``posteriors (batch, time, classes)`` where ``speech (batch, time)`` is true.
+    def update(self, posteriors: Tensor, batch: Batch) -> None:
+        """Add ``posteriors (batch, time, classes)`` of a batch of pieces.
 
-        ``unit (batch,)``, ``target (batch,)``. One frame of posteriors, ``(batch, 1, classes)``,
-        stands for all frames of its piece: it counts as often as there are speech frames.
+        One frame of posteriors, ``(batch, 1, classes)``, stands for all frames of its piece.
         """
-        right = right_frames(posteriors, speech, target)
-        sums = ((posteriors * speech.unsqueeze(-1)).sum(1), speech.sum(1), right.sum(1))
-        self._add(unit.cpu(), *(tensor.cpu().double() for tensor in sums))
+        counted = torch.stack([batch.speech, batch.there], dim=1).to(posteriors.dtype)
+        total = counted @ posteriors.expand(-1, batch.speech.shape[1], -1)
+        right = right_frames(posteriors, batch.speech, batch.target).sum(1)
+        sums = (total, counted.sum(2), right)
+        self._add(batch.unit.cpu(), *(tensor.cpu().double() for tensor in sums))
 
     def compute(self) -> Scored:
         """Return what was said of the units seen in all processes of the run."""
-        own = torch.nonzero(self.frames).squeeze(1)
-        of_all = UtteranceScores(*self.total.shape)
+        own = torch.nonzero(self.frames[:, 1]).squeeze(1)
+        of_all = UtteranceScores(len(self.total), self.total.shape[2])
         for sums in gathered([(own, self.total[own], self.frames[own], self.right[own])]):
             of_all._add(*sums)
-        seen = torch.nonzero(of_all.frames).squeeze(1)
-        total, frames, right = (of[seen] for of in (of_all.total, of_all.frames, of_all.right))
-        return Scored(seen, total / frames[:, None], frames, right)
+        seen = torch.nonzero(of_all.frames[:, 1]).squeeze(1)
+        speech = of_all.frames[seen, 0]
+        counted = (speech == 0).long()  # all frames where none is speech
+        means = of_all.total[seen, counted] / of_all.frames[seen, counted, None]
+        return Scored(seen, means, speech, of_all.right[seen])
 
     def _add(self, unit: Tensor, total: Tensor, frames: Tensor, right: Tensor) -> None:
         for own, added in ((self.total, total), (self.frames, frames), (self.right, right)):

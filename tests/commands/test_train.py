@@ -271,7 +271,7 @@ def test_silence_policies(store_path: Path, tmp_path: Path, policy: str) -> None
     assert train(store_path, tmp_path / "run", f"silence={policy}") == 0
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     identifier = package.load(tmp_path / "run" / "checkpoints" / "best.ckpt")
-    assert identifier.silence == policy
+    assert identifier.silence.name == policy
     outputs = 4 if policy == "label" else 3
     assert identifier.network(torch.zeros(1, 5, 64), torch.tensor([5])).shape[-1] == outputs
     assert len(record["class_frames"]) == outputs

@@ -85,7 +85,7 @@ def test_training_alone_is_balanced(store_path: Path, balance: Balance) -> None:
     epochs = []
     for epoch in range(2):
         loader.sampler.set_epoch(epoch)
-        epochs.append(np.concatenate([batch.language.numpy() for batch in loader]))
+        epochs.append(np.concatenate([batch.target.numpy() for batch in loader]))
         assert len(epochs[-1]) == len(loader.sampler)
     counts = data.sequence_counts()
     assert counts["there"] == plain.sequence_counts()["per_epoch"]

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from langid.corpora.manifest import COLUMNS
-from langid.data.dataset import IGNORED, POLICIES, SequenceDataset, cut
+from langid.data.dataset import SequenceDataset, cut
+from langid.data.silence_policy import IGNORED, POLICIES
 from langid.data.store import SCHEMA, Store, StoreWriter
 
 SILENCE = 3
@@ -33,14 +34,16 @@ def store(tmp_path: Path) -> Store:
 
 
 def bounds(store: Store, policy: str, frames: int) -> list[tuple[int, ...]]:
-    return [tuple(map(int, row)) for row in cut(store, policy, frames).itertuples(index=False)]
+    return [
+        tuple(map(int, row)) for row in cut(store, POLICIES[policy], frames).itertuples(index=False)
+    ]
 
 
 def batch_of(store: Store, policy: str, frames: int = 500):  # type: ignore[no-untyped-def]
-    sequences = cut(store, policy, frames)
+    sequences = cut(store, POLICIES[policy], frames)
     sequences["target"] = sequences["row"] % 2 + 1
     sequences["unit"] = sequences["row"] * 10
-    dataset = SequenceDataset(store, sequences, policy, SILENCE)
+    dataset = SequenceDataset(store, sequences, POLICIES[policy], SILENCE)
     return dataset.__getitems__(list(range(len(dataset))))
 
 
@@ -55,12 +58,13 @@ def test_cut_by_frames_of_any_kind(store: Store, policy: str) -> None:
 @pytest.mark.parametrize("policy", ["keep", "mask", "label"])
 def test_a_silent_piece_before_speech_is_heard_and_not_asked(tmp_path: Path, policy: str) -> None:
     store = write_store(tmp_path / "s.h5", [".....##......#....", "......"], ["A", "B"])
-    pieces = cut(store, policy, 3, gapless=True)
+    silence = POLICIES[policy]
+    pieces = cut(store, silence, 3, gapless=True)
     assert [tuple(row) for row in pieces[["start", "stop", "speech"]].to_numpy()] == [
-        (0, 3, 0), (3, 6, 1), (6, 9, 1), (9, 12, 0), (12, 15, 1)
+        (0, 3, 0), (3, 6, 1), (6, 9, 1), (9, 12, 0), (12, 15, 1), (18, 21, 0), (21, 24, 0)
     ]  # fmt: skip
-    assert len(cut(store, policy, 3)) == 3
-    dataset = SequenceDataset(store, pieces.assign(target=1, unit=pieces["row"]), policy, SILENCE)
+    assert len(cut(store, silence, 3)) == 3
+    dataset = SequenceDataset(store, pieces.assign(target=1, unit=pieces["row"]), silence, SILENCE)
     batch = dataset.__getitems__(list(range(5)))
     silent = ~batch.speech.any(1)
     assert silent.tolist() == [True, False, False, True, False]
@@ -76,11 +80,11 @@ def test_cut_by_speech_frames(store: Store) -> None:
 def test_every_real_frame_with_speech_is_cut_once(store_path: Path) -> None:
     store = Store(store_path)
     spoken = int(store.read_speech(0, int(store.utterances["frames"].sum())).sum())
-    for policy in POLICIES:
+    for name, policy in POLICIES.items():
         sequences = cut(store, policy, 100)
         assert sequences["speech"].sum() == spoken
         length = sequences["stop"] - sequences["start"]
-        if policy == "remove":
+        if name == "remove":
             assert (sequences.groupby("row")["speech"].apply(lambda s: s[:-1]) == 100).all()
             assert sequences["speech"].max() == 100
         else:
@@ -92,7 +96,7 @@ def test_keep_labels_silence_with_the_language(store: Store) -> None:
     assert batch.lengths.tolist() == [12, 3]
     assert batch.targets.tolist() == [[1] * 12, [1] * 3 + [IGNORED] * 9]
     assert batch.speech.sum(1).tolist() == [5, 1]
-    assert batch.language.tolist() == [1, 1] and batch.unit.tolist() == [0, 20]
+    assert batch.target.tolist() == [1, 1] and batch.unit.tolist() == [0, 20]
     assert len(batch) == 2
 
 
@@ -101,6 +105,16 @@ def test_mask_gives_silence_no_loss(store: Store) -> None:
     assert batch.lengths.tolist() == [12, 3]
     assert torch.equal(batch.targets != IGNORED, batch.speech)
     assert set(batch.targets[batch.speech].tolist()) == {1}
+
+
+def test_of_no_speech_at_all_a_frame_is_heard_under_remove(store: Store) -> None:
+    silent = cut(store, POLICIES["remove"], 3, gapless=True).query("row == 1")
+    assert silent[["start", "stop", "speech"]].to_numpy().tolist() == [[12, 18, 0]]
+    dataset = SequenceDataset(store, silent.assign(target=1, unit=1), POLICIES["remove"], SILENCE)
+    batch = dataset.__getitems__([0])
+    assert batch.lengths.tolist() == [1] and batch.silent
+    assert batch.features[0, :, 0].tolist() == [100]
+    assert batch.targets.tolist() == [[IGNORED]]
 
 
 def test_remove_cuts_silence_out(store: Store) -> None:

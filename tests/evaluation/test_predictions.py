@@ -11,6 +11,7 @@ import torch
 
 import langid as package
 from langid.data.dataset import cut
+from langid.data.silence_policy import silence_policy
 from langid.data.store import Store
 from langid.errors import LangidError
 from langid.evaluation import predictions
@@ -47,7 +48,7 @@ def test_pieces_of_an_utterance_count_by_their_speech_frames(
     path = convolutional if network == "CNN" else checkpoint_path
     table = predictions.predict_part([path], store_path, "all").table.set_index("utterance_id")
     identifier, store = package.load(path), Store(store_path)
-    pieces = cut(store, "mask", PIECE if network == "CNN" else 100_000)
+    pieces = cut(store, silence_policy("mask"), PIECE if network == "CNN" else 100_000)
     pieces = pieces[pieces["row"] == 5]
     assert len(pieces) == 1 if network == "GRU" else pieces["speech"].nunique() > 1
     total = torch.zeros(3)
@@ -56,7 +57,7 @@ def test_pieces_of_an_utterance_count_by_their_speech_frames(
         frames = torch.from_numpy(features).float()[None]
         with torch.inference_mode():
             logits = identifier(frames, torch.tensor([len(speech)]))
-        posteriors = identifier.language_posteriors(logits)[0]
+        posteriors = identifier.class_posteriors(logits)[0]
         total += posteriors[0] * speech.sum() if network == "CNN" else posteriors[speech].sum(0)
     expected = total / int(pieces["speech"].sum())
     columns = [f"p({name})" for name in identifier.classes]

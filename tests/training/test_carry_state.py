@@ -1,4 +1,4 @@
-"""Tests of training with carried state: langid/training/identifier.py, data.carry_state=true."""
+"""Tests of training with carried state: langid/training/inference.py, data.carry_state=true."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from langid.commands.main import main
 from langid.data.dataset import Batch
 from langid.training.checkpoint import build_identifier, read_checkpoint
 from langid.training.identifier import LanguageIdentifier
+from langid.training.inference import CarriedState
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "recurrent.GRU": {"units": 8, "dense": 4, "layers": 2},
@@ -36,26 +37,29 @@ def identifier(request: pytest.FixtureRequest, checkpoint_path: Path) -> Languag
     return build_identifier(replace(description, model=description.model | {"network": network}))
 
 
-def batch_of(features: list[Tensor]) -> Batch:
-    """Return sequences ``(time, bins)`` as a batch, padded with what must not be heard."""
+def process(
+    carried: CarriedState, identifier: LanguageIdentifier, features: list[Tensor]
+) -> Tensor:
+    """Return logits of sequences ``(time, bins)``, padded with what must not be heard."""
     lengths = torch.tensor([len(frames) for frames in features])
     padded = torch.full((len(features), int(lengths.max()), features[0].shape[1]), 9.0)
     for row, frames in zip(padded, features, strict=True):
         row[: len(frames)] = frames
-    empty = torch.zeros(0)
-    return Batch(padded, lengths, empty, empty, empty, empty)
+    there = torch.arange(padded.shape[1]) < lengths[:, None]
+    return carried.process(identifier.prepared(padded, lengths), there)
 
 
 def test_carried_state_is_that_of_one_long_sequence(identifier: LanguageIdentifier) -> None:
     identifier.eval()
     lanes = torch.randn(3, 60, identifier.front_end.bins)
+    carried = CarriedState(identifier.network)  # type: ignore[arg-type]
     cuts = [[0, 20, 30, 60], [0, 11, 37, 60], [0, 25, 40, 40]]  # the last batch lacks a lane
     parts: list[list[Tensor]] = [[], [], []]
     for step in range(3):
         spans = [(own[step], own[step + 1]) for own in cuts]
         sequences = [lane[a:b] for lane, (a, b) in zip(lanes, spans, strict=True) if b > a]
         with torch.no_grad():
-            logits = identifier.carry_on(batch_of(sequences))
+            logits = process(carried, identifier, sequences)
         for place, frames in enumerate(sequences):
             parts[place].append(logits[place, : len(frames)])
     for lane, own in zip(lanes, parts, strict=True):
@@ -63,21 +67,16 @@ def test_carried_state_is_that_of_one_long_sequence(identifier: LanguageIdentifi
         with torch.no_grad():
             expected = identifier(lane[None, : len(heard)], torch.tensor([len(heard)]))[0]
         torch.testing.assert_close(heard, expected, atol=1e-5, rtol=1e-4)
-    identifier.on_train_epoch_start()
-    with torch.no_grad():
-        again = identifier.carry_on(batch_of([lanes[0, :20]]))[0]
-    torch.testing.assert_close(again, parts[0][0], atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_end_where_a_batch_begins(identifier: LanguageIdentifier) -> None:
     first, second = (torch.randn(1, 15, identifier.front_end.bins) for _ in range(2))
     first.requires_grad_()
     second.requires_grad_()
-    lengths, empty = torch.tensor([15]), torch.zeros(0)
-    identifier.carry_on(Batch(first, lengths, empty, empty, empty, empty))
-    memory = identifier.memory
-    assert memory is not None and any(tensor.abs().sum() > 0 for tensor in memory)
-    identifier.carry_on(Batch(second, lengths, empty, empty, empty, empty)).sum().backward()  # type: ignore[no-untyped-call]
+    carried = CarriedState(identifier.network)  # type: ignore[arg-type]
+    carried.process(first)
+    assert carried.state is not None and any(tensor.abs().sum() > 0 for tensor in carried.state)
+    carried.process(second).sum().backward()  # type: ignore[no-untyped-call]
     assert first.grad is None
     assert second.grad is not None and second.grad.abs().sum() > 0
 
@@ -91,13 +90,13 @@ def test_a_run_begins_each_epoch_afresh_and_can_be_resumed(
     store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[bool] = []
-    carry_on = LanguageIdentifier.carry_on
+    step = LanguageIdentifier.training_step
 
-    def watched(self: LanguageIdentifier, batch: Batch) -> Tensor:
-        begun.append(self.memory is None)
-        return carry_on(self, batch)
+    def watched(self: LanguageIdentifier, batch: Batch, number: int) -> Tensor:
+        begun.append(self.carried is None)
+        return step(self, batch, number)
 
-    monkeypatch.setattr(LanguageIdentifier, "carry_on", watched)
+    monkeypatch.setattr(LanguageIdentifier, "training_step", watched)
     arguments = ["train", *TINY, f"store={store_path}"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main([*arguments, f"output={whole}", "trainer.max_epochs=2"]) == 0

@@ -15,7 +15,8 @@ from langid.audio.decode import read_audio
 from langid.commands.main import main
 from langid.corpora.splits import SpeakerSplit
 from langid.data.datamodule import LanguageDataModule
-from langid.data.dataset import IGNORED, Batch
+from langid.data.dataset import Batch
+from langid.data.silence_policy import IGNORED
 from langid.errors import LangidError
 from langid.networks.recurrent import BiGRU
 from langid.training.checkpoint import build_identifier
@@ -34,7 +35,7 @@ def untrained(checkpoint_path: Path, silence: str) -> LanguageIdentifier:
 def test_posteriors_are_over_languages_alone(checkpoint_path: Path, silence: str) -> None:
     identifier = untrained(checkpoint_path, silence)
     logits = torch.tensor([1.0, 2.0, 3.0, 99.0][: 4 if silence == "label" else 3])
-    posteriors = identifier.language_posteriors(logits)
+    posteriors = identifier.class_posteriors(logits)
     torch.testing.assert_close(posteriors, torch.tensor([1.0, 2.0, 3.0]).softmax(0))
 
 
@@ -48,7 +49,7 @@ def test_under_remove_silent_frames_are_not_heard(
     with torch.inference_mode():
         features = identifier.front_end(samples)[0][speech][None]
         logits = identifier(features, torch.tensor([features.shape[1]]))
-        expected = identifier.language_posteriors(logits)
+        expected = identifier.class_posteriors(logits)
     torch.testing.assert_close(posteriors[speech][None], expected, atol=1e-5, rtol=0)
 
 
@@ -65,7 +66,7 @@ def test_under_remove_a_network_that_looks_ahead_hears_speech_alone(
     with torch.inference_mode():
         spoken = identifier.front_end(samples[:1])[0][speech[:1]][None]
         logits = identifier(spoken, torch.tensor([spoken.shape[1]]))
-    expected = identifier.language_posteriors(logits)[0]
+    expected = identifier.class_posteriors(logits)[0]
     torch.testing.assert_close(posteriors[0, speech[0]], expected, atol=1e-5, rtol=0)
     silent = torch.nonzero(~speech[0, 1:]).squeeze(1) + 1
     silent = silent[speech[0].cumsum(0)[silent] > 0]
@@ -116,12 +117,16 @@ def test_normaliser_was_fitted_to_the_training_speakers_alone(
     torch.testing.assert_close(identifier.normaliser.scale.double(), scale, atol=1e-4, rtol=1e-3)
 
 
+def said_of(target: list[int], unit: list[int], frames: int = 1) -> Batch:
+    """Return a batch of speech alone."""
+    speech, empty = torch.ones(len(unit), frames).bool(), torch.zeros(0)
+    return Batch(empty, speech.sum(1), empty, speech, torch.tensor(target), torch.tensor(unit))
+
+
 def test_a_validation_part_of_one_utterance_is_scored(checkpoint_path: Path) -> None:
     identifier = untrained(checkpoint_path, "mask")
     identifier.scores, identifier.targets = UtteranceScores(3, 3), torch.tensor([0, 2, 0])
-    identifier.scores.update(
-        torch.ones(1, 4, 3), torch.ones(1, 4).bool(), torch.tensor([1]), torch.tensor([2])
-    )
+    identifier.scores.update(torch.ones(1, 4, 3), said_of([2], [1], frames=4))
     identifier.on_validation_epoch_end()
     assert identifier.confusion is not None
     assert identifier.confusion.sum(1).tolist() == [0, 0, 1]
@@ -133,7 +138,7 @@ def test_a_class_that_is_absent_but_predicted_is_in_no_mean(
     identifier = untrained(checkpoint_path, "mask")
     identifier.scores, identifier.targets = UtteranceScores(5, 3), torch.tensor([0, 0, 0, 1, 1])
     said = torch.eye(3)[[0, 0, 2, 1, 1]].unsqueeze(1)  # the third class never occurs
-    identifier.scores.update(said, torch.ones(5, 1).bool(), torch.arange(5), identifier.targets)
+    identifier.scores.update(said, said_of([0, 0, 0, 1, 1], list(range(5))))
     logged: dict[str, Any] = {}
     monkeypatch.setattr(identifier, "log_dict", lambda values, **_: logged.update(values))
     identifier.on_validation_epoch_end()
@@ -207,7 +212,7 @@ def test_an_utterance_network_says_the_same_at_all_times(
         features = identifier.front_end(samples)[0]
         heard = features[speech[:1]][None] if silence == "remove" else features
         logits = identifier(heard, torch.tensor([heard.shape[1]]))
-    expected = identifier.language_posteriors(logits)[0, 0]
+    expected = identifier.class_posteriors(logits)[0, 0]
     torch.testing.assert_close(posteriors[0, 0], expected, atol=1e-5, rtol=0)
 
 
@@ -236,7 +241,7 @@ def test_the_target_of_an_utterance_is_its_language_once(
     identifier.loss = CrossEntropy([1] * identifier.network.output.out_features, "none")  # type: ignore[union-attr, list-item, operator]
     batch = Batch(
         features=torch.zeros(0), lengths=torch.tensor([3, 3]), targets=torch.tensor(targets),
-        speech=torch.tensor([[True, True, False], [False] * 3]), language=torch.tensor([2, 1]),
+        speech=torch.tensor([[True, True, False], [False] * 3]), target=torch.tensor([2, 1]),
         unit=torch.tensor([0, 1]),
     )  # fmt: skip
     logits = torch.randn(2, 1, 4 if silence == "label" else 3)

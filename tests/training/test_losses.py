@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from langid.data.dataset import IGNORED
+from langid.data.silence_policy import IGNORED
 from langid.errors import LangidError
 from langid.training.losses import CrossEntropy, Focal, WeightedLoss, weights_of
 

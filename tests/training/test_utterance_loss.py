@@ -13,7 +13,8 @@ from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS
 from langid.corpora.splits import SpeakerSplit
 from langid.data.datamodule import LanguageDataModule
-from langid.data.dataset import IGNORED, Batch
+from langid.data.dataset import Batch
+from langid.data.silence_policy import IGNORED
 from langid.data.store import SCHEMA, StoreWriter
 from langid.networks.cnn import CNN
 from langid.training.checkpoint import build_identifier
@@ -52,7 +53,7 @@ def shares(identifier: LanguageIdentifier, batch: Batch, classes: int) -> torch.
     logits = torch.zeros(len(batch), 1, classes, requires_grad=True)
     identifier._loss(logits, batch).backward()
     assert logits.grad is not None
-    pull = -logits.grad[:, 0].gather(1, batch.language[:, None]).squeeze(1)
+    pull = -logits.grad[:, 0].gather(1, batch.target[:, None]).squeeze(1)
     return pull / pull.sum()
 
 
@@ -65,7 +66,7 @@ def test_balanced_classes_have_the_same_part_of_the_loss(
     identifier = hearing_utterances(checkpoint_path, silence, loss(data.class_frames()))
     (batch,) = data.train_dataloader()
     part = shares(identifier, batch, len(data.class_frames()))
-    of_class = [float(part[batch.language == index].sum()) for index in range(3)]
+    of_class = [float(part[batch.target == index].sum()) for index in range(3)]
     assert of_class == pytest.approx([1 / 3] * 3, abs=1e-5)
 
 
