@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -14,6 +15,7 @@ from langid.export.onnx import export_onnx
 from langid.streaming.onnx_model import OnnxModel
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
+from langid.training.run_description import RunDescription
 
 
 def random_identifier(
@@ -25,15 +27,21 @@ def random_identifier(
     """
     train = compose("train", [f"model={model}", "store=-", *sizes])
     prepare = compose("prepare", ["corpus=folders", f"features={features}"])
-    return build_identifier(
-        {
-            "classes": ["English", "Hindi", "Mandarin"],
-            "silence": silence,
-            "model": OmegaConf.to_container(train.model),
-            "features": OmegaConf.to_container(prepare.features),
-            "detector": OmegaConf.to_container(prepare.detector),
-        }
-    ).eval()
+    plain: Any = OmegaConf.to_container(train), OmegaConf.to_container(prepare)
+    groups = ("task", "model", "split", "data", "balance", "augment", "loss", "optimizer",
+              "scheduler", "seed", "select")  # fmt: skip
+    description = RunDescription(
+        **{name: plain[0][name] for name in groups},
+        **{name: plain[1][name] for name in ("features", "detector")},
+        classes=["English", "Hindi", "Mandarin"],
+        silence=silence,
+        versions={},
+        left_out={},
+        split_summary={},
+        fingerprint="",
+        store="-",
+    )
+    return build_identifier(description).eval()
 
 
 def export_random(path: Path) -> LanguageIdentifier:

@@ -132,7 +132,10 @@ class LanguageDataModule(LightningDataModule):
         """
         rows = self._labelled().iloc[self.parts["row"]].reset_index(drop=True)
         parts = self.parts["part"].to_numpy()
-        heard = {part: set(self.sequences[part]["target"]) for part in self.split.parts}
+        heard = {
+            part: set(self.sequences[part].query("speech > 0")["target"])
+            for part in self.split.parts
+        }
         return {
             "parts": {
                 part: {

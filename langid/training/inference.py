@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from langid.data.dataset import Batch
 from langid.data.silence_policy import SilencePolicy
 from langid.networks.network import State, StreamingNetwork, UtteranceNetwork
 from langid.networks.pooling import frame_mask
 from langid.networks.skipped_frames import compact
 from langid.signal.front_end import FrontEnd
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # StreamingRecurrentModule does without pandas and Lightning
+    from langid.data.dataset import Batch
     from langid.training.identifier import LanguageIdentifier
 
 
@@ -111,7 +111,7 @@ class PieceInference:
         self.identifier = identifier
         self.units: Tensor | None = None  # that the memory is of
 
-    def process(self, batch: Batch) -> Tensor:
+    def process(self, batch: "Batch") -> Tensor:
         """Return the logits of a batch, ``(batch, frames, classes)``."""
         network = self.identifier.network
         if not isinstance(network, StreamingNetwork):

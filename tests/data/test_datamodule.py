@@ -73,7 +73,8 @@ def test_classes_and_parts(small: Callable[[Sequence[Row]], Path]) -> None:
     data = LanguageDataModule(small(ROWS), Given(), sequence_frames=4)
     assert data.classes == ["A", "B"]
     train = data.sequences["train"]
-    # Row 6 has no speech, which nothing is learnt of, and row 7 no part; 15 frames of row 0 make four sequences.
+    # Row 6 has no speech, of which nothing is learnt, and row 7 no part; 15 frames of row 0 make
+    # four sequences.
     assert sorted(train["row"]) == [0, 0, 0, 0, 1]  # the silent rest of row 1 is left out
     assert set(zip(train["row"], train["target"], strict=True)) == {(0, 1), (1, 0)}
     assert data.sequences["validation"]["unit"].tolist() == [2, 3]

@@ -20,6 +20,7 @@ from langid.demo.server import PAGE, VENDOR_FILES, PageServer
 from langid.export.onnx import export_onnx
 from langid.training.checkpoint import build_identifier
 
+from ...conftest import described
 from .chromium import Chromium, Page
 
 LANGUAGES = ("English", "Hindi", "Mandarin")
@@ -112,7 +113,7 @@ def taught(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
     recordings = dict(zip(LANGUAGES, real_clips[::12], strict=True))
     samples = [read_audio(path, RATE)[: 4 * RATE] for path in recordings.values()]
     size = min(map(len, samples))
-    identifier = build_identifier(DESCRIPTION)
+    identifier = build_identifier(described(**DESCRIPTION))
     heard = identifier.front_end(torch.from_numpy(np.stack([clip[:size] for clip in samples])))[0]
     identifier.normaliser.fit(heard.mean((0, 1)), heard.std((0, 1)))
     labels = torch.arange(3)[:, None].expand(3, heard.shape[1])
