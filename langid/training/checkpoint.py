@@ -93,7 +93,7 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
 
 def build_network(description: RunDescription, bins: int, more: int = 0) -> Network:
     """Return the untrained network of a run, or one that knows some ``more`` classes."""
-    outputs = len(description.classes) + (description.silence == "label") + more
+    outputs = len(description.classes) + silence_policy(description.silence).extra_outputs + more
     network: Network = build(
         description.model["network"], "network", bins=bins, num_classes=outputs
     )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from langid.data.silence_policy import SilencePolicy, silence_policy
 from langid.differences import differing
 from langid.errors import LangidError
 from langid.training.checkpoint import build_network, read_checkpoint
@@ -33,7 +34,9 @@ class TrainedStart:
     weights: dict[str, Tensor]
 
 
-def read_start(init: dict[str, Any], classes: Sequence[str], silence: str) -> TrainedStart | None:
+def read_start(
+    init: dict[str, Any], classes: Sequence[str], silence: SilencePolicy
+) -> TrainedStart | None:
     """Return what ``init`` names, for a run of some classes; None where it names no checkpoint.
 
     Nothing in the file is executed or built. Raises LangidError for a file that is no checkpoint of
@@ -49,11 +52,13 @@ def read_start(init: dict[str, Any], classes: Sequence[str], silence: str) -> Tr
     weights = content.get("state_dict")
     if not isinstance(weights, dict):
         raise LangidError(f"init={path}: it holds no weights; use a checkpoint of langid train")
-    alike = held.classes == list(classes) and (held.silence == "label") == (silence == "label")
+    held_silence = silence_policy(held.silence)
+    more = held_silence.extra_outputs == silence.extra_outputs
+    alike = held.classes == list(classes) and more
     head = init["head"] or ("keep" if alike else "new")
     if head == "keep" and not alike:
         raise LangidError(
-            f"init.head=keep: {path} knows {_told(held.classes, held.silence)}; this run learns"
+            f"init.head=keep: {path} knows {_told(held.classes, held_silence)}; this run learns"
             f" {_told(classes, silence)}; take init.head=new"
         )
     settings = init | {"checkpoint": str(path.absolute()), "head": head, "sha256": digest_of(init)}
@@ -74,8 +79,8 @@ def _check(init: dict[str, Any]) -> None:
         raise LangidError("init.freeze and init.head belong to init=CHECKPOINT, which is not given")
 
 
-def _told(classes: Sequence[str], silence: str) -> str:
-    return f"{', '.join(classes)}{' and silence' if silence == 'label' else ''}"
+def _told(classes: Sequence[str], silence: SilencePolicy) -> str:
+    return f"{', '.join(classes)}{' and silence' if silence.extra_outputs else ''}"
 
 
 def digest_of(init: dict[str, Any]) -> str | None:
