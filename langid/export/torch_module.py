@@ -172,7 +172,7 @@ def export_module(
         {
             **common_metadata(identifier, decision),
             "hop_samples": streamed.front_end.hop_samples,
-            "silence": identifier.silence,
+            "silence": identifier.silence.name,
             "features": described.features,
             "detector": described.detector,
             "network": described.model["network"],
