@@ -40,7 +40,7 @@ def run(config: DictConfig) -> int:
     if line := window_line(stream.model.metadata):
         print(line, file=sys.stderr)
     settings = {name: config[name] for name in SETTINGS}
-    segmenter = Segmenter(stream.classes, stream.hop_samples / stream.sample_rate, **settings)
+    segmenter = Segmenter(stream.classes, stream.hop_s, **settings)
     listening = Listening(stream)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
     audio = recording(config.audio)

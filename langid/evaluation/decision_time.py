@@ -7,19 +7,10 @@ import numpy as np
 
 from langid.evaluation.scoring import share_right
 from langid.evaluation.streamed import Heard
+from langid.streaming.decision_rule import running_posteriors
 
 SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 THRESHOLDS = np.arange(1, 1001) / 1000
-
-
-def running_posteriors(heard: Heard) -> np.ndarray:
-    """Return the mean over the speech frames up to each, ``(frames, classes)``.
-
-    These are the posteriors of a decision under default settings (see langid.streaming.decision).
-    """
-    totals = np.cumsum(heard.posteriors, 0, dtype=np.float64)
-    means: np.ndarray = totals / totals.sum(1, keepdims=True)
-    return means
 
 
 def accuracy_by_speech(
@@ -33,7 +24,7 @@ def accuracy_by_speech(
     """
     right, frames = [], np.array([len(heard.posteriors) for heard in clips])
     for heard, target in zip(clips, targets, strict=True):
-        right.append(running_posteriors(heard).argmax(1) == target)
+        right.append(running_posteriors(heard.posteriors).argmax(1) == target)
     rows = []
     for seconds in SECONDS:
         wanted = round(seconds / hop_s)
@@ -61,7 +52,7 @@ def first_decisions(heard: Heard, thresholds: np.ndarray) -> tuple[np.ndarray, n
     It falls where the highest running posterior first reaches the threshold, as ``decide_at`` of a
     stream has it; both are -1 where it never does.
     """
-    running = running_posteriors(heard)
+    running = running_posteriors(heard.posteriors)
     highest = np.maximum.accumulate(running.max(1))
     frames = np.searchsorted(highest, thresholds)
     decided = frames < len(highest)

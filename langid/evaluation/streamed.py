@@ -1,34 +1,19 @@
 """Clips heard as streams: each from a reset, or one after the other without any."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from langid.audio.decode import AudioError, read_audio
 from langid.errors import LangidError
+from langid.streaming.listening import Listening
+from langid.streaming.streamer import StreamingIdentifier
 
 CHUNK_S = 0.1
 STREAM_S = 300.0
 ROUNDS = 3
-
-
-class Stream(Protocol):
-    """What is asked of a stream; langid.streaming.streamer.StreamingIdentifier is one."""
-
-    sample_rate: int
-    hop_samples: int
-
-    @property
-    def speech(self) -> np.ndarray:
-        """Which frames of the last call are speech, ``(frames,) bool``."""
-
-    def reset(self) -> None:
-        """Forget everything heard."""
-
-    def feed(self, samples: np.ndarray) -> np.ndarray:
-        """``samples (samples,) -> posteriors (frames, classes)``, ``speech (frames,)`` aside."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +32,23 @@ class Heard:
     after_s: np.ndarray
 
 
-def hear(stream: Stream, paths: Sequence[str], streams: Iterable[Sequence[int]]) -> Iterator[Heard]:
+def hear(
+    stream: StreamingIdentifier, paths: Sequence[str], streams: Iterable[Sequence[int]]
+) -> Iterator[Heard]:
     """Yield what a stream says of clips, reset at the beginning of each list of their numbers.
 
     Clips are decoded as they come, filled up to whole hops, and fed in chunks of 100 ms. Raises
     LangidError for a clip that cannot be read.
     """
-    hop_s = stream.hop_samples / stream.sample_rate
     for numbers in streams:
         stream.reset()
         before = 0
         for number in numbers:
             posteriors, speech = _feed(stream, _read(paths[number], stream.sample_rate))
             frames = np.flatnonzero(speech) if speech.any() else np.arange(len(speech))
-            yield Heard(number, before * hop_s, posteriors[frames], (frames + 1) * hop_s)
+            yield Heard(
+                number, before * stream.hop_s, posteriors[frames], (frames + 1) * stream.hop_s
+            )
             before += len(speech)
 
 
@@ -74,15 +62,10 @@ def _read(path: str, sample_rate: int) -> np.ndarray:
         ) from error
 
 
-def _feed(stream: Stream, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    hop = stream.hop_samples
-    samples = np.pad(samples, (0, -len(samples) % hop), mode="edge")
-    size = max(1, round(CHUNK_S * stream.sample_rate / hop)) * hop
-    chunks = [
-        (stream.feed(samples[start : start + size]), stream.speech)
-        for start in range(0, len(samples), size)
-    ]
-    posteriors, speech = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+def _feed(stream: StreamingIdentifier, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size = max(1, round(CHUNK_S / stream.hop_s)) * stream.hop_samples
+    chunks = Listening(stream).chunks([samples], itertools.repeat(size))
+    _, posteriors, speech = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
     return posteriors, speech
 
 

@@ -19,10 +19,11 @@ from langid.evaluation.decision_time import (
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
 from langid.evaluation.scoring import paired_difference, score, share_right
-from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, Stream, deal, hear, join
+from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, deal, hear, join
 from langid.evaluation.threshold import ERROR_RATES
 from langid.plots import draw_streaming
 from langid.progress import progress
+from langid.streaming.streamer import StreamingIdentifier
 from langid.training.run_description import versions
 from langid.training.run_record import write_record
 
@@ -34,7 +35,11 @@ SEED = 0
 
 
 def make_streaming_report(
-    stream: Stream, predictions: Predictions, validation: Predictions, store: Path, part: str
+    stream: StreamingIdentifier,
+    predictions: Predictions,
+    validation: Predictions,
+    store: Path,
+    part: str,
 ) -> dict[str, Any]:
     """Return as plain data how a stream does on the clips of a part, beside whole clips.
 
@@ -47,7 +52,7 @@ def make_streaming_report(
     stream, which go on for longer. Raises LangidError where not whole utterances are scored.
     """
     of_part, chosen_on = (_clips(them, store) for them in (predictions, validation))
-    classes, hop_s = predictions.classes, stream.hop_samples / stream.sample_rate
+    classes, hop_s = predictions.classes, stream.hop_s
     streams = _streams(of_part)
     before = _hear(stream, chosen_on, _apart(chosen_on), "validation")
     heard = {name: _hear(stream, of_part, some, name) for name, some in streams.items()}
@@ -114,7 +119,7 @@ def _apart(clips: pd.DataFrame) -> list[list[int]]:
 
 
 def _hear(
-    stream: Stream, clips: pd.DataFrame, streams: Sequence[Sequence[int]], name: str
+    stream: StreamingIdentifier, clips: pd.DataFrame, streams: Sequence[Sequence[int]], name: str
 ) -> list[Heard]:
     heard = []
     with progress(f"streaming: {name}", "clips") as bar:

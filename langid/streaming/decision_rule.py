@@ -58,7 +58,7 @@ class DecisionTable:
         No row may come twice.
         """
         self._counts["frames"][rows] += speech.shape[1]
-        totals = self._running_totals(self._total[rows], posteriors, speech)
+        totals = _running_totals(self._total[rows], posteriors, speech, self._kept)
         self._decide(rows, totals, speech)
         self._total[rows] = totals[:, -1]
         self._counts["speech_frames"][rows] += speech.sum(1)
@@ -99,21 +99,6 @@ class DecisionTable:
         for name, counts in self._counts.items():
             counts[row] = int(state[name])
 
-    def _running_totals(
-        self, before: np.ndarray, posteriors: np.ndarray, speech: np.ndarray
-    ) -> np.ndarray:
-        """Return ``(rows, frames, classes)`` float64 after each frame; silence changes nothing."""
-        heard = np.where(speech[..., None], posteriors, 0)
-        if self._kept == 1:
-            return np.cumsum(np.concatenate([before[:, None], heard], 1), 1)[:, 1:]
-        totals = np.empty((speech.shape[1], *before.shape))
-        kept = np.where(speech.T, self._kept, 1)[..., None]
-        for row, factor, frame in zip(totals, kept, heard.swapaxes(0, 1), strict=True):
-            np.multiply(before, factor, out=row)
-            row += frame
-            before = row
-        return totals.swapaxes(0, 1)
-
     def _decide(self, rows: np.ndarray, totals: np.ndarray, speech: np.ndarray) -> None:
         """Follow the language decided on through frames, ``totals (rows, frames, classes)``."""
         posteriors = shares(totals, self._columns)
@@ -128,6 +113,36 @@ class DecisionTable:
             frames[rows[new]] = self._counts["speech_frames"][rows[new]] + spoken
         last = reached.shape[1] - 1 - reached[:, ::-1].argmax(1)
         decided[rows] = posteriors[some, last].argmax(1)
+
+
+def running_posteriors(posteriors: np.ndarray) -> np.ndarray:
+    """Return those of the decision after each frame under default settings, ``(frames, classes)``.
+
+    ``posteriors (frames, classes)`` are of speech alone.
+    """
+    speech = np.ones((1, len(posteriors)), np.bool_)
+    before = np.zeros((1, posteriors.shape[1]))
+    totals = _running_totals(before, posteriors[None], speech, 1.0)
+    return shares(totals[0], range(posteriors.shape[1]))
+
+
+def _running_totals(
+    before: np.ndarray, posteriors: np.ndarray, speech: np.ndarray, kept: float
+) -> np.ndarray:
+    """Return ``(rows, frames, classes)`` float64 after each frame; silence changes nothing.
+
+    ``before (rows, classes)`` is what there was, ``kept`` the share of it one speech frame later.
+    """
+    of_speech = np.where(speech[..., None], posteriors, 0)
+    if kept == 1:
+        return np.cumsum(np.concatenate([before[:, None], of_speech], 1), 1)[:, 1:]
+    totals = np.empty((speech.shape[1], *before.shape))
+    factors = np.where(speech.T, kept, 1)[..., None]
+    for row, factor, frame in zip(totals, factors, of_speech.swapaxes(0, 1), strict=True):
+        np.multiply(before, factor, out=row)
+        row += frame
+        before = row
+    return totals.swapaxes(0, 1)
 
 
 class DecisionRule:

@@ -1,13 +1,12 @@
 """Many streams in one batch: they join and leave freely, each as if it were alone."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from langid.errors import LangidError
-from langid.streaming.decision import Decision, DecisionSettings
+from langid.streaming.decision import Decision
 from langid.streaming.decision_rule import DecisionTable
 from langid.streaming.hop_queue import HopQueue
 from langid.streaming.samples import (
@@ -17,8 +16,7 @@ from langid.streaming.samples import (
     checked_rate,
     checked_samples,
 )
-from langid.streaming.streamer import StreamingModel
-from langid.streaming.windowed_model import load_model
+from langid.streaming.streamer import ModelStreams, StreamingModel
 
 
 class RefusedSamples(LangidError):
@@ -35,7 +33,7 @@ class RefusedSamples(LangidError):
         self.posteriors = posteriors
 
 
-class MultiStream:
+class MultiStream(ModelStreams):
     """Hears hundreds of streams, a batch at a time, and gives each the results that it has alone.
 
     A batch may take sums in another order: posteriors are those of the lone stream to 1e-5 (gru and
@@ -46,27 +44,17 @@ class MultiStream:
     """
 
     def __init__(self, model: StreamingModel, **settings: Any):
-        self.model = model
-        self.classes: list[str] = list(model.metadata["classes"])
-        self.sample_rate = int(model.metadata["sample_rate"])
-        self.hop_samples = int(model.metadata["hop_samples"])
-        self.settings = DecisionSettings.of(model.metadata, **settings)
+        super().__init__(model, **settings)
         self._fresh = model.stepper(1).state
         self._states = [array[:0] for array in self._fresh]
         self._waiting = HopQueue(self.hop_samples)
-        hop_s = self.hop_samples / self.sample_rate
-        self._decisions = DecisionTable(self.classes, hop_s, self.settings)
+        self._decisions = DecisionTable(self.classes, self.hop_s, self.settings)
         self._free: list[int] = []
         self._grow(8)
         self._streams: dict[int, _Stream] = {}
         self._next = 0
         self._batch = np.zeros(0, np.intp)  # the rows that the stepper holds
         self._size, self._stepper = 1, model.stepper(1)
-
-    @classmethod
-    def load(cls, path: str | Path, **settings: Any) -> "MultiStream":
-        """Return streams over an exported ONNX file, on one thread."""
-        return cls(load_model(path), **settings)
 
     def __len__(self) -> int:
         return len(self._streams)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -44,7 +44,24 @@ class StreamingModel(Protocol):
         """Return streams before their first sample."""
 
 
-class StreamingIdentifier:
+class ModelStreams:
+    """What all streams of a model share: its classes and rates, and how they decide."""
+
+    def __init__(self, model: StreamingModel, **settings: Any):
+        self.model = model
+        self.classes: list[str] = list(model.metadata["classes"])
+        self.sample_rate = int(model.metadata["sample_rate"])
+        self.hop_samples = int(model.metadata["hop_samples"])
+        self.hop_s = self.hop_samples / self.sample_rate
+        self.settings = DecisionSettings.of(model.metadata, **settings)
+
+    @classmethod
+    def load(cls, path: str | Path, **settings: Any) -> Self:
+        """Return streams over an exported ONNX file, on one thread."""
+        return cls(load_model(path), **settings)
+
+
+class StreamingIdentifier(ModelStreams):
     """Hears one stream and says after every hop which language it is.
 
     However the samples are cut into calls of ``feed``, the posteriors are the same. A hop that is
@@ -54,19 +71,9 @@ class StreamingIdentifier:
     """
 
     def __init__(self, model: StreamingModel, **settings: Any):
-        self.model = model
-        self.classes: list[str] = list(model.metadata["classes"])
-        self.sample_rate = int(model.metadata["sample_rate"])
-        self.hop_samples = int(model.metadata["hop_samples"])
-        self.settings = DecisionSettings.of(model.metadata, **settings)
-        hop_s = self.hop_samples / self.sample_rate
-        self._rule = DecisionRule(self.classes, hop_s, self.settings)
+        super().__init__(model, **settings)
+        self._rule = DecisionRule(self.classes, self.hop_s, self.settings)
         self.reset()
-
-    @classmethod
-    def load(cls, path: str | Path, **settings: Any) -> "StreamingIdentifier":
-        """Return an identifier over an exported ONNX file, on one thread."""
-        return cls(load_model(path), **settings)
 
     def reset(self) -> None:
         """Forget everything heard; the next sample begins a new stream, at any rate."""
