@@ -38,6 +38,7 @@ def random_identifier(
         versions={},
         left_out={},
         split_summary={},
+        init=None,
         fingerprint="",
         store="-",
     )

@@ -69,8 +69,9 @@ def run(config: DictConfig) -> int:
 def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
     """Hear all the audio, and show the decision as it changes."""
     hop = listening.stream.hop_samples
-    hop_s = hop / listening.stream.sample_rate
-    interval, feed = (max(1, round(s / hop_s)) * hop for s in (config.interval_s, FEED_S))
+    interval, feed = (
+        max(1, round(s / listening.stream.hop_s)) * hop for s in (config.interval_s, FEED_S)
+    )
     left = interval  # samples until the next line
     terminal = console()
     live = terminal.is_terminal and not config.json
