@@ -84,14 +84,16 @@ class Decision:
     """What is known about a stream after the speech heard so far.
 
     ``label`` is a language, ``"unknown"``, or None while undecided; ``status`` is ``"decided"``,
-    ``"unknown"`` or ``"undecided"``, which it is before any speech. ``posteriors`` are those of
-    the languages considered, and ``confidence`` is the label's, the highest where there is none.
+    ``"unknown"`` or ``"undecided"``, which it is while there is ``no_speech``. ``posteriors`` are
+    the mean over speech frames, or over all while there are none (see langid.utterance), of the
+    languages considered; ``confidence`` is the label's, the highest where there is none.
     ``decided_after_s`` says after how many seconds of speech a language was first decided on.
     """
 
     label: str | None
     status: str
     confidence: float
+    no_speech: bool
     posteriors: dict[str, float]
     speech_s: float
     heard_s: float

@@ -58,7 +58,11 @@ class DecisionTable:
         No row may come twice.
         """
         self._counts["frames"][rows] += speech.shape[1]
-        totals = _running_totals(self._total[rows], posteriors, speech, self._kept)
+        # Until there is speech all frames count, and none of them from then on.
+        silent, spoken = self._counts["speech_frames"][rows] == 0, speech.any(1)
+        before = np.where((silent & spoken)[:, None], 0, self._total[rows])
+        counted = speech | (silent & ~spoken)[:, None]
+        totals = _running_totals(before, posteriors, counted, self._kept)
         self._decide(rows, totals, speech)
         self._total[rows] = totals[:, -1]
         self._counts["speech_frames"][rows] += speech.sum(1)
@@ -66,9 +70,7 @@ class DecisionTable:
     def decision(self, row: int) -> Decision:
         """Return the decision of a stream after all its frames."""
         counts = {name: int(counts[row]) for name, counts in self._counts.items()}
-        posteriors = shares(self._total[row], self._columns)
-        if not counts["speech_frames"]:
-            posteriors = np.zeros(len(posteriors))
+        posteriors = shares(self._total[row], self._columns) * (counts["frames"] > 0)
         highest, decided = int(posteriors.argmax()), counts["decided"]
         status, label, confidence = UNDECIDED, None, posteriors[highest]
         if decided >= 0 and confidence < self.settings.unknown_below:
@@ -79,6 +81,7 @@ class DecisionTable:
             label=label,
             status=status,
             confidence=float(confidence),
+            no_speech=not counts["speech_frames"],
             posteriors=dict(zip(self._languages, posteriors.tolist(), strict=True)),
             speech_s=self._seconds(counts["speech_frames"]),
             heard_s=self._seconds(counts["frames"]),
@@ -127,18 +130,18 @@ def running_posteriors(posteriors: np.ndarray) -> np.ndarray:
 
 
 def _running_totals(
-    before: np.ndarray, posteriors: np.ndarray, speech: np.ndarray, kept: float
+    before: np.ndarray, posteriors: np.ndarray, counted: np.ndarray, kept: float
 ) -> np.ndarray:
-    """Return ``(rows, frames, classes)`` float64 after each frame; silence changes nothing.
+    """Return ``(rows, frames, classes)`` float64 after each frame; only those ``counted`` count.
 
-    ``before (rows, classes)`` is what there was, ``kept`` the share of it one speech frame later.
+    ``before (rows, classes)`` is what there was, ``kept`` the share of it one counted frame later.
     """
-    of_speech = np.where(speech[..., None], posteriors, 0)
+    added = np.where(counted[..., None], posteriors, 0)
     if kept == 1:
-        return np.cumsum(np.concatenate([before[:, None], of_speech], 1), 1)[:, 1:]
-    totals = np.empty((speech.shape[1], *before.shape))
-    factors = np.where(speech.T, kept, 1)[..., None]
-    for row, factor, frame in zip(totals, factors, of_speech.swapaxes(0, 1), strict=True):
+        return np.cumsum(np.concatenate([before[:, None], added], 1), 1)[:, 1:]
+    totals = np.empty((counted.shape[1], *before.shape))
+    factors = np.where(counted.T, kept, 1)[..., None]
+    for row, factor, frame in zip(totals, factors, added.swapaxes(0, 1), strict=True):
         np.multiply(before, factor, out=row)
         row += frame
         before = row

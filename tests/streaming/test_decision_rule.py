@@ -8,6 +8,7 @@ import pytest
 
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule, DecisionTable
+from langid.utterance import utterance_posterior
 
 CLASSES = ["English", "Hindi", "Mandarin"]
 HOP_S = 0.01
@@ -55,12 +56,28 @@ def test_the_default_is_the_mean_over_speech_frames() -> None:
     assert decision.decided_after_s == 0.01
 
 
-def test_before_any_speech_all_is_undecided() -> None:
-    for decision in (rule().decision, decide(frames((5, ENGLISH)), np.zeros(5, bool))):
-        assert (decision.label, decision.status, decision.confidence) == (None, "undecided", 0)
-        assert decision.posteriors == dict.fromkeys(CLASSES, 0.0)
-        assert (decision.speech_s, decision.decided_after_s) == (0, None)
+def test_before_any_speech_all_is_undecided_and_all_frames_count() -> None:
+    assert rule().decision.posteriors == dict.fromkeys(CLASSES, 0.0)
+    decision = decide(frames((3, ENGLISH), (2, HINDI)), np.zeros(5, bool))
+    for found in (rule().decision, decision):
+        assert (found.label, found.status, found.no_speech) == (None, "undecided", True)
+        assert (found.speech_s, found.decided_after_s) == (0, None)
+    mean = utterance_posterior(frames((3, ENGLISH), (2, HINDI)), np.zeros(5, bool))
+    np.testing.assert_allclose(list(decision.posteriors.values()), mean, rtol=1e-6)
+    assert decision.confidence == pytest.approx(mean.max())
     assert decision.heard_s == 0.05
+
+
+def test_from_the_first_speech_on_no_frame_before_it_counts() -> None:
+    posteriors, speech = frames((5, ENGLISH), (2, HINDI)), np.arange(7) >= 5
+    whole = decide(posteriors, speech)
+    assert not whole.no_speech
+    assert list(whole.posteriors.values()) == pytest.approx(HINDI)
+    table = DecisionTable(CLASSES, 0.01, DecisionSettings())
+    for start in range(7):
+        frame = slice(start, start + 1)
+        table.hear(np.zeros(1, np.intp), posteriors[None, frame], speech[None, frame])
+    assert table.decision(0) == whole
 
 
 def test_forgetting_follows_a_change_of_language_after_a_half_life() -> None:

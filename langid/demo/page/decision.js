@@ -40,12 +40,15 @@ export class DecisionRule {
     const records = [];
     speech.forEach((isSpeech, frame) => {
       this.frames += 1;
-      if (!isSpeech) return;
-      this.speechFrames += 1;
+      // Until there is speech all frames count, and none of them from then on.
+      if (!isSpeech && this.speechFrames > 0) return;
+      if (isSpeech && this.speechFrames === 0) this.total.fill(0);
       for (let i = 0; i < this.total.length; i += 1) {
         const posterior = posteriors[frame * this.total.length + i];
         this.total[i] = this.total[i] * this.kept + posterior;
       }
+      if (!isSpeech) return;
+      this.speechFrames += 1;
       const { language, confidence } = this.#lead();
       if (confidence >= this.settings.decide_at) this.decided = language;
       if (language === this.leader && confidence <= this.surest) return;
@@ -80,7 +83,7 @@ export class DecisionRule {
     return { language: shares.indexOf(confidence), confidence };
   }
 
-  // One share a class: those considered sum to 1, and to 0 before any speech.
+  // One share a class: those considered sum to 1, and to 0 before any frame.
   #shares() {
     const chosen = Array.from(this.total, (sum, i) => (this.considered[i] ? sum : 0));
     const sum = chosen.reduce((total, value) => total + value, 0);
