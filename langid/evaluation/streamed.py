@@ -10,6 +10,7 @@ from langid.audio.decode import AudioError, read_audio
 from langid.errors import LangidError
 from langid.streaming.listening import Listening
 from langid.streaming.streamer import StreamingIdentifier
+from langid.utterance import counted_frames
 
 CHUNK_S = 0.1
 STREAM_S = 300.0
@@ -45,7 +46,7 @@ def hear(
         before = 0
         for number in numbers:
             posteriors, speech = _feed(stream, _read(paths[number], stream.sample_rate))
-            frames = np.flatnonzero(speech) if speech.any() else np.arange(len(speech))
+            frames = np.flatnonzero(counted_frames(speech))
             yield Heard(
                 number, before * stream.hop_s, posteriors[frames], (frames + 1) * stream.hop_s
             )
