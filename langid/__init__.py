@@ -1,6 +1,7 @@
 """langid: a research framework for spoken-language identification."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,17 @@ PLACES = {"Store": "data.store"} | dict.fromkeys(
 )
 
 
-def load(path: str | Path) -> "LanguageIdentifier":
+def load(path: str | Path, trusted: Sequence[str] = ()) -> "LanguageIdentifier":
     """Return the trained identifier of a checkpoint, in evaluation mode on the CPU.
 
-    The file is read as plain data: nothing in it is executed. Raises LangidError where it is not a
-    langid checkpoint.
+    The file is read as plain data: nothing in it is executed, and it can name classes of langid
+    and of the packages ``trusted`` alone. Raises LangidError where it is not a langid checkpoint.
     """
+    from langid.build import trusting
     from langid.training.checkpoint import load_identifier  # torch is imported only on demand
 
-    return load_identifier(Path(path))
+    with trusting(trusted):
+        return load_identifier(Path(path))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,15 @@
 """The only place where configuration becomes objects."""
 
+import contextlib
 import functools
 import importlib
+import importlib.util
 import inspect
-from collections.abc import Callable
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from langid.errors import LangidError
@@ -31,6 +37,43 @@ ROLES = {
     "logger": ("pytorch_lightning.loggers.Logger", "pytorch_lightning.loggers"),
     "trainer": ("pytorch_lightning.Trainer", "pytorch_lightning"),
 }
+LIBRARIES = ("langid", "torch", "pytorch_lightning")
+TRUSTED: ContextVar[tuple[str, ...]] = ContextVar("TRUSTED", default=())
+
+
+@contextlib.contextmanager
+def trusting(packages: Sequence[str]) -> Iterator[None]:
+    """Let ``build`` take classes of these packages as well, installed or in the current folder.
+
+    For the command line and for arguments of functions alone: what a file says must never get
+    here. Raises LangidError for a package that is not there.
+    """
+    if packages and not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())  # the langid command has its own folder there
+    for package in packages:
+        try:
+            found = importlib.util.find_spec(package)
+        except (ImportError, ValueError):
+            found = None
+        if found is None:
+            raise LangidError(
+                f"trusted={package}: no such package, neither installed nor in {os.getcwd()}"
+            )
+    before = TRUSTED.set((*TRUSTED.get(), *packages))
+    try:
+        yield
+    finally:
+        TRUSTED.reset(before)
+
+
+def with_trust(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that trusts in another process what is trusted here and now."""
+    return functools.partial(_trusting, TRUSTED.get(), function)
+
+
+def _trusting(packages: Sequence[str], function: Callable[..., Any], *arguments: Any) -> Any:
+    with trusting(packages):
+        return function(*arguments)
 
 
 def build(config: Any, role: str, **arguments: Any) -> Any:
@@ -67,10 +110,25 @@ def _make(
 ) -> Any:
     try:
         return made(*given, **configured, **arguments)
-    except LangidError:
-        raise
-    except Exception as error:  # whatever a class thinks of its arguments
+    except Exception as error:
+        if isinstance(error, LangidError) or not _is_about_arguments(error, made):
+            raise
         raise LangidError(f"{target}: {error}") from error
+
+
+def _is_about_arguments(error: Exception, made: type) -> bool:
+    """Return whether a class has refused its arguments; any other error is one of programming.
+
+    The call or a constructor has raised it then, or, where the class is not somebody else's, a
+    function beside it.
+    """
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's
+        return True
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    package = made.__module__.partition(".")[0]
+    beside = frame.f_globals["__name__"].partition(".")[0] == package and package in LIBRARIES
+    constructing = frame.f_code.co_name in ("_make", "__init__")
+    return isinstance(error, ValueError | TypeError) and (beside or constructing)
 
 
 def check_plain(value: Any, key: str) -> None:
@@ -94,13 +152,34 @@ def _class_of(target: Any, role: str) -> type:
     base, *places = ROLES[role]
     where = f"{role}._target_={target}"
     module, _, name = str(target).rpartition(".")
-    if not {module, module.rpartition(".")[0]} & set(places) or name.startswith("_"):
-        raise LangidError(f"{where}: refused, accepted are classes of {' and '.join(places)}")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ModuleNotFoundError, AttributeError):
-        raise LangidError(f"{where}: no such class") from None
-    needed = getattr(importlib.import_module(base.rpartition(".")[0]), base.rpartition(".")[2])
-    if not inspect.isclass(found) or not issubclass(found, needed):
+    trusted = any(f"{module}.".startswith(f"{package}.") for package in TRUSTED.get())
+    if not trusted and not {module, module.rpartition(".")[0]} & set(places):
+        raise LangidError(f"{where}: refused, {_not_trusted(module, places)}")
+    found = _attribute(module, name)
+    if found is None:
+        raise LangidError(f"{where}: no such class")
+    if not inspect.isclass(found) or not issubclass(found, _attribute(*base.rsplit(".", 1))):
         raise LangidError(f"{where}: refused, it is no subclass of {base}")
     return found
+
+
+def _not_trusted(module: str, places: Sequence[str]) -> str:
+    package = module.partition(".")[0]
+    accepted = f"accepted are classes of {' and '.join(places)}"
+    if package in LIBRARIES or package in sys.stdlib_module_names or not package.isidentifier():
+        return accepted
+    return (
+        f"{accepted}, and of packages that you trust with running their code: add"
+        f" trusted=[{package}] to the command line, or from Python the argument"
+        f" trusted=[{package!r}]"
+    )
+
+
+def _attribute(module: str, name: str) -> Any:
+    """Return what a module calls so, or None; what is wrong inside the module is raised."""
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise
+        return None

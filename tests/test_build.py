@@ -31,7 +31,6 @@ def test_a_factory_takes_the_rest_of_the_arguments_later() -> None:
     ("target", "role"),
     [
         ("os.system", "network"),
-        ("langid.networks.recurrent._Stack", "network"),
         ("langid.corpora.folders.Folders", "features"),
         ("langid.signal.features.MFCC", "detector"),
         ("langid.networks.recurrent.nn", "network"),

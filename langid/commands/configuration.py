@@ -14,6 +14,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from langid.commands.trust import check_trusted
 from langid.errors import LangidError
 
 HINTS = {
@@ -85,6 +86,7 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
         examples = " ".join(HINTS.get(key, f"{key}=VALUE") for key in missing)
         raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
     _check_kinds(command, config)
+    check_trusted(config, values)
 
 
 def _missing(plain: Any, prefix: str = "") -> list[str]:

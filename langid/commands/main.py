@@ -15,12 +15,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from langid import __version__
+from langid.build import trusting, with_trust
 from langid.commands.compare import with_folders
 from langid.commands.configuration import check_overrides, groups, options, texts, tree
 from langid.commands.reproduce import with_experiments
 from langid.commands.sweep import Sweep, check_sweep, job_folder
 from langid.commands.text_keys import readable
 from langid.commands.train import run_folder
+from langid.commands.trust import trusted_packages
 from langid.errors import LangidError
 from langid.metrics import direction
 
@@ -90,9 +92,10 @@ def _run(command: str, arguments: list[str]) -> int:
     overrides = [readable(command, override) for override in overrides]
     check_overrides(command, overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
-    return (
-        _sweep(command, overrides) if flags and command == "train" else _single(command, overrides)
-    )
+    with trusting(trusted_packages(overrides)):
+        if flags and command == "train":
+            return _sweep(command, overrides)
+        return _single(command, overrides)
 
 
 def _single(command: str, overrides: list[str]) -> int:
@@ -111,9 +114,14 @@ def _sweep(command: str, overrides: list[str]) -> int:
     overrides = check_sweep(overrides)
     sweep = Sweep(overrides)
 
-    def job(config: DictConfig) -> None:
+    def run(config: DictConfig) -> int:
         module: Any = importlib.import_module(f"langid.commands.{command}")
-        sweep.run(config, module.run)
+        return int(module.run(config))
+
+    run = with_trust(run)  # a launcher may run jobs in other processes
+
+    def job(config: DictConfig) -> None:
+        sweep.run(config, run)
 
     try:
         # The flag goes first: Hydra does not take overrides on both sides of it.

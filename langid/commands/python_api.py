@@ -13,8 +13,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 import langid.commands.main  # noqa: F401  # registers what interpolations call
+from langid.build import trusting
 from langid.commands.configuration import check_overrides, compose, resolved
 from langid.commands.text_keys import readable
+from langid.commands.trust import check_trusted
 from langid.errors import LangidError
 from langid.exclusive import exclusively
 from langid.typed import in_grammar
@@ -42,11 +44,12 @@ class TrainedRun:
         return self.folder / "checkpoints" / "best.ckpt"
 
 
-def train(config: Configuration) -> TrainedRun:
+def train(config: Configuration, *, trusted: Sequence[str] = ()) -> TrainedRun:
     """Train an identifier on a store, as ``langid train`` does.
 
     ``config`` is a list of overrides as they are typed, the same as a mapping of keys to values, or
-    a whole configuration that Hydra composed. Raises LangidError as the command ends with one.
+    a whole configuration that Hydra composed. ``trusted`` are packages whose classes it may name.
+    Raises LangidError as the command ends with one.
 
     Example:
         run = langid.train(["experiment=gru", "store=trio.h5", "trainer.max_epochs=2"])
@@ -58,14 +61,16 @@ def train(config: Configuration) -> TrainedRun:
 
     composed = _composed("train", config)
     output = Path(str(composed.output)).expanduser()
-    record = train(resolved(composed, output), begun=print_start)
+    with trusting([*trusted, *composed.trusted]):
+        record = train(resolved(composed, output), begun=print_start)
     return TrainedRun(output, record.best if record else {})
 
 
-def prepare(config: Configuration) -> "Store":
+def prepare(config: Configuration, *, trusted: Sequence[str] = ()) -> "Store":
     """Prepare a store, as ``langid prepare`` does, and return it.
 
-    ``config`` is as in ``langid.train``. Raises LangidError as the command ends with one.
+    ``config`` and ``trusted`` are as in ``langid.train``. Raises LangidError as the command ends
+    with one.
 
     Example:
         store = langid.prepare(["corpus=folders", "corpus.root=recordings", "store=trio.h5"])
@@ -73,7 +78,9 @@ def prepare(config: Configuration) -> "Store":
     """
     from langid.commands.prepare import prepare_store
 
-    return prepare_store(_composed("prepare", config))
+    composed = _composed("prepare", config)
+    with trusting([*trusted, *composed.trusted]):
+        return prepare_store(composed)
 
 
 def evaluate(
@@ -84,13 +91,14 @@ def evaluate(
     ensemble: bool = False,
     accelerator: str = "auto",
     output: str | Path | None = None,
+    trusted: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Score a part of a store, as ``langid evaluate`` does, and return its report.
 
     ``checkpoint`` may be a list: folds to pool, or an ``ensemble`` to average. The report is
-    written, with its confusion matrix and the predictions, where there is a folder ``output``. A
-    figure is ``{value, low, high}``, with a 95 % interval. Raises LangidError as the command ends
-    with one.
+    written, with its confusion matrix and the predictions, where there is a folder ``output``.
+    ``trusted`` are packages whose classes checkpoints may name. A figure is ``{value, low, high}``,
+    with a 95 % interval. Raises LangidError as the command ends with one.
 
     Example:
         report = langid.evaluate(checkpoint=run.checkpoint, store="trio.h5", part="test")
@@ -101,9 +109,10 @@ def evaluate(
 
     given = [checkpoint] if isinstance(checkpoint, str | Path) else checkpoint
     paths = [Path(path).expanduser() for path in given]
-    predictions = predict_part(
-        paths, Path(store).expanduser(), part, ensemble=ensemble, accelerator=accelerator
-    )
+    with trusting(trusted):
+        predictions = predict_part(
+            paths, Path(store).expanduser(), part, ensemble=ensemble, accelerator=accelerator
+        )
     report = make_report(predictions, part)
     if output is not None:
         folder = Path(output).expanduser()
@@ -116,6 +125,7 @@ def evaluate(
 def _composed(command: str, config: Configuration) -> DictConfig:
     """Return the configuration of a command, composed unless it is one already."""
     if isinstance(config, DictConfig):
+        check_trusted(config, [])
         return config.copy()
     if isinstance(config, Mapping):
         config = [f"{key!s}={in_grammar(value)}" for key, value in config.items()]

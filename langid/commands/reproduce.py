@@ -31,7 +31,9 @@ from langid.runs.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
 from langid.typed import quoted
 
 ALL = "all"
-OWN_KEYS = ("experiments", "overrides", "stand_in", "output", "table", "workers", "corpus")
+OWN_KEYS = (
+    "experiments", "overrides", "stand_in", "output", "table", "workers", "corpus", "trusted",
+)  # fmt: skip
 
 
 def with_experiments(arguments: Sequence[str]) -> list[str]:

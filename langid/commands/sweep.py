@@ -35,15 +35,15 @@ USERS_ERRORS = (LangidError, HydraException, OmegaConfBaseException, OSError)
 def job_folder(overrides: Sequence[str]) -> str:
     """Return the name of a job's folder, the same whenever the same job is asked for.
 
-    It is made of all overrides but ``output``, in alphabetical order; a long one is cut and ends
-    with a part of its hash.
+    It is made of all overrides but ``output`` and ``trusted``, in alphabetical order; a long one is
+    cut and ends with a part of its hash.
     """
     words = []
     for override in sorted(bare(str(override)) for override in overrides):
         key, _, value = override.partition("=")
         if key == "store":
             override = f"store={Path(value).stem}"
-        if key != "output":
+        if key not in ("output", "trusted"):
             words.append(override.replace("/", "_"))
     name = ",".join(words) or "job"
     if len(name.encode()) <= LONGEST_NAME:

@@ -12,6 +12,7 @@ import joblib
 
 from langid import __version__
 from langid.atomic_file import writing
+from langid.build import with_trust
 from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, Manifest, read_table, write_table
 from langid.data.shard import facts_of, write_shard
 from langid.data.store import SCHEMA, Store, merge
@@ -59,7 +60,9 @@ def _prepare(request: Request) -> Store:
         if _already_holds(base, corpus, request):
             return base
         _leave_out_known(request.manifest, base)
-    (facts,) = joblib.Parallel(request.workers)([joblib.delayed(facts_of)(request.description)])
+    (facts,) = joblib.Parallel(request.workers)(
+        [joblib.delayed(with_trust(facts_of))(request.description)]
+    )
     bins = facts.pop("bins")
     corpora = [*(base.description["corpora"] if base else []), corpus]
     description = _configuration(request) | facts | {"corpora": corpora}
@@ -193,7 +196,9 @@ def _write_shards(request: Request, folder: Path) -> list[Path]:
     ]
     workers = request.workers if len(missing) > 1 else 1
     jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
-        joblib.delayed(write_shard)(path, batch, request.description, request.min_duration_s)
+        joblib.delayed(with_trust(write_shard))(
+            path, batch, request.description, request.min_duration_s
+        )
         for path, batch in missing
     )
     with progress("preparing", "clips") as bar:

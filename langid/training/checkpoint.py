@@ -57,10 +57,11 @@ def load_identifier(path: Path) -> LanguageIdentifier:
     checkpoint = read_checkpoint(path)
     try:
         identifier = _untrained(checkpoint["langid"])
-        identifier.load_state_dict(checkpoint["state_dict"])
     except LangidError as error:
         raise LangidError(f"checkpoint={path}: {error}") from error
-    except Exception as error:  # a description that was changed by hand can be wrong anywhere
+    try:
+        identifier.load_state_dict(checkpoint.get("state_dict", {}))
+    except (RuntimeError, TypeError) as error:  # a file that was changed by hand
         raise LangidError(
             f"checkpoint={path}: its weights and its description do not fit ({error})"
         ) from error
@@ -95,6 +96,6 @@ def build_network(description: RunDescription, bins: int, more: int = 0) -> Netw
     """Return the untrained network of a run, or one that knows some ``more`` classes."""
     outputs = len(description.classes) + silence_policy(description.silence).extra_outputs + more
     network: Network = build(
-        description.model["network"], "network", bins=bins, num_classes=outputs
+        description.model.get("network"), "network", bins=bins, num_classes=outputs
     )
     return network

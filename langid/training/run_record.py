@@ -13,7 +13,7 @@ from langid.training.run_description import RunDescription, without_runtime
 
 FILE = "run.json"
 # Where a run lies and what it is called, not what it is.
-PLACES = ("name", "output", "resume", "store")
+PLACES = ("name", "output", "resume", "store", "trusted")
 FOLLOWS = ("callbacks.step_seed.",)
 # Line breaks of the layout: those of text are escaped.
 NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")

@@ -1,0 +1,37 @@
+"""Whose classes a command may use beside langid's: what is typed says so, and never a file."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from langid.errors import LangidError
+
+PACKAGE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def trusted_packages(overrides: Sequence[str]) -> list[str]:
+    """Return the packages of ``trusted=`` among overrides as they were typed."""
+    packages: Any = []
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.get_key_element().lstrip("+") == "trusted":
+            value = override.value()
+            packages = value if isinstance(value, list) else [value]
+            if not all(isinstance(name, str) and PACKAGE.fullmatch(name) for name in packages):
+                raise LangidError(
+                    f"{override.input_line}: expected names of packages, 'trusted=[my_project]'"
+                )
+    return list(packages)
+
+
+def check_trusted(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise LangidError where a file of configuration says what is trusted."""
+    said = config.get("trusted", [])
+    said = [said] if isinstance(said, str) else OmegaConf.to_container(said, resolve=False)
+    if said != trusted_packages(overrides):
+        raise LangidError(
+            f"trusted={said}: configuration cannot grant it; type it on the command line, or pass"
+            " it as an argument from Python"
+        )
