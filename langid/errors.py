@@ -1,8 +1,17 @@
 """The one exception that a command shows to its user without a traceback."""
 
+import os
+import traceback
+
 
 class LangidError(Exception):
     """A mistake in the input that its user can mend.
 
     The message names the file, row or key, what was found, what is accepted and what to do.
     """
+
+
+def show_traceback() -> None:
+    """Print the traceback of the error that is being handled where LANGID_DEBUG=1 asks for it."""
+    if os.environ.get("LANGID_DEBUG") == "1":
+        traceback.print_exc()

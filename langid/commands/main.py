@@ -23,7 +23,7 @@ from langid.commands.sweep import Sweep, check_sweep, job_folder
 from langid.commands.text_keys import readable
 from langid.commands.train import run_folder
 from langid.commands.trust import trusted_packages
-from langid.errors import LangidError
+from langid.errors import LangidError, show_traceback
 from langid.metrics import direction
 
 COMMANDS = (
@@ -57,12 +57,14 @@ def _guard(work: Callable[[], int]) -> int:
     try:
         return work()
     except (LangidError, HydraException, OmegaConfBaseException) as error:
+        show_traceback()
         print(f"langid: {error}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # the reader of our output has gone, as in langid stream ... | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
+        show_traceback()
         where = f"{error.filename}: " if error.filename else ""
         print(f"langid: {where}{error.strerror or error}", file=sys.stderr)
         return BAD_INPUT
@@ -161,6 +163,7 @@ def _overview() -> str:
     for command in COMMANDS:
         lines.append(f"  {command:10}{_documentation(command).splitlines()[0]}")
     lines += ["", "langid COMMAND --help says what it does, its keys, and two examples."]
+    lines += ["LANGID_DEBUG=1 in the environment shows the traceback of every error."]
     return "\n".join(lines)
 
 

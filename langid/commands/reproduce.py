@@ -25,7 +25,7 @@ from langid.commands.configuration import check_overrides, compose, nearest, res
 from langid.commands.sweep import USERS_ERRORS
 from langid.commands.text_keys import readable
 from langid.commands.train_start import print_start
-from langid.errors import LangidError
+from langid.errors import LangidError, show_traceback
 from langid.exclusive import exclusively
 from langid.runs.expected import OUTSIDE, SOUND, Expected, Figure, expected_of
 from langid.typed import quoted
@@ -84,6 +84,7 @@ def run(config: DictConfig) -> int:
         except USERS_ERRORS as error:
             if len(plans) == 1:
                 raise
+            show_traceback()
             print(f"langid: {plan.name} failed: {error}", file=sys.stderr)
             outcomes.append({"name": plan.name, "failed": str(error)})
         print_outcomes(outcomes[-1:])

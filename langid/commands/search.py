@@ -31,7 +31,7 @@ from langid.commands.configuration import compose, resolved
 from langid.commands.search_space import Space, told, typed
 from langid.commands.train_start import print_start
 from langid.differences import differing
-from langid.errors import LangidError
+from langid.errors import LangidError, show_traceback
 from langid.terminal import console
 from langid.training.pruning import Pruning
 from langid.training.resume import (
@@ -125,6 +125,8 @@ class Search:
             status = "pruned" if pruned else "failed"
             _close_record(folder, status)
             self.study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+            if not pruned:
+                show_traceback()
             reason = (str(error) or type(error).__name__).splitlines()[0]
             return f"{status} {reason}" if pruned else f"{status}: {reason} ({folder}/output.txt)"
         trial.set_user_attr("best", best)

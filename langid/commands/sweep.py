@@ -23,7 +23,7 @@ from rich.table import Table
 
 from langid.commands.configuration import compose, resolved
 from langid.commands.text_keys import bare
-from langid.errors import LangidError
+from langid.errors import LangidError, show_traceback
 from langid.exclusive import InUse, exclusively
 from langid.terminal import console
 
@@ -158,7 +158,9 @@ class Sweep:
             reason = str(error) or type(error).__name__
             self._note(number, name, "failed", reason)
             print(f"langid: {title} failed: {reason}", file=sys.stderr)
-            if not isinstance(error, USERS_ERRORS):
+            if isinstance(error, USERS_ERRORS):
+                show_traceback()
+            else:
                 traceback.print_exc()
             raise
         self._note(number, name, "finished")

@@ -28,9 +28,8 @@ def trusted_packages(overrides: Sequence[str]) -> list[str]:
 
 def check_trusted(config: DictConfig, overrides: Sequence[str]) -> None:
     """Raise LangidError where a file of configuration says what is trusted."""
-    said = config.get("trusted", [])
-    said = [said] if isinstance(said, str) else OmegaConf.to_container(said, resolve=False)
-    if said != trusted_packages(overrides):
+    said = OmegaConf.to_container(config, resolve=False).get("trusted", [])  # type: ignore[union-attr]
+    if (said if isinstance(said, list) else [said]) != trusted_packages(overrides):
         raise LangidError(
             f"trusted={said}: configuration cannot grant it; type it on the command line, or pass"
             " it as an argument from Python"

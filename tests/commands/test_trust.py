@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
+from omegaconf import OmegaConf
 
 import langid as package
 from langid.build import build, trusting
-from langid.commands.trust import trusted_packages
+from langid.commands.trust import check_trusted, trusted_packages
 from langid.errors import LangidError
 
 PARTS = """
@@ -122,7 +122,6 @@ def store(folder: Path, run: Run, real_manifest: Path) -> Path:
     return folder / "mine.h5"
 
 
-OWN = ("model=linear", "hydra.searchpath=[pkg://parts_of_mine.conf]")
 NETWORK = (
     "~model.network.units", "~model.network.layers", "~model.network.dense",
     "~model.network.activation", "~model.network.dropout", "~model.network.head_dropout",
@@ -194,14 +193,14 @@ def test_what_a_class_says_of_its_arguments_is_a_sentence_and_its_mistakes_are_n
     assert "Traceback" in ended.stderr and "has no attribute 'hidden'" in ended.stderr
 
 
-@pytest.mark.parametrize("text", ["trusted: [os]", "trusted: os"])
-def test_a_file_cannot_grant_trust(run: Run, folder: Path, store: Path, text: str) -> None:
-    (folder / "conf" / "experiment").mkdir(parents=True, exist_ok=True)
-    (folder / "conf" / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{text}\n")
-    places = f"hydra.searchpath=[file://{folder}/conf]"
-    ended = run("train", places, "experiment=mine", "store=mine.h5", "output=none")
-    assert ended.returncode == 2
-    assert "configuration cannot grant it" in ended.stderr
+@pytest.mark.parametrize("held", [["os"], "os", ["${name}"]])
+def test_configuration_cannot_grant_trust(held: object) -> None:
+    config = OmegaConf.create({"trusted": held, "name": "os"})
+    for typed in ([], ["trusted=[parts_of_mine]"]):
+        with pytest.raises(LangidError, match="configuration cannot grant it; type it on the comm"):
+            check_trusted(config, typed)
+    with pytest.raises(LangidError, match="configuration cannot grant it"):
+        package.train(config)
 
 
 @pytest.mark.parametrize(
@@ -233,4 +232,3 @@ def test_trust_is_of_a_package_and_what_is_in_it(folder: Path) -> None:
     """Of a package whose name begins alike nothing is imported."""
     with trusting(["langid.networks"]), pytest.raises(LangidError, match="refused"):
         build({"_target_": "langid.networks_of_others.Net"}, "loss")
-    assert torch is not None
