@@ -13,10 +13,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from joblib import cpu_count
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
-from langid.data.workers import default_workers, start_workers
+from langid.data.workers import start_workers
 from langid.errors import LangidError
 from langid.exclusive import exclusively
 from langid.terminal import console
@@ -37,7 +38,7 @@ def run(config: DictConfig) -> int:
 def prepare_store(config: DictConfig) -> "Store":
     """Prepare the store, print the notes of the corpus's reader, and return the store."""
     store = _store(config)
-    workers = config.workers if config.workers is not None else default_workers()
+    workers = config.workers if config.workers is not None else cpu_count()
     if not isinstance(workers, int) or workers < 1:
         raise LangidError(f"workers={workers}: accepted are 1 and more")
     with exclusively("store", store):  # from before it is looked at

@@ -4,8 +4,6 @@ The remedies that the EE599 course discusses (USC, 2020) beside weights in the l
 sequences, which batches are made of; validation and test parts are never drawn from.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from langid.errors import LangidError
@@ -36,9 +34,7 @@ class Undersample(Balance):
     """Draws of every class as many sequences as the smallest has, afresh in every epoch."""
 
     def __call__(self, targets: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        smallest = min(_sizes(targets))
-        generator = np.random.default_rng((seed, epoch))
-        return np.concatenate([order[:smallest] for order in _shuffled(targets, generator)])
+        return _of_each_class(targets, min(_sizes(targets)), (seed, epoch))
 
 
 class Oversample(Balance):
@@ -49,11 +45,7 @@ class Oversample(Balance):
     """
 
     def __call__(self, targets: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        largest = max(_sizes(targets))
-        generator = np.random.default_rng((seed, epoch))
-        return np.concatenate(
-            [np.resize(order, largest) for order in _shuffled(targets, generator)]
-        )
+        return _of_each_class(targets, max(_sizes(targets)), (seed, epoch))
 
 
 class Subclasses(Balance):
@@ -83,16 +75,18 @@ class Subclasses(Balance):
                 f" are 0 to {sets - 1}, and null for all in turn"
             )
         chosen = epoch % sets if self.fold is None else self.fold
-        places = chosen * smallest + np.arange(smallest)
-        orders = _shuffled(targets, np.random.default_rng(seed))
-        return np.concatenate([order[places % len(order)] for order in orders])
+        return _of_each_class(targets, smallest, seed, first=chosen * smallest)
 
 
 def _sizes(targets: np.ndarray) -> list[int]:
     return [int(size) for size in np.bincount(targets) if size]
 
 
-def _shuffled(targets: np.ndarray, generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield the indices of every class in a random order."""
-    for target in np.unique(targets):
-        yield generator.permutation(np.flatnonzero(targets == target))
+def _of_each_class(
+    targets: np.ndarray, size: int, seed: int | tuple[int, int], first: int = 0
+) -> np.ndarray:
+    """Return so many indices of every class, from a place of a random order on, round and round."""
+    generator, places = np.random.default_rng(seed), first + np.arange(size)
+    members = (np.flatnonzero(targets == target) for target in np.unique(targets))
+    orders = (generator.permutation(own) for own in members)
+    return np.concatenate([order[places % len(order)] for order in orders])

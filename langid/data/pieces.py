@@ -1,10 +1,8 @@
 """Held-out utterances in pieces of bounded length, and the batches in which they are heard."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from langid.data.dataset import Batch, SequenceDataset, collate, cut
 from langid.data.silence_policy import SilencePolicy
@@ -32,18 +30,20 @@ def piece_loader(
     processes: int = 1,
 ) -> DataLoader[Batch]:
     """Return the batches of ``pieces``, a table of ``cut`` with ``unit`` and ``target``."""
-    lengths = (pieces["stop"] - pieces["start"]).to_numpy()
+    units, lengths = pieces["unit"].to_numpy(), (pieces["stop"] - pieces["start"]).to_numpy()
     return DataLoader(
         SequenceDataset(store, pieces, policy, classes),
-        batch_sampler=PieceSampler(pieces["unit"].to_numpy(), lengths, batch_size, rank, processes),
+        batch_sampler=piece_batches(units, lengths, batch_size, rank, processes),
         num_workers=workers,
         collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
         persistent_workers=workers > 0,
     )
 
 
-class PieceSampler(Sampler[list[int]]):
-    """Batches in which every place goes on where it was in the batch before, until its unit ends.
+def piece_batches(
+    units: np.ndarray, lengths: np.ndarray, batch_size: int, rank: int = 0, processes: int = 1
+) -> list[list[int]]:
+    """Return batches in which every place goes on where it was before, until its unit ends.
 
     ``units (pieces,)`` are the numbers of what is scored, ``lengths (pieces,)`` the frames of its
     pieces, which are in order. Units of like length share their batches, which wastes little on
@@ -51,29 +51,15 @@ class PieceSampler(Sampler[list[int]]):
     units with the most pieces come first, so that later batches lack places at their end only. Of
     several processes each has its share of the units, whole.
     """
-
-    def __init__(
-        self,
-        units: np.ndarray,
-        lengths: np.ndarray,
-        batch_size: int,
-        rank: int = 0,
-        processes: int = 1,
-    ):
-        _, unit, count = np.unique(units, return_inverse=True, return_counts=True)
-        pieces = np.argsort(unit, kind="stable")  # those of a unit in a row, as they were
-        first = np.cumsum(count) - count
-        by_length = np.argsort(np.bincount(unit, lengths), kind="stable")[rank::processes]
-        self.batches: list[list[int]] = []
-        for start in range(0, len(by_length), batch_size):
-            group = by_length[start : start + batch_size]
-            group = group[np.argsort(-count[group], kind="stable")]
-            for place in range(count[group[0]]):
-                going_on = group[count[group] > place]
-                self.batches.append(pieces[first[going_on] + place].tolist())
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
+    _, unit, count = np.unique(units, return_inverse=True, return_counts=True)
+    pieces = np.argsort(unit, kind="stable")  # those of a unit in a row, as they were
+    first = np.cumsum(count) - count
+    by_length = np.argsort(np.bincount(unit, lengths), kind="stable")[rank::processes]
+    batches: list[list[int]] = []
+    for start in range(0, len(by_length), batch_size):
+        group = by_length[start : start + batch_size]
+        group = group[np.argsort(-count[group], kind="stable")]
+        for place in range(count[group[0]]):
+            going_on = group[count[group] > place]
+            batches.append(pieces[first[going_on] + place].tolist())
+    return batches

@@ -1,12 +1,14 @@
 """The order of training sequences in an epoch."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.utils.data import Sampler
 
 
+@dataclass(eq=False)
 class EpochSampler(Sampler[int]):
     """A random order that depends on seed and epoch alone, so that a resumed run repeats it.
 
@@ -16,27 +18,20 @@ class EpochSampler(Sampler[int]):
     there are processes, those without one take one of the others', to be at every step.
     """
 
-    def __init__(
-        self,
-        draw: Callable[[int], np.ndarray],
-        seed: int,
-        batch_size: int = 1,
-        rank: int = 0,
-        processes: int = 1,
-    ):
-        self.draw = draw
-        self.seed = seed
-        self.batch_size = batch_size
-        self.rank = rank
-        self.processes = processes
-        self.epoch = 0
+    draw: Callable[[int], np.ndarray]
+    seed: int
+    batch_size: int = 1
+    rank: int = 0
+    processes: int = 1
+    epoch: int = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; Lightning calls this before each one."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        order = self._order(torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch))
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = self._order(generator).tolist()
         yield from order[self.rank :: self.processes]
         if rest := self._to_fill(len(order)):
             yield order[len(order) - rest + self.rank % rest]
@@ -45,9 +40,9 @@ class EpochSampler(Sampler[int]):
         drawn = len(self.draw(self.epoch))
         return len(range(self.rank, drawn, self.processes)) + bool(self._to_fill(drawn))
 
-    def _order(self, generator: torch.Generator) -> list[int]:
-        drawn = torch.from_numpy(self.draw(self.epoch))
-        order: list[int] = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
+    def _order(self, generator: torch.Generator) -> np.ndarray:
+        drawn = self.draw(self.epoch)
+        order: np.ndarray = drawn[torch.randperm(len(drawn), generator=generator).numpy()]
         return order
 
     def _to_fill(self, drawn: int) -> int:
@@ -71,10 +66,10 @@ class LaneSampler(EpochSampler):
         super().__init__(lambda epoch: np.arange(len(rows)), seed, batch_size, rank, processes)
         self.rows = rows
 
-    def _order(self, generator: torch.Generator) -> list[int]:
+    def _order(self, generator: torch.Generator) -> np.ndarray:
         utterances, number = np.unique(self.rows, return_inverse=True)
         place = torch.randperm(len(utterances), generator=generator).numpy()
         line = np.argsort(place[number], kind="stable")
         lanes = np.array_split(line, self.batch_size)
-        steps = range(len(lanes[0]))
-        return [int(lane[step]) for step in steps for lane in lanes if step < len(lane)]
+        step = np.concatenate([np.arange(len(lane)) for lane in lanes])
+        return line[np.argsort(step, kind="stable")]

@@ -10,11 +10,6 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 
 
-def default_workers() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def start_workers(count: int) -> Iterator[None]:
     """Start processes that get ready while this one goes on; exhaust the iterator to wait for them.
 

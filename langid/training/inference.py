@@ -101,7 +101,7 @@ class CarriedState:
 
 
 class PieceInference:
-    """Logits of held-out utterances that come in pieces, one batch of PieceSampler after the other.
+    """Logits of held-out utterances that come in pieces, one of ``piece_batches`` after the other.
 
     A streaming network goes on in a piece with the memory that the piece before it has left. Any
     other takes each piece by itself.

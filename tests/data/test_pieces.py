@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from langid.data.pieces import PieceSampler
+from langid.data.pieces import piece_batches
 
 UNITS = np.array([3, 3, 3, 7, 8, 8, 10, 11, 12, 12, 12, 12])
 LENGTHS = np.array([9, 9, 2, 5, 9, 9, 3, 8, 9, 9, 9, 1])
@@ -13,9 +13,7 @@ LENGTHS = np.array([9, 9, 2, 5, 9, 9, 3, 8, 9, 9, 9, 1])
 
 @pytest.mark.parametrize("size", [1, 2, 3, 50])
 def test_a_place_goes_on_until_its_unit_ends(size: int) -> None:
-    sampler = PieceSampler(UNITS, LENGTHS, size)
-    batches = list(sampler)
-    assert len(batches) == len(sampler)
+    batches = piece_batches(UNITS, LENGTHS, size)
     assert sorted(index for batch in batches for index in batch) == list(range(len(UNITS)))
     assert max(map(len, batches)) <= size
     before: Sequence[int] = ()
@@ -31,13 +29,13 @@ def test_a_place_goes_on_until_its_unit_ends(size: int) -> None:
 
 
 def test_units_of_like_length_share_a_batch() -> None:
-    firsts = [batch for batch in PieceSampler(UNITS, LENGTHS, 2) if batch[0] in (0, 3, 4, 6, 7, 8)]
+    firsts = [batch for batch in piece_batches(UNITS, LENGTHS, 2) if batch[0] in (0, 3, 4, 6, 7, 8)]
     assert [sorted(UNITS[batch].tolist()) for batch in firsts[:2]] == [[7, 10], [8, 11]]
 
 
 def test_processes_have_whole_units() -> None:
     shares = [
-        [index for batch in PieceSampler(UNITS, LENGTHS, 2, rank, processes=2) for index in batch]
+        [index for batch in piece_batches(UNITS, LENGTHS, 2, rank, processes=2) for index in batch]
         for rank in (0, 1)
     ]
     assert sorted(shares[0] + shares[1]) == list(range(len(UNITS)))
@@ -46,4 +44,4 @@ def test_processes_have_whole_units() -> None:
 
 
 def test_no_unit_makes_no_batch() -> None:
-    assert list(PieceSampler(np.zeros(0, int), np.zeros(0, int), 4)) == []
+    assert piece_batches(np.zeros(0, int), np.zeros(0, int), 4) == []

@@ -3,7 +3,7 @@ import sys
 
 import joblib
 
-from langid.data.workers import default_workers, start_workers
+from langid.data.workers import start_workers
 
 
 def test_processes_that_were_started_early_do_the_work() -> None:
@@ -15,7 +15,6 @@ def test_processes_that_were_started_early_do_the_work() -> None:
 
 def test_one_worker_starts_no_process() -> None:
     assert list(start_workers(1)) == []
-    assert default_workers() >= 1
 
 
 def _state() -> tuple[int, bool]:
