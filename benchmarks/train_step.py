@@ -31,7 +31,8 @@ from torch import nn
 from langid.commands.configuration import compose
 from langid.commands.main import main as langid
 from langid.corpora.manifest import COLUMNS
-from langid.data.store import SCHEMA, StoreWriter
+from langid.data.store import SCHEMA, Content
+from langid.data.store_writer import StoreWriter
 from langid.training.callbacks import EpochLine
 
 LANGUAGES = ("English", "Hindi", "Mandarin")
@@ -58,7 +59,7 @@ def write_store(path: Path, sequences: int, frames: int = FRAMES, whole: bool = 
         "sample_rate": 16000,
         "hop_samples": 160,
     }
-    with StoreWriter(path, BINS, int(lengths.sum())) as writer:
+    with StoreWriter(path, Content("features", BINS), int(lengths.sum())) as writer:
         for number, length in enumerate(lengths):
             loudness = np.cumsum(random.standard_normal(length)) / 10  # speech comes in runs
             writer.write_frames(random.standard_normal((length, BINS), np.float32), loudness < 1)

@@ -24,8 +24,9 @@ from langid.terminal import console
 from langid.typed import override
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
-    from langid.data.prepare import Request
     from langid.data.store import Store
+
+STORED = ("content", "features", "detector", "min_duration_s")  # keys that decide what is stored
 
 
 def run(config: DictConfig) -> int:
@@ -55,35 +56,21 @@ def _store(config: DictConfig) -> Path:
 def _prepare(config: DictConfig, store: Path, workers: int) -> "Store":
     ready = start_workers(1 if store.exists() and not config.add else workers)
     try:
-        request = _request(config, store, workers)
-        for note in request.manifest.notes:
+        from langid.build import build
+
+        plain: Any = OmegaConf.to_container(config, resolve=True)
+        reader = build(plain["corpus"], "corpus")
+        manifest = reader.read()
+        for note in manifest.notes:
             print(f"note: {note}", flush=True)
     finally:  # joblib does not bear to be left alone with unfinished jobs
         list(ready)
 
     from langid.data.prepare import prepare
 
-    return prepare(request)
-
-
-def _request(config: DictConfig, store: Path, workers: int) -> "Request":
-    from langid.build import build
-    from langid.data.prepare import Request
-
-    corpus = OmegaConf.to_container(config.corpus, resolve=True)
-    reader = build(corpus, "corpus")
-    return Request(
-        manifest=reader.read(),
-        corpus={"_target_": config.corpus["_target_"]} | _plain(reader),
-        description={
-            "features": OmegaConf.to_container(config.features, resolve=True),
-            "detector": OmegaConf.to_container(config.detector, resolve=True),
-        },
-        store=store,
-        min_duration_s=config.min_duration_s,
-        workers=workers,
-        add=config.add,
-    )
+    corpus = {"_target_": plain["corpus"]["_target_"]} | _plain(reader)
+    description = {name: plain[name] for name in STORED}
+    return prepare(store, manifest, corpus, description, workers, config.add)
 
 
 def _plain(reader: Any) -> dict[str, Any]:
@@ -99,7 +86,7 @@ def _plain(reader: Any) -> dict[str, Any]:
 
 def _print_summary(store: "Store", unchanged: bool) -> None:
     from langid.corpora.manifest import read_table
-    from langid.data.prepare import beside
+    from langid.data.merge import beside
 
     columns = (store.columns[name] for name in ("language", "duration_s", "speaker"))
     rows = list(zip(*columns, strict=True))

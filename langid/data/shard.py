@@ -1,4 +1,4 @@
-"""Some utterances to frames in a file of their own: what one process of ``prepare`` does."""
+"""Some utterances to a file of their own, in as many processes as there are."""
 
 import functools
 import json
@@ -6,39 +6,87 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 
 from langid.audio.decode import AudioError, read_blocks
+from langid.build import with_trust
 from langid.corpora.manifest import Manifest
-from langid.data.store import StoreWriter
+from langid.data.store import Content
+from langid.data.store_writer import StoreWriter
+from langid.data.workers import end_workers
+from langid.errors import LangidError
+from langid.progress import progress
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from langid.data.plan import Plan
     from langid.signal.front_end import FrontEnd
 
+SHARD_UTTERANCES = 64
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 WHOLE_CLIP_LIMIT_S = 1800.0
+INT16 = 32768  # full scale
 
 
-def facts_of(description: dict[str, Any]) -> dict[str, int]:
-    """Return bins, sample rate and hop of the features that a store's description names."""
+def facts_of(description: dict[str, Any]) -> tuple[dict[str, int], Content]:
+    """Return what a description need not say as its features do, and the content of its store.
+
+    Raises LangidError for samples of whose sequences the features cannot be made.
+    """
     front_end = _front_end(json.dumps(description))
-    return {name: getattr(front_end, name) for name in ("bins", "sample_rate", "hop_samples")}
+    features, facts = front_end.features, ["sample_rate", "hop_samples"]
+    content = Content("features", features.bins, features.stored_as)
+    if description["content"] == "samples":
+        if not features.causal:
+            raise LangidError(
+                f"content=samples: features {type(features).__name__} need the whole clip, and"
+                " training cuts sequences from it; take features=mfcc or log_mel, or"
+                " content=features"
+            )
+        facts += ["bins", "context_frames"]
+        content = Content("samples", features.hop_samples, "int16")
+    return {name: getattr(features, name) for name in facts}, content
+
+
+def write_shards(plan: "Plan") -> list[Path]:
+    """Write the rows of a plan to files in its folder, but for those that are there; return all."""
+    rows = plan.rows
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    batches = [rows[i : i + SHARD_UTTERANCES] for i in range(0, len(rows), SHARD_UTTERANCES)]
+    shards = [plan.folder / f"{number:06d}.h5" for number in range(len(batches))]
+    missing = [pair for pair in zip(shards, batches, strict=True) if not pair[0].exists()]
+    workers = plan.workers if len(missing) > 1 else 1
+    jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
+        joblib.delayed(with_trust(write_shard))(path, batch, plan.description, plan.content)
+        for path, batch in missing
+    )
+    with progress("preparing", "clips") as bar:
+        done = len(rows) - sum(len(batch) for _, batch in missing)
+        task = bar.add_task("preparing", total=len(rows), completed=done)
+        for count in jobs:
+            bar.advance(task, count)
+    if workers > 1:
+        end_workers()
+    return shards
 
 
 def write_shard(
-    path: Path, rows: list[dict[str, str]], description: dict[str, Any], min_duration_s: float
+    path: Path, rows: list[dict[str, str]], description: dict[str, Any], content: Content
 ) -> int:
-    """Write the frames of some utterances to a file of their own; return how many rows it took."""
+    """Write what is stored of some utterances to a file; return how many rows it took."""
     import torch  # here and below: the process that only waits for others does without
 
     torch.set_num_threads(1)  # processes are the parallelism; same bytes whatever their number
     front_end = _front_end(json.dumps(description))
     skipped = Manifest()
-    writer = StoreWriter(path, front_end.bins, stored_as=front_end.features.stored_as)
-    with writer, torch.inference_mode():
+    with StoreWriter(path, content) as writer, torch.inference_mode():
         for row in rows:
             try:
-                duration_s = _write_utterance(writer, row["path"], front_end, min_duration_s)
+                duration_s = _write_utterance(
+                    writer, row["path"], front_end, description["min_duration_s"]
+                )
             except AudioError as error:
                 writer.drop_utterance()
                 reason = str(error).removeprefix(f"{row['path']}: ")
@@ -54,15 +102,16 @@ def _write_utterance(
     writer: StoreWriter, path: str, front_end: "FrontEnd", min_duration_s: float
 ) -> float:
     """Write the frames of one file, in bounded memory, and return its duration in seconds."""
-    samples, peak, speech_frames = 0, 0.0, 0
-    for block, features, speech in _frames(path, front_end):
-        if not np.isfinite(features).all():
+    count, peak, speech_frames = 0, 0.0, 0
+    for block, samples, features, speech in _frames(path, front_end):
+        if not features.isfinite().all():
             raise AudioError(f"{path}: its features are not finite (samples out of range)")
-        writer.write_frames(features, speech)
-        samples += len(block)
+        stored = _as_int16(samples) if writer.content.name == "samples" else features.numpy()
+        writer.write_frames(stored, speech.numpy())
+        count += len(block)
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
         speech_frames += int(speech.sum())
-    duration_s = samples / front_end.sample_rate
+    duration_s = count / front_end.sample_rate
     if duration_s < min_duration_s:
         raise AudioError(f"{path}: too short ({duration_s:.2f} s; min_duration_s={min_duration_s})")
     if peak < SILENT_PEAK:
@@ -70,6 +119,12 @@ def _write_utterance(
     if speech_frames == 0:
         raise AudioError(f"{path}: silent (the detector finds no speech)")
     return duration_s
+
+
+def _as_int16(samples: np.ndarray) -> np.ndarray:
+    """Return floats of full scale 1 as 16-bit numbers; what lies beyond full scale is clipped."""
+    scaled: np.ndarray = np.rint(samples * INT16).clip(-INT16, INT16 - 1)
+    return scaled.astype(np.int16)
 
 
 def _whole_clip(path: str, sample_rate: int) -> np.ndarray:
@@ -99,28 +154,33 @@ def _front_end(description: str) -> "FrontEnd":
 
 def _frames(
     path: str, front_end: "FrontEnd"
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield ``samples, features (time, bins), speech (time,)``, block by block where possible."""
+) -> Iterator[tuple[np.ndarray, np.ndarray, "Tensor", "Tensor"]]:
+    """Yield a file in blocks where possible: what was decoded, and its whole frames.
+
+    That is ``block (samples,), samples (time * hop_samples,), features (time, bins), speech
+    (time,)``.
+    """
     import torch
 
-    number = getattr(torch, front_end.features.stored_as)
+    hop, number = front_end.hop_samples, getattr(torch, front_end.features.stored_as)
     if front_end.obstacles:
-        samples = _whole_clip(path, front_end.sample_rate)
-        if len(samples):
-            features, speech = front_end(torch.from_numpy(samples)[None])
-            yield samples, features[0].to(number).numpy(), speech[0].numpy()
+        block = _whole_clip(path, front_end.sample_rate)
+        if len(block):
+            features, speech = front_end(torch.from_numpy(block)[None])
+            samples = np.pad(block, (0, -len(block) % hop), "edge")[: speech.shape[1] * hop]
+            yield block, samples, features[0].to(number), speech[0]
         return
     state = front_end.initial_state(1)
     rest = np.zeros(0, np.float32)
     blocks = read_blocks(path, front_end.sample_rate)
-    block = next(blocks, None)
-    while block is not None:
-        following = next(blocks, None)
-        missing = -(len(rest) + len(block)) % front_end.hop_samples  # of the last hop
-        filling = np.repeat(block[-1:], 0 if following is not None else missing)
+    block = next(blocks, rest)
+    while len(block):
+        following = next(blocks, rest[:0])
+        missing = -(len(rest) + len(block)) % hop  # of the last hop
+        filling = np.repeat(block[-1:], 0 if len(following) else missing)
         samples = np.concatenate([rest, block, filling])
-        whole = len(samples) // front_end.hop_samples * front_end.hop_samples
-        rest = samples[whole:]
-        features, speech, state = front_end.step(torch.from_numpy(samples[None, :whole]), state)
-        yield block, features[0].to(number).numpy(), speech[0].numpy()
+        whole = len(samples) // hop * hop
+        samples, rest = samples[:whole], samples[whole:]
+        features, speech, state = front_end.step(torch.from_numpy(samples[None]), state)
+        yield block, samples, features[0].to(number), speech[0]
         block = following

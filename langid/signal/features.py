@@ -25,6 +25,7 @@ class Features(nn.Module):
     sample_rate: int
     hop_samples: int
     bins: int
+    context_frames: int  # of causal ones: hops before its own that a frame is made of
 
     def clip(self, samples: Tensor) -> Tensor:
         """Return the samples that frames are made of, ``(batch, samples)``: by default all."""
@@ -80,6 +81,7 @@ class LogMel(Features):
         if self.window_samples % 2:
             raise ValueError(f"window_ms={window_ms:g}: an even number of samples is needed")
         self.hops = -(-self.window_samples // self.hop_samples)  # that a window reaches into
+        self.context_frames = self.hops - 1
         self.n_fft = 2 ** math.ceil(math.log2(self.window_samples))
         self.bins = n_mels
         self.floor = 10 ** (floor_db / 10)
@@ -107,7 +109,7 @@ class LogMel(Features):
 
     def initial_state(self, batch_size: int) -> Tensor:
         """Return ``(batch, samples)`` unheard: the hops before the first that a window reaches."""
-        return self.filters.new_full((batch_size, (self.hops - 1) * self.hop_samples), UNHEARD)
+        return self.filters.new_full((batch_size, self.context_frames * self.hop_samples), UNHEARD)
 
     def step(self, samples: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """``samples (batch, frames * hop), state`` -> ``features (batch, frames, bins), state``."""

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-import langid.data.prepare
+import langid.data.shard
 from langid.commands.main import COMMANDS, main
 from langid.data.shard import write_shard
 
@@ -212,8 +212,8 @@ def test_an_interrupted_prepare_exits_130_and_resumes(
         written.append(path)
         return int(write_shard(path, *arguments))
 
-    monkeypatch.setattr(langid.data.prepare, "SHARD_UTTERANCES", 8)
-    monkeypatch.setattr(langid.data.prepare, "write_shard", interrupted)
+    monkeypatch.setattr(langid.data.shard, "SHARD_UTTERANCES", 8)
+    monkeypatch.setattr(langid.data.shard, "write_shard", interrupted)
     assert main([*command, "workers=1"]) == 130
     assert "interrupted; finished work is kept" in capsys.readouterr().err
     assert not store.exists()
@@ -225,7 +225,7 @@ def test_an_interrupted_prepare_exits_130_and_resumes(
         seen.append({path: path.stat().st_mtime_ns for path in kept})
         return int(write_shard(path, *arguments))
 
-    monkeypatch.setattr(langid.data.prepare, "write_shard", resumed)
+    monkeypatch.setattr(langid.data.shard, "write_shard", resumed)
     assert main([*command, "workers=1"]) == 0
     assert seen == [kept] * 3  # of five shards two were there, and stayed
     with h5py.File(store) as again, h5py.File(store_path) as whole:

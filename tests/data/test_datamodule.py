@@ -21,7 +21,8 @@ from langid.data.datamodule import LanguageDataModule
 from langid.data.pieces import HELD_OUT_FRAMES
 from langid.data.sampler import EpochSampler
 from langid.data.silence_policy import IGNORED
-from langid.data.store import SCHEMA, Store, StoreWriter
+from langid.data.store import SCHEMA, Content, Store
+from langid.data.store_writer import StoreWriter
 from langid.errors import LangidError
 
 Row = tuple[str, str, str, str]  # language, speaker, part, and frames: "#" speech, "." none
@@ -42,7 +43,7 @@ def small(tmp_path: Path) -> Callable[[Sequence[Row]], Path]:
     def write(rows: Sequence[Row]) -> Path:
         path = tmp_path / "small.h5"
         frames = sum(len(row[-1]) for row in rows)
-        with StoreWriter(path, bins=2, frames=frames) as writer:
+        with StoreWriter(path, Content("features", 2), frames=frames) as writer:
             for number, (language, speaker, part, mask) in enumerate(rows):
                 speech = np.array([mark == "#" for mark in mask])
                 values = np.stack([np.full(len(mask), number), np.arange(len(mask))], axis=1)

@@ -8,14 +8,15 @@ import torch
 from langid.corpora.manifest import COLUMNS
 from langid.data.dataset import SequenceDataset, cut
 from langid.data.silence_policy import IGNORED, POLICIES
-from langid.data.store import SCHEMA, Store, StoreWriter
+from langid.data.store import SCHEMA, Content, Store
+from langid.data.store_writer import StoreWriter
 
 SILENCE = 3
 
 
 def write_store(path: Path, speech: Sequence[str], languages: Sequence[str]) -> Store:
     """Write utterances given as strings of ``#`` (speech) and ``.``; bin 0 counts the frames."""
-    with StoreWriter(path, bins=2, frames=sum(map(len, speech))) as writer:
+    with StoreWriter(path, Content("features", 2), frames=sum(map(len, speech))) as writer:
         for number, (mask, language) in enumerate(zip(speech, languages, strict=True)):
             spoken = np.array([mark == "#" for mark in mask])
             counter = np.arange(len(mask)) + 100.0 * number

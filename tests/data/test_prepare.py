@@ -1,7 +1,6 @@
 """Prepare on real clips: killed, resumed, added to, refused, and short of disk or memory."""
 
-import copy
-import importlib
+import functools
 import json
 import os
 import resource
@@ -23,15 +22,13 @@ import torch
 from langid.audio.decode import read_audio, read_blocks
 from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS, Manifest, ManifestFile, read_table
-from langid.data import shard, store
-from langid.data.prepare import Request, beside, prepare
+from langid.data import merge, shard
+from langid.data import prepare as preparing
+from langid.data.merge import beside
 from langid.data.store import Store
 from langid.errors import LangidError
 from langid.signal.clip_features import Spectrogram
 from langid.signal.front_end import build_front_end
-
-# The function of the same name hides the module from "import ... as".
-module = importlib.import_module("langid.data.prepare")
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -39,22 +36,24 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make nine shards of 36 clips."""
-    monkeypatch.setattr(module, "SHARD_UTTERANCES", 4)
+    monkeypatch.setattr(shard, "SHARD_UTTERANCES", 4)
 
 
-def request_of(rows: list[dict[str, str]], path: Path, reader: str = "one", **more: Any) -> Request:
-    manifest = Manifest([dict(row) for row in rows])
+def prepared(
+    rows: list[dict[str, str]], path: Path, reader: str = "one", add: bool = False, **more: Any
+) -> Store:
+    """Prepare a store of LogMel, or of what ``more`` says."""
     description = {
+        "content": "features",
         "features": {"_target_": f"langid.signal.{more.pop('features', 'features.LogMel')}"},
         "detector": {
             "_target_": "langid.signal.speech_detector.EnergyDetector",
             "threshold_db": 12,
         },
+        "min_duration_s": 0.5,
     }
-    return Request(
-        manifest, {"_target_": "reader", "root": reader},
-        description, path, **more,
-    )  # fmt: skip
+    manifest, corpus = Manifest(rows), {"_target_": "reader", "root": reader}
+    return preparing.prepare(path, manifest, corpus, description | more, add=add)
 
 
 def contents(path: Path) -> tuple[str, bytes, bytes, list[Any]]:
@@ -104,8 +103,8 @@ def whole(real_rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFact
     """Return a store of the real clips that was made without interruption."""
     path = tmp_path_factory.mktemp("whole") / "a.h5"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "SHARD_UTTERANCES", 4)
-        prepare(request_of(real_rows, path))
+        patch.setattr(shard, "SHARD_UTTERANCES", 4)
+        prepared(real_rows, path)
     return path
 
 
@@ -125,7 +124,7 @@ def test_what_lies_beside_the_store(whole: Path, real_rows: list[dict[str, str]]
     ("owner", "name", "call", "finished"),
     [
         (shard, "_write_utterance", 15, 3),  # in the middle of the fourth shard
-        (store, "_copy", 5, 9),  # in the middle of the joining
+        (merge, "_copied", 5, 9),  # in the middle of the joining
         (os, "replace", 12, 9),  # between the tables and the store
     ],
 )
@@ -143,7 +142,7 @@ def test_killed_and_resumed_gives_the_same_bytes(
 
     def killed() -> None:
         kill_at(owner, name, call)
-        prepare(request_of(real_rows, path))
+        prepared(real_rows, path)
 
     assert in_child(killed) == -signal.SIGKILL
     assert not path.exists()
@@ -155,10 +154,11 @@ def test_killed_and_resumed_gives_the_same_bytes(
     def counted(place: Path, *arguments: Any) -> int:
         computed.append(place)
         assert place not in before
-        return shard.write_shard(place, *arguments)
+        return write_shard(place, *arguments)
 
-    monkeypatch.setattr(module, "write_shard", counted)
-    prepare(request_of(real_rows, path))
+    write_shard = shard.write_shard
+    monkeypatch.setattr(shard, "write_shard", counted)
+    prepared(real_rows, path)
     assert len(computed) == 9 - finished
     assert contents(path) == contents(whole)
     assert {child.name for child in tmp_path.iterdir()} == {
@@ -184,7 +184,7 @@ def test_the_command_killed_from_outside_on_two_processes(data_root: Path, tmp_p
     assert not (tmp_path / "a.h5").exists()
     assert list(tmp_path.glob("a.h5.parts/*/??????.h5"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "SHARD_UTTERANCES", 64)
+        patch.setattr(shard, "SHARD_UTTERANCES", 64)
         assert main(arguments("a.h5", 1)) == 0
         assert main(arguments("b.h5", 1)) == 0
     assert contents(tmp_path / "a.h5") == contents(tmp_path / "b.h5")
@@ -233,7 +233,7 @@ def test_files_that_cannot_be_used_never_reach_the_store(
     rows = [*rows_of(tmp_path, names[:5]), *real_rows[:3], *rows_of(tmp_path, names[5:])]
     rows += rows_of(tmp_path, ["stereo.wav"])
     path = tmp_path / "a.h5"
-    made = prepare(request_of(rows, path, features="features.MFCC"))
+    made = prepared(rows, path, features="features.MFCC")
     good = [row["utterance_id"] for row in real_rows[:3]]
     assert list(made.utterances["utterance_id"]) == [*good, "stereo.wav"]
     assert np.isfinite(made.read(0, int(made.utterances["frames"].sum()))[0]).all()
@@ -242,7 +242,7 @@ def test_files_that_cannot_be_used_never_reach_the_store(
     for name, reason in expected.items():
         assert reason in reasons[name], name
         assert str(tmp_path) not in reasons[name]
-    only = prepare(request_of(real_rows[:3], tmp_path / "b.h5", features="features.MFCC"))
+    only = prepared(real_rows[:3], tmp_path / "b.h5", features="features.MFCC")
     stop = int(only.utterances["frames"].sum())
     assert np.array_equal(made.read(0, stop)[0], only.read(0, stop)[0])
 
@@ -254,11 +254,11 @@ def test_where_all_are_bad_no_store_is_made_and_mended_files_are_looked_at(
     (tmp_path / "a.mp3").write_text("no")
     path = tmp_path / "s.h5"
     with pytest.raises(LangidError, match=r"all 2 were left out, the first .*a.mp3.*decoded"):
-        prepare(request_of(rows, path))
+        prepared(rows, path)
     assert {child.name for child in tmp_path.iterdir()} == {"a.mp3", "s.skipped.tsv"}
     assert skipped(path)["b.mp3"] == "no such file"
     shutil.copy(real_rows[0]["path"], tmp_path / "a.mp3")
-    assert list(prepare(request_of(rows, path)).utterances["utterance_id"]) == ["a.mp3"]
+    assert list(prepared(rows, path).utterances["utterance_id"]) == ["a.mp3"]
 
 
 def test_odd_file_names_reach_the_store_and_its_manifest_reads_back(
@@ -356,8 +356,8 @@ def test_an_equal_store_is_returned_as_it_is(
     whole: Path, real_rows: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = whole.stat().st_mtime_ns
-    monkeypatch.setattr(module, "_build", lambda *_: pytest.fail("it was made again"))
-    assert prepare(request_of(real_rows, whole)).fingerprint == contents(whole)[0]
+    monkeypatch.setattr(preparing, "merge", lambda *_: pytest.fail("it was made again"))
+    assert prepared(real_rows, whole).fingerprint == contents(whole)[0]
     assert whole.stat().st_mtime_ns == before
 
 
@@ -369,26 +369,26 @@ def test_a_store_that_differs_is_refused_with_the_difference(
         LangidError,
         match=r"configuration: features._target_: the store has \S*LogMel, asked is \S*MFCC",
     ):
-        prepare(request_of(real_rows, whole, features="features.MFCC"))
+        prepared(real_rows, whole, features="features.MFCC")
     with pytest.raises(LangidError, match=r"min_duration_s: the store has 0.5, asked is 3.0"):
-        prepare(request_of(real_rows, whole, min_duration_s=3.0))
+        prepared(real_rows, whole, min_duration_s=3.0)
     with pytest.raises(
         LangidError, match=r"corpus.root: the store has one, asked is two.*add=true"
     ):
-        prepare(request_of(real_rows, whole, "two"))
+        prepared(real_rows, whole, "two")
     for rows in (real_rows[:-1], [*real_rows[:-1], real_rows[-1] | {"speaker": "x"}]):
         with pytest.raises(LangidError, match=r"the corpus has changed since the store was made"):
-            prepare(request_of(rows, whole, add=True))
+            prepared(rows, whole, add=True)
     assert whole.read_bytes() == before
 
 
-def added(whole: Path, path: Path, rows: list[dict[str, str]]) -> tuple[Request, Path]:
-    """Return a request to add rows and one absent file to a copy of a store."""
+def added(whole: Path, path: Path, rows: list[dict[str, str]]) -> tuple[Callable[[], Store], Path]:
+    """Return what adds rows and one absent file to a copy of a store."""
     for kind in ("manifest", "skipped"):
         shutil.copy(beside(whole, kind), beside(path, kind))
     shutil.copy(whole, path)
     absent = rows_of(path.parent, ["absent.wav"])
-    return request_of([*rows, *absent], path, "two", add=True), path
+    return functools.partial(prepared, [*rows, *absent], path, "two", add=True), path
 
 
 def test_a_second_corpus_is_added(
@@ -400,8 +400,8 @@ def test_a_second_corpus_is_added(
     ]
     clip = real_rows[7] | {"corpus": "delta"}
     clip["utterance_id"] = f"delta/en/{Path(real_rows[7]['utterance_id']).name}"
-    request, path = added(whole, tmp_path / "a.h5", [*other, clip])
-    made = prepare(copy.deepcopy(request))
+    add, path = added(whole, tmp_path / "a.h5", [*other, clip])
+    made = add()
     corpora = list(made.utterances["corpus"])
     assert corpora == [row["corpus"] for row in real_rows] + ["folders"] * 5
     old, new = Store(whole), int(made.utterances["first_frame"][36])
@@ -416,13 +416,13 @@ def test_a_second_corpus_is_added(
     held = f"the store already holds this clip as {real_rows[7]['utterance_id']}"
     assert reasons[Path(clip["path"]).name] == held
     # Both corpora are held now: asking for either again changes nothing.
-    assert prepare(copy.deepcopy(request)).fingerprint == made.fingerprint
-    assert prepare(request_of(real_rows, path)).fingerprint == made.fingerprint
+    assert add().fingerprint == made.fingerprint
+    assert prepared(real_rows, path).fingerprint == made.fingerprint
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
-    [(shard, "_write_utterance", 6), (store, "_copy", 2), (os, "replace", 5)],
+    [(shard, "_write_utterance", 6), (merge, "_copied", 2), (os, "replace", 5)],
 )
 def test_a_killed_add_leaves_the_store_and_goes_on(
     whole: Path,
@@ -433,17 +433,17 @@ def test_a_killed_add_leaves_the_store_and_goes_on(
     call: int,
 ) -> None:
     other = [row | {"utterance_id": f"x/{i}", "corpus": "x"} for i, row in enumerate(real_rows[:7])]
-    request, path = added(whole, tmp_path / "a.h5", other)
+    add, path = added(whole, tmp_path / "a.h5", other)
     uninterrupted, straight = added(whole, tmp_path / "b.h5", other)
 
     def killed() -> None:
         kill_at(owner, name, call)
-        prepare(copy.deepcopy(request))
+        add()
 
     assert in_child(killed) == -signal.SIGKILL
     assert contents(path) == contents(whole)
-    prepare(copy.deepcopy(request))
-    prepare(uninterrupted)
+    add()
+    uninterrupted()
     assert contents(path)[1:] == contents(straight)[1:]
     assert contents(path)[0] == contents(straight)[0]
     assert skipped(path) == skipped(straight) == {"absent.wav": "no such file"}
@@ -460,7 +460,7 @@ def test_a_full_disk_leaves_nothing_that_is_taken_for_whole(
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         try:
-            prepare(request_of(real_rows, path))
+            prepared(real_rows, path)
         except LangidError as error:
             said.write_text(str(error))
 
@@ -470,7 +470,7 @@ def test_a_full_disk_leaves_nothing_that_is_taken_for_whole(
     assert not list(tmp_path.glob("**/*.partial*"))
     shards = list(path.parent.glob("a.h5.parts/*/*.h5"))
     assert len(shards) == {5_000: 0, 100_000: 0, 2_000_000: 9}.get(limit, len(shards))
-    prepare(request_of(real_rows, path))
+    prepared(real_rows, path)
     assert contents(path) == contents(whole)
 
 
@@ -491,16 +491,16 @@ def test_a_disk_that_is_full_at_an_add_leaves_the_store(
     whole: Path, real_rows: list[dict[str, str]], tmp_path: Path
 ) -> None:
     other = [row | {"utterance_id": f"x/{i}", "corpus": "x"} for i, row in enumerate(real_rows[:7])]
-    request, path = added(whole, tmp_path / "a.h5", other)
+    add, path = added(whole, tmp_path / "a.h5", other)
 
     def work() -> None:
         limit = whole.stat().st_size + 10_000
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        prepare(copy.deepcopy(request))
+        add()
 
     assert in_child(work) == 1 << 8  # the error, not a crash of HDF5
     assert contents(path) == contents(whole)
-    assert len(prepare(request).utterances) == 43
+    assert len(add().utterances) == 43
 
 
 def test_a_place_that_cannot_be_written_is_named(
@@ -508,8 +508,8 @@ def test_a_place_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LangidError, match=r"file/a.h5: cannot be written \(Not a directory\)"):
-        prepare(request_of(real_rows[:1], tmp_path / "file" / "a.h5"))
-    made = prepare(request_of(real_rows[:1], tmp_path / "new" / "folder" / "a.h5"))
+        prepared(real_rows[:1], tmp_path / "file" / "a.h5")
+    made = prepared(real_rows[:1], tmp_path / "new" / "folder" / "a.h5")
     assert len(made.utterances) == 1  # folders that are missing are made
 
 
@@ -525,7 +525,7 @@ def test_a_long_recording_needs_no_more_memory_than_a_short_one(tmp_path: Path) 
     def work() -> None:
         peaks = []
         for name in ("short.wav", "long.wav"):
-            prepare(request_of(rows_of(tmp_path, [name]), tmp_path / f"{name}.h5"))
+            prepared(rows_of(tmp_path, [name]), tmp_path / f"{name}.h5")
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         (tmp_path / "peaks.json").write_text(json.dumps(peaks))
 
@@ -551,7 +551,7 @@ def test_features_of_the_whole_clip_refuse_a_long_one_before_it_fills_the_memory
 
     monkeypatch.setattr(shard, "read_blocks", counted)
     rows = [real_rows[0], *rows_of(tmp_path, ["long.flac"])]
-    made = prepare(request_of(rows, tmp_path / "a.h5", features="clip_features.MFCCLibrosa"))
+    made = prepared(rows, tmp_path / "a.h5", features="clip_features.MFCCLibrosa")
     assert len(made.utterances) == 1
     assert skipped(tmp_path / "a.h5")["long.flac"].startswith("longer than 10 s")
     assert sum(heard) < 16000 * 100
@@ -564,9 +564,9 @@ def test_power_is_stored_as_it_is(real_rows: list[dict[str, str]], tmp_path: Pat
     soundfile.write(tmp_path / "wave.wav", wave, 32000, subtype="FLOAT")
     rows, path = [*real_rows[:5], *rows_of(tmp_path, ["wave.wav"])], tmp_path / "a.h5"
     power = "clip_features.MelSpectrogram"
-    first = prepare(request_of(rows[:3], path, features=power))
+    first = prepared(rows[:3], path, features=power)
     assert first.bins == 64 and first.read(0, 9)[0].dtype == np.float32
-    made = prepare(request_of(rows[3:], path, "two", features=power, add=True))
+    made = prepared(rows[3:], path, "two", features=power, add=True)
     assert made.fingerprint != first.fingerprint
     assert list(made.utterances["utterance_id"]) == [row["utterance_id"] for row in rows]
     front_end = build_front_end(made.description["features"], made.description["detector"])
@@ -592,4 +592,4 @@ def test_features_too_large_for_their_store_are_refused(
     soundfile.write(tmp_path / "loud.wav", noise * 20, 16000, subtype="FLOAT")
     with pytest.raises(LangidError, match="its features are not finite"):
         rows = rows_of(tmp_path, ["loud.wav"])
-        prepare(request_of(rows, tmp_path / "a.h5", features="clip_features.Spectrogram"))
+        prepared(rows, tmp_path / "a.h5", features="clip_features.Spectrogram")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from langid.corpora.manifest import COLUMNS
-from langid.data.store import Store, StoreWriter
+from langid.data.store import Content, Store
+from langid.data.store_writer import StoreWriter
 from langid.errors import LangidError
 
 
@@ -154,7 +155,7 @@ def test_processes_read_at_the_same_time(store_path: Path) -> None:
 
 def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
-    with pytest.raises(ZeroDivisionError), StoreWriter(path, bins=4) as writer:
+    with pytest.raises(ZeroDivisionError), StoreWriter(path, Content("features", 4)) as writer:
         writer.write_frames(np.ones((5, 4)), np.ones(5, bool))
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
@@ -163,7 +164,7 @@ def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
 def test_dropped_utterances_leave_no_frames(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     row = dict.fromkeys(COLUMNS, "x")
-    with StoreWriter(path, bins=2) as writer:
+    with StoreWriter(path, Content("features", 2)) as writer:
         writer.write_frames(np.full((3, 2), 1.0), np.ones(3, bool))
         writer.end_utterance(row)
         writer.write_frames(np.full((90, 2), 2.0), np.ones(90, bool))

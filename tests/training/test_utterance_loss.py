@@ -15,7 +15,8 @@ from langid.corpora.splits import SpeakerSplit
 from langid.data.datamodule import LanguageDataModule
 from langid.data.dataset import Batch
 from langid.data.silence_policy import IGNORED
-from langid.data.store import SCHEMA, StoreWriter
+from langid.data.store import SCHEMA, Content
+from langid.data.store_writer import StoreWriter
 from langid.networks.cnn import CNN
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
@@ -30,7 +31,9 @@ def uneven(tmp_path: Path) -> Path:
     """Return a store of ``CLIPS``, in which two frames of three are speech."""
     path = tmp_path / "uneven.h5"
     lengths = [(name, frames) for name, clips in CLIPS.items() for frames in clips]
-    with StoreWriter(path, bins=2, frames=sum(frames for _, frames in lengths) * 3) as writer:
+    with StoreWriter(
+        path, Content("features", 2), frames=sum(frames for _, frames in lengths) * 3
+    ) as writer:
         for number, (name, frames) in enumerate(lengths * 3):
             writer.write_frames(np.zeros((frames, 2)), np.arange(frames) % 3 > 0)
             cells = {"utterance_id": str(number), "language": name, "speaker": str(number)}
