@@ -23,7 +23,7 @@ from prepare import RELEASE
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.streaming.page.chromium import Chromium, Page  # noqa: E402
+from tests.demo.page.chromium import Chromium, Page  # noqa: E402
 
 from langid.demo.server import PageServer  # noqa: E402
 from langid.export.onnx import export_onnx  # noqa: E402
