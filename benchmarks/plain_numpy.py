@@ -42,7 +42,7 @@ class PlainGRU:
         """``samples (frames * hop,) int16 -> posteriors (frames, classes)``."""
         samples = samples.astype(np.float32) / 32768
         hops = samples.reshape(-1, self.hop)
-        self.speech = np.array([self.detector.hear(hop) for hop in hops])
+        self.speech = np.array([self.detector.process(hop) for hop in hops])
         return np.stack([self._posteriors(self._features(hop)) for hop in hops])
 
     def _features(self, hop: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ class PlainDetector:
         self.smooth = np.full(self.settings.floor_frames, NO_FLOOR, np.float32)
         self.frames, self.last_active = 0, -self.settings.hangover_frames
 
-    def hear(self, hop: np.ndarray) -> bool:
+    def process(self, hop: np.ndarray) -> bool:
         """``hop (samples,)`` -> whether the frame is speech."""
         neighbours = hop[::2] - hop[1::2]
         self.power[self.frames % len(self.power)] = hop.var()

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 SHOWN = 20  # classes; more are not legible on a phone
 NAME = 24  # characters of a class's name on one line
 WIDE = 10  # classes whose cells are as wide as that of a number of five digits; of more, narrower
-CONDITIONS = {"mixed": "languages mixed", "same": "one language"}  # of streams without a reset
+CONDITIONS = {"mixed": "classes mixed", "same": "one class"}  # of streams without a reset
 # Okabe and Ito's colours (2008), which colour-blind people tell apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
 GREYS = {"undecided": "#d9d9d9", "unknown": "#777777"}  # stretches of no class
@@ -236,7 +236,7 @@ def _draw_timeline(axes: Axes, timeline: Timeline, colours: Mapping[str, Any]) -
         shown = [axes.barh(0, 0, color=GREYS[name]) for name in names]
         axes.legend(shown, names, loc="upper left", bbox_to_anchor=(1.0, 1.2), frameon=False)
     axes.set_yticks([])
-    axes.set_ylabel("language", rotation=0, ha="right", va="center")
+    axes.set_ylabel("class", rotation=0, ha="right", va="center")
 
 
 def _draw_waveform(

@@ -1,4 +1,4 @@
-"""The part of ``langid evaluate`` that hears clips as streams, and its tables."""
+"""The part of ``langid evaluate`` that streams clips, and its tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,8 @@ PARTS = ("test", "validation")
 CONDITIONS = {
     "offline": "whole clips, offline",
     "reset": "streamed, each from a reset",
-    "mixed": "streamed without reset, languages mixed",
-    "same": "streamed without reset, one language",
+    "mixed": "streamed without reset, classes mixed",
+    "same": "streamed without reset, one class",
 }
 
 

@@ -56,6 +56,6 @@ def _heard(decision: Decision) -> Text:
 
 
 def _timeline(timeline: list[Stretch]) -> Text:
-    entries = [f"{entry.start_s:.1f} s {entry.language}" for entry in timeline[-SHOWN:]]
+    entries = [f"{entry.start_s:.1f} s {entry.label}" for entry in timeline[-SHOWN:]]
     dots = ["…"] if len(timeline) > SHOWN else []
     return Text("  ▸  ".join([*dots, *entries]), "dim")

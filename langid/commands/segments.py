@@ -47,7 +47,7 @@ def run(config: DictConfig) -> int:
     found: list[Segment] = []
     for segment in _segments(segmenter, listening, audio, trace):
         if not (found or config.json):
-            print(f"{'start':>9} {'end':>9} {'speech':>8}  {'language':16} confidence")
+            print(f"{'start':>9} {'end':>9} {'speech':>8}  {'label':16} confidence")
         found.append(segment)
         _print(segment, config.json)
     if not config.json:
@@ -65,8 +65,8 @@ def _segments(
     hop, rate = listening.stream.hop_samples, listening.stream.sample_rate
     sizes = itertools.repeat(max(1, round(FEED_S * rate / hop)) * hop)
     for chunk in listening.chunks(read_blocks(audio, rate), sizes):
-        trace.hear(*chunk)
-        yield from segmenter.hear(*chunk[1:])
+        trace.update(*chunk)
+        yield from segmenter.process(*chunk[1:])
     yield from segmenter.finish(listening.heard_s)
 
 
@@ -75,15 +75,15 @@ def _print(segment: Segment, as_json: bool) -> None:
         print(json.dumps(vars(segment), ensure_ascii=False), flush=True)
         return
     times = f"{segment.start_s:9.2f} {segment.end_s:9.2f} {segment.speech_s:8.2f}"
-    print(f"{times}  {segment.language:16} {segment.confidence:.3f}", flush=True)
+    print(f"{times}  {segment.label:16} {segment.confidence:.3f}", flush=True)
 
 
 def _print_totals(found: list[Segment], heard_s: float) -> None:
     if not found:
         print(f"no speech in {heard_s:.2f} s")
-    for language in dict.fromkeys(segment.language for segment in found):
-        own = [segment.speech_s for segment in found if segment.language == language]
-        print(f"{language}: {sum(own):.2f} s of speech in {len(own)} segments")
+    for label in dict.fromkeys(segment.label for segment in found):
+        own = [segment.speech_s for segment in found if segment.label == label]
+        print(f"{label}: {sum(own):.2f} s of speech in {len(own)} segments")
 
 
 def _write_rttm(found: list[Segment], path: Path, name: str) -> None:
@@ -94,7 +94,7 @@ def _write_rttm(found: list[Segment], path: Path, name: str) -> None:
     """
     lines = [
         f"SPEAKER {'_'.join(name.split())} 1 {segment.start_s:.3f}"
-        f" {segment.end_s - segment.start_s:.3f} <NA> <NA> {'_'.join(segment.language.split())}"
+        f" {segment.end_s - segment.start_s:.3f} <NA> <NA> {'_'.join(segment.label.split())}"
         f" {segment.confidence:.3f} <NA>\n"
         for segment in found
     ]

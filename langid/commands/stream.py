@@ -26,7 +26,7 @@ from langid.commands.destination import destination
 from langid.commands.live_view import LiveView
 from langid.errors import LangidError
 from langid.streaming.decision import SETTINGS, Decision
-from langid.streaming.listening import Heard, Listening
+from langid.streaming.listening import Chunk, Listening
 from langid.streaming.sources import ENDLESS, microphone, recording, standard_input
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, draw
@@ -76,8 +76,8 @@ def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
     terminal = console()
     live = terminal.is_terminal and not config.json
     with LiveView(terminal) if live else contextlib.nullcontext() as view:
-        for samples, posteriors, speech in _heard(listening, config, interval, feed):
-            trace.hear(samples, posteriors, speech)
+        for samples, posteriors, speech in _chunks(listening, config, interval, feed):
+            trace.update(samples, posteriors, speech)
             decision = listening.decide()
             left -= len(samples)
             if view is not None:
@@ -87,7 +87,7 @@ def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
             left = left or interval
 
 
-def _heard(listening: Listening, config: DictConfig, interval: int, feed: int) -> Iterator[Heard]:
+def _chunks(listening: Listening, config: DictConfig, interval: int, feed: int) -> Iterator[Chunk]:
     """Yield the chunks, cut where an interval ends."""
     whole, rest = divmod(interval, feed)
     sizes = itertools.cycle([feed] * whole + [rest] * (rest > 0))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from langid.evaluation.scoring import share_right
-from langid.evaluation.streamed import Heard
+from langid.evaluation.streamed import StreamedClip
 from langid.streaming.decision_rule import running_posteriors
 
 SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
@@ -14,7 +14,7 @@ THRESHOLDS = np.arange(1, 1001) / 1000
 
 
 def accuracy_by_speech(
-    clips: Sequence[Heard], targets: np.ndarray, speakers: Sequence[str], hop_s: float
+    clips: Sequence[StreamedClip], targets: np.ndarray, speakers: Sequence[str], hop_s: float
 ) -> list[dict[str, Any]]:
     """Return the accuracy after so many seconds of speech, with 95 % intervals.
 
@@ -22,9 +22,9 @@ def accuracy_by_speech(
     speech counts with what it has; ``clips``, how many have so much; and ``long``, the accuracy of
     these alone (None where there is none).
     """
-    right, frames = [], np.array([len(heard.posteriors) for heard in clips])
-    for heard, target in zip(clips, targets, strict=True):
-        right.append(running_posteriors(heard.posteriors).argmax(1) == target)
+    right, frames = [], np.array([len(clip.posteriors) for clip in clips])
+    for clip, target in zip(clips, targets, strict=True):
+        right.append(running_posteriors(clip.posteriors).argmax(1) == target)
     rows = []
     for seconds in SECONDS:
         wanted = round(seconds / hop_s)
@@ -46,13 +46,13 @@ def accuracy_by_speech(
     return rows
 
 
-def first_decisions(heard: Heard, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def first_decisions(clip: StreamedClip, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return for each threshold the frame of the first decision, and its class.
 
     It falls where the highest running posterior first reaches the threshold, as ``decide_at`` of a
     stream has it; both are -1 where it never does.
     """
-    running = running_posteriors(heard.posteriors)
+    running = running_posteriors(clip.posteriors)
     highest = np.maximum.accumulate(running.max(1))
     frames = np.searchsorted(highest, thresholds)
     decided = frames < len(highest)
@@ -61,14 +61,14 @@ def first_decisions(heard: Heard, thresholds: np.ndarray) -> tuple[np.ndarray, n
 
 
 def choose_decide_at(
-    clips: Sequence[Heard], targets: np.ndarray, error_rate: float
+    clips: Sequence[StreamedClip], targets: np.ndarray, error_rate: float
 ) -> tuple[float | None, dict[str, Any]]:
     """Return the lowest threshold whose decisions are wrong at most so often, or None.
 
     Thresholds are thousandths. Beside it: ``decided``, the number of clips decided on at it, and
     ``error``, the share of them that is wrong; without a threshold, those of the lowest error.
     """
-    labels = np.array([first_decisions(heard, THRESHOLDS)[1] for heard in clips])
+    labels = np.array([first_decisions(clip, THRESHOLDS)[1] for clip in clips])
     decided = (labels >= 0).sum(0)
     wrong = ((labels >= 0) & (labels != targets[:, None])).sum(0)
     errors = np.where(decided > 0, wrong / np.maximum(decided, 1), np.inf)
@@ -79,7 +79,7 @@ def choose_decide_at(
 
 
 def time_to_decision(
-    clips: Sequence[Heard],
+    clips: Sequence[StreamedClip],
     targets: np.ndarray,
     speakers: Sequence[str],
     threshold: float,
@@ -89,9 +89,9 @@ def time_to_decision(
 
     ``decided`` counts clips; ``share`` is theirs of all, ``error`` the share of them that is wrong,
     with 95 % intervals. ``speech_s`` and ``audio_s`` are quartiles over the clips decided on, of
-    the speech and of all audio heard; None where there is no such clip.
+    the speech and of all audio; None where there is no such clip.
     """
-    first = [first_decisions(heard, np.array([threshold])) for heard in clips]
+    first = [first_decisions(clip, np.array([threshold])) for clip in clips]
     frames, labels = np.array(first)[:, :, 0].T
     decided = np.flatnonzero(frames >= 0)
     found: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Clips heard as streams: each from a reset, or one after the other without any."""
+"""Clips as streams: each from a reset, or one after the other without any."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Heard:
+class StreamedClip:
     """What a stream says of one clip.
 
     ``number`` is the clip's; ``since_s`` is when it began, in seconds after the reset.
@@ -33,9 +33,9 @@ class Heard:
     after_s: np.ndarray
 
 
-def hear(
+def stream_clips(
     stream: StreamingIdentifier, paths: Sequence[str], streams: Iterable[Sequence[int]]
-) -> Iterator[Heard]:
+) -> Iterator[StreamedClip]:
     """Yield what a stream says of clips, reset at the beginning of each list of their numbers.
 
     Clips are decoded as they come, filled up to whole hops, and fed in chunks of 100 ms. Raises
@@ -47,7 +47,7 @@ def hear(
         for number in numbers:
             posteriors, speech = _feed(stream, _read(paths[number], stream.sample_rate))
             frames = np.flatnonzero(counted_frames(speech))
-            yield Heard(
+            yield StreamedClip(
                 number, before * stream.hop_s, posteriors[frames], (frames + 1) * stream.hop_s
             )
             before += len(speech)
@@ -58,7 +58,7 @@ def _read(path: str, sample_rate: int) -> np.ndarray:
         return read_audio(path, sample_rate)
     except AudioError as error:
         raise LangidError(
-            f"streaming=true hears the clips again that the store was made of, and one cannot be"
+            f"streaming=true streams the clips again that the store was made of, and one cannot be"
             f" read ({error}); put it back, or leave streaming out"
         ) from error
 
@@ -89,16 +89,16 @@ def deal(seconds: np.ndarray, groups: np.ndarray, seed: int = 0) -> list[list[in
     return streams
 
 
-def join(heard: Sequence[Heard], streams: Sequence[Sequence[int]]) -> list[Heard]:
-    """Return what was heard of the clips of each stream, one after the other, as of one clip.
+def join(clips: Sequence[StreamedClip], streams: Sequence[Sequence[int]]) -> list[StreamedClip]:
+    """Return what a stream says of the clips of each stream, one after the other, as of one clip.
 
-    ``heard`` are all clips of ``streams``, in order; the number is that of a stream's first clip.
+    ``clips`` are all clips of ``streams``, in order; the number is that of a stream's first clip.
     """
     whole, place = [], 0
     for numbers in streams:
-        parts = heard[place : place + len(numbers)]
+        parts = clips[place : place + len(numbers)]
         place += len(numbers)
         posteriors = np.concatenate([part.posteriors for part in parts])
         after_s = np.concatenate([part.since_s + part.after_s for part in parts])
-        whole.append(Heard(numbers[0], 0.0, posteriors, after_s))
+        whole.append(StreamedClip(numbers[0], 0.0, posteriors, after_s))
     return whole

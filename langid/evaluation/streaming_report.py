@@ -19,7 +19,15 @@ from langid.evaluation.decision_time import (
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
 from langid.evaluation.scoring import paired_difference, score, share_right
-from langid.evaluation.streamed import CHUNK_S, ROUNDS, STREAM_S, Heard, deal, hear, join
+from langid.evaluation.streamed import (
+    CHUNK_S,
+    ROUNDS,
+    STREAM_S,
+    StreamedClip,
+    deal,
+    join,
+    stream_clips,
+)
 from langid.evaluation.threshold import ERROR_RATES
 from langid.plots import draw_streaming
 from langid.progress import progress
@@ -44,7 +52,7 @@ def make_streaming_report(
     """Return as plain data how a stream does on the clips of a part, beside whole clips.
 
     ``conditions``: ``offline`` (the predictions), ``reset`` (each clip from a reset), ``mixed`` and
-    ``same`` (clips of all languages, or of one, one after the other without a reset), a clip scored
+    ``same`` (clips of all classes, or of one, one after the other without a reset), a clip scored
     by its mean posterior over its own speech frames; ``behind`` is what a condition loses against
     offline. ``since_reset``: both of the latter by the seconds since the stream began.
     ``by_speech``, ``decisions``: see langid.evaluation.decision_time; the thresholds are chosen on
@@ -54,12 +62,12 @@ def make_streaming_report(
     of_part, chosen_on = (_clips(them, store) for them in (predictions, validation))
     classes, hop_s = predictions.classes, stream.hop_s
     streams = _streams(of_part)
-    before = _hear(stream, chosen_on, _apart(chosen_on), "validation")
-    heard = {name: _hear(stream, of_part, some, name) for name, some in streams.items()}
+    before = _streamed(stream, chosen_on, _apart(chosen_on), "validation")
+    streamed = {name: _streamed(stream, of_part, some, name) for name, some in streams.items()}
     of_speakers = list(of_part.groupby(["speaker", "target"]).indices.values())
-    joined = join(_hear(stream, of_part, of_speakers, "speakers"), of_speakers)
+    joined = join(_streamed(stream, of_part, of_speakers, "speakers"), of_speakers)
     conditions = {"offline": _figures(of_part, of_part[classes].to_numpy(float), classes)}
-    for name, clips in heard.items():
+    for name, clips in streamed.items():
         conditions[name] = _condition(clips, of_part, classes) | {"streams": len(streams[name])}
     return {
         "schema": SCHEMA,
@@ -67,10 +75,10 @@ def make_streaming_report(
         "classes": classes,
         **clips_and_speakers(predictions.table),
         "conditions": conditions,
-        "since_reset": {name: _since_reset(heard[name], of_part, classes) for name in NOT_RESET},
-        "by_speech": accuracy_by_speech(heard["reset"], *_of(heard["reset"], of_part), hop_s),
+        "since_reset": {name: _since_reset(streamed[name], of_part, classes) for name in NOT_RESET},
+        "by_speech": accuracy_by_speech(streamed["reset"], *_of(streamed["reset"], of_part), hop_s),
         "by_speech_of_speakers": accuracy_by_speech(joined, *_of(joined, of_part), hop_s),
-        "decisions": _decisions(before, chosen_on, heard["reset"], of_part, hop_s),
+        "decisions": _decisions(before, chosen_on, streamed["reset"], of_part, hop_s),
         "thresholds_chosen_on": {"part": "validation", **clips_and_speakers(validation.table)},
         "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
         "fingerprint": predictions.fingerprint,
@@ -118,21 +126,21 @@ def _apart(clips: pd.DataFrame) -> list[list[int]]:
     return [[number] for number in range(len(clips))]
 
 
-def _hear(
+def _streamed(
     stream: StreamingIdentifier, clips: pd.DataFrame, streams: Sequence[Sequence[int]], name: str
-) -> list[Heard]:
-    heard = []
+) -> list[StreamedClip]:
+    streamed = []
     with progress(f"streaming: {name}", "clips") as bar:
         shown = bar.add_task(name, total=sum(map(len, streams)))
-        for clip in hear(stream, clips["path"].tolist(), streams):
-            heard.append(clip)
+        for clip in stream_clips(stream, clips["path"].tolist(), streams):
+            streamed.append(clip)
             bar.advance(shown)
-    return heard
+    return streamed
 
 
-def _of(heard: Sequence[Heard], clips: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
-    """Return target and speaker of each clip that was heard."""
-    own = clips.iloc[[clip.number for clip in heard]]
+def _of(streamed: Sequence[StreamedClip], clips: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Return target and speaker of each clip that was streamed."""
+    own = clips.iloc[[clip.number for clip in streamed]]
     return own["target"].to_numpy(), own["speaker"].tolist()
 
 
@@ -142,23 +150,24 @@ def _figures(clips: pd.DataFrame, posteriors: np.ndarray, classes: Sequence[str]
 
 
 def _condition(
-    heard: Sequence[Heard], clips: pd.DataFrame, classes: Sequence[str]
+    streamed: Sequence[StreamedClip], clips: pd.DataFrame, classes: Sequence[str]
 ) -> dict[str, Any]:
-    own = clips.iloc[[clip.number for clip in heard]]
-    means = np.array([clip.posteriors.mean(0) for clip in heard])
+    own = clips.iloc[[clip.number for clip in streamed]]
+    means = np.array([clip.posteriors.mean(0) for clip in streamed])
     offline = own[list(classes)].to_numpy(float).argmax(1)
-    targets, speakers = _of(heard, clips)
+    targets, speakers = _of(streamed, clips)
     behind = paired_difference(targets, offline, means.argmax(1), speakers, classes)
     return _figures(own, means, classes) | {"behind": behind}
 
 
 def _since_reset(
-    heard: Sequence[Heard], clips: pd.DataFrame, classes: Sequence[str]
+    streamed: Sequence[StreamedClip], clips: pd.DataFrame, classes: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return the accuracy of the clips that began within each span after the reset."""
-    own = clips.iloc[[clip.number for clip in heard]].reset_index(drop=True)
-    since_s = np.array([clip.since_s for clip in heard])
-    own["right"] = np.array([clip.posteriors.mean(0).argmax() for clip in heard]) == own["target"]
+    own = clips.iloc[[clip.number for clip in streamed]].reset_index(drop=True)
+    since_s = np.array([clip.since_s for clip in streamed])
+    told = np.array([clip.posteriors.mean(0).argmax() for clip in streamed])
+    own["right"] = told == own["target"]
     own["right_offline"] = own[list(classes)].to_numpy(float).argmax(1) == own["target"]
     rows = []
     for begin, end in itertools.pairwise(SINCE_S):
@@ -179,9 +188,9 @@ def _since_reset(
 
 
 def _decisions(
-    before: Sequence[Heard],
+    before: Sequence[StreamedClip],
     chosen_on: pd.DataFrame,
-    heard: Sequence[Heard],
+    streamed: Sequence[StreamedClip],
     clips: pd.DataFrame,
     hop_s: float,
 ) -> list[dict[str, Any]]:
@@ -191,7 +200,7 @@ def _decisions(
         threshold, found = choose_decide_at(before, chosen_on["target"].to_numpy(), rate)
         measured = None
         if threshold is not None:
-            measured = time_to_decision(heard, *_of(heard, clips), threshold, hop_s)
+            measured = time_to_decision(streamed, *_of(streamed, clips), threshold, hop_s)
         rows.append(
             {
                 "error_rate": rate,

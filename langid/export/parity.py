@@ -72,7 +72,7 @@ def compare(
 def posteriors_and_speech(
     identifier: LanguageIdentifier, samples: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``samples (samples,) -> posteriors (time, languages), speech (time,)`` of offline PyTorch.
+    """``samples (samples,) -> posteriors (time, classes), speech (time,)`` of offline PyTorch.
 
     Raises LangidError where they are NaN.
     """
@@ -82,7 +82,7 @@ def posteriors_and_speech(
     return posteriors[0].numpy(), speech[0].numpy()
 
 
-def hear(stream: StreamingIdentifier, clip: np.ndarray, chunk: int) -> np.ndarray:
+def feed_clip(stream: StreamingIdentifier, clip: np.ndarray, chunk: int) -> np.ndarray:
     """Return all posteriors of a clip that is fed in chunks of so many samples, from the start."""
     stream.reset()
     pieces = [stream.feed(clip[i : i + chunk]) for i in range(0, len(clip), chunk)]
@@ -93,11 +93,11 @@ def difference(
     stream: StreamingIdentifier, clip: np.ndarray, chunk: int, offline: np.ndarray
 ) -> float:
     """Return the largest difference on one clip that is fed in chunks of so many samples."""
-    return largest_difference(hear(stream, clip, chunk), offline)
+    return largest_difference(feed_clip(stream, clip, chunk), offline)
 
 
-def largest_difference(heard: np.ndarray, offline: np.ndarray) -> float:
+def largest_difference(streamed: np.ndarray, offline: np.ndarray) -> float:
     """Return the largest difference of posteriors; infinity where one is absent or NaN."""
-    if heard.shape != offline.shape or not np.isfinite(heard).all():
+    if streamed.shape != offline.shape or not np.isfinite(streamed).all():
         return float("inf")
-    return float(np.abs(heard - offline).max(initial=0.0))
+    return float(np.abs(streamed - offline).max(initial=0.0))

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from langid.atomic_file import replaced
 from langid.errors import LangidError
 from langid.export.onnx import described, quiet
-from langid.export.parity import hear, largest_difference
+from langid.export.parity import feed_clip, largest_difference
 from langid.export.validation_clips import LabelledClip
 from langid.streaming.decision import MEAN
 from langid.streaming.onnx_file import KEY
@@ -23,7 +23,7 @@ from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import load_model
 
 # By how much a clip's score may differ from float32's. Single frames may differ by more: where one
-# language takes over from another, posteriors are steep.
+# class takes over from another, posteriors are steep.
 LIMITS = {"float16": 5e-2, "int8": 1e-1}
 LEAST = 256  # numbers; smaller arrays weigh nothing, and hold levels and limits
 FOLDED = 1 << 30  # bytes: all weights of a model
@@ -34,7 +34,7 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 class Comparison:
     """A file beside the same one in float32, whose figures come first in each pair.
 
-    ``factors`` are real-time factors on one thread, by what is heard at a time; ``right`` counts
+    ``factors`` are real-time factors on one thread, by what comes at a time; ``right`` counts
     the clips whose class was told, ``same`` those of which both files say the same. The largest
     differences are those of any posterior, of a clip's score and of a single frame.
     """
@@ -122,7 +122,7 @@ def _compared(
     streams = [StreamingIdentifier(model, **official) for model in models]
     right, same, score, frame = [0, 0], 0, 0.0, 0.0
     for clip in clips:
-        posteriors = [hear(stream, clip.samples, len(clip.samples)) for stream in streams]
+        posteriors = [feed_clip(stream, clip.samples, len(clip.samples)) for stream in streams]
         decisions = [stream.decision for stream in streams]
         labels = [decision.label for decision in decisions]
         scores = [np.array(list(decision.posteriors.values())) for decision in decisions]
@@ -162,7 +162,7 @@ def figures(comparison: Comparison) -> list[str]:
             f"{name}: real-time factor {factor:.5f}, float32 {before:.5f} ({factor / before:.2f} x)"
             for name, (before, factor) in comparison.factors.items()
         ),
-        f"accuracy {own_right / count:.3f}, float32 {right / count:.3f}; the same language for"
+        f"accuracy {own_right / count:.3f}, float32 {right / count:.3f}; the same class for"
         f" {comparison.same} of {count} clips",
         f"largest difference of a clip's score {comparison.score:.1e}, accepted"
         f" {LIMITS[comparison.precision]:.0e}; of a frame's posteriors {comparison.frame:.1e}",

@@ -30,7 +30,7 @@ class StreamingModule(Inference, nn.Module):
     """``samples (streams, frames * hop), state -> posteriors, speech, state``.
 
     Holds front end, detector, normaliser, silence policy and network of an identifier. Posteriors
-    are ``(streams, frames, languages)``, speech is ``(streams, frames) bool``. Raises LangidError
+    are ``(streams, frames, classes)``, speech is ``(streams, frames) bool``. Raises LangidError
     for an identifier that cannot be streamed, with the reasons.
     """
 
@@ -39,7 +39,7 @@ class StreamingModule(Inference, nn.Module):
         reasons = identifier.front_end.obstacles
         if not isinstance(identifier.network, StreamingNetwork):
             name = type(identifier.network).__name__
-            needs = f"the network {name} needs the whole utterance: train model=gru, or hear an"
+            needs = f"the network {name} needs the whole utterance: train model=gru, or take an"
             reasons = [*reasons, f"{needs} overlapping window by langid export mode=offline"]
         if reasons:
             raise LangidError(f"this model cannot be streamed: {'; '.join(reasons)}")
@@ -76,7 +76,7 @@ class StreamingModule(Inference, nn.Module):
 def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) -> dict[str, Any]:
     """Return what is to be known of all files that are exported of an identifier.
 
-    Raises LangidError where the decision is restricted to languages that are no classes.
+    Raises LangidError where the decision is restricted to names that are no classes.
     """
     columns_of(identifier.classes, decision.languages)
     return {
@@ -129,8 +129,8 @@ class TorchStepper:
     @torch.inference_mode()
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
-        heard = torch.from_numpy(as_floats(samples))
-        posteriors, speech, *after = self._module(heard, *self._state)
+        fed = torch.from_numpy(as_floats(samples))
+        posteriors, speech, *after = self._module(fed, *self._state)
         self._state = tuple(after)
         return posteriors.numpy(), speech.numpy()
 

@@ -1,4 +1,4 @@
-"""A recurrent identifier as one module that hears a hop of PCM at a time; needs no Lightning."""
+"""A recurrent identifier as one module that takes a hop of PCM at a time; needs no Lightning."""
 
 import hashlib
 import io
@@ -31,7 +31,7 @@ NEEDED = ("classes", "detector", "features", "network", "sha256", "silence")
 
 
 class StreamingRecurrentModule(Inference, nn.Module):
-    """Hears ``frame (batch, hop)`` after frame and returns ``posteriors (batch, classes)``.
+    """Takes ``frame (batch, hop)`` after frame and returns ``posteriors (batch, classes)``.
 
     Front end, normaliser and recurrent network of an identifier, and what they remember: of GRU,
     LSTM or RNN, of any number of layers. ``description`` is plain data with the classes, the
@@ -95,7 +95,7 @@ class StreamingRecurrentModule(Inference, nn.Module):
         path.write_bytes(content.getbuffer())
 
     def reset_states(self) -> None:
-        """Forget everything heard; the next frame begins new streams, of any number."""
+        """Forget all frames; the next frame begins new streams, of any number."""
         self._front_end_state: State = ()
         self._network_state: State = ()
         self._streams: int | None = None
@@ -199,8 +199,8 @@ def _difference(
     module.reset_states()
     hop = module.hop_samples
     frames = torch.from_numpy(whole_hops(clip, hop)).reshape(-1, 1, hop)
-    heard = torch.cat([module.step(frame) for frame in frames]).numpy()
-    return largest_difference(heard, offline)
+    streamed = torch.cat([module.step(frame) for frame in frames]).numpy()
+    return largest_difference(streamed, offline)
 
 
 def not_recurrent(network: nn.Module) -> str:

@@ -14,7 +14,7 @@ from langid.export.onnx import Shapes, declare_shapes, described, graph_of
 from langid.export.parity import (
     check_clips,
     check_differences,
-    hear,
+    feed_clip,
     largest_difference,
     posteriors_and_speech,
 )
@@ -35,10 +35,10 @@ LONGEST_S = 60  # a window is in memory as a whole, with all that a network make
 class OfflineModule(Inference, nn.Module):
     """``samples (streams, window), frames (streams,) -> posteriors, speech``.
 
-    Posteriors are those of each utterance, ``(streams, languages)``; of a network that answers
+    Posteriors are those of each utterance, ``(streams, classes)``; of a network that answers
     frame by frame their mean over the speech frames, or over all where there is no speech. Speech
     is ``(streams, window frames) bool``. Of each window the first ``frames`` frames count.
-    ``window_s`` is what the network hears at once, ``hop_s`` the time between two answers. Raises
+    ``window_s`` is what the network takes at once, ``hop_s`` the time between two answers. Raises
     LangidError for an identifier that streams or whose front end needs more than the samples, and
     for times that are no windows.
     """
@@ -84,8 +84,8 @@ class OfflineModule(Inference, nn.Module):
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
         """Return what a runtime must know, as plain data, ``decision`` among it.
 
-        ``latency_s`` is the longest time from a sample to the first answer that has heard it.
-        After a change of language it takes up to ``window_s + hop_s`` until an answer has heard
+        ``latency_s`` is the longest time from a sample to the first answer that knows it.
+        After a change of class it takes up to ``window_s + hop_s`` until an answer is of
         nothing but the new one.
         """
         rate = self.front_end.sample_rate
@@ -142,12 +142,12 @@ def export_offline(
 def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.ndarray) -> float:
     """Return the largest difference on the windows of a clip; infinity where an answer is NaN."""
     hop, size = module.hop_samples, module.window_samples
-    heard = hear(stream, clip, hop)
+    streamed = feed_clip(stream, clip, hop)
     padded = whole_hops(clip, hop)
     ends = range(hop, len(padded) + 1, hop)
     windows = [padded[max(0, end - size) : end] for end in ends]
     offline = np.stack([utterance_posteriors(module.identifier, window) for window in windows])
-    return largest_difference(heard, offline)
+    return largest_difference(streamed, offline)
 
 
 def utterance_posteriors(identifier: LanguageIdentifier, samples: np.ndarray) -> np.ndarray:

@@ -23,10 +23,10 @@ class DecisionSettings:
     """How posteriors become a decision; the defaults are the official score and nothing else.
 
     ``half_life_s``: after so many seconds of further speech a frame counts half; infinity is the
-    mean over all speech frames. ``decide_at``: the stream is undecided until a language reaches
-    this posterior, and its decision stays until another language reaches it. ``unknown_below``:
-    where the highest posterior is lower the language is unknown; ``langid evaluate`` finds values
-    on validation data. ``languages``: the only ones that are considered, None for all. Raises
+    mean over all speech frames. ``decide_at``: the stream is undecided until a class reaches
+    this posterior, and its decision stays until another class reaches it. ``unknown_below``:
+    where the highest posterior is lower the class is unknown; ``langid evaluate`` finds values
+    on validation data. ``languages``: the only classes that are considered, None for all. Raises
     LangidError for values outside these meanings.
     """
 
@@ -81,13 +81,13 @@ SETTINGS = tuple(field.name for field in fields(DecisionSettings))
 
 @dataclass(frozen=True)
 class Decision:
-    """What is known about a stream after the speech heard so far.
+    """What is known about a stream after the speech so far.
 
-    ``label`` is a language, ``"unknown"``, or None while undecided; ``status`` is ``"decided"``,
+    ``label`` is a class, ``"unknown"``, or None while undecided; ``status`` is ``"decided"``,
     ``"unknown"`` or ``"undecided"``, which it is while there is ``no_speech``. ``posteriors`` are
     the mean over speech frames, or over all while there are none (see langid.utterance), of the
-    languages considered; ``confidence`` is the label's, the highest where there is none.
-    ``decided_after_s`` says after how many seconds of speech a language was first decided on.
+    classes considered; ``confidence`` is the label's, the highest where there is none.
+    ``decided_after_s`` says after how many seconds of speech a class was first decided on.
     """
 
     label: str | None
@@ -100,14 +100,14 @@ class Decision:
     decided_after_s: float | None
 
 
-def columns_of(classes: Sequence[str], languages: Sequence[str] | None) -> list[int]:
-    """Return where the languages stand among the classes, in the classes' order, None for all.
+def columns_of(classes: Sequence[str], considered: Sequence[str] | None) -> list[int]:
+    """Return where those considered stand among the classes, in the classes' order, None for all.
 
-    Raises LangidError for a language that is no class, with those that are, and for no list.
+    Raises LangidError for a name that is no class, with those that are, and for no list.
     """
-    if languages is not None and not _are_names(languages):
-        raise LangidError(f"languages={languages}: expected a list of languages")
-    wanted = set(classes if languages is None else languages)
+    if considered is not None and not _are_names(considered):
+        raise LangidError(f"languages={considered}: expected a list of the model's classes")
+    wanted = set(classes if considered is None else considered)
     for name in sorted(wanted - set(classes)):
         raise LangidError(f"languages: the model has no {name}; it knows {', '.join(classes)}")
     return [column for column, name in enumerate(classes) if name in wanted]

@@ -30,7 +30,7 @@ class DecisionTable:
     def __init__(self, classes: Sequence[str], hop_s: float, settings: DecisionSettings):
         self.settings = settings
         self._columns = columns_of(classes, settings.languages)
-        self._languages = [classes[column] for column in self._columns]
+        self._considered = [classes[column] for column in self._columns]
         self._classes = len(classes)
         self._hop_s = hop_s
         self._kept = decay(settings.half_life_s, hop_s)
@@ -39,20 +39,20 @@ class DecisionTable:
         self.grow(1)
 
     def grow(self, rows: int) -> None:
-        """Have so many rows from now on; those that are new have heard nothing."""
+        """Have so many rows from now on; those that are new are before their first."""
         old = len(self._total)
         self._total = np.concatenate([self._total, np.zeros((rows - old, self._classes))])
         for name, counts in self._counts.items():
             self._counts[name] = np.concatenate([counts, np.zeros(rows - old, np.int64)])
-        self._counts["decided"][old:] = -1  # no language yet
+        self._counts["decided"][old:] = -1  # on no class yet
 
     def reset(self, row: int) -> None:
-        """Forget everything that a stream has heard."""
+        """Let a stream be before its first frame."""
         self._total[row] = 0
         for name, counts in self._counts.items():
             counts[row] = -1 if name == "decided" else 0
 
-    def hear(self, rows: np.ndarray, posteriors: np.ndarray, speech: np.ndarray) -> None:
+    def update(self, rows: np.ndarray, posteriors: np.ndarray, speech: np.ndarray) -> None:
         """Take in ``posteriors (rows, frames, classes)`` and ``speech (rows, frames) bool``.
 
         No row may come twice.
@@ -76,13 +76,13 @@ class DecisionTable:
         if decided >= 0 and confidence < self.settings.unknown_below:
             status, label = UNKNOWN, UNKNOWN
         elif decided >= 0:
-            status, label, confidence = DECIDED, self._languages[decided], posteriors[decided]
+            status, label, confidence = DECIDED, self._considered[decided], posteriors[decided]
         return Decision(
             label=label,
             status=status,
             confidence=float(confidence),
             no_speech=not counts["speech_frames"],
-            posteriors=dict(zip(self._languages, posteriors.tolist(), strict=True)),
+            posteriors=dict(zip(self._considered, posteriors.tolist(), strict=True)),
             speech_s=self._seconds(counts["speech_frames"]),
             heard_s=self._seconds(counts["frames"]),
             decided_after_s=self._seconds(counts["decided_frames"]) if decided >= 0 else None,
@@ -103,7 +103,7 @@ class DecisionTable:
             counts[row] = int(state[name])
 
     def _decide(self, rows: np.ndarray, totals: np.ndarray, speech: np.ndarray) -> None:
-        """Follow the language decided on through frames, ``totals (rows, frames, classes)``."""
+        """Follow the class decided on through frames, ``totals (rows, frames, classes)``."""
         posteriors = shares(totals, self._columns)
         reached = speech & (posteriors.max(2) >= self.settings.decide_at)
         some = np.flatnonzero(reached.any(1))
@@ -156,11 +156,11 @@ class DecisionRule:
         self._posteriors, self._speech = bytearray(), bytearray()  # of frames that wait
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Be before the first frame."""
         self._forget()
         self._table.reset(0)
 
-    def hear(self, posteriors: np.ndarray, speech: np.ndarray) -> None:
+    def update(self, posteriors: np.ndarray, speech: np.ndarray) -> None:
         """Take in ``posteriors (1, frames, classes) float32`` and ``speech (1, frames) bool``."""
         self._posteriors += posteriors.tobytes()
         self._speech += speech.tobytes()
@@ -169,7 +169,7 @@ class DecisionRule:
 
     @property
     def decision(self) -> Decision:
-        """The decision after all frames heard."""
+        """The decision after all frames."""
         self._sum_up()
         return self._table.decision(0)
 
@@ -196,4 +196,4 @@ class DecisionRule:
         posteriors = np.frombuffer(bytes(self._posteriors), np.float32)
         self._forget()
         frames = posteriors.reshape(1, len(speech), -1)
-        self._table.hear(np.zeros(1, np.intp), frames, speech[None])
+        self._table.update(np.zeros(1, np.intp), frames, speech[None])

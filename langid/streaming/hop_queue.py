@@ -42,8 +42,8 @@ class HopQueue:
     def ending(self, row: int, rest: np.ndarray) -> np.ndarray:
         """Return the ``rest (samples,)`` of a row and what fills its last hop: the last sample."""
         waiting = self._waiting[row]
-        heard = np.concatenate([self._pending[row, :waiting], rest])
-        return whole_hops(heard, self._hop)[waiting:]
+        ending = np.concatenate([self._pending[row, :waiting], rest])
+        return whole_hops(ending, self._hop)[waiting:]
 
     def batches(self, samples: Mapping[int, np.ndarray]) -> Iterator[Batch]:
         """Take in ``samples (samples,)`` of some rows and yield the hops that are full.

@@ -1,4 +1,4 @@
-"""Audio as it is heard: chunks with their frames, and what was decided while they passed."""
+"""Audio fed to a stream: chunks with their frames, and what was decided while they passed."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,13 +9,13 @@ from langid.streaming.decision import UNDECIDED, Decision
 from langid.streaming.segments import Stretch
 from langid.streaming.streamer import StreamingIdentifier
 
-Heard = tuple[np.ndarray, np.ndarray, np.ndarray]
+Chunk = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Listening:
     """One pass of a stream over some audio.
 
-    ``heard_s`` is how much audio was heard, without zeros that fill a hop, ``busy_s`` the time
+    ``heard_s`` is how much audio was fed, without what fills a hop, ``busy_s`` the time
     spent in the model, ``timeline`` a stretch for each decision so far.
     """
 
@@ -25,11 +25,11 @@ class Listening:
         self.busy_s = 0.0
         self.timeline: list[Stretch] = []
 
-    def chunks(self, blocks: Iterable[np.ndarray], sizes: Iterator[int]) -> Iterator[Heard]:
+    def chunks(self, blocks: Iterable[np.ndarray], sizes: Iterator[int]) -> Iterator[Chunk]:
         """Yield ``samples, posteriors (frames, classes), speech (frames,)`` of each chunk.
 
-        Sizes are in samples, whole numbers of hops. The last chunk may be shorter; zeros fill
-        its last hop.
+        Sizes are in samples, whole numbers of hops. The last chunk may be shorter; its
+        last sample fills its last hop.
         """
         for chunk in _rechunked(blocks, sizes):
             began = time.perf_counter()
@@ -48,7 +48,7 @@ class Listening:
         if self.timeline:
             last = self.timeline[-1]
             start_s = last.end_s
-            if last.language == label:
+            if last.label == label:
                 start_s = self.timeline.pop().start_s
         self.timeline.append(Stretch(start_s, decision.heard_s, label))
         return decision

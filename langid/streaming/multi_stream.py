@@ -20,7 +20,7 @@ from langid.streaming.streamer import ModelStreams, StreamingModel
 
 
 class RefusedSamples(LangidError):
-    """Samples of some streams that were not heard; those of all others were.
+    """Samples of some streams that were not taken; those of all others were.
 
     ``refused`` holds the reason for each such stream, ``posteriors`` is what ``step`` returns for
     the others.
@@ -28,13 +28,13 @@ class RefusedSamples(LangidError):
 
     def __init__(self, refused: dict[int, LangidError], posteriors: dict[int, np.ndarray]):
         reasons = "; ".join(f"stream {number}: {reason}" for number, reason in refused.items())
-        super().__init__(f"{reasons}; these streams stay as they were, the others were heard")
+        super().__init__(f"{reasons}; these streams stay as they were, the others went on")
         self.refused = refused
         self.posteriors = posteriors
 
 
 class MultiStream(ModelStreams):
-    """Hears hundreds of streams, a batch at a time, and gives each the results that it has alone.
+    """Takes hundreds of streams, a batch at a time, and gives each the results that it has alone.
 
     A batch may take sums in another order: posteriors are those of the lone stream to 1e-5 (gru and
     lstm are the same under onnxruntime, conformer differs by up to 3e-6). ``settings`` are those of
@@ -74,14 +74,14 @@ class MultiStream(ModelStreams):
         return number
 
     def leave(self, number: int) -> None:
-        """End a stream and forget it; ``flush`` before hears what is left of it."""
+        """End a stream and forget it; ``flush`` before processes what is left of it."""
         stream = self._stream(number)
         self._unload()
         del self._streams[number]
         self._free.append(stream.row)
 
     def reset(self, number: int) -> None:
-        """Forget what a stream has heard; its rate stays."""
+        """Let a stream be before its first sample; its rate stays."""
         stream = self._stream(number)
         self._unload()
         self._begin(stream)
@@ -91,11 +91,11 @@ class MultiStream(ModelStreams):
         return self._decisions.decision(self._stream(number).row)
 
     def step(self, samples: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
-        """Hear ``samples (samples,)`` of some streams, by their numbers.
+        """Process ``samples (samples,)`` of some streams, by their numbers.
 
         They may have different lengths; streams that are absent stay as they are. Returns
         ``posteriors (frames, classes)`` of the hops now full of each, as StreamingIdentifier.feed.
-        Where samples are refused, or a number is no stream's, the others are heard, and then
+        Where samples are refused, or a number is no stream's, the others go on, and then
         RefusedSamples is raised. Raises LangidError for what is no mapping.
         """
         if not isinstance(samples, Mapping):
@@ -117,15 +117,15 @@ class MultiStream(ModelStreams):
             ready[number] = (
                 own if stream.resampler is None else stream.resampler.feed(as_floats(own))
             )
-        posteriors = self._hear(ready)
+        posteriors = self._process(ready)
         if refused:
             raise RefusedSamples(refused, posteriors)
         return posteriors
 
     def flush(self, numbers: Iterable[int]) -> dict[int, np.ndarray]:
-        """Hear what waits for a full hop of some streams, filled with its last sample.
+        """Process what waits for a full hop of some streams, filled with its last sample.
 
-        Raises LangidError, and hears nothing, for a number that is no stream's and for no numbers.
+        Raises LangidError, and processes nothing, for no numbers and one that is no stream's.
         """
         try:
             chosen = {number: self._stream(number) for number in numbers}
@@ -139,7 +139,7 @@ class MultiStream(ModelStreams):
             if stream.resampler is not None:
                 rest = stream.resampler.flush()
             ends[number] = self._waiting.ending(stream.row, rest)
-        return self._hear(ends)
+        return self._process(ends)
 
     def _stream(self, number: int) -> "_Stream":
         if number not in self._streams:
@@ -164,14 +164,14 @@ class MultiStream(ModelStreams):
         if stream.rate != self.sample_rate:
             stream.resampler = Resampler(stream.rate, self.sample_rate)
 
-    def _hear(self, samples: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    def _process(self, samples: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
         """Step through the full hops of samples at the model's rate."""
         rows = {self._streams[number].row: own for number, own in samples.items()}
         found: dict[int, list[np.ndarray]] = {row: [] for row in rows}
         for batch in self._waiting.batches(rows):
             self._load(batch.rows)
             posteriors, speech = self._stepper.step(batch.samples)
-            self._decisions.hear(batch.rows, posteriors, speech)
+            self._decisions.update(batch.rows, posteriors, speech)
             for row, frames in zip(batch.rows.tolist(), posteriors, strict=True):
                 found[row].append(frames.copy())  # a row of the batch would keep all of it
         answers = map(self._joined, found.values())

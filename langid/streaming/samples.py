@@ -101,7 +101,7 @@ class Resampler:
         import soxr  # here, so that a model at its own rate needs no soxr
 
         self._stream = soxr.ResampleStream(rate, to_rate, 1, dtype="float32")
-        self.waiting = False  # whether samples were heard since the last flush
+        self.waiting = False  # whether samples came since the last flush
 
     def feed(self, samples: np.ndarray) -> np.ndarray:
         """``samples (samples,)`` float32 at one rate -> those that are ready at the other."""

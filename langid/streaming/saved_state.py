@@ -18,10 +18,10 @@ def settings_text(settings: DecisionSettings) -> str:
     return json.dumps(settings.plain())
 
 
-def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, languages: int) -> None:
+def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, classes: int) -> None:
     """Raise LangidError for a state that a stream cannot go on from.
 
-    ``fresh`` is the state of that stream before its first sample; ``languages`` counts those that
+    ``fresh`` is the state of that stream before its first sample; ``classes`` counts those that
     it considers.
     """
     if not isinstance(state, Mapping):
@@ -49,7 +49,7 @@ def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, language
                 f"state: {name} has type {found.dtype} and shape {found.shape}, this stream's has"
                 f" {expected.dtype} and {expected.shape}; use one that .state gave"
             )
-        lowest, highest = _range(name, found.dtype, languages)
+        lowest, highest = _range(name, found.dtype, classes)
         if not np.all((found >= lowest) & (found <= highest)):  # nothing of NaN is true
             raise LangidError(
                 f"state: {name} holds {_first_outside(found, lowest, highest)}, accepted are"
@@ -57,12 +57,12 @@ def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, language
             )
 
 
-def _range(name: str, kind: np.dtype, languages: int) -> tuple[float, float]:
+def _range(name: str, kind: np.dtype, classes: int) -> tuple[float, float]:
     """Return the lowest and the highest number that may stand in a part of a state."""
     if kind.kind == "f":
         limits = np.finfo(kind)
         return float(limits.min), float(limits.max)
-    return (-1, languages - 1) if name == "decided" else (0, MOST)
+    return (-1, classes - 1) if name == "decided" else (0, MOST)
 
 
 def _first_outside(found: np.ndarray, lowest: float, highest: float) -> Any:

@@ -1,4 +1,4 @@
-"""Which language is spoken when: from the posteriors of frames to a timeline, as they come."""
+"""What is spoken when: from the posteriors of frames to a timeline, as they come."""
 
 import math
 from collections import deque
@@ -19,28 +19,28 @@ class Stretch:
 
     start_s: float
     end_s: float
-    language: str
+    label: str
 
 
 @dataclass(frozen=True)
 class Segment(Stretch):
-    """A part in one language. ``confidence`` is its mean posterior over the speech frames."""
+    """A part of one class. ``confidence`` is its mean posterior over the speech frames."""
 
     confidence: float
     speech_s: float
 
 
 class Segmenter:
-    """Cuts a recording where the language changes and where nobody speaks.
+    """Cuts a recording where the class, a language say, changes and where nobody speaks.
 
-    The language changes when another leads the posteriors, forgotten exponentially, during
-    ``min_duration_s`` of speech: a shorter stretch of another language never becomes a segment. The
+    The class changes when another leads the posteriors, forgotten exponentially, during
+    ``min_duration_s`` of speech: a shorter stretch of another never becomes a segment. The
     forgetting and the wait delay the finding and not the place: the change is put where the sum of
-    (old minus new language's posterior) over frames is highest, the estimate of Page (Biometrika
+    (old minus new class's posterior) over frames is highest, the estimate of Page (Biometrika
     41, 1954) with posteriors in place of log likelihoods, as networks are too sure of single
     frames; where that leaves less than half of ``min_duration_s`` to a pause, into the pause.
-    Pauses longer than ``pause_s`` end a segment; the language goes on behind them. Memory does not
-    grow with the recording. Raises LangidError for numbers that are no durations and languages
+    Pauses longer than ``pause_s`` end a segment; the class goes on behind them. Memory does not
+    grow with the recording. Raises LangidError for numbers that are no durations and names
     that are no classes.
     """
 
@@ -66,17 +66,17 @@ class Segmenter:
         self._window = self._wait + round(REMEMBERED * half_life_s / hop_s)
         self._pause = round(pause_s / hop_s)
         self._total = np.zeros(len(self._columns))
-        self._language: int | None = None  # none yet
+        self._current: int | None = None  # none yet
         self._rival, self._led = -1, 0  # who leads in its place, for how many frames
-        self._open: deque[tuple[int, np.ndarray]] = deque()  # frames whose language may change
+        self._open: deque[tuple[int, np.ndarray]] = deque()  # frames whose class may change
         self._frames = 0
         self._growing: _Growing | None = None
         self._finished: list[Segment] = []
 
-    def hear(self, posteriors: np.ndarray, speech: np.ndarray) -> list[Segment]:
+    def process(self, posteriors: np.ndarray, speech: np.ndarray) -> list[Segment]:
         """``posteriors (frames, classes), speech (frames,) bool`` -> segments that are finished."""
         for index in np.flatnonzero(speech):
-            self._hear_frame(self._frames + int(index), posteriors[index, self._columns])
+            self._process_frame(self._frames + int(index), posteriors[index, self._columns])
         self._frames += len(speech)
         return self._taken()
 
@@ -85,34 +85,34 @@ class Segmenter:
 
         ``end_s`` is where it ends, before the zeros that fill its last hop.
         """
-        if self._language is None:
-            self._language = int(self._total.argmax())
+        if self._current is None:
+            self._current = int(self._total.argmax())
         self._settle(len(self._open))
         self._end_segment(end_s)
         return self._taken()
 
-    def _hear_frame(self, frame: int, posteriors: np.ndarray) -> None:
+    def _process_frame(self, frame: int, posteriors: np.ndarray) -> None:
         self._total = self._total * self._kept + posteriors
         self._open.append((frame, posteriors))
         leader = int(self._total.argmax())
-        if leader == self._language:
+        if leader == self._current:
             self._rival, self._led = -1, 0
         else:
             self._led = self._led + 1 if leader == self._rival else 1
             self._rival = leader
         if self._led >= self._wait:
-            if self._language is not None:
-                self._settle(self._change(self._language, leader))
-            self._language = leader
+            if self._current is not None:
+                self._settle(self._change(self._current, leader))
+            self._current = leader
             self._rival, self._led = -1, 0
         if len(self._open) > self._window:
-            if self._language is None:  # nobody led for long: whoever leads now
-                self._language = leader
+            if self._current is None:  # nobody led for long: whoever leads now
+                self._current = leader
                 self._rival, self._led = -1, 0
             self._settle(1)
 
     def _change(self, old: int, new: int) -> int:
-        """Return how many of the open frames are still of the old language."""
+        """Return how many of the open frames are still of the old class."""
         rows = np.stack([posteriors for _, posteriors in self._open])
         gained = np.cumsum(rows[:, old] - rows[:, new])
         change = int(np.argmax(np.append(0.0, gained)))
@@ -129,16 +129,16 @@ class Segmenter:
         return (later + (0 if self._growing else 1)).tolist()
 
     def _settle(self, count: int) -> None:
-        """Let the oldest open frames be of the current language, for good."""
+        """Let the oldest open frames be of the current class, for good."""
         for _ in range(count):
             frame, posteriors = self._open.popleft()
             growing = self._growing
             if growing and (
-                growing.language != self._language or frame - growing.last - 1 > self._pause
+                growing.label != self._current or frame - growing.last - 1 > self._pause
             ):
                 self._end_segment()
             if self._growing is None:
-                self._growing = _Growing(self._language or 0, frame, len(self._columns))
+                self._growing = _Growing(self._current or 0, frame, len(self._columns))
             self._growing.add(frame, posteriors)
 
     def _end_segment(self, end_s: float = math.inf) -> None:
@@ -152,8 +152,8 @@ class Segmenter:
             Segment(
                 start_s=self._seconds(growing.first),
                 end_s=self._seconds(growing.last + 1, beyond_s),
-                language=self._classes[growing.language],
-                confidence=float(mean[growing.language]),
+                label=self._classes[growing.label],
+                confidence=float(mean[growing.label]),
                 speech_s=self._seconds(growing.frames, beyond_s),
             )
         )
@@ -169,8 +169,8 @@ class Segmenter:
 class _Growing:
     """The segment to which frames are added."""
 
-    def __init__(self, language: int, first: int, classes: int):
-        self.language = language
+    def __init__(self, label: int, first: int, classes: int):
+        self.label = label
         self.first = self.last = first
         self.frames = 0
         self.total = np.zeros(classes)

@@ -18,7 +18,7 @@ DECODE = "give the file itself, audio=FILE, or decode it: ffmpeg -i FILE -f wav 
 
 
 def recording(audio: Any) -> Path:
-    """Return the path of a file to hear; raise AudioError for none and for endless sound."""
+    """Return the path of a file to stream; raise AudioError for none and for endless sound."""
     if audio in (None, ""):
         raise AudioError("audio=: expected a file")
     if str(audio) in ENDLESS:
@@ -91,11 +91,11 @@ def _refuse_unannounced(kind: Kind | None, rate: int | None) -> None:
 
 def _some(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield blocks; raise LangidError where they hold no sample."""
-    heard = False
+    some = False
     for block in blocks:
-        heard = heard or len(block) > 0
+        some = some or len(block) > 0
         yield block
-    if not heard:
+    if not some:
         raise LangidError("audio=-: no sample came on standard input, so nothing can be heard")
 
 

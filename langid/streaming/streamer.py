@@ -62,7 +62,7 @@ class ModelStreams:
 
 
 class StreamingIdentifier(ModelStreams):
-    """Hears one stream and says after every hop which language it is.
+    """Takes one stream and says after every hop of which class it is, of which language say.
 
     However the samples are cut into calls of ``feed``, the posteriors are the same. A hop that is
     not full waits for the next call; ``flush`` fills the last one with its last sample.
@@ -76,7 +76,7 @@ class StreamingIdentifier(ModelStreams):
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard; the next sample begins a new stream, at any rate."""
+        """Forget all samples; the next sample begins a new stream, at any rate."""
         self._stepper = self.model.stepper()
         self._pending = NOTHING
         self._rate: int | None = None  # of the samples; known with the first call of feed
@@ -85,7 +85,7 @@ class StreamingIdentifier(ModelStreams):
         self._rule.reset()
 
     def feed(self, samples: np.ndarray, sample_rate: int | None = None) -> np.ndarray:
-        """Hear mono samples and return ``posteriors (frames, classes)`` of the hops now full.
+        """Take mono samples and return ``posteriors (frames, classes)`` of the hops now full.
 
         ``samples (samples,)`` are floats of full scale 1, or 16-bit integers, at ``sample_rate``
         in Hz, by default the model's; those at another rate are resampled, for which some wait.
@@ -98,13 +98,13 @@ class StreamingIdentifier(ModelStreams):
             self._set_rate(checked_rate(rate))
         if self._resampler is not None:
             samples = self._resampler.feed(as_floats(samples))
-        return self._hear(samples)
+        return self._process(samples)
 
     def flush(self) -> np.ndarray:
-        """Hear what waits for a full hop, filled with its last sample; return its posteriors."""
+        """Process what waits for a full hop, filled with its last sample; return its posteriors."""
         rest = NOTHING if self._resampler is None else self._resampler.flush()
         waiting, self._pending = np.concatenate([self._pending, rest]), NOTHING
-        return self._hear(whole_hops(waiting, self.hop_samples))
+        return self._process(whole_hops(waiting, self.hop_samples))
 
     @property
     def speech(self) -> np.ndarray:
@@ -164,7 +164,7 @@ class StreamingIdentifier(ModelStreams):
         self._rate = rate
         self._resampler = None if rate == self.sample_rate else Resampler(rate, self.sample_rate)
 
-    def _hear(self, samples: np.ndarray) -> np.ndarray:
+    def _process(self, samples: np.ndarray) -> np.ndarray:
         """Step through the full hops of what waits and of samples at the model's rate."""
         if len(self._pending):
             samples = np.concatenate([self._pending, as_floats(samples)])
@@ -178,6 +178,6 @@ class StreamingIdentifier(ModelStreams):
             return np.zeros((0, len(self.classes)), np.float32)
         posteriors, speech = self._stepper.step(samples[None])
         self._speech = speech
-        self._rule.hear(posteriors, speech)
+        self._rule.update(posteriors, speech)
         frames: np.ndarray = posteriors[0]
         return frames.copy()  # the next step overwrites these

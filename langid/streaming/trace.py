@@ -27,7 +27,7 @@ class Trace:
         self._columns = np.zeros((0, 3 + len(self.classes)))  # lowest, highest, speech, posteriors
         self._waiting = self._columns
 
-    def hear(self, samples: np.ndarray, posteriors: np.ndarray, speech: np.ndarray) -> None:
+    def update(self, samples: np.ndarray, posteriors: np.ndarray, speech: np.ndarray) -> None:
         """Take in ``samples (samples,)`` and their frames; those of a last hop may be missing."""
         missing = len(speech) * self._hop_samples - len(samples)
         hops = np.pad(samples, (0, missing)).reshape(len(speech), self._hop_samples)
@@ -74,7 +74,7 @@ def draw(trace: Trace, timeline: Sequence[Stretch], path: Path, title: str) -> N
         raise LangidError(f"plot={path}: nothing was heard, so there is nothing to draw")
     from langid.plots import draw_recording  # here: most streams draw nothing
 
-    stretches = [(one.start_s, one.end_s, one.language) for one in timeline]
+    stretches = [(one.start_s, one.end_s, one.label) for one in timeline]
     figure = draw_recording(trace.times_s, trace.columns, trace.classes, stretches, title)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path, "plot") as partial:

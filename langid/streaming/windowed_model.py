@@ -65,9 +65,9 @@ class WindowedModel:
 class WindowStepper:
     """Some streams, each with its last ``window_s`` of samples, and answers about these.
 
-    With every ``hop_s`` of samples the model hears the window again, and what it says of it stands
-    for the hop: a frame of these streams is that long. Before the window is full it holds what was
-    heard so far. A hop counts as speech where any 10 ms of it are.
+    With every ``hop_s`` of samples the model processes the window again, and what it says of it
+    stands for the hop: a frame of these streams is that long. Before the window is full it holds
+    what came so far. A hop counts as speech where any 10 ms of it are.
     """
 
     def __init__(self, model: WindowedModel, streams: int):
@@ -75,35 +75,35 @@ class WindowStepper:
         self._hop = int(model.metadata["hop_samples"])
         self._frame = int(model.metadata["frame_samples"])
         self._samples = np.zeros((streams, int(model.metadata["window_samples"])), np.float32)
-        self._heard = np.zeros((streams, 1), np.int64)  # samples in the window
+        self._filled = np.zeros((streams, 1), np.int64)  # samples in the window
 
     @property
     def state(self) -> list[np.ndarray]:
         """A copy of everything remembered, streams on the first axis of each array."""
-        return [self._samples.copy(), self._heard.copy()]
+        return [self._samples.copy(), self._filled.copy()]
 
     @state.setter
     def state(self, state: list[np.ndarray]) -> None:
-        self._samples[:], self._heard[:] = state
+        self._samples[:], self._filled[:] = state
 
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, hops * hop) -> posteriors (streams, hops, classes), speech``."""
         hops = as_floats(samples).reshape(len(samples), -1, self._hop)
-        answers = [self._hear(hops[:, number]) for number in range(hops.shape[1])]
+        answers = [self._process(hops[:, number]) for number in range(hops.shape[1])]
         posteriors, speech = zip(*answers, strict=True)
         return np.stack(posteriors, axis=1), np.stack(speech, axis=1)
 
-    def _hear(self, hop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _process(self, hop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``hop (streams, hop) -> posteriors (streams, classes), speech (streams,)``."""
         size = self._samples.shape[1]
         for row, new in enumerate(hop):
-            window, heard = self._samples[row], int(self._heard[row, 0])
-            over = max(0, heard + len(new) - size)
+            window, filled = self._samples[row], int(self._filled[row, 0])
+            over = max(0, filled + len(new) - size)
             if over:  # the oldest samples leave
                 window[:-over] = window[over:].copy()
-            self._heard[row] = heard + len(new) - over
-            window[heard - over : heard - over + len(new)] = new
-        frames, last = self._heard[:, 0] // self._frame, self._hop // self._frame
+            self._filled[row] = filled + len(new) - over
+            window[filled - over : filled - over + len(new)] = new
+        frames, last = self._filled[:, 0] // self._frame, self._hop // self._frame
         posteriors, speech = self._session.run(
             ["posteriors", "speech"], {"samples": self._samples, "frames": frames}
         )

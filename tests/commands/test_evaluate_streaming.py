@@ -87,7 +87,7 @@ def test_thresholds_come_from_the_validation_part_alone(
             assert own["measured"]["decided"] == own["validation"]["decided"]
     out = capsys.readouterr().out
     for words in (
-        "streamed without reset, languages mixed", "0 to 30, one language", "0.5 s",
+        "streamed without reset, classes mixed", "0 to 30, one class", "0.5 s",
         "time to decision; thresholds chosen on", "chosen on the part itself: take part=test",
         f"streams   {tmp_path / 'streaming.csv'}",
     ):  # fmt: skip

@@ -93,7 +93,10 @@ def test_a_failed_check_writes_nothing(
         ("output=m.onnx window_s=3", "window_s=3: is for mode=offline; leave it out"),
         ("output=m.onnx decide_at=2", "decide_at=2: accepted are posteriors from 0 (off) to 1"),
         ("output=m.onnx languages=[Thai]", "the model has no Thai; it knows English, Hindi"),
-        ("output=m.onnx languages=Hindi", "languages=Hindi: expected a list of languages"),
+        (
+            "output=m.onnx languages=Hindi",
+            "languages=Hindi: expected a list of the model's",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(

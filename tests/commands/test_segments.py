@@ -78,16 +78,16 @@ def test_table_json_and_rttm_say_the_same(
     assert len(found) >= 6  # the pauses part what the languages do not
     assert run(model_path, meeting) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["start", "end", "speech", "language", "confidence"]
+    assert header.split() == ["start", "end", "speech", "label", "confidence"]
     lines = (tmp_path / "new" / "meeting.rttm").read_text().splitlines()
     assert len(lines) == len(found)
     for segment, row, line in zip(found, rows, lines, strict=False):
-        assert list(segment) == ["start_s", "end_s", "language", "confidence", "speech_s"]
+        assert list(segment) == ["start_s", "end_s", "label", "confidence", "speech_s"]
         start, end, speech, language, confidence = row.split()
         fields = line.split()
         assert fields[:3] == ["SPEAKER", "a_meeting", "1"]
         assert len(fields) == 10
-        assert language == fields[7] == segment["language"]
+        assert language == fields[7] == segment["label"]
         assert float(start) == pytest.approx(segment["start_s"], abs=0.005)
         assert float(end) == pytest.approx(segment["end_s"], abs=0.005)
         assert float(speech) == pytest.approx(segment["speech_s"], abs=0.005)
@@ -95,8 +95,8 @@ def test_table_json_and_rttm_say_the_same(
         assert float(fields[3]) == pytest.approx(segment["start_s"])
         assert float(fields[4]) == pytest.approx(segment["end_s"] - segment["start_s"])
     totals = rows[len(found) :]
-    for language in {segment["language"] for segment in found}:
-        own = [segment["speech_s"] for segment in found if segment["language"] == language]
+    for language in {segment["label"] for segment in found}:
+        own = [segment["speech_s"] for segment in found if segment["label"] == language]
         expected = f"{language}: {sum(own):.2f} s of speech in {len(own)} segments"
         assert expected in totals
 
@@ -110,7 +110,7 @@ def test_segments_are_in_order_in_the_clips_and_not_in_the_pauses(
     for segment in found:
         assert end <= segment["start_s"] < segment["end_s"]
         assert 0 < segment["speech_s"] <= segment["end_s"] - segment["start_s"] + 1e-6
-        assert segment["language"] in ("English", "Hindi", "Mandarin")
+        assert segment["label"] in ("English", "Hindi", "Mandarin")
         assert 0 < segment["confidence"] <= 1
         end = segment["end_s"]
         place, last = segment["start_s"] % 5, segment["end_s"] % 5
@@ -134,7 +134,7 @@ def test_changes_of_language_are_found_where_clips_meet(
     monkeypatch.setattr(StreamingIdentifier, "load", lambda path: stream)
     assert run(tmp_path / "not.onnx", tmp_path / "clips.wav", "json=true", "pause_s=3") == 0
     found = json_lines(capsys.readouterr().out)
-    assert [part["language"] for part in found] == ["English", "Mandarin", "English", "Hindi"]
+    assert [part["label"] for part in found] == ["English", "Mandarin", "English", "Hindi"]
     stream.reset()
     stream.feed(recording)
     spoken_s = np.flatnonzero(stream.speech) / 100
@@ -154,11 +154,11 @@ def test_segments_are_those_of_the_library(
     stream = StreamingIdentifier.load(model_path)
     segmenter = Segmenter(stream.classes, 0.01, **settings, languages=["English", "Hindi"])
     posteriors = stream.feed(read_audio(meeting, RATE))
-    expected = [*segmenter.hear(posteriors, stream.speech), *segmenter.finish()]
-    assert {segment["language"] for segment in found} <= {"English", "Hindi"}
+    expected = [*segmenter.process(posteriors, stream.speech), *segmenter.finish()]
+    assert {segment["label"] for segment in found} <= {"English", "Hindi"}
     assert len(found) == len(expected)
     for segment, other in zip(found, expected, strict=True):
-        assert segment["language"] == other.language
+        assert segment["label"] == other.label
         for name in ("start_s", "end_s", "confidence"):
             assert segment[name] == pytest.approx(getattr(other, name), abs=1e-4)
 
@@ -197,7 +197,7 @@ def test_absent_audio_prints_nothing_but_its_name(
         ("half_life_s=inf", "half_life_s=inf: accepted are seconds above 0"),
         ("pause_s=long", "pause_s=long: expected a number"),
         ("languages=[Thai]", "the model has no Thai; it knows English, Hindi, Mandarin"),
-        ("languages=Hindi", "languages=Hindi: expected a list of languages"),
+        ("languages=Hindi", "languages=Hindi: expected a list of the model's classes"),
         ("rttm=/dev/null/a.rttm", "rttm=/dev/null/a.rttm: cannot be written"),
         ("rttm=/dev", "rttm=/dev: is a folder; expected a file"),
         ("rttm=a.wav", "rttm=a.wav: expected a name that ends in .rttm, rttm=a.rttm"),

@@ -11,7 +11,7 @@ from langid.evaluation.decision_time import (
     first_decisions,
     time_to_decision,
 )
-from langid.evaluation.streamed import Heard
+from langid.evaluation.streamed import StreamedClip
 from langid.streaming.decision import DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
 
@@ -19,13 +19,13 @@ HOP_S = 0.01
 CLASSES = ["A", "B", "C"]
 
 
-def clip(posteriors: list[list[float]] | np.ndarray, number: int = 0) -> Heard:
+def clip(posteriors: list[list[float]] | np.ndarray, number: int = 0) -> StreamedClip:
     """Return a clip whose speech begins after a second of silence."""
     frames = np.asarray(posteriors, np.float32)
-    return Heard(number, 0.0, frames, 1 + (np.arange(len(frames)) + 1) * HOP_S)
+    return StreamedClip(number, 0.0, frames, 1 + (np.arange(len(frames)) + 1) * HOP_S)
 
 
-def certain(language: int, confidence: float, frames: int = 10) -> Heard:
+def certain(language: int, confidence: float, frames: int = 10) -> StreamedClip:
     rest = (1 - confidence) / 2
     row = [confidence if place == language else rest for place in range(3)]
     return clip([row] * frames)
@@ -43,7 +43,7 @@ def test_first_decisions_are_those_of_a_stream(seed: int) -> None:
         rule = DecisionRule(CLASSES, HOP_S, DecisionSettings(decide_at=float(threshold)))
         found = (-1, -1)
         for number, row in enumerate(posteriors):
-            rule.hear(row[None], np.array([True]))
+            rule.update(row[None], np.array([True]))
             if rule.decision.label is not None:
                 found = (number, CLASSES.index(rule.decision.label))
                 assert rule.decision.decided_after_s == pytest.approx((number + 1) * HOP_S)

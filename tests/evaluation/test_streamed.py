@@ -10,7 +10,7 @@ import torch
 import langid as package
 from langid.audio.decode import read_audio
 from langid.errors import LangidError
-from langid.evaluation.streamed import ROUNDS, STREAM_S, Heard, deal, hear, join
+from langid.evaluation.streamed import ROUNDS, STREAM_S, StreamedClip, deal, join, stream_clips
 from langid.streaming.streamer import StreamingIdentifier
 
 
@@ -29,7 +29,7 @@ def test_from_a_reset_a_clip_is_heard_as_offline(
 ) -> None:
     identifier = package.load(checkpoint_path)
     clips = real_clips[::12]
-    heard = list(hear(stream, list(map(str, clips)), [[0], [1], [2]]))
+    heard = list(stream_clips(stream, list(map(str, clips)), [[0], [1], [2]]))
     assert [clip.number for clip in heard] == [0, 1, 2]
     for clip, path in zip(heard, clips, strict=True):
         posteriors, speech = identifier.posteriors(torch.from_numpy(whole_hops(path))[None])
@@ -46,7 +46,7 @@ def test_without_a_reset_clips_are_heard_as_one_recording(
     paths = [str(tmp_path / f"{number}.wav") for number in range(3)]
     for path, samples in zip(paths, seconds, strict=True):
         soundfile.write(path, samples, 16000, subtype="FLOAT")
-    heard = list(hear(stream, paths, [[2, 0, 1]]))
+    heard = list(stream_clips(stream, paths, [[2, 0, 1]]))
     assert [clip.number for clip in heard] == [2, 0, 1]
     filled = [np.pad(seconds[number], (0, 16), mode="edge") for number in (2, 0, 1)]
     identifier = package.load(checkpoint_path)
@@ -56,7 +56,7 @@ def test_without_a_reset_clips_are_heard_as_one_recording(
         frames = slice(100 * place, 100 * place + 100)
         expected = posteriors[0, frames][speech[0, frames]].numpy()
         np.testing.assert_allclose(clip.posteriors, expected, atol=1e-4)
-    (alone,) = hear(stream, paths, [[1]])
+    (alone,) = stream_clips(stream, paths, [[1]])
     assert speech[0, 200] and np.abs(heard[2].posteriors[0] - alone.posteriors[0]).max() > 1e-3
 
 
@@ -64,13 +64,13 @@ def test_a_clip_without_speech_counts_with_all_its_frames(
     stream: StreamingIdentifier, tmp_path: Path
 ) -> None:
     soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 16000)
-    (clip,) = hear(stream, [str(tmp_path / "silent.wav")], [[0]])
+    (clip,) = stream_clips(stream, [str(tmp_path / "silent.wav")], [[0]])
     assert clip.posteriors.shape == (50, 3)
 
 
 def test_a_clip_that_has_gone_is_named(stream: StreamingIdentifier, tmp_path: Path) -> None:
-    with pytest.raises(LangidError, match=r"streaming=true hears the clips again.*gone.wav"):
-        list(hear(stream, [str(tmp_path / "gone.wav")], [[0]]))
+    with pytest.raises(LangidError, match=r"streaming=true streams the clips again.*gone.wav"):
+        list(stream_clips(stream, [str(tmp_path / "gone.wav")], [[0]]))
 
 
 def test_clips_are_dealt_into_streams_of_one_group() -> None:
@@ -90,7 +90,7 @@ def test_clips_are_dealt_into_streams_of_one_group() -> None:
 
 def test_clips_of_a_stream_are_joined() -> None:
     clips = [
-        Heard(number, since_s, np.full((2, 3), number), np.array([0.1, 0.3]))
+        StreamedClip(number, since_s, np.full((2, 3), number), np.array([0.1, 0.3]))
         for number, since_s in ((4, 0.0), (2, 1.5), (7, 0.0))
     ]
     both, alone = join(clips, [[4, 2], [7]])

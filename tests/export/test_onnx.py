@@ -12,6 +12,7 @@ from langid import __version__
 from langid.errors import LangidError
 from langid.export import onnx as export
 from langid.export.onnx import export_onnx
+from langid.export.parity import feed_clip
 from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.streaming.decision import DecisionSettings
 from langid.streaming.onnx_model import OnnxModel
@@ -21,13 +22,6 @@ from langid.training.identifier import LanguageIdentifier
 from ..conftest import Exported, variant
 
 WHOLE = 10**9
-
-
-def hear(stream: StreamingIdentifier, clip: np.ndarray, chunk: int) -> np.ndarray:
-    """Return all posteriors of a clip that is fed in chunks of so many samples."""
-    stream.reset()
-    pieces = [stream.feed(clip[i : i + chunk]) for i in range(0, len(clip), chunk)]
-    return np.concatenate([*pieces, stream.flush()])
 
 
 def offline(identifier: LanguageIdentifier, clip: np.ndarray) -> np.ndarray:
@@ -49,7 +43,7 @@ def test_onnx_equals_offline_on_every_frame_of_20_clips(
         assert len(expected) == -(-len(clip) // 160)
         spread = max(spread, float(np.ptp(expected)))
         for chunk in (160, 1000, WHOLE):
-            np.testing.assert_allclose(hear(stream, clip, chunk), expected, rtol=0, atol=1e-4)
+            np.testing.assert_allclose(feed_clip(stream, clip, chunk), expected, rtol=0, atol=1e-4)
     assert len(clips) == 20
     assert spread > 0.5  # posteriors that differ from frame to frame, or the comparison is empty
 
@@ -61,7 +55,7 @@ def test_pytorch_steps_equal_offline_on_every_frame_of_20_clips(
     for clip in clips:
         expected = offline(exported.identifier, clip)
         for chunk in (1000, WHOLE):
-            np.testing.assert_allclose(hear(stream, clip, chunk), expected, rtol=0, atol=1e-4)
+            np.testing.assert_allclose(feed_clip(stream, clip, chunk), expected, rtol=0, atol=1e-4)
 
 
 def test_small_chunks_change_nothing(exported: Exported, clips: list[np.ndarray]) -> None:
@@ -72,7 +66,7 @@ def test_small_chunks_change_nothing(exported: Exported, clips: list[np.ndarray]
         for stream in streams:
             for chunk in (1, 7, 160):
                 np.testing.assert_allclose(
-                    hear(stream, excerpt, chunk), expected, rtol=0, atol=1e-4
+                    feed_clip(stream, excerpt, chunk), expected, rtol=0, atol=1e-4
                 )
 
 
@@ -171,7 +165,7 @@ def test_a_detector_that_marks_every_frame_is_exported(
     assert max(differences.values()) <= 1e-4
     stream = StreamingIdentifier.load(tmp_path / "m.onnx")
     np.testing.assert_allclose(
-        hear(stream, excerpts[0], 1000), offline(identifier, excerpts[0]), rtol=0, atol=1e-4
+        feed_clip(stream, excerpts[0], 1000), offline(identifier, excerpts[0]), rtol=0, atol=1e-4
     )
     assert stream.decision.speech_s == stream.decision.heard_s == pytest.approx(0.51)
 

@@ -76,7 +76,7 @@ def test_other_networks_equal_pytorch(
     expected = identifier.posteriors(torch.from_numpy(heard)[None])[0][0].numpy()
     assert np.ptp(expected, axis=0).max() > 0.1
     for chunk in (160, 1000, len(heard)):
-        posteriors = parity.hear(stream, heard, chunk)
+        posteriors = parity.feed_clip(stream, heard, chunk)
         np.testing.assert_allclose(posteriors, expected, rtol=0, atol=1e-4)
     metadata = stream.model.metadata
     assert metadata["classes"] == ["English", "Hindi", "Mandarin"]

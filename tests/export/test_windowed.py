@@ -86,9 +86,9 @@ def test_windows_equal_pytorch(
     expected = np.stack([utterance_posteriors(identifier, window) for window in windows])
     assert np.ptp(expected, axis=0).max() > 0.01
     for chunk in (1000, 8000, len(heard)):
-        posteriors = parity.hear(stream, heard, chunk)
+        posteriors = parity.feed_clip(stream, heard, chunk)
         np.testing.assert_allclose(posteriors, expected, rtol=0, atol=1e-4)
-    silence_heard = parity.hear(stream, np.zeros(16000, np.float32), 8000)
+    silence_heard = parity.feed_clip(stream, np.zeros(16000, np.float32), 8000)
     expected = utterance_posteriors(identifier, np.zeros(16000, np.float32))
     np.testing.assert_allclose(silence_heard[1], expected, rtol=0, atol=1e-4)
     assert stream.decision.label is None  # nobody spoke

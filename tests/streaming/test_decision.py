@@ -30,7 +30,7 @@ def test_settings_come_from_the_model_where_none_are_given() -> None:
         ({"decide_at": math.nan}, "decide_at=nan"),
         ({"unknown_below": -0.1}, r"unknown_below=-0\.1: accepted are posteriors"),
         ({"unknown_below": True}, "unknown_below=True"),
-        ({"languages": []}, r"languages=\[\]: expected a list of languages"),
+        ({"languages": []}, r"languages=\[\]: expected a list of the model's classes"),
         ({"languages": "Hindi"}, "languages=Hindi: expected a list"),
         ({"languages": 3}, "languages=3: expected a list"),
         ({"languages": [["Hindi"], 1]}, r"languages=\[\['Hindi'\], 1\]: expected a list"),

@@ -22,7 +22,7 @@ def decide(posteriors: Any, speech: Any = None, **settings: Any) -> Decision:
     """Return the decision after those frames, all of them speech by default."""
     posteriors = np.asarray(posteriors, np.float32)
     heard = rule(**settings)
-    heard.hear(posteriors, np.ones(len(posteriors), bool) if speech is None else speech)
+    heard.update(posteriors, np.ones(len(posteriors), bool) if speech is None else speech)
     return heard.decision
 
 
@@ -76,7 +76,7 @@ def test_from_the_first_speech_on_no_frame_before_it_counts() -> None:
     table = DecisionTable(CLASSES, 0.01, DecisionSettings())
     for start in range(7):
         frame = slice(start, start + 1)
-        table.hear(np.zeros(1, np.intp), posteriors[None, frame], speech[None, frame])
+        table.update(np.zeros(1, np.intp), posteriors[None, frame], speech[None, frame])
     assert table.decision(0) == whole
 
 
@@ -158,7 +158,7 @@ def test_blocks_change_no_decision(
         heard = DecisionRule(list(map(str, range(12))), HOP_S, DecisionSettings.of({}, **settings))
         found = []
         for start, stop in pairwise((*range(0, 600, block), 600)):
-            heard.hear(posteriors[start:stop], speech[start:stop])
+            heard.update(posteriors[start:stop], speech[start:stop])
             if stop % at == 0:
                 found.append(heard.decision)
         return found
@@ -186,9 +186,9 @@ def test_streams_of_a_table_are_decided_on_as_if_alone(
         rows = np.arange(1) if turn < 5 else random.permutation(5)[: random.integers(1, 6)]
         start = random.integers(0, 600 - 10, len(rows))
         frames = start[:, None] + np.arange(random.integers(1, 11))
-        table.hear(rows, posteriors[frames], speech[frames])
+        table.update(rows, posteriors[frames], speech[frames])
         for row, own in zip(rows, frames, strict=True):
-            alone[row].hear(posteriors[own], speech[own])
+            alone[row].update(posteriors[own], speech[own])
         if turn == 4:
             table.grow(5)
         if turn == 30:

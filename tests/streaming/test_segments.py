@@ -32,18 +32,18 @@ def segment(
     segmenter = Segmenter(CLASSES, HOP_S, **settings)
     found = []
     for start in range(0, len(heard[0]), block):
-        found += segmenter.hear(*(array[start : start + block] for array in heard))
+        found += segmenter.process(*(array[start : start + block] for array in heard))
     return [*found, *segmenter.finish()]
 
 
 def rows(found: list[Segment]) -> list[tuple[str, float, float]]:
-    return [(part.language, part.start_s, part.end_s) for part in found]
+    return [(part.label, part.start_s, part.end_s) for part in found]
 
 
 def test_changes_are_found_where_they_are() -> None:
     parts = (("English", 12.0), ("Mandarin", 7.0), ("English", 5.0), ("Hindi", 20.0))
     found = segment(recording(*parts))
-    assert [part.language for part in found] == [name for name, _ in parts]
+    assert [part.label for part in found] == [name for name, _ in parts]
     expected = np.cumsum([0, *(seconds for _, seconds in parts)])
     np.testing.assert_allclose([part.start_s for part in found], expected[:-1], atol=0.3)
     np.testing.assert_allclose([part.end_s for part in found], expected[1:], atol=0.3)
@@ -56,7 +56,7 @@ def test_a_change_near_a_pause_is_put_into_it() -> None:
         behind = (("English", 8.0), ("Hindi", stray), (SILENCE, 1.0), ("Hindi", 8.0))
         for parts in (before, behind):
             found = segment(recording(*parts, noise=0.0))
-            assert [part.language for part in found] == ["English", "Hindi"]
+            assert [part.label for part in found] == ["English", "Hindi"]
             assert min(part.speech_s for part in found) >= 8
     far = (("English", 8.0), (SILENCE, 1.0), ("English", 3.0), ("Hindi", 8.0))
     assert len(segment(recording(*far, noise=0.0))) == 3
@@ -84,9 +84,9 @@ def test_pauses_end_segments_and_the_language_goes_on_behind_them() -> None:
 
 def test_what_is_shorter_than_the_minimum_is_no_segment() -> None:
     heard = recording(("English", 6.0), ("Hindi", 1.8), ("English", 6.0), noise=0.0)
-    assert [part.language for part in segment(heard)] == ["English"]
+    assert [part.label for part in segment(heard)] == ["English"]
     shorter = segment(heard, min_duration_s=1.0, half_life_s=0.3)
-    assert [part.language for part in shorter] == ["English", "Hindi", "English"]
+    assert [part.label for part in shorter] == ["English", "Hindi", "English"]
     first = segment(recording(("Hindi", 1.0), ("English", 6.0), noise=0.0))
     assert rows(first) == [("English", 0.0, 7.0)]
 
@@ -99,7 +99,7 @@ def test_no_segment_ends_behind_the_recording() -> None:
     """1.8 s of audio in hops of half a second: the last one is zeros for the most part."""
     segmenter = Segmenter(CLASSES, 0.5, min_duration_s=0.5)
     posteriors = np.array([[0.1, 0.8, 0.1]] * 4, np.float32)
-    assert segmenter.hear(posteriors, np.array([False, True, True, True])) == []
+    assert segmenter.process(posteriors, np.array([False, True, True, True])) == []
     [found] = segmenter.finish(1.8)
     assert (found.start_s, found.end_s, found.speech_s) == (0.5, 1.8, 1.3)
 
@@ -112,8 +112,8 @@ def test_silence_and_nothing_have_no_segments() -> None:
 def test_candidates_only() -> None:
     heard = recording(("English", 5.0), ("Hindi", 5.0), noise=0.0)
     found = segment(heard, languages=["Hindi", "Mandarin"])
-    assert {part.language for part in found} <= {"Hindi", "Mandarin"}
-    assert found[-1].language == "Hindi"
+    assert {part.label for part in found} <= {"Hindi", "Mandarin"}
+    assert found[-1].label == "Hindi"
 
 
 @pytest.mark.parametrize("block", [1, 7, 10_000])
@@ -124,9 +124,9 @@ def test_blocks_change_nothing(block: int) -> None:
 
 def test_segments_come_while_the_recording_goes_on() -> None:
     segmenter = Segmenter(CLASSES, HOP_S)
-    assert segmenter.hear(*recording(("English", 10.0), noise=0.0)) == []
-    [english] = segmenter.hear(*recording(("Hindi", 10.0), noise=0.0))
-    assert (english.language, english.end_s) == ("English", pytest.approx(10))
+    assert segmenter.process(*recording(("English", 10.0), noise=0.0)) == []
+    [english] = segmenter.process(*recording(("Hindi", 10.0), noise=0.0))
+    assert (english.label, english.end_s) == ("English", pytest.approx(10))
 
 
 def test_memory_does_not_grow_with_the_recording() -> None:
@@ -136,7 +136,7 @@ def test_memory_does_not_grow_with_the_recording() -> None:
     tracemalloc.start()
     for _ in range(4):
         tracemalloc.reset_peak()
-        segmenter.hear(*heard)
+        segmenter.process(*heard)
         peaks.append(tracemalloc.get_traced_memory()[1])
     tracemalloc.stop()
     assert peaks[3] < 1.2 * peaks[1]

@@ -19,7 +19,7 @@ def traced(hops: int, block: int = 7) -> Trace:
     for start in range(0, hops, block):
         numbers = np.arange(start, min(start + block, hops))
         samples = np.repeat(numbers, 4).astype(np.float32)
-        trace.hear(samples, np.stack([numbers, -numbers], 1), numbers % 2 == 0)
+        trace.update(samples, np.stack([numbers, -numbers], 1), numbers % 2 == 0)
     return trace
 
 
@@ -44,7 +44,7 @@ def test_columns_become_coarser_and_stay_few(monkeypatch: pytest.MonkeyPatch, bl
 
 def test_the_last_hop_may_be_short() -> None:
     trace = Trace(CLASSES, 4, 400)
-    trace.hear(np.ones(6, np.float32), np.ones((2, 2)), np.ones(2, bool))
+    trace.update(np.ones(6, np.float32), np.ones((2, 2)), np.ones(2, bool))
     np.testing.assert_array_equal(trace.columns[:, :2], [[1, 1], [0, 1]])
 
 

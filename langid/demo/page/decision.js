@@ -36,7 +36,7 @@ export class DecisionRule {
   // Take in frames; return those at which a language led more surely than before in its lead. The
   // first of them that reaches a confidence is where the stream was decided at it, and the last is
   // of the language that is decided on since.
-  hear(posteriors, speech) {
+  update(posteriors, speech) {
     const records = [];
     speech.forEach((isSpeech, frame) => {
       this.frames += 1;
@@ -68,7 +68,7 @@ export class DecisionRule {
     return this.frames * this.hopSeconds;
   }
 
-  // The decision over everything heard; label is null while undecided.
+  // The decision over all frames; label is null while undecided.
   get decision() {
     const { speechSeconds, heardSeconds } = this;
     const posteriors = this.#shares();

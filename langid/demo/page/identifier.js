@@ -22,7 +22,7 @@ export class Identifier {
     this.reset();
   }
 
-  // Forget everything heard; the next sample begins a new stream.
+  // Forget all samples; the next sample begins a new stream.
   reset() {
     const { state, initial_state: values } = this.metadata;
     this.state = state.map((shape, number) => {
@@ -35,30 +35,30 @@ export class Identifier {
     this.busySeconds = 0;
   }
 
-  // Hear mono samples at sampleRate: {posteriors: frames * classes numbers, speech: a flag a frame,
+  // Take mono samples at sampleRate: {posteriors: frames * classes numbers, speech: a flag a frame,
   // records: see DecisionRule}.
   async feed(samples) {
     const waiting = joined(this.pending, samples);
     const whole = waiting.length - (waiting.length % this.hop);
     this.pending = waiting.slice(whole);
-    return this.#hear(waiting.subarray(0, whole));
+    return this.#process(waiting.subarray(0, whole));
   }
 
-  // Hear what waits for a full hop, filled with its last sample.
+  // Process what waits for a full hop, filled with its last sample.
   async flush() {
     const size = Math.ceil(this.pending.length / this.hop) * this.hop;
     const samples = new Float32Array(size);
     samples.set(this.pending);
     samples.fill(this.pending.at(-1), this.pending.length);
     this.pending = new Float32Array(0);
-    return this.#hear(samples);
+    return this.#process(samples);
   }
 
   get decision() {
     return this.rule.decision;
   }
 
-  async #hear(samples) {
+  async #process(samples) {
     if (!samples.length) {
       return { posteriors: new Float32Array(0), speech: new Uint8Array(0), records: [] };
     }
@@ -69,7 +69,7 @@ export class Identifier {
     const results = await this.session.run(inputs);
     const [posteriors, speech, ...state] = this.session.outputNames.map((name) => results[name]);
     this.state = state;
-    const records = this.rule.hear(posteriors.data, speech.data);
+    const records = this.rule.update(posteriors.data, speech.data);
     this.busySeconds += (performance.now() - began) / 1000;
     return { posteriors: posteriors.data, speech: speech.data, records };
   }

@@ -31,7 +31,7 @@ let drawing = false;
 worker.onmessage = ({ data }) => {
   if (data.kind === "ready") ready(data.metadata);
   else if (data.kind === "failed") fail(data.message);
-  else if (data.stream === stream) hear(data);
+  else if (data.stream === stream) update(data);
 };
 worker.onerror = () =>
   fail(
@@ -133,7 +133,7 @@ async function hearFile(chosen) {
   }
 }
 
-function hear(step) {
+function update(step) {
   if (step.decision.heardSeconds > (steps.at(-1)?.decision.heardSeconds ?? 0)) steps.push(step);
   decided ??= firstDecisive([step], decideAt);
   if (step.kind === "end") conclude(step);

@@ -1,4 +1,4 @@
-// Hears streams beside the page's own thread, and reports every 100 ms of sound.
+// Processes streams beside the page's own thread, and reports every 100 ms of sound.
 //
 // In: {kind: "file", stream, samples} | {kind: "microphone", stream, sampleRate, port}
 //     | {kind: "stop", stream}, where stream counts what the page has asked for.
