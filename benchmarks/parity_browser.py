@@ -23,11 +23,10 @@ from prepare import RELEASE
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.demo.page.chromium import Chromium, Page  # noqa: E402
-
 from langid.demo.server import PageServer  # noqa: E402
 from langid.export.onnx import export_onnx  # noqa: E402
 from langid.training.identifier import LanguageIdentifier  # noqa: E402
+from tests.demo.page.chromium import Chromium, Page  # noqa: E402
 
 CHUNKS = (1, 37, 160, 1600, 0)  # in samples; 0 is the whole clip
 LIMIT = 1e-3

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from langid.corpora.manifest import read_rows
 
+SPEECH = Path(__file__).with_name("synthetic_speech.py")
 FOLDER = Path("demo")
 CORPUS, STORE, RUN = FOLDER / "corpus", FOLDER / "demo.h5", FOLDER / "run"
 BEST, TEST, MODEL = RUN / "checkpoints" / "best.ckpt", FOLDER / "test", FOLDER / "model.onnx"
@@ -31,7 +32,7 @@ def main() -> int:
     """Run every step and print where its results lie."""
     started = time.monotonic()
     if not CORPUS.exists():
-        step("langid.corpora.synthetic", str(CORPUS), "--clips-per-language", "400")
+        step("python", str(SPEECH), str(CORPUS), "--clips-per-language", "400")
     langid("prepare", "corpus=common_voice", f"corpus.root={CORPUS}",
            "corpus.tsv=[train,dev,test]", f"store={STORE}")  # fmt: skip
     if not (RUN / "run.json").exists() or not BEST.exists():
@@ -47,15 +48,15 @@ def main() -> int:
 
 def langid(*arguments: str) -> None:
     """Run a ``langid`` command and show its line."""
-    step("langid", *arguments)
+    step("langid", "-m", "langid", *arguments)
 
 
-def step(module: str, *arguments: str) -> None:
-    """Run a module's command; stop the demo where it fails."""
-    shown = "langid" if module == "langid" else f"python -m {module}"
-    line = f"\n$ {shown} {shlex.join(arguments)}"
+def step(shown: str, *arguments: str) -> None:
+    """Run Python with arguments, told as ``shown``; stop the demo where it fails."""
+    words = arguments[2:] if shown == "langid" else arguments
+    line = f"\n$ {shown} {shlex.join(words)}"
     console.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
-    code = subprocess.run([sys.executable, "-m", module, *arguments]).returncode
+    code = subprocess.run([sys.executable, *arguments]).returncode
     if code:
         sys.exit(code)
 

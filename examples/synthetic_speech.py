@@ -23,8 +23,8 @@ import soundfile
 import soxr
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
+from synthetic_sentences import sentences
 
-from langid.corpora.synthetic_sentences import sentences
 from langid.errors import LangidError
 from langid.progress import progress
 
@@ -201,7 +201,7 @@ def _render(clips: Sequence[Clip], output: Path) -> None:
 
 def _render_elsewhere(clips: Sequence[Clip], output: Path) -> None:
     """Have a fresh process render clips."""
-    command = [sys.executable, "-m", "langid.corpora.synthetic", str(output), "--batch"]
+    command = [sys.executable, __file__, str(output), "--batch"]
     script = json.dumps([asdict(clip) for clip in clips])
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     worker = subprocess.run(command, input=script, env=env, capture_output=True, text=True)
@@ -252,7 +252,7 @@ def synthesise(
 
 def main() -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser("python -m langid.corpora.synthetic", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="folder to make; it must be new or empty")
     parser.add_argument("--clips-per-language", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)

@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from langid.corpora import synthetic
 from langid.errors import LangidError
+
+from ..conftest import ROOT
+
+sys.path.append(str(ROOT / "examples"))
+import synthetic_speech as synthetic
 
 CLIPS = 6
 
