@@ -127,7 +127,7 @@ def _is_about_arguments(error: Exception, made: type) -> bool:
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     package = made.__module__.partition(".")[0]
     beside = frame.f_globals["__name__"].partition(".")[0] == package and package in LIBRARIES
-    constructing = frame.f_code.co_name in ("_make", "__init__")
+    constructing = frame.f_code.co_name in ("_make", "__init__", "check_least")
     return isinstance(error, ValueError | TypeError) and (beside or constructing)
 
 

@@ -1,4 +1,4 @@
-"""The one exception that a command shows to its user without a traceback."""
+"""What is said of mistakes that users can mend: the one exception without a traceback."""
 
 import os
 import traceback
@@ -15,3 +15,10 @@ def show_traceback() -> None:
     """Print the traceback of the error that is being handled where LANGID_DEBUG=1 asks for it."""
     if os.environ.get("LANGID_DEBUG") == "1":
         traceback.print_exc()
+
+
+def check_least(least: int, prefix: str = "", /, **values: int) -> None:
+    """Raise ValueError for a value below ``least``, by the name of its key behind a prefix."""
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f"{prefix}{name}={value}: accepted are {least} and more")

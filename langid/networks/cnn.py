@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from langid.errors import check_least
 from langid.networks.masked_norm import RealFrames, norm_frames
 from langid.networks.network import UtteranceNetwork
 from langid.networks.pooling import frame_mask, masked_mean, real_frames
@@ -27,8 +28,7 @@ class CNN(UtteranceNetwork):
         dropout: float = 0.0,
     ):
         super().__init__()
-        if dense < 1:
-            raise ValueError(f"dense={dense}: accepted are 1 and more")
+        check_least(1, dense=dense)
         self.blocks = ConvBlocks(bins, channels, kernels=(3,))
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(self.blocks.units, dense)

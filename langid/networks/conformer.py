@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from langid.errors import check_least
 from langid.networks.network import State, StreamingNetwork
 from langid.networks.skipped_frames import compact, hold, window
 
@@ -32,12 +33,8 @@ class Conformer(StreamingNetwork):
         dropout: float = 0.1,
     ):
         super().__init__()
-        sizes = {"width": width, "layers": layers, "heads": heads, "context_frames": context_frames}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name}={value}: accepted are 1 and more")
-        if kernel < 2:
-            raise ValueError(f"kernel={kernel}: accepted are 2 and more")
+        check_least(1, width=width, layers=layers, heads=heads, context_frames=context_frames)
+        check_least(2, kernel=kernel)
         if width % heads:
             raise ValueError(f"heads={heads}: accepted are divisors of width={width}")
         self.input = nn.Linear(bins, width)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from langid.errors import check_least
 from langid.networks.cnn import ConvBlocks
 from langid.networks.network import UtteranceNetwork
 from langid.networks.pooling import frame_mask, masked_mean
@@ -31,8 +32,7 @@ class CRNN(UtteranceNetwork):
         dropout: float = 0.0,
     ):
         super().__init__()
-        if units < 1:
-            raise ValueError(f"units={units}: accepted are 1 and more")
+        check_least(1, units=units)
         self.blocks = ConvBlocks(bins, channels, KERNELS, pool_time)
         self.lstm = nn.LSTM(self.blocks.units, units, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(dropout)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from langid.errors import check_least
 from langid.networks.masked_norm import RealFrames, norm_frames
 from langid.networks.network import UtteranceNetwork
 from langid.networks.pooling import AttentiveStatisticsPooling, masked_mean, real_frames
@@ -31,10 +32,7 @@ class ECAPATDNN(UtteranceNetwork):
         bottleneck: int = 128,
     ):
         super().__init__()
-        widths = {"aggregated": aggregated, "embedding": embedding, "bottleneck": bottleneck}
-        for name, value in widths.items():
-            if value < 1:
-                raise ValueError(f"{name}={value}: accepted are 1 and more")
+        check_least(1, aggregated=aggregated, embedding=embedding, bottleneck=bottleneck)
         if channels < SCALE or channels % SCALE:
             raise ValueError(f"channels={channels}: accepted are multiples of {SCALE}")
         self.stem = TDNN(bins, channels, kernel=5)

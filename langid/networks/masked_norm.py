@@ -1,6 +1,5 @@
 """Batch norm over the real frames of a padded batch."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -36,53 +35,39 @@ def norm_frames(norm: nn.Module, hidden: Tensor, real: RealFrames | None = None)
         return _norm(norm, hidden)
     if not norm.training:
         return real.alone(norm(hidden))
-    taken: Tensor = _Taken.apply(hidden, *real.places)  # type: ignore[no-untyped-call]
+    taken: Tensor = _Moved.apply(hidden, None, *real.places)  # type: ignore[no-untyped-call]
     frames = _norm(norm, taken.unsqueeze(2)).squeeze(2)
-    outputs: Tensor = _Put.apply(frames, hidden.shape, *real.places)  # type: ignore[no-untyped-call]
+    outputs: Tensor = _Moved.apply(frames, hidden.shape, *real.places)  # type: ignore[no-untyped-call]
     return outputs
 
 
-def _take(hidden: Tensor, places: Sequence[Tensor]) -> Tensor:
-    """``hidden (batch, channels, time[, bins]) -> (frames, channels[, bins])``."""
-    return hidden.transpose(1, 2)[tuple(places)]
+class _Moved(torch.autograd.Function):
+    """``_moved`` with its gradient: that of taking is putting back, and the other way round.
+
+    torch would add gradients up at places that might be taken twice, which takes its time; none is.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, shape: torch.Size | None, *places: Tensor) -> Tensor:
+        ctx.save_for_backward(*places)
+        ctx.shape = values.shape if shape is None else None
+        return _moved(values, shape, places)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        return _moved(gradient, ctx.shape, ctx.saved_tensors), None, None, None
 
 
-def _put(frames: Tensor, shape: torch.Size, places: Sequence[Tensor]) -> Tensor:
-    """Return what ``_take`` would take the frames from, zeros elsewhere."""
-    hidden = frames.new_zeros(shape)
-    hidden.transpose(1, 2)[tuple(places)] = frames
+def _moved(values: Tensor, shape: torch.Size | None, places: tuple[Tensor, ...]) -> Tensor:
+    """Take real frames, ``(batch, channels, time[, bins]) -> (frames, channels[, bins])``.
+
+    With the ``shape`` of a batch put them back there instead, between zeros.
+    """
+    if shape is None:
+        return values.transpose(1, 2)[places]
+    hidden = values.new_zeros(shape)
+    hidden.transpose(1, 2)[places] = values
     return hidden
-
-
-# The gradient of each is the other. torch would add gradients up at places that might be taken
-# twice, which takes its time; none is.
-
-
-class _Taken(torch.autograd.Function):
-    """``_take`` with its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, *places: Tensor) -> Tensor:
-        ctx.save_for_backward(*places)
-        ctx.shape = hidden.shape
-        return _take(hidden, places)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
-        return _put(gradient, ctx.shape, ctx.saved_tensors), None, None
-
-
-class _Put(torch.autograd.Function):
-    """``_put`` with its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, frames: Tensor, shape: torch.Size, *places: Tensor) -> Tensor:
-        ctx.save_for_backward(*places)
-        return _put(frames, shape, places)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
-        return _take(gradient, ctx.saved_tensors), None, None, None
 
 
 def _norm(norm: nn.Module, values: Tensor) -> Tensor:

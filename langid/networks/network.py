@@ -51,13 +51,10 @@ class StreamingNetwork(Network):
 class Normaliser(nn.Module):
     """Shifts and scales every bin by the mean and deviation of the training speakers' speech."""
 
-    shift: Tensor
-    scale: Tensor
-
     def __init__(self, bins: int):
         super().__init__()
-        self.register_buffer("shift", torch.zeros(bins))
-        self.register_buffer("scale", torch.ones(bins))
+        self.shift = nn.Buffer(torch.zeros(bins))
+        self.scale = nn.Buffer(torch.ones(bins))
 
     def fit(self, mean: Tensor, deviation: Tensor) -> None:
         """Take over mean and standard deviation, ``(bins,)`` each."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from langid.errors import check_least
 from langid.networks.cnn import check_channels
 from langid.networks.head import Head
 from langid.networks.masked_norm import norm_frames
@@ -161,8 +162,7 @@ class VoiceAgeTCN(UtteranceNetwork):
     ):
         super().__init__()
         check_channels(channels)
-        if units < 1:
-            raise ValueError(f"units={units}: accepted are 1 and more")
+        check_least(1, units=units)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(before, after, 2, dilation=2**number)
             for number, (before, after) in enumerate(zip([1, *channels], channels, strict=False))

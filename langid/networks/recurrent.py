@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from langid.errors import check_least
 from langid.networks.head import Head
 from langid.networks.network import Network, State, StreamingNetwork
 from langid.networks.pooling import any_padding
@@ -117,8 +118,7 @@ def _one_way(layer: nn.Module, weights: list[Tensor], features: Tensor) -> Tenso
 
 
 def _widths(units: int | Sequence[int], layers: int) -> list[int]:
-    if layers < 1:
-        raise ValueError(f"layers={layers}: accepted are 1 and more")
+    check_least(1, layers=layers)
     widths = list(units) if isinstance(units, Sequence) else [units] * layers
     if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
         raise ValueError(f"units={units}: accepted are 1 and more, or a list of such, one a layer")

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from langid.errors import check_least
 from langid.networks.network import State, StreamingNetwork
 from langid.networks.skipped_frames import compact, hold, window
 
@@ -27,11 +28,8 @@ class TCN(StreamingNetwork):
         dropout: float = 0.05,
     ):
         super().__init__()
-        for name, value in (("channels", channels), ("layers", layers), ("dense", dense)):
-            if value < 1:
-                raise ValueError(f"{name}={value}: accepted are 1 and more")
-        if kernel < 2:
-            raise ValueError(f"kernel={kernel}: accepted are 2 and more")
+        check_least(1, channels=channels, layers=layers, dense=dense)
+        check_least(2, kernel=kernel)
         self.blocks = nn.ModuleList(
             ResidualBlock(channels if number else bins, channels, kernel, 2**number, dropout)
             for number in range(layers)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from langid.errors import check_least
 from langid.signal.features import Features
 from langid.signal.torchaudio_loader import torchaudio
 
@@ -22,9 +23,7 @@ class ClipFeatures(Features):
         self.hop_samples = hop_samples
         self.bins = bins
         self.clip_s = clip_s
-        for name in ("sample_rate", "hop_samples", "bins"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: accepted are 1 and more")
+        check_least(1, sample_rate=sample_rate, hop_samples=hop_samples, bins=bins)
         if clip_s is not None and round(clip_s * sample_rate) < 1:
             raise ValueError(f"clip_s={clip_s:g}: accepted are null and more than 0, in seconds")
 
@@ -96,7 +95,6 @@ class Spectrogram(ClipFeatures):
     """
 
     stored_as = "float32"
-    window: Tensor
 
     def __init__(
         self,
@@ -107,7 +105,7 @@ class Spectrogram(ClipFeatures):
     ):
         super().__init__(sample_rate, hop_samples, n_fft // 2 + 1, clip_s)
         self.n_fft = n_fft
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.window = nn.Buffer(torch.hann_window(n_fft), persistent=False)
 
     def frames(self, clip: Tensor) -> Tensor:
         clip = _of_length(clip, max(clip.shape[1], self.n_fft))
@@ -131,8 +129,6 @@ class MelSpectrogram(Spectrogram):
     as torchaudio's AmplitudeToDB; those fit float16.
     """
 
-    filters: Tensor
-
     def __init__(
         self,
         sample_rate: int = 32000,
@@ -148,7 +144,7 @@ class MelSpectrogram(Spectrogram):
         filters = torchaudio.functional.melscale_fbanks(
             self.bins, 0.0, sample_rate / 2, n_mels, sample_rate
         )
-        self.register_buffer("filters", filters, persistent=False)
+        self.filters = nn.Buffer(filters, persistent=False)
         self.bins = n_mels
         self.top_db = top_db
         self.stored_as = "float32" if top_db is None else "float16"

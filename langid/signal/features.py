@@ -54,12 +54,6 @@ class LogMel(Features):
     """
 
     causal = True
-    filters: Tensor
-    cosine: Tensor
-    sine: Tensor
-    mirrored: Tensor
-    window: Tensor
-    weights: Tensor
 
     def __init__(
         self,
@@ -92,16 +86,16 @@ class LogMel(Features):
             raise ValueError(f"n_mels={n_mels} is too many for a {window_ms:g} ms window")
         half = self.window_samples // 2
         centre = self.hops * self.hop_samples - half
-        self.register_buffer("mirrored", torch.arange(centre, centre - half, -1), persistent=False)
+        self.mirrored = nn.Buffer(torch.arange(centre, centre - half, -1), persistent=False)
         window = torch.hann_window(self.window_samples, dtype=torch.float64)
         window /= window.square().sum().sqrt()
-        self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("weights", (window / window.sum()).float(), persistent=False)
+        self.window = nn.Buffer(window.float(), persistent=False)
+        self.weights = nn.Buffer((window / window.sum()).float(), persistent=False)
         cosine, sine = self._half_window_transform()
         # No filter passes 0 Hz; without it a row is a power of two long, and products are faster.
-        self.register_buffer("filters", filters[1:].contiguous(), persistent=False)
-        self.register_buffer("cosine", cosine[:, 1:].contiguous(), persistent=False)
-        self.register_buffer("sine", sine[:, 1:].contiguous(), persistent=False)
+        self.filters = nn.Buffer(filters[1:].contiguous(), persistent=False)
+        self.cosine = nn.Buffer(cosine[:, 1:].contiguous(), persistent=False)
+        self.sine = nn.Buffer(sine[:, 1:].contiguous(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         samples = whole_hops(samples, self.hop_samples)
@@ -181,8 +175,6 @@ def last(values: Tensor, count: int) -> Tensor:
 class MFCC(LogMel):
     """Cepstral coefficients of LogMel: its orthonormal DCT-II (Davis & Mermelstein 1980)."""
 
-    dct: Tensor
-
     def __init__(
         self,
         sample_rate: int = 16000,
@@ -198,7 +190,7 @@ class MFCC(LogMel):
         super().__init__(sample_rate, window_ms, hop_ms, n_mels, f_min, floor_db)
         self.bins = n_mfcc
         dct = torchaudio.functional.create_dct(n_mfcc, n_mels, norm="ortho")
-        self.register_buffer("dct", dct, persistent=False)
+        self.dct = nn.Buffer(dct, persistent=False)
 
     def _compress(self, mel: Tensor) -> Tensor:
         return super()._compress(mel) @ self.dct

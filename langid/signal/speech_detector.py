@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from langid.errors import check_least
 from langid.signal.features import last, whole_hops
 
 
@@ -39,7 +40,6 @@ class EnergyDetector(Detector):
     """
 
     causal = True
-    like: Tensor
 
     def __init__(
         self,
@@ -54,13 +54,8 @@ class EnergyDetector(Detector):
         hangover_frames: int = 15,
     ):
         super().__init__(hop_samples)
-        for name, value in (
-            ("smooth_frames", smooth_frames),
-            ("floor_frames", floor_frames),
-            ("hangover_frames", hangover_frames),
-        ):
-            if value < 1:
-                raise ValueError(f"detector.{name}={value}: accepted are 1 and more")
+        frames = {"smooth_frames": smooth_frames, "floor_frames": floor_frames}
+        check_least(1, "detector.", **frames, hangover_frames=hangover_frames)
         if not loud_correlation < 1:
             raise ValueError(f"detector.loud_correlation={loud_correlation:g}: accepted is below 1")
         self.threshold_db = threshold_db
@@ -71,7 +66,7 @@ class EnergyDetector(Detector):
         self.smooth_frames = smooth_frames
         self.floor_frames = floor_frames
         self.hangover_frames = hangover_frames
-        self.register_buffer("like", torch.zeros(0), persistent=False)
+        self.like = nn.Buffer(torch.zeros(0), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         samples = whole_hops(samples, self.hop_samples)

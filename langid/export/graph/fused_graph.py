@@ -54,9 +54,6 @@ class FastFrontEnd(nn.Module):
     threshold.
     """
 
-    parts: Tensor
-    shares: Tensor
-    limits: Tensor
     past: int  # hops that are remembered
     quiet: float
     loud: float
@@ -74,15 +71,15 @@ class FastFrontEnd(nn.Module):
         self.quiet, self.loud = (10 ** (d / 10) for d in (detector.quiet_db, detector.loud_db))
         self.past = max(self.mel.reach, detector.smooth_frames - 1)
         samples = torch.eye(ROW)
-        parts = torch.cat([samples, samples[:, ::2] - samples[:, 1::2]], dim=1)
-        self.register_buffer("parts", parts, persistent=False)
+        differences = samples[:, ::2] - samples[:, 1::2]
+        self.parts = nn.Buffer(torch.cat([samples, differences], dim=1), persistent=False)
         ratio = 10 ** (detector.threshold_db / 10)
-        shares = torch.zeros(len(parts.T), 3)
+        shares = torch.zeros(self.parts.shape[1], 3)
         shares[:ROW] = torch.tensor([1, 0, ratio]) / -self.hop_samples
         shares[ROW:, 1] = -1 / self.hop_samples / (1 - detector.loud_correlation)
-        self.register_buffer("shares", shares, persistent=False)
+        self.shares = nn.Buffer(shares, persistent=False)
         limits = torch.tensor([0, 0, -ratio * 10 ** (detector.signal_db / 10)])
-        self.register_buffer("limits", limits[:, None], persistent=False)
+        self.limits = nn.Buffer(limits[:, None], persistent=False)
 
     @staticmethod
     def fits(front_end: FrontEnd) -> bool:

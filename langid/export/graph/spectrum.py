@@ -38,29 +38,24 @@ class FastMel(nn.Module):
     turned is computed twice: to multiply it by cosines and by sines at once would take longer.
     """
 
-    window: Tensor
-    weights: Tensor
-    first: Tensor
-    turn: Tensor
-    second: Tensor
-    pairs: Tensor
-    filters: Tensor
-
     def __init__(self, features: LogMel):
         super().__init__()
         self.hop_rows = features.hop_samples // ROW
         self.reach = features.hops - 1
         rows = features.hops * self.hop_rows
-        for name in ("window", "weights"):
-            values = torch.zeros(rows * ROW)
-            values[-features.window_samples :] = getattr(features, name)
-            self.register_buffer(name, values.view(rows, ROW), persistent=False)
-        self.register_buffer("first", _first_stage(features.n_fft, rows), persistent=False)
-        self.register_buffer("turn", _turn(features.n_fft), persistent=False)
-        self.register_buffer("second", _second_stage(), persistent=False)
-        self.register_buffer("pairs", torch.eye(ROW).repeat(2, 1), persistent=False)
+        filled = (rows * ROW - features.window_samples, 0)
+        window, weights = (
+            nn.functional.pad(values, filled).view(rows, ROW)
+            for values in (features.window, features.weights)
+        )
+        self.window = nn.Buffer(window, persistent=False)
+        self.weights = nn.Buffer(weights, persistent=False)
+        self.first = nn.Buffer(_first_stage(features.n_fft, rows), persistent=False)
+        self.turn = nn.Buffer(_turn(features.n_fft), persistent=False)
+        self.second = nn.Buffer(_second_stage(), persistent=False)
+        self.pairs = nn.Buffer(torch.eye(ROW).repeat(2, 1), persistent=False)
         filters = _ordered(features.filters, features.n_fft)
-        self.register_buffer("filters", filters, persistent=False)
+        self.filters = nn.Buffer(filters, persistent=False)
 
     @staticmethod
     def fits(features: nn.Module) -> bool:
