@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 from rich import box
 from rich.table import Table
 
+from langid.commands.paths import listed, path_of
 from langid.errors import LangidError
 from langid.terminal import console
 from langid.typed import quoted
@@ -53,15 +54,14 @@ def run(config: DictConfig) -> int:
 
     if config.part not in PARTS:
         raise LangidError(f"part={config.part}: accepted are {', '.join(PARTS)}")
-    given = config.folders if isinstance(config.folders, ListConfig) else [config.folders]
-    folders = [Path(str(folder)).expanduser() for folder in given]
+    folders = [path_of(folder) for folder in listed(config.folders)]
     found, left_out = find_runs(folders)
     check_classes(found)
-    store = Path(str(config.store)).expanduser() if config.store is not None else None
+    store = path_of(config.store) if config.store is not None else None
     runs = [score_run(folder, config.part, store, config.workers) for folder in found]
     factors = [torch_real_time_factor(run.checkpoint) for run in runs]
     table = compare_runs(runs, factors)
-    output = Path(str(config.output or folders[0])).expanduser()
+    output = path_of(config.output or folders[0])
     output.mkdir(parents=True, exist_ok=True)
     table.to_csv(output / "compare.csv", index=False)
     title = f"{config.part} part"

@@ -20,9 +20,10 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 from rich.table import Table
 
+from langid.commands.paths import listed, path_of
 from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
 from langid.exclusive import exclusively
@@ -36,9 +37,9 @@ def run(config: DictConfig) -> int:
     """Score the part, write the report and print its figures."""
     from langid.commands.evaluate_streaming import stream_of
 
-    checkpoints = [Path(path) for path in _list(config.checkpoint)]
+    checkpoints = [path_of(path) for path in listed(config.checkpoint)]
     stream = stream_of(config, checkpoints)
-    output = Path(str(config.output)).expanduser()
+    output = path_of(config.output)
     output.mkdir(parents=True, exist_ok=True)
     with exclusively("output", output):
         _evaluate(config, checkpoints, stream, output)
@@ -50,7 +51,7 @@ def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: 
     from langid.evaluation.predictions import predict_part
     from langid.evaluation.report import make_report, write_report
 
-    store = Path(str(config.store)).expanduser()
+    store = path_of(config.store)
 
     def predictions_of(part: str) -> "Predictions":
         options = config.workers, config.ensemble, config.accelerator
@@ -70,7 +71,7 @@ def _of_corpora(predictions: "Predictions", corpora: Any, part: str) -> "Predict
     """Return the predictions of the utterances of some corpora; None stands for all of them."""
     if corpora is None:
         return predictions
-    table, names = predictions.table, _list(corpora)
+    table, names = predictions.table, listed(corpora)
     held = sorted(set(table["corpus"]))
     unknown = [name for name in names if name not in held]
     if unknown:
@@ -78,10 +79,6 @@ def _of_corpora(predictions: "Predictions", corpora: Any, part: str) -> "Predict
             f"corpora: no {', '.join(unknown)} in the {part} part; it holds {', '.join(held)}"
         )
     return dataclasses.replace(predictions, table=table[table["corpus"].isin(names)])
-
-
-def _list(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, ListConfig) else [str(value)]
 
 
 def _print_report(report: dict[str, Any], output: Path) -> None:

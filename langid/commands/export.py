@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from langid.audio.decode import read_audio
-from langid.commands.destination import destination
+from langid.commands.paths import destination, listed
 from langid.export.form import CHOICES, WINDOW, Form
 from langid.streaming.decision import SETTINGS, DecisionSettings
 from langid.terminal import console
@@ -61,8 +61,7 @@ def _clips(audio: Any, identifier: "LanguageIdentifier") -> list[np.ndarray]:
         from langid.export.parity import training_clips
 
         return training_clips(identifier)
-    paths = list(audio) if isinstance(audio, ListConfig) else [audio]
-    return [read_audio(path, identifier.front_end.sample_rate) for path in paths]
+    return [read_audio(path, identifier.front_end.sample_rate) for path in listed(audio)]
 
 
 def _print_differences(differences: dict[str, float], clips: list[np.ndarray]) -> None:

@@ -1,9 +1,6 @@
 """The terminal while a stream is heard: a bar per language and the timeline of decisions."""
 
-from types import TracebackType
-
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -14,27 +11,9 @@ from langid.streaming.segments import Stretch
 SHOWN = 8  # entries of the timeline
 
 
-class LiveView:
-    """Redraws itself with every decision it is shown, ten times a second at most."""
-
-    def __init__(self, console: Console):
-        self._live = Live(console=console, refresh_per_second=10)
-
-    def __enter__(self) -> "LiveView":
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.__exit__(kind, error, trace)
-
-    def show(self, decision: Decision, timeline: list[Stretch]) -> None:
-        """Show a decision, and the decisions before it."""
-        self._live.update(Group(_bars(decision), _heard(decision), _timeline(timeline)))
+def live_view(decision: Decision, timeline: list[Stretch]) -> Group:
+    """Return what the terminal shows of a decision, and of the decisions before it."""
+    return Group(_bars(decision), _heard(decision), _timeline(timeline))
 
 
 def _bars(decision: Decision) -> Table:

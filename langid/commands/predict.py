@@ -13,25 +13,23 @@ import json
 import sys
 from pathlib import Path
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
 from langid.audio.decode import AudioError, read_blocks
+from langid.commands.paths import listed
+from langid.commands.stream import open_stream
 from langid.errors import LangidError
 from langid.streaming.decision import SETTINGS, Decision
 from langid.streaming.sources import recording
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.windowed_model import window_line
 
 
 def run(config: DictConfig) -> int:
     """Print a line per file; return 1 where one could not be heard."""
-    paths = list(config.audio) if isinstance(config.audio, ListConfig) else [config.audio]
+    paths = listed(config.audio)
     if not paths:
         raise LangidError("audio=[]: expected a file, or a list of files")
-    settings = {name: config[name] for name in SETTINGS}
-    stream = StreamingIdentifier.load(str(config.model), **settings)
-    if line := window_line(stream.model.metadata):
-        print(line, file=sys.stderr)
+    stream = open_stream(config, SETTINGS)
     failed = 0
     for path in paths:
         try:

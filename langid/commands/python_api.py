@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 import langid.commands.main  # noqa: F401  # registers what interpolations call
 from langid.build import trusting
 from langid.commands.configuration import check_overrides, compose, resolved
+from langid.commands.paths import path_of
 from langid.commands.text_keys import readable
 from langid.commands.trust import check_trusted
 from langid.errors import LangidError
@@ -60,7 +61,7 @@ def train(config: Configuration, *, trusted: Sequence[str] = ()) -> TrainedRun:
     from langid.training.run import train
 
     composed = _composed("train", config)
-    output = Path(str(composed.output)).expanduser()
+    output = path_of(composed.output)
     with trusting([*trusted, *composed.trusted]):
         record = train(resolved(composed, output), begun=print_start)
     return TrainedRun(output, record.best if record else {})
@@ -108,14 +109,12 @@ def evaluate(
     from langid.evaluation.report import make_report, write_report
 
     given = [checkpoint] if isinstance(checkpoint, str | Path) else checkpoint
-    paths = [Path(path).expanduser() for path in given]
+    paths, options = [path_of(path) for path in given], (0, ensemble, accelerator)
     with trusting(trusted):
-        predictions = predict_part(
-            paths, Path(store).expanduser(), part, ensemble=ensemble, accelerator=accelerator
-        )
+        predictions = predict_part(paths, path_of(store), part, *options)
     report = make_report(predictions, part)
     if output is not None:
-        folder = Path(output).expanduser()
+        folder = path_of(output)
         folder.mkdir(parents=True, exist_ok=True)
         with exclusively("output", folder):
             write_report(report, predictions.table, folder)

@@ -10,7 +10,6 @@ Examples:
 
 import itertools
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +17,12 @@ from omegaconf import DictConfig
 
 from langid.atomic_file import write_text
 from langid.audio.decode import read_blocks
-from langid.commands.destination import destination
+from langid.commands.paths import destination
+from langid.commands.stream import open_stream
 from langid.streaming.listening import Listening
 from langid.streaming.segments import Segment, Segmenter
 from langid.streaming.sources import recording
-from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, draw
-from langid.streaming.windowed_model import window_line
 
 FEED_S = 1.0
 SETTINGS = ("half_life_s", "min_duration_s", "pause_s", "languages")
@@ -36,9 +34,7 @@ def run(config: DictConfig) -> int:
     plot = None if config.plot is None else destination("plot", config.plot, ".png", **others)
     others["plot"] = plot
     rttm = None if config.rttm is None else destination("rttm", config.rttm, ".rttm", **others)
-    stream = StreamingIdentifier.load(str(config.model))
-    if line := window_line(stream.model.metadata):
-        print(line, file=sys.stderr)
+    stream = open_stream(config)
     settings = {name: config[name] for name in SETTINGS}
     segmenter = Segmenter(stream.classes, stream.hop_s, **settings)
     listening = Listening(stream)

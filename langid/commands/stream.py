@@ -15,18 +15,19 @@ import itertools
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
+from rich.live import Live
 
 from langid.audio.decode import read_blocks
-from langid.commands.destination import destination
-from langid.commands.live_view import LiveView
+from langid.commands.live_view import live_view
+from langid.commands.paths import destination
 from langid.errors import LangidError
 from langid.streaming.decision import SETTINGS, Decision
-from langid.streaming.listening import Chunk, Listening
+from langid.streaming.listening import Listening
 from langid.streaming.sources import ENDLESS, microphone, recording, standard_input
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, draw
@@ -43,10 +44,7 @@ def run(config: DictConfig) -> int:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
     read = {"model": config.model, "audio": config.audio}
     plot = None if config.plot is None else destination("plot", config.plot, ".png", **read)
-    settings = {name: config[name] for name in SETTINGS}
-    stream = StreamingIdentifier.load(str(config.model), **settings)
-    if line := window_line(stream.model.metadata):
-        print(line, file=sys.stderr)
+    stream = open_stream(config, SETTINGS)
     listening = Listening(stream)
     trace = Trace(stream.classes, stream.hop_samples, stream.sample_rate)
     interrupted = False
@@ -66,6 +64,14 @@ def run(config: DictConfig) -> int:
     return 0
 
 
+def open_stream(config: DictConfig, settings: Iterable[str] = ()) -> StreamingIdentifier:
+    """Return the stream of ``model=`` with settings of the same keys, and say if it is a window."""
+    stream = StreamingIdentifier.load(str(config.model), **{key: config[key] for key in settings})
+    if line := window_line(stream.model.metadata):
+        print(line, file=sys.stderr)
+    return stream
+
+
 def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
     """Hear all the audio, and show the decision as it changes."""
     hop = listening.stream.hop_samples
@@ -73,25 +79,22 @@ def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
         max(1, round(s / listening.stream.hop_s)) * hop for s in (config.interval_s, FEED_S)
     )
     left = interval  # samples until the next line
+    whole, rest = divmod(interval, feed)
+    sizes = itertools.cycle([feed] * whole + [rest] * (rest > 0))  # cut where an interval ends
+    audio = _source(config, listening.stream.sample_rate)
     terminal = console()
     live = terminal.is_terminal and not config.json
-    with LiveView(terminal) if live else contextlib.nullcontext() as view:
-        for samples, posteriors, speech in _chunks(listening, config, interval, feed):
-            trace.update(samples, posteriors, speech)
+    screen = Live(console=terminal, refresh_per_second=10) if live else contextlib.nullcontext()
+    with screen as view:
+        for chunk in listening.chunks(audio, sizes):
+            trace.update(*chunk)
             decision = listening.decide()
-            left -= len(samples)
+            left -= len(chunk[0])
             if view is not None:
-                view.show(decision, listening.timeline)
+                view.update(live_view(decision, listening.timeline))
             elif left == 0:
                 _print(decision, config.json, "interval")
             left = left or interval
-
-
-def _chunks(listening: Listening, config: DictConfig, interval: int, feed: int) -> Iterator[Chunk]:
-    """Yield the chunks, cut where an interval ends."""
-    whole, rest = divmod(interval, feed)
-    sizes = itertools.cycle([feed] * whole + [rest] * (rest > 0))
-    yield from listening.chunks(_source(config, listening.stream.sample_rate), sizes)
 
 
 def _source(config: DictConfig, sample_rate: int) -> Iterator[np.ndarray]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import ListConfig
 
-from langid.commands.destination import destination
+from langid.commands.paths import destination
 from langid.errors import LangidError
 
 

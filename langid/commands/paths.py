@@ -1,7 +1,6 @@
-"""Files that a command will write: refused before any work where they cannot be."""
+"""Paths that a command was given; what it cannot write is refused before any work."""
 
 import tempfile
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,15 @@ from langid.errors import LangidError
 from langid.typed import override
 
 
+def path_of(value: Any) -> Path:
+    return Path(str(value)).expanduser()
+
+
+def listed(value: Any) -> list[Any]:
+    """Return the items of a key that takes one or a list."""
+    return list(value) if isinstance(value, ListConfig) else [value]
+
+
 def destination(key: str, value: Any, suffix: str, **others: Any) -> Path:
     """Return the path of a file to be written, whose name ends in ``suffix``; make its folder.
 
@@ -19,8 +27,14 @@ def destination(key: str, value: Any, suffix: str, **others: Any) -> Path:
     Raises LangidError where the path is one of them or a folder, the name another's, and where
     nothing can be written beside it.
     """
-    path = _path(value)
-    _refuse_others(key, value, others)
+    path = path_of(value)
+    for other, given in others.items():
+        for each in listed(given):
+            if each is not None and path_of(each).resolve() == path.resolve():
+                raise LangidError(
+                    f"{key}={value}: is the file of {other}={each}, which would be lost; choose"
+                    f" another {key}=PATH"
+                )
     if path.is_dir():
         raise LangidError(
             f"{key}={value}: is a folder; expected a file, {override(key, f'{path}/NAME{suffix}')}"
@@ -34,19 +48,3 @@ def destination(key: str, value: Any, suffix: str, **others: Any) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
     return path
-
-
-def _refuse_others(key: str, value: Any, others: Mapping[str, Any]) -> None:
-    """Raise LangidError where writing a file would destroy another of the same command."""
-    for other, given in others.items():
-        paths: Iterable[Any] = given if isinstance(given, ListConfig) else [given]
-        for path in paths:
-            if path is not None and _path(path).resolve() == _path(value).resolve():
-                raise LangidError(
-                    f"{key}={value}: is the file of {other}={path}, which would be lost; choose"
-                    f" another {key}=PATH"
-                )
-
-
-def _path(value: Any) -> Path:
-    return Path(str(value)).expanduser()
