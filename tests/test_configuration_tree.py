@@ -1,5 +1,7 @@
 """Every file of conf/ composes, and what it names can be built."""
 
+import importlib
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,32 @@ def test_every_option_composes_and_its_targets_take_its_keys(group: str, option:
         keys = plain[group].keys()
         assert keys > written.keys() if extended else keys == written.keys()
         assert group in ("data", "init", "silence", "tune") or parts({group: plain[group]})
+
+
+def own_defaults(node: dict[str, Any]) -> dict[str, Any]:
+    """Return those keys of an option that langid's own class has defaults for, with these."""
+    module, _, name = node["_target_"].rpartition(".")
+    if not module.startswith("langid."):
+        return {}
+    parameters = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    defaults = {key: each.default for key, each in parameters.items() if key in node}
+    plain = {key: list(it) if isinstance(it, tuple) else it for key, it in defaults.items()}
+    return {key: value for key, value in plain.items() if value is not inspect.Parameter.empty}
+
+
+@pytest.mark.parametrize("group", sorted({group for group, _ in OPTIONS}))
+def test_options_hold_the_defaults_of_our_classes(group: str) -> None:
+    """Of options that share a class, which differ by what they say, one holds its defaults."""
+    equal: dict[str, bool] = {}
+    for name in (option for of, option in OPTIONS if of == group):
+        written = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
+        assert isinstance(written, dict)
+        written.pop("defaults", None)
+        for _, node in parts({group: written}):
+            defaults = own_defaults(node)
+            same = defaults == {key: node[key] for key in defaults}
+            equal[node["_target_"]] = equal.get(node["_target_"], False) or same
+    assert [target for target, same in equal.items() if not same] == []
 
 
 def test_groups_are_one_level_deep_and_known() -> None:

@@ -132,6 +132,14 @@ class HeldOutFilesSplit(SequenceSplit):
     protocol of an EE599 baseline (USC, 2020), which shows the gap between the two.
     """
 
+    def __init__(
+        self,
+        seed: int = 0,
+        train_only: Sequence[str] = (),
+        fractions: Sequence[float] = (0.72, 0.18, 0.10),
+    ):
+        super().__init__(seed, train_only, fractions)
+
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         if "test" not in self.parts:
             raise LangidError(
