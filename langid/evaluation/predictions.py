@@ -14,7 +14,6 @@ from langid.corpora.splits import PARTS, Split
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.store import Store
 from langid.errors import LangidError
-from langid.evaluation.dealt import trained_on
 from langid.progress import progress
 from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
@@ -90,7 +89,7 @@ def predict_part(
         held.fingerprint,
         task.column,
         task.left_out(held.utterances, classes),
-        None if part in PARTS[1:] else trained_on(identifiers, held),
+        None if part in PARTS[1:] else _trained_on(identifiers, held),
     )
 
 
@@ -98,16 +97,14 @@ def _loaded(
     checkpoints: Sequence[Path], store: Store, part: str, ensemble: bool, device: torch.device
 ) -> list[LanguageIdentifier]:
     """Return the identifiers of checkpoints that belong to the store and to one another."""
-    identifiers: list[LanguageIdentifier] = []
-    for path in checkpoints:
-        identifier = load_identifier(path)
-        _check_store(identifier, path, store, part)
-        if identifiers:
-            alike = HEARD_ALIKE if ensemble else ("task", "classes")
-            _check_alike(identifiers[0].described, identifier.described, path, alike)
-        identifiers.append(identifier.to(device))
+    identifiers = [load_identifier(path) for path in checkpoints]
     if not identifiers:
         raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
+    alike = HEARD_ALIKE if ensemble else ("task", "classes")
+    for path, identifier in zip(checkpoints, identifiers, strict=True):
+        _check_store(identifier, path, store, part)
+        _check_alike(identifiers[0].described, identifier.described, path, alike)
+        identifier.to(device)
     return identifiers
 
 
@@ -126,12 +123,8 @@ def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFr
 
 def device_of(accelerator: str) -> torch.device:
     """Return the device of that name; ``auto`` is the fastest that this machine has."""
-    there = {
-        "cpu": True,
-        "mps": torch.backends.mps.is_available(),
-        "cuda": torch.cuda.is_available(),
-    }
-    names = [name for name, available in there.items() if available]
+    backends = {"cpu": torch.cpu, "mps": torch.backends.mps, "cuda": torch.cuda}
+    names = [name for name, backend in backends.items() if backend.is_available()]
     if accelerator not in ("auto", *names):
         raise LangidError(
             f"accelerator={accelerator}: accepted on this machine are auto, {', '.join(names)}"
@@ -181,12 +174,11 @@ def _units(
 
     ``all`` is every utterance of the store that has one of the classes, whatever the split.
     """
-    task = identifier.described.build_task()
     if part == "all":
+        task = identifier.described.build_task()
         pieces = cut_whole(store, identifier.silence)
-        numbers = {name: index for index, name in enumerate(identifier.classes)}
         labels = task.labels(store.utterances, identifier.classes)
-        targets = labels.map(lambda name: numbers.get(name, -1)).to_numpy()
+        targets = pd.Index(identifier.classes).get_indexer(labels)  # -1: none of them
         pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
         return pieces[pieces["target"] >= 0], np.arange(len(store.utterances)), "utterance"
     split: Split = build(identifier.described.split, "split")
@@ -199,6 +191,27 @@ def _units(
     return data.pieces[part], data.parts["row"].to_numpy(), unit
 
 
+def _trained_on(identifiers: Sequence[LanguageIdentifier], store: Store) -> pd.DataFrame | None:
+    """Return the utterances of the store that were heard in training, where that can be told."""
+    heard: set[int] = set()
+    for identifier in identifiers:
+        description = identifier.described
+        if description.fingerprint != store.fingerprint:
+            return None
+        try:
+            data = data_of(description, store.path)
+        except LangidError:  # splits deal otherwise than they did
+            return None
+        now, then = (
+            {name: counts["clips"] for name, counts in summary["parts"]["train"].items()}
+            for summary in (data.summary(), description.split_summary)
+        )
+        if now != then:
+            return None
+        heard |= set(data.parts["row"][data.parts["part"] == "train"])
+    return store.utterances.iloc[sorted(heard)]
+
+
 @torch.inference_mode()
 def _predict(
     identifiers: Sequence[LanguageIdentifier],
@@ -208,9 +221,9 @@ def _predict(
     workers: int,
 ) -> pd.DataFrame:
     identifier = identifiers[0]  # of an ensemble, all are alike but for their weights
-    scores = UtteranceScores(len(rows), len(identifier.classes))
-    count = len(identifier.classes)
-    loader = piece_loader(store, pieces, identifier.silence, count, BATCH, workers)
+    classes = identifier.classes
+    scores = UtteranceScores(len(rows), len(classes))
+    loader = piece_loader(store, pieces, identifier.silence, len(classes), BATCH, workers)
     members = [PieceInference(member) for member in identifiers]
     # Of protocols that change features in evaluation, the same changes every time.
     device = identifier.device
@@ -227,10 +240,9 @@ def _predict(
     heard = store.utterances.iloc[rows[number]].reset_index(drop=True)
     table: pd.DataFrame = heard[TABLE].copy()
     task = identifier.described.build_task()
-    table[task.column] = task.labels(heard, identifier.classes)
-    table["predicted"] = [identifier.classes[index] for index in means.argmax(1)]
-    for index, name in enumerate(identifier.classes):
-        table[f"p({name})"] = means[:, index]
+    table[task.column] = task.labels(heard, classes)
+    table["predicted"] = np.array(classes)[means.argmax(1)]
+    table[[f"p({name})" for name in classes]] = means
     table["no_speech"] = frames == 0
     table["frames"], table["right_frames"] = frames.astype(int), right_frames.astype(int)
     table["number"] = number

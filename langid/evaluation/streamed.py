@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from langid.audio.decode import AudioError, read_audio
 from langid.errors import LangidError
+from langid.evaluation.scoring import Figure, share_right
 from langid.streaming.listening import Listening
 from langid.streaming.streamer import StreamingIdentifier
 from langid.utterance import counted_frames
@@ -21,16 +23,38 @@ ROUNDS = 3
 class StreamedClip:
     """What a stream says of one clip.
 
-    ``number`` is the clip's; ``since_s`` is when it began, in seconds after the reset.
-    ``posteriors (frames, classes)`` are those of its speech frames, ``after_s (frames,)`` the
-    seconds of the clip that had passed at their ends. Where a stream marks no speech in a clip,
-    all its frames count.
+    ``since_s`` is when it began, in seconds after the reset. ``posteriors (frames, classes)`` are
+    those of its speech frames, ``after_s (frames,)`` the seconds of the clip that had passed at
+    their ends. Where a stream marks no speech in a clip, all its frames count.
     """
 
-    number: int
     since_s: float
     posteriors: np.ndarray
     after_s: np.ndarray
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What a stream says of clips, and ``table``, a row of each: its ``target`` and ``speaker``."""
+
+    clips: Sequence[StreamedClip]
+    table: pd.DataFrame
+    hop_s: float
+
+    @property
+    def targets(self) -> np.ndarray:
+        return np.asarray(self.table["target"])
+
+    @property
+    def means(self) -> np.ndarray:
+        """The mean posterior of each clip, ``(clips, classes)``."""
+        return np.array([clip.posteriors.mean(0) for clip in self.clips])
+
+    def share(self, right: np.ndarray, among: np.ndarray | None = None) -> Figure:
+        """Return the share of ``right (clips,) bool``, with its interval, among some or all."""
+        among = np.ones(len(right), bool) if among is None else among
+        of = self.table[among]
+        return share_right(of["target"].to_numpy(), of["speaker"].tolist(), right[among])
 
 
 def stream_clips(
@@ -47,9 +71,8 @@ def stream_clips(
         for number in numbers:
             posteriors, speech = _feed(stream, _read(paths[number], stream.sample_rate))
             frames = np.flatnonzero(counted_frames(speech))
-            yield StreamedClip(
-                number, before * stream.hop_s, posteriors[frames], (frames + 1) * stream.hop_s
-            )
+            since_s, after_s = before * stream.hop_s, (frames + 1) * stream.hop_s
+            yield StreamedClip(since_s, posteriors[frames], after_s)
             before += len(speech)
 
 
@@ -89,16 +112,16 @@ def deal(seconds: np.ndarray, groups: np.ndarray, seed: int = 0) -> list[list[in
     return streams
 
 
-def join(clips: Sequence[StreamedClip], streams: Sequence[Sequence[int]]) -> list[StreamedClip]:
+def join(streamed: Streamed, streams: Sequence[Sequence[int]]) -> Streamed:
     """Return what a stream says of the clips of each stream, one after the other, as of one clip.
 
-    ``clips`` are all clips of ``streams``, in order; the number is that of a stream's first clip.
+    ``streamed`` are all clips of ``streams``, in order; the row is that of a stream's first clip.
     """
-    whole, place = [], 0
-    for numbers in streams:
-        parts = clips[place : place + len(numbers)]
-        place += len(numbers)
+    bounds = np.cumsum([0, *map(len, streams)])
+    whole = []
+    for begin, end in itertools.pairwise(bounds):
+        parts = streamed.clips[begin:end]
         posteriors = np.concatenate([part.posteriors for part in parts])
         after_s = np.concatenate([part.since_s + part.after_s for part in parts])
-        whole.append(StreamedClip(numbers[0], 0.0, posteriors, after_s))
-    return whole
+        whole.append(StreamedClip(0.0, posteriors, after_s))
+    return Streamed(whole, streamed.table.iloc[bounds[:-1]], streamed.hop_s)

@@ -18,12 +18,12 @@ from langid.evaluation.decision_time import (
 )
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
-from langid.evaluation.scoring import paired_difference, score, share_right
+from langid.evaluation.scoring import paired_difference, score
 from langid.evaluation.streamed import (
     CHUNK_S,
     ROUNDS,
     STREAM_S,
-    StreamedClip,
+    Streamed,
     deal,
     join,
     stream_clips,
@@ -60,25 +60,30 @@ def make_streaming_report(
     stream, which go on for longer. Raises LangidError where not whole utterances are scored.
     """
     of_part, chosen_on = (_clips(them, store) for them in (predictions, validation))
-    classes, hop_s = predictions.classes, stream.hop_s
-    streams = _streams(of_part)
+    classes = predictions.classes
+    seconds, targets = of_part["seconds"].to_numpy(), of_part["target"].to_numpy()
+    streams = {
+        "reset": _apart(of_part),
+        "mixed": deal(seconds, np.zeros(len(of_part), int), SEED),
+        "same": deal(seconds, targets, SEED),
+    }
     before = _streamed(stream, chosen_on, _apart(chosen_on), "validation")
     streamed = {name: _streamed(stream, of_part, some, name) for name, some in streams.items()}
     of_speakers = list(of_part.groupby(["speaker", "target"]).indices.values())
     joined = join(_streamed(stream, of_part, of_speakers, "speakers"), of_speakers)
     conditions = {"offline": _figures(of_part, of_part[classes].to_numpy(float), classes)}
-    for name, clips in streamed.items():
-        conditions[name] = _condition(clips, of_part, classes) | {"streams": len(streams[name])}
+    for name, said in streamed.items():
+        conditions[name] = _condition(said, classes) | {"streams": len(streams[name])}
     return {
         "schema": SCHEMA,
         "part": part,
         "classes": classes,
         **clips_and_speakers(predictions.table),
         "conditions": conditions,
-        "since_reset": {name: _since_reset(streamed[name], of_part, classes) for name in NOT_RESET},
-        "by_speech": accuracy_by_speech(streamed["reset"], *_of(streamed["reset"], of_part), hop_s),
-        "by_speech_of_speakers": accuracy_by_speech(joined, *_of(joined, of_part), hop_s),
-        "decisions": _decisions(before, chosen_on, streamed["reset"], of_part, hop_s),
+        "since_reset": {name: _since_reset(streamed[name]) for name in NOT_RESET},
+        "by_speech": accuracy_by_speech(streamed["reset"]),
+        "by_speech_of_speakers": accuracy_by_speech(joined),
+        "decisions": _decisions(before, streamed["reset"]),
         "thresholds_chosen_on": {"part": "validation", **clips_and_speakers(validation.table)},
         "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
         "fingerprint": predictions.fingerprint,
@@ -88,20 +93,11 @@ def make_streaming_report(
     }
 
 
-def _streams(clips: pd.DataFrame) -> dict[str, list[list[int]]]:
-    """Return the streams of each condition, as lists of clip numbers."""
-    seconds, targets = clips["seconds"].to_numpy(), clips["target"].to_numpy()
-    return {
-        "reset": _apart(clips),
-        "mixed": deal(seconds, np.zeros(len(clips), int), SEED),
-        "same": deal(seconds, targets, SEED),
-    }
-
-
 def _clips(predictions: Predictions, store: Path) -> pd.DataFrame:
-    """Return ``path, seconds, target, speaker`` and offline posteriors of each clip.
+    """Return of each clip ``path, seconds, target, speaker``, and what is said of it offline.
 
-    A clip of an unknown speaker is a speaker of its own.
+    That is ``offline``, a class, and the posterior of every class by its name. A clip of an unknown
+    speaker is a speaker of its own.
     """
     if predictions.unit != "utterance":
         raise LangidError(
@@ -119,7 +115,7 @@ def _clips(predictions: Predictions, store: Path) -> pd.DataFrame:
         }
     )
     clips[classes] = table[[f"p({name})" for name in classes]].to_numpy()
-    return clips
+    return clips.assign(offline=clips[classes].to_numpy(float).argmax(1))
 
 
 def _apart(clips: pd.DataFrame) -> list[list[int]]:
@@ -128,20 +124,11 @@ def _apart(clips: pd.DataFrame) -> list[list[int]]:
 
 def _streamed(
     stream: StreamingIdentifier, clips: pd.DataFrame, streams: Sequence[Sequence[int]], name: str
-) -> list[StreamedClip]:
-    streamed = []
+) -> Streamed:
+    own = clips.iloc[np.concatenate(streams)]
     with progress(f"streaming: {name}", "clips") as bar:
-        shown = bar.add_task(name, total=sum(map(len, streams)))
-        for clip in stream_clips(stream, clips["path"].tolist(), streams):
-            streamed.append(clip)
-            bar.advance(shown)
-    return streamed
-
-
-def _of(streamed: Sequence[StreamedClip], clips: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
-    """Return target and speaker of each clip that was streamed."""
-    own = clips.iloc[[clip.number for clip in streamed]]
-    return own["target"].to_numpy(), own["speaker"].tolist()
+        said = bar.track(stream_clips(stream, clips["path"].tolist(), streams), total=len(own))
+        return Streamed(list(said), own, stream.hop_s)
 
 
 def _figures(clips: pd.DataFrame, posteriors: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
@@ -149,64 +136,45 @@ def _figures(clips: pd.DataFrame, posteriors: np.ndarray, classes: Sequence[str]
     return {name: figures[name] for name in METRICS} | {"clips": len(clips)}
 
 
-def _condition(
-    streamed: Sequence[StreamedClip], clips: pd.DataFrame, classes: Sequence[str]
-) -> dict[str, Any]:
-    own = clips.iloc[[clip.number for clip in streamed]]
-    means = np.array([clip.posteriors.mean(0) for clip in streamed])
-    offline = own[list(classes)].to_numpy(float).argmax(1)
-    targets, speakers = _of(streamed, clips)
-    behind = paired_difference(targets, offline, means.argmax(1), speakers, classes)
+def _condition(streamed: Streamed, classes: Sequence[str]) -> dict[str, Any]:
+    own, means = streamed.table, streamed.means
+    told = own["offline"].to_numpy(), means.argmax(1)
+    behind = paired_difference(streamed.targets, *told, own["speaker"].tolist(), classes)
     return _figures(own, means, classes) | {"behind": behind}
 
 
-def _since_reset(
-    streamed: Sequence[StreamedClip], clips: pd.DataFrame, classes: Sequence[str]
-) -> list[dict[str, Any]]:
+def _since_reset(streamed: Streamed) -> list[dict[str, Any]]:
     """Return the accuracy of the clips that began within each span after the reset."""
-    own = clips.iloc[[clip.number for clip in streamed]].reset_index(drop=True)
-    since_s = np.array([clip.since_s for clip in streamed])
-    told = np.array([clip.posteriors.mean(0).argmax() for clip in streamed])
-    own["right"] = told == own["target"]
-    own["right_offline"] = own[list(classes)].to_numpy(float).argmax(1) == own["target"]
+    since_s = np.array([clip.since_s for clip in streamed.clips])
+    right = streamed.means.argmax(1) == streamed.targets
+    right_offline = streamed.table["offline"].to_numpy() == streamed.targets
     rows = []
     for begin, end in itertools.pairwise(SINCE_S):
-        within = own[(since_s >= begin) & (since_s < end)]
-        if within.empty:
-            continue
-        of = within["target"].to_numpy(), within["speaker"].tolist()
-        rows.append(
-            {
-                "from_s": begin,
-                "to_s": end,
-                "clips": len(within),
-                "accuracy": share_right(*of, within["right"].to_numpy()),
-                "offline": share_right(*of, within["right_offline"].to_numpy())["value"],
-            }
-        )
+        within = (since_s >= begin) & (since_s < end)
+        if within.any():
+            rows.append(
+                {
+                    "from_s": begin,
+                    "to_s": end,
+                    "clips": int(within.sum()),
+                    "accuracy": streamed.share(right, within),
+                    "offline": streamed.share(right_offline, within)["value"],
+                }
+            )
     return rows
 
 
-def _decisions(
-    before: Sequence[StreamedClip],
-    chosen_on: pd.DataFrame,
-    streamed: Sequence[StreamedClip],
-    clips: pd.DataFrame,
-    hop_s: float,
-) -> list[dict[str, Any]]:
-    """Return for each error rate its threshold, chosen on validation, and what comes of it."""
+def _decisions(before: Streamed, streamed: Streamed) -> list[dict[str, Any]]:
+    """Return for each error rate its threshold, chosen ``before``, and what comes of it."""
     rows = []
     for rate in ERROR_RATES:
-        threshold, found = choose_decide_at(before, chosen_on["target"].to_numpy(), rate)
-        measured = None
-        if threshold is not None:
-            measured = time_to_decision(streamed, *_of(streamed, clips), threshold, hop_s)
+        threshold, found = choose_decide_at(before, rate)
         rows.append(
             {
                 "error_rate": rate,
                 "decide_at": threshold,
-                "validation": found | {"clips": len(before)},
-                "measured": measured,
+                "validation": found | {"clips": len(before.clips)},
+                "measured": None if threshold is None else time_to_decision(streamed, threshold),
             }
         )
     return rows

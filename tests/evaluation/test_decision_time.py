@@ -1,6 +1,7 @@
 """Tests of langid/evaluation/decision_time.py."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from langid.evaluation.decision_time import (
@@ -11,7 +12,7 @@ from langid.evaluation.decision_time import (
     first_decisions,
     time_to_decision,
 )
-from langid.evaluation.streamed import StreamedClip
+from langid.evaluation.streamed import Streamed, StreamedClip
 from langid.streaming.decision import DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
 
@@ -19,16 +20,21 @@ HOP_S = 0.01
 CLASSES = ["A", "B", "C"]
 
 
-def clip(posteriors: list[list[float]] | np.ndarray, number: int = 0) -> StreamedClip:
+def clip(posteriors: list[list[float]] | np.ndarray) -> StreamedClip:
     """Return a clip whose speech begins after a second of silence."""
     frames = np.asarray(posteriors, np.float32)
-    return StreamedClip(number, 0.0, frames, 1 + (np.arange(len(frames)) + 1) * HOP_S)
+    return StreamedClip(0.0, frames, 1 + (np.arange(len(frames)) + 1) * HOP_S)
 
 
 def certain(language: int, confidence: float, frames: int = 10) -> StreamedClip:
     rest = (1 - confidence) / 2
     row = [confidence if place == language else rest for place in range(3)]
     return clip([row] * frames)
+
+
+def streamed(clips: list[StreamedClip], targets: list[int], speakers: str = "abcdef") -> Streamed:
+    own = list(speakers[: len(clips)])
+    return Streamed(clips, pd.DataFrame({"target": targets, "speaker": own}), HOP_S)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -54,21 +60,21 @@ def test_first_decisions_are_those_of_a_stream(seed: int) -> None:
 def test_the_lowest_threshold_that_keeps_the_error_rate_is_chosen() -> None:
     # Wrong are the clips of confidence 0.5 and 0.7, right those of 0.6, 0.8, 0.9 and 0.95.
     clips = [certain(0, confidence) for confidence in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)]
-    targets = np.array([1, 0, 1, 0, 0, 0])
-    threshold, found = choose_decide_at(clips, targets, 0.01)
+    some = streamed(clips, [1, 0, 1, 0, 0, 0])
+    threshold, found = choose_decide_at(some, 0.01)
     assert threshold == pytest.approx(0.7, abs=2e-3)
     assert found == {"decided": 3, "error": 0.0}
-    threshold, found = choose_decide_at(clips, targets, 0.2)
+    threshold, found = choose_decide_at(some, 0.2)
     assert threshold == pytest.approx(0.5, abs=2e-3)
     assert found == {"decided": 5, "error": pytest.approx(0.2)}
-    threshold, found = choose_decide_at(clips, np.full(6, 2), 0.1)
+    threshold, found = choose_decide_at(streamed(clips, [2] * 6), 0.1)
     assert threshold is None and found["error"] == 1.0
 
 
 def test_time_to_decision_counts_speech_and_audio() -> None:
     late = clip([[0.4, 0.3, 0.3]] * 5 + [[1.0, 0.0, 0.0]] * 45)
     clips = [certain(0, 0.9), late, certain(1, 0.95), certain(2, 0.5)]
-    found = time_to_decision(clips, np.array([0, 0, 2, 2]), list("wxyz"), 0.79, HOP_S)
+    found = time_to_decision(streamed(clips, [0, 0, 2, 2]), 0.79)
     assert (found["decided"], found["clips"]) == (3, 4)
     assert found["share"]["value"] == 0.75
     assert found["error"]["value"] == pytest.approx(1 / 3)
@@ -76,16 +82,16 @@ def test_time_to_decision_counts_speech_and_audio() -> None:
     assert found["speech_s"][1] == pytest.approx(0.01)  # two clips at their first frame
     assert found["audio_s"][1] == pytest.approx(1.01)
     # (5 * 0.4 + n) / (5 + n) reaches 0.79 at n = 10: the 15th frame
-    only = time_to_decision([late], np.array([0]), ["x"], 0.79, HOP_S)
+    only = time_to_decision(streamed([late], [0]), 0.79)
     assert only["speech_s"] == pytest.approx([0.15] * 3)
-    none = time_to_decision([certain(0, 0.5)], np.array([0]), ["w"], 0.9, HOP_S)
+    none = time_to_decision(streamed([certain(0, 0.5)], [0]), 0.9)
     assert (none["decided"], none["error"], none["speech_s"]) == (0, None, None)
 
 
 def test_accuracy_by_seconds_of_speech() -> None:
     wrong_first = clip([[0.0, 1.0, 0.0]] * 80 + [[1.0, 0.0, 0.0]] * 140)  # right from 1.6 s on
     short = certain(0, 0.9, frames=30)
-    rows = accuracy_by_speech([wrong_first, short], np.array([0, 0]), ["x", "y"], HOP_S)
+    rows = accuracy_by_speech(streamed([wrong_first, short], [0, 0]))
     assert [row["seconds"] for row in rows] == list(SECONDS)
     assert [row["all"]["value"] for row in rows] == [0.5, 0.5, 1, 1, 1, 1]
     assert [row["clips"] for row in rows] == [1, 1, 1, 0, 0, 0]

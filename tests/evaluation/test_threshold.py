@@ -1,11 +1,7 @@
 """The confidence below which a decision is better not made."""
 
-import math
-
 import numpy as np
-import pytest
 
-from langid.errors import LangidError
 from langid.evaluation.threshold import choose_threshold, thresholds
 
 
@@ -28,27 +24,8 @@ def test_equal_confidences_are_accepted_together_or_not_at_all() -> None:
     assert choose_threshold(confidences, right, 0.5) == 0.8
 
 
-@pytest.mark.parametrize(
-    ("confidences", "right", "rate", "message"),
-    [
-        (
-            [0.9, 0.8],
-            [False, True],
-            0.1,
-            r"no threshold gives an error rate of 0\.1: .* 0\.500 are",
-        ),
-        ([0.9], [True, True], 0.1, r"\(1,\) and right \(2,\): expected one of each"),
-        ([], [], 0.1, "at least one"),
-        ([math.nan], [True], 0.1, "NaN or infinity"),
-        ([0.9], [True], 1.0, r"error_rate=1\.0: accepted are shares"),
-        ([0.9], [True], math.nan, "error_rate=nan"),
-    ],
-)
-def test_a_threshold_that_cannot_be(
-    confidences: list[float], right: list[bool], rate: float, message: str
-) -> None:
-    with pytest.raises(LangidError, match=message):
-        choose_threshold(np.array(confidences), np.array(right), rate)
+def test_no_threshold_gives_a_rate_that_the_most_confident_decisions_miss() -> None:
+    assert choose_threshold(np.array([0.9, 0.8]), np.array([False, True]), 0.1) is None
 
 
 def test_thresholds_for_rates_and_what_they_leave() -> None:
