@@ -1,22 +1,33 @@
 """Where the Hydra tree lies, and clear words for what is wrong with an override."""
 
 import difflib
+import functools
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import IConfigRepository
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.default_element import ConfigDefault, GroupDefault
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobRuntime, setup_globals
 from hydra.errors import ConfigCompositionException, HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from hydra.types import RunMode
+from hydra.version import setbase
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from langid.commands.trust import check_trusted
 from langid.errors import LangidError
 
+SEARCH_PATH = "hydra.searchpath="
 HINTS = {
     "store": "store=PATH.h5",
     "checkpoint": "checkpoint=BEST.ckpt",
@@ -63,10 +74,13 @@ def reads(argument: str) -> bool:
     return True
 
 
-def check_overrides(command: str, arguments: Sequence[str]) -> None:
+def check_overrides(
+    command: str, arguments: Sequence[str], name: str | None = None, *, whole: bool = True
+) -> None:
     """Raise LangidError for a key or group that does not exist, or one that is needed and missing.
 
-    Of a sweep the first value of each key is looked at; Hydra itself checks every job.
+    Of a sweep the first value of each key is looked at; Hydra itself checks every job. ``name`` is
+    that of another primary configuration. Keys may be missing where the ``whole`` is not needed.
     """
     for argument in arguments:
         if not reads(argument):
@@ -76,12 +90,12 @@ def check_overrides(command: str, arguments: Sequence[str]) -> None:
             )
     overrides = OverridesParser.create().parse_overrides(list(arguments))
     values = [_single(override) for override in overrides]
-    _check_groups(command, values)
+    _check_groups(command, values, name)
     try:
-        config = compose(command, values)
+        config = compose(command, values, name)
     except (ConfigCompositionException, ValueError) as error:  # ValueError: GROUP=null
-        raise LangidError(_explain(command, values, error)) from None
-    missing = sorted(_missing(OmegaConf.to_container(config)))
+        raise LangidError(_explain(command, values, name, error)) from None
+    missing = sorted(_missing(OmegaConf.to_container(config))) if whole else []
     if missing:
         examples = " ".join(HINTS.get(key, f"{key}=VALUE") for key in missing)
         raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
@@ -104,23 +118,96 @@ def texts(command: str) -> list[str]:
     return [*(texts(base[1]) if base else ()), text]
 
 
-def groups(command: str) -> dict[str, str]:
+def groups(command: str, name: str | None = None, overrides: Sequence[str] = ()) -> dict[str, str]:
     """Return the groups of a command with the option that each has by default."""
-    return dict(re.findall(r"^  - (\w+): (\S+)$", "\n".join(texts(command)), re.MULTILINE))
+    found: dict[str, str] = {}
+    primary = repository(command, name, overrides).load_config(name or command)
+    if primary is None:
+        raise LangidError(
+            f"--config-name {name}: no such configuration; it is looked for in langid's own folder,"
+            " in --config-dir FOLDER and in hydra.searchpath"
+        )
+    for default in primary.defaults_list or ():
+        group = str(default.group) if isinstance(default, GroupDefault) else ""
+        if isinstance(default, ConfigDefault) and default.path != "_self_":
+            found |= groups(command, str(default.path).lstrip("/"), overrides)
+        elif group and not group.startswith("hydra/"):
+            found[group] = "null" if default.get_name() is None else str(default.get_name())
+    return found
 
 
-def options(command: str, group: str) -> dict[str, Path]:
-    """Return the options of a group and their files."""
-    return {path.stem: path for path in sorted((tree(command) / group).glob("*.yaml"))}
+def options(command: str, group: str, overrides: Sequence[str] = ()) -> list[str]:
+    """Return the options of a group, those in ``hydra.searchpath`` too, in alphabetical order."""
+    return sorted(repository(command, None, overrides).get_group_options(group, ObjectType.CONFIG))
 
 
-def _check_groups(command: str, values: list[str]) -> None:
+def option(command: str, group: str, name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the content of an option of a group, not resolved."""
+    held = repository(command, None, overrides).load_config(f"{group}/{name}")
+    assert held is not None
+    plain: dict[str, Any] = OmegaConf.to_container(held.config)  # type: ignore[assignment]
+    return plain
+
+
+def repository(
+    command: str, name: str | None = None, overrides: Sequence[str] = ()
+) -> IConfigRepository:
+    """Return what Hydra finds for a command: in langid's tree, then in ``hydra.searchpath``.
+
+    Raises LangidError for a place of the search path that is not there.
+    """
+    given = [override for override in overrides if override.startswith(SEARCH_PATH)]
+    if not given and name is None:
+        return _own_repository(command)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Hydra warns of what is refused below
+        _, found = loader(command, given)._parse_overrides_and_create_caching_repo(
+            name or command, given
+        )
+    for source in found.get_sources():
+        if not source.available():
+            raise LangidError(
+                f"{SEARCH_PATH}{source.scheme()}://{source.path}: not found; accepted are"
+                " file://FOLDER and pkg://PACKAGE, a Python package with an __init__.py"
+            )
+    return found
+
+
+@functools.cache  # the tree of the package does not change
+def _own_repository(command: str) -> IConfigRepository:
+    return loader(command)._parse_overrides_and_create_caching_repo(command, [])[1]
+
+
+def loader(command: str, overrides: Sequence[str] = ()) -> ConfigLoaderImpl:
+    """Return what loads the configuration of a command, its primary one from anywhere too."""
+    path = create_config_search_path(str(tree(command)))
+    for place in places(overrides):
+        path.prepend("command-line", place, anchor=SearchPathQuery(provider="schema"))
+    return ConfigLoaderImpl(path)
+
+
+def places(overrides: Sequence[str]) -> list[str]:
+    """Return the places of ``hydra.searchpath`` among overrides."""
+    given = [override for override in overrides if override.startswith(SEARCH_PATH)]
+    values = [override.value() for override in OverridesParser.create().parse_overrides(given)]
+    return [str(place) for value in values if isinstance(value, list) for place in value]
+
+
+def search_path() -> list[str]:
+    """Return the override of ``hydra.searchpath`` that the running command was given, if any."""
+    given = HydraConfig.get().overrides.hydra
+    return [override for override in given if override.startswith(SEARCH_PATH)]
+
+
+def _check_groups(command: str, values: list[str], name: str | None) -> None:
     """Raise LangidError for an option that a group does not have, and for a group left open."""
     chosen = [value for value in values if not value.startswith("~")]  # ~GROUP takes it away
     given = dict(value.lstrip("+").partition("=")[::2] for value in chosen)
-    for group, default in groups(command).items():
-        names = list(options(command, group))
+    for group, default in groups(command, name, values).items():
         choice = given.get(group, default)
+        if choice == default != "???":
+            continue
+        names = options(command, group, values)
         if choice == "???":
             raise LangidError(f"langid {command} needs {group}: add {group}={' or '.join(names)}")
         if choice not in (*names, "null"):
@@ -135,7 +222,7 @@ def _check_kinds(command: str, config: DictConfig) -> None:
     defaults = OmegaConf.merge(*map(OmegaConf.create, texts(command)))
     assert isinstance(defaults, DictConfig)
     for key in set(defaults) & set(config):
-        if OmegaConf.is_interpolation(defaults, key):
+        if OmegaConf.is_interpolation(defaults, key) or OmegaConf.is_missing(config, key):
             continue
         value = config[key]
         if OmegaConf.is_missing(defaults, key):
@@ -155,15 +242,17 @@ def _check_kinds(command: str, config: DictConfig) -> None:
             raise LangidError(f"{key}={value}: expected {expected}")
 
 
-def compose(command: str, overrides: list[str]) -> DictConfig:
+def compose(command: str, overrides: list[str], name: str | None = None) -> DictConfig:
     """Return the configuration of a command, without Hydra's own part."""
-    held = GlobalHydra.instance().hydra  # of a command that runs, or of somebody's notebook
-    GlobalHydra.instance().clear()
-    try:
-        with hydra.initialize_config_dir(str(tree(command)), version_base="1.3"):
-            return hydra.compose(command, overrides)
-    finally:
-        GlobalHydra.instance().hydra = held
+    setbase("1.3")
+    setup_globals()
+    JobRuntime.instance().set("name", "langid")
+    config = loader(command, overrides).load_configuration(
+        name or command, overrides, RunMode.RUN, from_shell=False
+    )
+    with open_dict(config):
+        del config["hydra"]
+    return config
 
 
 def resolved(config: DictConfig, output: Path) -> dict[str, Any]:
@@ -180,13 +269,13 @@ def _single(override: Override) -> str:
     return f"{override.get_key_element()}={first}"
 
 
-def _explain(command: str, values: list[str], error: Exception) -> str:
+def _explain(command: str, values: list[str], name: str | None, error: Exception) -> str:
     """Say which override is wrong, and what is accepted in its place."""
     # A key inside a group is tried before the group: without the group it would be fine as well.
     for value in sorted(values, key=lambda value: "." not in value.partition("=")[0]):
         others = [other for other in values if other != value]
         try:
-            config = compose(command, others)
+            config = compose(command, others, name)
         except (HydraException, ValueError):
             continue  # another override is wrong as well, or this one's group is needed
         return f"{value}: {_first_line(error)}. {_accepted(command, config, value)}"

@@ -1,11 +1,13 @@
 """The ``langid`` command: one verb, then Hydra overrides."""
 
+import contextlib
 import difflib
+import functools
 import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,20 @@ from omegaconf.errors import OmegaConfBaseException
 
 from langid import __version__
 from langid.build import trusting, with_trust
+from langid.commands import train
 from langid.commands.compare import with_folders
-from langid.commands.configuration import check_overrides, groups, options, texts, tree
+from langid.commands.configuration import (
+    check_overrides,
+    groups,
+    option,
+    options,
+    texts,
+    tree,
+)
+from langid.commands.hydra_flags import COMPLETION, complete, for_hydra, is_shown, read_flags
 from langid.commands.reproduce import with_experiments
 from langid.commands.sweep import Sweep, check_sweep, job_folder
 from langid.commands.text_keys import readable
-from langid.commands.train import run_folder
 from langid.commands.trust import trusted_packages
 from langid.errors import LangidError, show_traceback
 from langid.metrics import direction
@@ -30,7 +40,6 @@ COMMANDS = (
     "prepare", "train", "tune", "evaluate", "compare", "reproduce", "export", "stream", "predict",
     "segments", "demo",
 )  # fmt: skip
-FLAGS = {"train": ("-m", "--multirun"), "reproduce": ("--all",)}
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -46,16 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command == "--version":
         print(f"langid {__version__}")
         return 0
-    if {"--help", "-h"} & set(overrides) and command in COMMANDS:
-        print(_help(command))
-        return 0
+    if set(COMPLETION) & set(arguments):
+        return _guard(lambda: complete(arguments, COMMANDS))
     return _guard(lambda: _run(command, overrides))
 
 
-def _guard(work: Callable[[], int]) -> int:
+def _guard(work: Callable[[], int | None]) -> int:
     """Return the exit code of some work; what its user can mend is shown without a traceback."""
     try:
-        return work()
+        return work() or 0
     except (LangidError, HydraException, OmegaConfBaseException) as error:
         show_traceback()
         print(f"langid: {error}", file=sys.stderr)
@@ -78,56 +86,59 @@ def _run(command: str, arguments: list[str]) -> int:
         near = difflib.get_close_matches(command, COMMANDS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise LangidError(f"no command {command}; there are {', '.join(COMMANDS)}.{hint}")
-    flags = [argument for argument in arguments if argument.startswith("-")]
-    accepted = FLAGS.get(command, ())
-    for flag in flags:
-        if flag not in accepted:
-            words = ", ".join((*accepted, "--help"))
-            raise LangidError(
-                f"langid {command} takes no {flag}; accepted are KEY=VALUE and {words}"
-            )
-    overrides = [argument for argument in arguments if argument not in flags]
+    given = read_flags(command, arguments)
+    overrides, name = given.overrides, given.config_name
     if command == "compare":
         overrides = with_folders(overrides)
     if command == "reproduce":
-        overrides = with_experiments([*overrides, *(["experiments=all"] if flags else [])])
+        overrides = with_experiments([*overrides, *(["experiments=all"] if given.all else [])])
     overrides = [readable(command, override) for override in overrides]
-    check_overrides(command, overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach main() as they are
-    with trusting(trusted_packages(overrides)):
-        if flags and command == "train":
-            return _sweep(command, overrides)
-        return _single(command, overrides)
+    with trusting(trusted_packages(overrides)):  # packages of hydra.searchpath are found as well
+        if given.help:
+            print(_help(command, overrides))
+            return 0
+        check_overrides(command, overrides, name, whole=not is_shown(given))
+        flags = for_hydra(given)
+        if is_shown(given):
+            return _show(command, [*flags, *overrides])
+        if given.multirun:
+            return _sweep(overrides, name, flags)
+        return _single(command, [*flags, *overrides])
 
 
-def _single(command: str, overrides: list[str]) -> int:
+def _show(command: str, arguments: list[str]) -> int:
+    """Let Hydra print what its flags ask for."""
+    try:
+        _start_hydra(command, arguments, lambda config: None)
+    except SystemExit as ended:  # there is no such package of the configuration, or help is printed
+        return BAD_INPUT if ended.code else 0
+    return 0
+
+
+def _single(command: str, arguments: list[str]) -> int:
     codes: list[int] = []
 
     def job(config: DictConfig) -> None:
         module: Any = importlib.import_module(f"langid.commands.{command}")
         codes.append(_guard(lambda: module.run(config)))
 
-    _start_hydra(command, overrides, job)
+    with making_folders() if command == "train" else contextlib.nullcontext():
+        _start_hydra(command, arguments, job)
     return max(codes, default=0)
 
 
-def _sweep(command: str, overrides: list[str]) -> int:
-    """Run all jobs; those that fail do not stop the others."""
-    overrides = check_sweep(overrides)
-    sweep = Sweep(overrides)
-
-    def run(config: DictConfig) -> int:
-        module: Any = importlib.import_module(f"langid.commands.{command}")
-        return int(module.run(config))
-
-    run = with_trust(run)  # a launcher may run jobs in other processes
+def _sweep(overrides: list[str], name: str | None, flags: list[str]) -> int:
+    """Run all jobs of langid train; those that fail do not stop the others."""
+    overrides = check_sweep(overrides, name)
+    sweep = Sweep(overrides, name)
+    run = with_trust(train.run)  # a launcher may run jobs in other processes
 
     def job(config: DictConfig) -> None:
         sweep.run(config, run)
 
     try:
-        # The flag goes first: Hydra does not take overrides on both sides of it.
-        _start_hydra(command, ["--multirun", *overrides], job)
+        _start_hydra("train", [*flags, *overrides], job)
     except Exception:  # Hydra raises the first error again when all jobs are done
         if not sweep.failed:
             raise
@@ -144,13 +155,24 @@ def _start_hydra(command: str, arguments: list[str], job: Callable[[DictConfig],
     hydra.main(version_base="1.3", config_path=str(tree(command)), config_name=command)(job)()
 
 
-def _register_resolvers() -> None:
+def _register_resolvers(make: bool = False) -> None:
+    folder = functools.partial(train.run_folder, make=make)
     OmegaConf.register_new_resolver("direction", direction, replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
-    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver("run_folder", folder, replace=True, use_cache=True)
 
 
 _register_resolvers()  # at import: a launcher that runs jobs in other processes imports this file
+
+
+@contextlib.contextmanager
+def making_folders() -> Iterator[None]:
+    """Let the interpolation that names the folder of a run make it too; else it is only named."""
+    _register_resolvers(make=True)
+    try:
+        yield
+    finally:
+        _register_resolvers()
 
 
 def _overview() -> str:
@@ -167,7 +189,7 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
-def _help(command: str) -> str:
+def _help(command: str, overrides: Sequence[str]) -> str:
     """Return a command's help: its module's documentation, and its keys from its YAML."""
     text = "\n".join(texts(command))
     rows = re.findall(r"^(\w+): (.+?)  # (.+)$", text, re.MULTILINE)
@@ -180,9 +202,9 @@ def _help(command: str) -> str:
         lines += ["", "groups (GROUP=OPTION, then GROUP.KEY=VALUE):"]
     for group, default in groups(command).items():
         lines.append(f"  {group}{' (needed)' if default == '???' else ''}")
-        for option, path in options(command, group).items():
-            name = f"{option} (default)" if option == default != "default" else option
-            taken = ", ".join(_keys(OmegaConf.to_container(OmegaConf.load(path))))
+        for choice in options(command, group, overrides):
+            name = f"{choice} (default)" if choice == default != "default" else choice
+            taken = ", ".join(_keys(option(command, group, choice, overrides)))
             lines.append(f"    {name:25} {taken}".rstrip())
     if command == "train":
         lines += [

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-import langid.commands.main  # noqa: F401  # registers what interpolations call
 from langid.build import trusting
 from langid.commands.configuration import check_overrides, compose, resolved
+from langid.commands.main import making_folders
 from langid.commands.paths import path_of
 from langid.commands.text_keys import readable
 from langid.commands.trust import check_trusted
@@ -61,7 +61,8 @@ def train(config: Configuration, *, trusted: Sequence[str] = ()) -> TrainedRun:
     from langid.training.run import train
 
     composed = _composed("train", config)
-    output = path_of(composed.output)
+    with making_folders():
+        output = path_of(composed.output)
     with trusting([*trusted, *composed.trusted]):
         record = train(resolved(composed, output), begun=print_start)
     return TrainedRun(output, record.best if record else {})

@@ -21,7 +21,14 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from langid.commands.configuration import check_overrides, compose, nearest, resolved, root
+from langid.commands.configuration import (
+    check_overrides,
+    compose,
+    nearest,
+    resolved,
+    root,
+    search_path,
+)
 from langid.commands.sweep import USERS_ERRORS
 from langid.commands.text_keys import readable
 from langid.commands.train_start import print_start
@@ -33,6 +40,7 @@ from langid.typed import quoted
 ALL = "all"
 OWN_KEYS = (
     "experiments", "overrides", "stand_in", "output", "table", "workers", "corpus", "trusted",
+    "hydra",
 )  # fmt: skip
 
 
@@ -122,7 +130,7 @@ def _plan(name: str, config: DictConfig) -> Plan:
     path = root("experiments") / name.removesuffix(SOUND) / "expected.yaml"
     expected = expected_of(OmegaConf.to_container(OmegaConf.load(path)), path)
     overrides = [*(expected.stand_in.overrides if _stands_in(config) else ()), *config.overrides]
-    typed = [f"experiment={name}", "store=store.h5", *overrides]
+    typed = [*search_path(), f"experiment={name}", "store=store.h5", *overrides]
     check_overrides("train", typed)
     training = compose("train", typed)
     output = Path(str(config.output)).expanduser()

@@ -52,7 +52,7 @@ def job_folder(overrides: Sequence[str]) -> str:
     return f"{name.encode()[: LONGEST_NAME - 13].decode(errors='ignore')},{digest}"
 
 
-def check_sweep(overrides: list[str]) -> list[str]:
+def check_sweep(overrides: list[str], name: str | None) -> list[str]:
     """Return the overrides of a sweep, with a folder that does not depend on the time.
 
     Raises LangidError for several devices per job and for ``resume``, before anything starts.
@@ -69,7 +69,7 @@ def check_sweep(overrides: list[str]) -> list[str]:
         for override in parsed
     ]
     for combination in itertools.product(*values):
-        check_devices(compose("train", list(combination)), "a job of a sweep")
+        check_devices(compose("train", list(combination), name), "a job of a sweep")
     return overrides if "output" in keys else [*overrides, "output=runs/${name}"]
 
 
@@ -108,14 +108,14 @@ class Sweep:
     folder: a line of JSON when a job begins, and one when it ends.
     """
 
-    def __init__(self, overrides: list[str]):
+    def __init__(self, overrides: list[str], name: str | None):
         parsed = OverridesParser.create().parse_overrides(overrides)
         swept = [override for override in parsed if override.is_sweep_override()]
         self.keys = {override.get_key_element() for override in swept}
         self.total = math.prod(len(_values(override)) for override in swept)
-        folder = compose("train", [_values(override)[0] for override in parsed]).output
-        name = f"jobs.{socket.gethostname()}.{os.getpid()}.jsonl"  # of this sweep alone
-        self.journal = Path(str(folder)).expanduser().resolve() / name
+        folder = compose("train", [_values(override)[0] for override in parsed], name).output
+        journal = f"jobs.{socket.gethostname()}.{os.getpid()}.jsonl"  # of this sweep alone
+        self.journal = Path(str(folder)).expanduser().resolve() / journal
         self.journal.unlink(missing_ok=True)
 
     @property

@@ -14,7 +14,7 @@ from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 from omegaconf import OmegaConf
 
-from langid.commands.configuration import groups, options, reads, texts
+from langid.commands.configuration import groups, option, options, reads, texts
 from langid.errors import LangidError
 from langid.typed import quoted
 
@@ -75,9 +75,9 @@ def _shown(value: Any) -> str:
 def _may_be_null(command: str, name: str) -> bool:
     """Return whether a key is null where it is not given, by the YAML of command and groups."""
     group, _, key = name.partition(".")
-    files = options(command, group).values() if key else ()
-    written = texts(command) + [path.read_text(encoding="utf-8") for path in files]
-    plain: list[Any] = [OmegaConf.to_container(OmegaConf.create(text)) for text in written]
+    plain: list[Any] = [OmegaConf.to_container(OmegaConf.create(text)) for text in texts(command)]
+    if key and group in groups(command):
+        plain += [option(command, group, choice) for choice in options(command, group)]
     return any(one.get(key or name, "") is None for one in plain)
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from langid.commands.configuration import resolved
+from langid.commands.configuration import resolved, search_path
 from langid.commands.train_start import print_start
 from langid.errors import LangidError
 from langid.typed import override, quoted
@@ -31,11 +31,12 @@ if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the config
     from langid.training.run_record import RunRecord
 
 
-def run_folder(resume: str | None, name: str) -> str:
+def run_folder(resume: str | None, name: str, make: bool) -> str:
     """Return the folder of a run: that of the checkpoint resumed, or a new one by name and time.
 
-    The new one is made. Raises LangidError for a checkpoint that lies in no folder of a run, and
-    for a new folder where torchrun or srun has started several processes, whose clocks differ.
+    With ``make`` the new one is made. Raises LangidError for a checkpoint that lies in no folder of
+    a run, and for a new folder where torchrun or srun has started several processes, whose clocks
+    differ.
     """
     if resume:
         checkpoints = Path(resume).expanduser().resolve().parent
@@ -47,16 +48,17 @@ def run_folder(resume: str | None, name: str) -> str:
         return str(checkpoints.parent)
     if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1"))) > 1:
         raise LangidError("several processes were started for one run: add output=DIR")
-    return str(_new_folder(Path("runs") / name))
+    return str(_new_folder(Path("runs") / name, make))
 
 
-def _new_folder(parent: Path) -> Path:
-    """Make a folder named by the time; of runs that begin in one second each has its own."""
+def _new_folder(parent: Path, make: bool) -> Path:
+    """Return a folder named by the time; of runs that begin in one second each makes its own."""
     stem = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     for number in itertools.count(1):
         folder = parent / (stem if number == 1 else f"{stem}_{number}")
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(parents=True)
+            if make:
+                folder.mkdir(parents=True)
             break
     return folder
 
@@ -79,10 +81,11 @@ def _same_command(output: Path) -> list[str]:
     """Return the command line of this run, for the processes of its other devices."""
     from hydra.core.hydra_config import HydraConfig
 
-    given = HydraConfig.get().overrides.task
-    given = [item for item in given if item.partition("=")[0] != "output"]
+    settings = HydraConfig.get()
+    given = [item for item in settings.overrides.task if item.partition("=")[0] != "output"]
     place = f"output={quoted(str(output))}"
-    return [sys.executable, "-m", "langid", "train", *given, place]
+    name = ["--config-name", str(settings.job.config_name)]
+    return [sys.executable, "-m", "langid", "train", *name, *search_path(), *given, place]
 
 
 def _print_end(record: "RunRecord", output: Path, store: str, part: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from langid.errors import LangidError
@@ -15,14 +16,15 @@ PACKAGE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 def trusted_packages(overrides: Sequence[str]) -> list[str]:
     """Return the packages of ``trusted=`` among overrides as they were typed."""
     packages: Any = []
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        if override.get_key_element().lstrip("+") == "trusted":
-            value = override.value()
+    for override in overrides:
+        if re.match(r"\+*trusted=", override):
+            try:
+                value = OverridesParser.create().parse_override(override).value()
+            except HydraException:
+                value = None
             packages = value if isinstance(value, list) else [value]
             if not all(isinstance(name, str) and PACKAGE.fullmatch(name) for name in packages):
-                raise LangidError(
-                    f"{override.input_line}: expected names of packages, 'trusted=[my_project]'"
-                )
+                raise LangidError(f"{override}: expected names of packages, 'trusted=[my_project]'")
     return list(packages)
 
 

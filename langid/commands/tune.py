@@ -16,8 +16,10 @@ Examples:
 import sys
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from langid.commands.configuration import search_path
 from langid.commands.sweep import check_devices
 from langid.errors import LangidError
 from langid.exclusive import exclusively
@@ -32,14 +34,13 @@ def run(config: DictConfig) -> int:
         import optuna
     except ImportError:
         raise LangidError("langid tune needs Optuna: pip install 'langid-speech[tune]'") from None
-    from hydra.core.hydra_config import HydraConfig
-
     from langid.commands.search import Search
     from langid.commands.search_space import check_space, read_space, told
 
     _check(config)
     settings = HydraConfig.get()
-    overrides = [item for item in settings.overrides.task if _key(item).split(".")[0] not in OWN]
+    task = [item for item in settings.overrides.task if _key(item).split(".")[0] not in OWN]
+    overrides = [*search_path(), *task]
     given = {_key(item): item for item in overrides}
     space = read_space(config.tune)
     for key in [key for key in space if key in given]:
@@ -77,5 +78,11 @@ def _check(config: DictConfig) -> None:
         raise LangidError(
             "resume= belongs to a single run; a study that was killed goes on when the same line"
             " is typed again"
+        )
+    if (name := HydraConfig.get().job.config_name) != "tune":
+        raise LangidError(
+            f"--config-name {name}: langid tune runs langid train, which would not know of it; put"
+            " what it holds into conf/experiment/NAME.yaml, and take --config-dir conf and"
+            " experiment=NAME"
         )
     check_devices(config, "a trial")

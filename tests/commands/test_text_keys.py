@@ -11,7 +11,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from langid.commands import train
-from langid.commands.configuration import compose, groups, options, texts
+from langid.commands.configuration import compose, groups, options, texts, tree
 from langid.commands.main import COMMANDS, main
 from langid.commands.sweep import job_folder
 from langid.commands.text_keys import TEXT, bare, readable
@@ -73,8 +73,10 @@ def test_the_table_is_what_defaults_and_signatures_say() -> None:
             text = isinstance(default, str) or (default is None and key not in NUMBERS)
             assert said.setdefault(key, text) == text, key
         for group in set(groups(command)) - {"tune", "experiment"}:
-            for path in options(command, group).values():
-                node = OmegaConf.to_container(OmegaConf.load(path))
+            for choice in options(command, group):
+                node = OmegaConf.to_container(
+                    OmegaConf.load(tree(command) / group / f"{choice}.yaml")
+                )
                 assert isinstance(node, dict)
                 for key, text in keys_of(group, {str(k): v for k, v in node.items()}).items():
                     assert said.setdefault(key, text) == text, key

@@ -33,7 +33,7 @@ def test_runs_that_start_in_one_second_have_folders_of_their_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    folders = {run_folder(None, "gru") for _ in range(4)}
+    folders = {run_folder(None, "gru", make=True) for _ in range(4)}
     assert len(folders) == 4
     assert all(Path(folder).is_dir() for folder in folders)
 

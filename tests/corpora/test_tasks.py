@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 
 from langid.build import build
-from langid.commands.configuration import options, tree
+from langid.commands.configuration import option, options, tree
 from langid.corpora.splits import PARTS, KFoldSplit, SpeakerSplit, shared_between_parts
 from langid.corpora.tasks import AGES, PREDICTED, Task, left_out_line
 from langid.errors import LangidError
@@ -31,10 +30,7 @@ ROWS = people({"sixties": 3, "": 2, "teens": 6, "seventies": 1, "twenties": 4})
 
 
 def test_every_column_has_a_configuration_and_language_is_the_default() -> None:
-    configured = {
-        name: OmegaConf.to_container(OmegaConf.load(path))
-        for name, path in options("train", "task").items()
-    }
+    configured = {name: option("train", "task", name) for name in options("train", "task")}
     assert set(configured) == set(PREDICTED)
     for name, config in configured.items():
         assert build(config, "task").column == name

@@ -1,0 +1,127 @@
+"""Hydra's own flags: what is composed and from where, other folders and files, and completion."""
+
+import argparse
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import get_args_parser
+
+from langid.commands.configuration import SEARCH_PATH, loader, places
+from langid.commands.text_keys import readable
+from langid.errors import LangidError
+from langid.typed import in_grammar
+
+SHOWING = {"cfg": ("--cfg", "-c"), "info": ("--info", "-i"), "hydra_help": ("--hydra-help",)}
+SHOWN = {"resolve": ("--resolve",), "package": ("--package", "-p")}  # of --cfg
+PLACES = {"config_dir": ("--config-dir", "-cd"), "config_name": ("--config-name", "-cn")}
+COMPLETION = ("--shell-completion", "-sc")
+OWN = {"train": ("--multirun", "-m"), "reproduce": ("--all",)}
+
+
+def flags_of(command: str) -> list[str]:
+    """Return the flags of a command, each in its long form first."""
+    words = [*SHOWING.values(), *SHOWN.values(), *PLACES.values(), COMPLETION]
+    return [*OWN.get(command, ()), *itertools.chain(*words), "--help", "-h"]
+
+
+def read_flags(command: str, arguments: Sequence[str]) -> argparse.Namespace:
+    """Return Hydra's reading of a command line: its flags, and ``overrides``.
+
+    ``--config-dir`` has become a part of ``hydra.searchpath`` among these, so that whatever is
+    composed for the command finds it. Raises LangidError for what the command does not take.
+    """
+    accepted = flags_of(command)
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if flag.startswith("-") and flag not in (*accepted, "-"):
+            words = ", ".join(word for word in accepted if word.startswith("--") or word == "-m")
+            raise LangidError(
+                f"langid {command} takes no {flag}; accepted are KEY=VALUE and {words}"
+            )
+
+    def refuse(message: str) -> NoReturn:
+        raise LangidError(f"langid {command}: {message}")
+
+    parser = get_args_parser()
+    parser.add_argument("--all", action="store_true")
+    parser.error = refuse  # type: ignore[method-assign]
+    given = parser.parse_intermixed_args(list(arguments))
+    modes = [f"--{mode.replace('_', '-')}" for mode in ("multirun", *SHOWING) if vars(given)[mode]]
+    if len(modes) > 1:
+        refuse(f"{' and '.join(modes)} do not go together; take one of them")
+    if (given.resolve or given.package) and not given.cfg:
+        refuse("--resolve and --package are of --cfg; add --cfg job")
+    if given.config_dir is not None:
+        given.overrides = _with_folder(given.config_dir, given.overrides)
+    return given
+
+
+def _with_folder(folder: str, overrides: list[str]) -> list[str]:
+    """Return overrides whose ``hydra.searchpath`` begins with a folder."""
+    path = Path(folder).expanduser().absolute()
+    if not path.is_dir():
+        raise LangidError(f"--config-dir {folder}: no such folder")
+    others = [override for override in overrides if not override.startswith(SEARCH_PATH)]
+    return [*others, f"{SEARCH_PATH}{in_grammar([f'file://{path}', *places(overrides)])}"]
+
+
+def is_shown(given: argparse.Namespace) -> bool:
+    """Return whether something of the configuration is shown, and nothing done."""
+    return any(vars(given)[mode] for mode in SHOWING)
+
+
+def for_hydra(given: argparse.Namespace) -> list[str]:
+    """Return the flags that Hydra itself is to see, in front of overrides.
+
+    It does not take overrides on both sides of a flag.
+    """
+    flags = []
+    for name in ("multirun", *SHOWING, *SHOWN, "config_name"):
+        if value := vars(given)[name]:
+            flags += [f"--{name.replace('_', '-')}", *([] if value is True else [value])]
+    folders = [place for place in places(given.overrides) if place.startswith("file://")]
+    if given.config_name and folders:  # Hydra looks for it before it reads hydra.searchpath
+        flags += ["--config-dir", folders[0].removeprefix("file://")]
+    return flags
+
+
+def complete(arguments: Sequence[str], commands: Sequence[str]) -> None:
+    """Print what installs completion in a shell, or what may follow in ``COMP_LINE``.
+
+    Hydra's script asks ``langid --shell-completion query=SHELL``, whatever the command.
+    """
+    words = [argument for argument in arguments if argument not in COMPLETION]
+    verb, _, shell = words[-1].partition("=") if words else ("", "", "")
+    shells = Hydra.get_shell_to_plugin_map(loader("train"))
+    if verb not in ("install", "uninstall", "query") or shell not in shells:
+        raise LangidError(
+            f"--shell-completion {' '.join(words)}: accepted are install=SHELL and"
+            f" uninstall=SHELL, SHELL one of {', '.join(sorted(shells))}"
+        )
+    if verb != "query":
+        sys.argv = ["langid"]  # whose arguments are completed
+        getattr(shells[shell][0], verb)()
+        return
+    with contextlib.suppress(Exception):  # a line that is being typed may be anything
+        _print_candidates(os.environ["COMP_LINE"], shell, commands)
+
+
+def _print_candidates(line: str, shell: str, commands: Sequence[str]) -> None:
+    words = line.split()[1:]
+    last = "" if line[-1].isspace() else words.pop()
+    command, *typed = words or [""]
+    if not command or last.startswith("-"):
+        candidates = flags_of(command) if command else commands
+        print(*(word for word in candidates if word.startswith(last)), sep="\n")
+    elif command in commands:
+        given = read_flags(command, typed)
+        overrides = [readable(command, word) for word in given.overrides if "=" in word]
+        os.environ["COMP_LINE"] = " ".join(["langid", *["-m"] * given.multirun, *overrides, last])
+        plugin = Hydra.get_shell_to_plugin_map(loader(command))[shell][0]
+        plugin.query(given.config_name or command)
