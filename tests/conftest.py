@@ -235,7 +235,7 @@ def trained(checkpoint_path: Path) -> LanguageIdentifier:
 
 def variant(trained: LanguageIdentifier, **changes: Any) -> LanguageIdentifier:
     """Return a copy with parts of its description changed and with more confident posteriors."""
-    identifier = build_identifier(replace(trained.described, **changes))
+    identifier = build_identifier(replace(trained.description, **changes))
     identifier.load_state_dict(trained.state_dict(), strict=False)
     with torch.no_grad():  # two epochs give nearly equal posteriors, on which little can differ
         identifier.network.output.weight.mul_(10)  # type: ignore[union-attr, operator]

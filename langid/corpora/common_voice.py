@@ -6,7 +6,7 @@ from pathlib import Path
 from langid.corpora.clip_folder import ClipFolder, converted_note
 from langid.corpora.folder_walk import is_hidden, root_folders
 from langid.corpora.languages import language_of, unknown_note
-from langid.corpora.manifest import EmptyTableError, Manifest, Reader, read_rows, require_columns
+from langid.corpora.manifest import EmptyTableError, Manifest, Reader, read_rows
 from langid.errors import LangidError
 from langid.typed import override
 
@@ -60,17 +60,14 @@ class CommonVoice(Reader):
                     if not self._read_table(clips, table, manifest, seen):
                         absent.setdefault(table, []).append(locale)
             manifest.notes += [_absent(root, table, absent[table], chosen) for table in absent]
-        if not manifest.utterances:
-            raise LangidError(
-                f"{', '.join(map(str, self.roots))}: no usable row; all {len(manifest.skipped)}"
-                f" were left out{manifest.first_reason()}"
-            )
-        return manifest
+        return manifest.filled(
+            f"{', '.join(map(str, self.roots))}: no usable row; all {len(manifest.skipped)} were"
+            " left out"
+        )
 
     def _wanted(self, present: set[str]) -> list[str]:
         wanted = sorted(present) if self.locales is None else self.locales
-        unknown = [locale for locale in wanted if locale not in present]
-        if unknown:
+        if unknown := [locale for locale in wanted if locale not in present]:
             raise LangidError(
                 f"corpus.locales: no folder for {', '.join(unknown)} in"
                 f" {', '.join(map(str, self.roots))}; found {', '.join(sorted(present))}"
@@ -140,10 +137,9 @@ def _content(source: Path) -> tuple[list[str], list[list[str]], str]:
         tables = ", ".join(_tables(source.parent))
         return [], [], f"no such table; corpus.tsv can be {tables}"
     try:
-        header, rows = read_rows(source)
+        header, rows = read_rows(source, REQUIRED)
     except EmptyTableError as error:
         return [], [], str(error).removeprefix(f"{source}: ")
-    require_columns(source, header, REQUIRED)
     return header, rows, "" if rows else "the table has a header and no rows"
 
 

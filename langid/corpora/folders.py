@@ -44,13 +44,10 @@ class Folders(Reader):
             if not any(path.is_dir() for path in root.iterdir() if not is_hidden(path.name)):
                 raise LangidError(f"corpus.root={root}: no folders; expected one per language")
             self._read_root(root, manifest)
-        if not manifest.utterances:
-            raise LangidError(
-                f"corpus.root={', '.join(map(str, self.roots))}: no audio file below a language's"
-                f" folder; libsndfile reads {', '.join(sorted(audio_suffixes()))}"
-                f"{manifest.first_reason()}"
-            )
-        return manifest
+        return manifest.filled(
+            f"corpus.root={', '.join(map(str, self.roots))}: no audio file below a language's"
+            f" folder; libsndfile reads {', '.join(sorted(audio_suffixes()))}"
+        )
 
     def _read_root(self, root: Path, manifest: Manifest) -> None:
         found = walk(root)
