@@ -34,9 +34,6 @@ class LanguageIdentifier(Inference, LightningModule):
     for training only; a scheduler that watches a metric watches ``val/loss``, one whose
     ``every_step`` is true moves on with each step of the optimiser, any other with each epoch.
     ``augment`` changes normalised features in batches, not those of ``posteriors``.
-
-    What is summed over a validation part is summed in float64, on the CPU: not every device knows
-    numbers of 64 bits. On the device all are of 32.
     """
 
     scores: UtteranceScores
@@ -133,7 +130,7 @@ class LanguageIdentifier(Inference, LightningModule):
         self.targets = torch.zeros(len(data.parts), dtype=torch.long)
         units, targets = torch.tensor(held_out[["unit", "target"]].to_numpy().T.copy())
         self.targets[units] = targets
-        self.sums = torch.zeros(2, dtype=torch.float64)
+        self.sums = torch.zeros(2, dtype=torch.float64)  # on the CPU: not every device knows it
         self.failed: list[Batch] = []
         self.pieces = PieceInference(self)
         same_buffers(self)
