@@ -115,7 +115,7 @@ def page_metadata(model: Path) -> dict[str, Any]:
     """Return what the page must know of a model: its metadata's own keys, and the file's name.
 
     ``decision`` holds every setting; None stands for the infinite half-life, which JSON has not.
-    Raises LangidError for a model that hears a window, and as OnnxModel does.
+    Raises LangidError for a model that takes a window, and as OnnxModel does.
     """
     if schema_of(model) == WINDOW_SCHEMA:
         raise LangidError(

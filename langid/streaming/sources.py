@@ -167,7 +167,7 @@ def _decoded(
 
 
 def _checked(audio: str, samples: np.ndarray) -> np.ndarray:
-    """Return samples that a stream can hear, or say which source's are none."""
+    """Return samples that a stream accepts, or say which source's are none."""
     try:
         return checked_samples(samples)
     except LangidError as error:

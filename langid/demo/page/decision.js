@@ -11,7 +11,7 @@ export function lastDecisive(steps, decideAt) {
   return steps.findLast(({ records }) => records.some(reaches))?.records.findLast(reaches) ?? null;
 }
 
-// What is said where a language was decided on, or null: {label, leader, confidence}.
+// What is said where a class was decided on, or null: {label, leader, confidence}.
 export function judge(classes, posteriors, decided, unknownBelow) {
   const highest = Math.max(...posteriors);
   const label = decided !== null && highest < unknownBelow ? "unknown" : decided;
@@ -33,9 +33,9 @@ export class DecisionRule {
     this.decided = this.leader = this.surest = -1;
   }
 
-  // Take in frames; return those at which a language led more surely than before in its lead. The
+  // Take in frames; return those at which a class led more surely than before in its lead. The
   // first of them that reaches a confidence is where the stream was decided at it, and the last is
-  // of the language that is decided on since.
+  // of the class that is decided on since.
   update(posteriors, speech) {
     const records = [];
     speech.forEach((isSpeech, frame) => {
@@ -49,13 +49,13 @@ export class DecisionRule {
       }
       if (!isSpeech) return;
       this.speechFrames += 1;
-      const { language, confidence } = this.#lead();
-      if (confidence >= this.settings.decide_at) this.decided = language;
-      if (language === this.leader && confidence <= this.surest) return;
-      this.leader = language;
+      const { index, confidence } = this.#lead();
+      if (confidence >= this.settings.decide_at) this.decided = index;
+      if (index === this.leader && confidence <= this.surest) return;
+      this.leader = index;
       this.surest = confidence;
       const times = { speechSeconds: this.speechSeconds, heardSeconds: this.heardSeconds };
-      records.push({ label: this.classes[language], confidence, ...times });
+      records.push({ label: this.classes[index], confidence, ...times });
     });
     return records;
   }
@@ -80,7 +80,7 @@ export class DecisionRule {
   #lead() {
     const shares = this.#shares();
     const confidence = Math.max(...shares);
-    return { language: shares.indexOf(confidence), confidence };
+    return { index: shares.indexOf(confidence), confidence };
   }
 
   // One share a class: those considered sum to 1, and to 0 before any frame.

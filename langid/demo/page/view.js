@@ -1,8 +1,8 @@
-// What is seen: a bar per language, the verdict, the figures and the timeline.
+// What is seen: a bar per class, the verdict, the figures and the timeline.
 
-const COLOURS = 8; // that page.css names; further languages get hues of their own
-const HEAD = 18; // pixels of the timeline above the languages, for what marks say
-const LANE = 34; // for each language
+const COLOURS = 8; // that page.css names; further classes get hues of their own
+const HEAD = 18; // pixels of the timeline above the lanes, for what marks say
+const LANE = 34; // for each class
 const AXIS = 22;
 const PARTS_TOLD = 30; // of the timeline, to those who cannot see it
 const GOLDEN_ANGLE = 137.5;
@@ -53,7 +53,7 @@ export class View {
     element("decided").textContent = text ?? (decided === null ? "undecided" : "–");
   }
 
-  // Draw a lane per language: the posterior of each step; where there is no speech, a thin line.
+  // Draw a lane per class: the posterior of each step; where there is no speech, a thin line.
   // The last spanSeconds are seen; place is where playing is, decided when the decision fell.
   drawTimeline(timeline) {
     this.timeline = timeline;
@@ -76,7 +76,7 @@ export class View {
     if (place !== null) this.#drawMark(context, x(place), gutter, "", []);
   }
 
-  // Describe the timeline in words: which language led when.
+  // Describe the timeline in words: which class led when.
   describeTimeline(steps) {
     const parts = [];
     let before = 0;
