@@ -31,11 +31,13 @@ def exclusively(key: str, path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout  # here, to spare commands that only read
 
     lock = _place(path)
+    if lock in _held:
+        yield
+        return
     guard = FileLock(lock, timeout=0)
     try:
-        if lock not in _held:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            guard.acquire()
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        guard.acquire()
     except Timeout:
         raise InUse(
             f"{override(key, path)}: {_holder(lock)} is at work on it; wait for its end, or choose"

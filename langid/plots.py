@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 SHOWN = 20  # classes; more are not legible on a phone
@@ -16,6 +17,13 @@ CONDITIONS = {"mixed": "classes mixed", "same": "one class"}  # of streams witho
 # Okabe and Ito's colours (2008), which colour-blind people tell apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
 GREYS = {"undecided": "#d9d9d9", "unknown": "#777777"}  # stretches of no class
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Return an empty figure that needs no window; sizes are in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
@@ -36,7 +44,7 @@ def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Fi
     cell = 0.62 if len(columns) <= WIDE else 0.4  # inches
     room = 0.07 * max(len(line) for name in columns for line in name.split("\n"))
     side = (max(2.8, 0.9 + room) + cell * len(columns), max(2.0, 0.7 + room) + cell * len(names))
-    figure = Figure(figsize=side, layout="constrained")
+    figure = _figure(*side)
     axes = figure.add_subplot()
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
@@ -74,7 +82,7 @@ def draw_streaming(report: Mapping[str, Any], title: str) -> Figure:
     They are the accuracy by the time since the reset and by seconds of speech, and the time to a
     decision.
     """
-    figure = Figure(figsize=(13, 4), layout="constrained")
+    figure = _figure(13, 4)
     since, speech, decision = figure.subplots(1, 3)
     _draw_since(since, report)
     _draw_speech(speech, report)
@@ -97,7 +105,9 @@ def _draw_since(axes: Axes, report: Mapping[str, Any]) -> None:
         range(len(spans)), [f"{row['from_s']:g}–{row['to_s']:g}" for row in spans], fontsize=8
     )
     axes.set_xlabel("seconds since the stream began, no reset between clips")
-    _finish(axes, "accuracy per clip")
+    axes.set_ylabel("accuracy per clip")
+    axes.margins(y=0.25)
+    axes.legend(fontsize=8, loc="upper left")
 
 
 def _draw_speech(axes: Axes, report: Mapping[str, Any]) -> None:
@@ -113,11 +123,7 @@ def _draw_speech(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set_xticks(seconds, [f"{row['seconds']:g}\n({row['clips']})" for row in of_speakers])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("seconds of speech since a reset (speakers with so much)")
-    _finish(axes, "accuracy")
-
-
-def _finish(axes: Axes, of: str) -> None:
-    axes.set_ylabel(of)
+    axes.set_ylabel("accuracy")
     axes.margins(y=0.25)
     axes.legend(fontsize=8, loc="upper left")
 
@@ -170,7 +176,7 @@ def draw_comparison(figures: Mapping[str, np.ndarray], labels: Sequence[str], ti
 
     ``figures`` hold value, low and high end of each metric, ``(3, labels)``.
     """
-    figure = Figure(figsize=(8, 1.6 + 0.34 * len(labels)), layout="constrained")
+    figure = _figure(8, 1.6 + 0.34 * len(labels))
     axes = figure.add_subplot()
     place = np.arange(len(labels), dtype=float)
     for number, (name, (value, low, high)) in enumerate(figures.items()):
@@ -199,7 +205,7 @@ def draw_recording(
     ``columns (columns, 3 + classes)`` hold lowest and highest sample, the share of speech and
     posteriors around each of ``times_s (columns,)``.
     """
-    figure = Figure(figsize=(11, 5.5), layout="constrained")
+    figure = _figure(11, 5.5)
     wave, shares, spoken = figure.subplots(3, 1, sharex=True, height_ratios=[2, 3, 0.6])
     wave.set_title(title, fontsize=10)
     lowest, highest, speech, *posteriors = columns.T

@@ -113,6 +113,17 @@ def store_path(real_manifest: Path, once: Once) -> Path:
     return once("store", prepare) / "real.h5"
 
 
+@pytest.fixture(scope="session")
+def samples_path(real_manifest: Path, once: Once) -> Path:
+    """Return a store like ``store_path`` with content=samples. Tests must not change it."""
+
+    def prepare(folder: Path) -> None:
+        parts = ["corpus=manifest", f"corpus.path={real_manifest}", f"store={folder}/samples.h5"]
+        assert main(["prepare", *parts, "content=samples", "workers=1"]) == 0
+
+    return once("samples", prepare) / "samples.h5"
+
+
 @pytest.fixture
 def official(
     real_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -235,7 +246,7 @@ def trained(checkpoint_path: Path) -> LanguageIdentifier:
 
 def variant(trained: LanguageIdentifier, **changes: Any) -> LanguageIdentifier:
     """Return a copy with parts of its description changed and with more confident posteriors."""
-    identifier = build_identifier(replace(trained.description, **changes))
+    identifier = build_identifier(replace(trained.described, **changes))
     identifier.load_state_dict(trained.state_dict(), strict=False)
     with torch.no_grad():  # two epochs give nearly equal posteriors, on which little can differ
         identifier.network.output.weight.mul_(10)  # type: ignore[union-attr, operator]

@@ -50,7 +50,7 @@ def test_nothing_is_cut_and_no_number_leaves_its_cell(classes: int) -> None:
     names = [f"Chinese (Hong Kong) {index}" for index in range(classes)]
     title = "validation: 5000 clips, 900 speakers and 60 clips of unknown speakers"
     figure = draw_confusion(of_many(classes), names, title)
-    figure.draw_without_rendering()
+    figure.canvas.draw()
     axes = figure.axes[0]
     for text in figure.findobj(Text):
         box = text.get_window_extent()

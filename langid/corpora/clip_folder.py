@@ -52,7 +52,7 @@ class ClipFolder:
             if suffix_of(name) in audio_suffixes() and not is_hidden(name):
                 found.setdefault(os.path.splitext(name)[0], []).append(name)
         for names in found.values():
-            names.sort(key=lambda name: ([*FIRST, suffix_of(name)].index(suffix_of(name)), name))
+            names.sort(key=_rank)
         return found
 
 
@@ -66,3 +66,8 @@ def converted_note(converted: Sequence[Sequence[str]]) -> str:
         note += f"; {len(several)} are there more than once, and the first of them is read, as in"
         note += f" {', '.join(several[0])}"
     return note
+
+
+def _rank(name: str) -> tuple[int, str]:
+    suffix = suffix_of(name)
+    return FIRST.index(suffix) if suffix in FIRST else len(FIRST), name

@@ -6,7 +6,7 @@ from pathlib import Path
 from langid.corpora.clip_folder import ClipFolder, converted_note
 from langid.corpora.folder_walk import is_hidden, root_folders
 from langid.corpora.languages import language_of, unknown_note
-from langid.corpora.manifest import EmptyTableError, Manifest, Reader, read_rows
+from langid.corpora.manifest import EmptyTableError, Manifest, Reader, read_rows, require_columns
 from langid.errors import LangidError
 from langid.typed import override
 
@@ -60,14 +60,17 @@ class CommonVoice(Reader):
                     if not self._read_table(clips, table, manifest, seen):
                         absent.setdefault(table, []).append(locale)
             manifest.notes += [_absent(root, table, absent[table], chosen) for table in absent]
-        return manifest.filled(
-            f"{', '.join(map(str, self.roots))}: no usable row; all {len(manifest.skipped)} were"
-            " left out"
-        )
+        if not manifest.utterances:
+            raise LangidError(
+                f"{', '.join(map(str, self.roots))}: no usable row; all {len(manifest.skipped)}"
+                f" were left out{manifest.first_reason()}"
+            )
+        return manifest
 
     def _wanted(self, present: set[str]) -> list[str]:
         wanted = sorted(present) if self.locales is None else self.locales
-        if unknown := [locale for locale in wanted if locale not in present]:
+        unknown = [locale for locale in wanted if locale not in present]
+        if unknown:
             raise LangidError(
                 f"corpus.locales: no folder for {', '.join(unknown)} in"
                 f" {', '.join(map(str, self.roots))}; found {', '.join(sorted(present))}"
@@ -137,9 +140,10 @@ def _content(source: Path) -> tuple[list[str], list[list[str]], str]:
         tables = ", ".join(_tables(source.parent))
         return [], [], f"no such table; corpus.tsv can be {tables}"
     try:
-        header, rows = read_rows(source, REQUIRED)
+        header, rows = read_rows(source)
     except EmptyTableError as error:
         return [], [], str(error).removeprefix(f"{source}: ")
+    require_columns(source, header, REQUIRED)
     return header, rows, "" if rows else "the table has a header and no rows"
 
 

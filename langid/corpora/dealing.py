@@ -111,8 +111,10 @@ def _draw(held: list[tuple[_Class, float]], random: np.random.Generator) -> int:
 
 
 def _require_groups(names: np.ndarray, counts: np.ndarray, parts: int) -> None:
-    counted = zip(names, counts, strict=True)
-    if short := [f"{name} has {count}" for name, count in counted if count < parts]:
+    short = [
+        f"{name} has {count}" for name, count in zip(names, counts, strict=True) if count < parts
+    ]
+    if short:
         raise LangidError(
             f"split: {' and '.join(short)} speakers or recordings to deal, fewer than the {parts}"
             " parts; prepare more speech, merge classes (task.merge) or leave some out"

@@ -3,11 +3,20 @@
 import os
 from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from langid.errors import LangidError
 
 OF_SYSTEMS = ("@eaDir", "__MACOSX")  # of network disks, and of archives that were made on a Mac
+
+
+@dataclass
+class Walk:
+    """The ``files`` in the order of their paths, and the reason for each path that has none."""
+
+    files: list[Path] = field(default_factory=list)
+    left_out: dict[Path, str] = field(default_factory=dict)
 
 
 def root_folders(root: str | Sequence[str]) -> list[Path]:
@@ -30,14 +39,13 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name in OF_SYSTEMS
 
 
-def walk(root: Path) -> tuple[list[Path], dict[Path, str]]:
-    """Return the files below a folder, sorted by path, and why each other path is left out.
+def walk(root: Path) -> Walk:
+    """Return the files below a folder; each folder is entered once, by its own path if it has one.
 
-    Each folder is entered once, by its own path if it has one. Left out are hidden names, links
-    that lead nowhere, upwards or to a folder that was entered, and folders that cannot be read.
-    Raises OSError where that is ``root``.
+    Left out are hidden names, links that lead nowhere, upwards or to a folder that was entered, and
+    folders that cannot be read. Raises OSError where that is ``root``.
     """
-    files, left_out = list[Path](), dict[Path, str]()
+    found = Walk()
     above = [*root.absolute().parents, *root.resolve().parents]
     known = {_identity(folder): f"leads up to {folder}" for folder in above}
     folders, links = deque([root]), deque[Path]()
@@ -50,16 +58,17 @@ def walk(root: Path) -> tuple[list[Path], dict[Path, str]]:
                 raise
             reason, entries = f"the folder cannot be read ({error.strerror})", []
         if reason:
-            left_out[folder] = reason
+            found.left_out[folder] = reason
         for entry in entries:
             path = folder / entry.name
             if reason := _obstacle(entry):
-                left_out[path] = reason
+                found.left_out[path] = reason
             elif entry.is_dir():
                 (links if entry.is_symlink() else folders).append(path)
             else:
-                files.append(path)
-    return sorted(files), left_out
+                found.files.append(path)
+    found.files.sort()
+    return found
 
 
 def _enter(folder: Path, known: dict[tuple[int, int], str]) -> tuple[str, list["os.DirEntry[str]"]]:

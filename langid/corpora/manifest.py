@@ -3,10 +3,9 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from langid.atomic_file import write_text
 from langid.errors import LangidError
@@ -17,6 +16,7 @@ COLUMNS = (
 )  # fmt: skip
 REQUIRED = ("utterance_id", "path", "language")
 SKIPPED_COLUMNS = ("source", "path", "language", "reason")
+SPLITS = ("train", "validation", "test", "")
 # Control characters and what else some programs take for the end of a line.
 ODD = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 NO_TEXT = "[\ud800-\udfff]"  # what Python makes of bytes in a file's name that are no UTF-8
@@ -58,13 +58,12 @@ class Manifest:
         row = [re.sub(NO_TEXT, "\ufffd", cell) for cell in cells]
         self.skipped.append(dict(zip(SKIPPED_COLUMNS, row, strict=True)))
 
-    def filled(self, error: str) -> Self:
-        """Return the manifest; raises LangidError, with the first reason, where it has no row."""
-        if self.utterances:
-            return self
-        for first in self.skipped[:1]:
-            error += f"; the first was left out because: {first['source']}: {first['reason']}"
-        raise LangidError(error)
+    def first_reason(self) -> str:
+        """Return what to add to a message that no row could be used."""
+        if not self.skipped:
+            return ""
+        first = self.skipped[0]
+        return f"; the first was left out because: {first['source']}: {first['reason']}"
 
     def sha256(self) -> str:
         """Return the hash of the utterances, in order."""
@@ -78,8 +77,9 @@ def _unstorable(row: Mapping[str, str]) -> str:
     if odd is None:
         return ""
     name = next(name for name in ("path", *row) if odd[0] in row[name])
-    wrong = "holds a NUL character; take it out" if odd[0] == "\0" else "is not UTF-8; rename it"
-    return f"{name} {wrong}"
+    if odd[0] == "\0":
+        return f"{name} holds a NUL character; take it out"
+    return f"{name} is not UTF-8; rename it"
 
 
 def write_table(rows: list[dict[str, str]], columns: tuple[str, ...], path: Path) -> None:
@@ -113,20 +113,19 @@ def _read(cell: str) -> str:
     )
 
 
-def read_table(path: Path, required: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
+def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of a TSV as ``write_table`` was given them.
 
     Raises LangidError as ``read_rows`` does.
     """
-    header, rows = read_rows(path, required)
+    header, rows = read_rows(path)
     return header, [[_read(cell) for cell in row] for row in rows]
 
 
-def read_rows(path: Path, required: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
+def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of a TSV, all characters but tabs and line ends as they are.
 
-    Raises LangidError for a file that is absent, empty (EmptyTableError), not UTF-8, or without a
-    ``required`` column.
+    Raises LangidError for a file that is absent, empty (EmptyTableError), or not UTF-8.
     """
     if not path.is_file():
         raise LangidError(f"{path}: no such file")
@@ -137,12 +136,17 @@ def read_rows(path: Path, required: Sequence[str] = ()) -> tuple[list[str], list
     lines = [line.rstrip("\r").split("\t") for line in text.split("\n") if line.rstrip("\r")]
     if not lines:
         raise EmptyTableError(f"{path}: the file is empty; expected a header line and rows")
-    if missing := [name for name in required if name not in lines[0]]:
+    return lines[0], lines[1:]
+
+
+def require_columns(path: Path, header: list[str], required: tuple[str, ...]) -> None:
+    """Raise LangidError where a column that is needed is not in a table's header."""
+    missing = [name for name in required if name not in header]
+    if missing:
         raise LangidError(
-            f"{path}: no column {', '.join(missing)}; found {', '.join(lines[0])};"
+            f"{path}: no column {', '.join(missing)}; found {', '.join(header)};"
             f" needed are {', '.join(required)}, separated by tabs"
         )
-    return lines[0], lines[1:]
 
 
 class Reader:
@@ -161,7 +165,8 @@ class ManifestFile(Reader):
 
     def read(self) -> Manifest:
         """Return the rows; relative paths are taken from the manifest's folder."""
-        header, rows = read_table(self.path, REQUIRED)
+        header, rows = read_table(self.path)
+        require_columns(self.path, header, REQUIRED)
         manifest = Manifest()
         seen: set[str] = set()
         for number, row in enumerate(rows, start=2):
@@ -171,21 +176,25 @@ class ManifestFile(Reader):
                 manifest.skip(source, "\t".join(row), "", reason)
                 continue
             cells = {name: cell for name, cell in zip(header, row, strict=True) if name in COLUMNS}
-            if reason := _unusable(cells, seen):
+            reason = self._reject(cells, seen)
+            if reason:
                 manifest.skip(source, cells["path"], cells["language"], reason)
                 continue
             seen.add(cells["utterance_id"])
             cells["path"] = str(self.path.parent / cells["path"])
             manifest.add(source, **cells | {"duration_s": ""})
-        return manifest.filled(f"{self.path}: no usable row among {len(rows)}")
+        if not manifest.utterances:
+            raise LangidError(
+                f"{self.path}: no usable row among {len(rows)}{manifest.first_reason()}"
+            )
+        return manifest
 
-
-def _unusable(cells: dict[str, str], seen: set[str]) -> str:
-    """Return why a row cannot be used, or nothing."""
-    if empty := [name for name in REQUIRED if not cells[name]]:
-        return f"{', '.join(empty)} is empty"
-    if cells["utterance_id"] in seen:
-        return "the same utterance_id as an earlier row"
-    if cells.get("split", "") not in ("train", "validation", "test", ""):
-        return f"split is {cells['split']!r}; accepted are train, validation, test or nothing"
-    return ""
+    def _reject(self, cells: dict[str, str], seen: set[str]) -> str:
+        empty = [name for name in REQUIRED if not cells[name]]
+        if empty:
+            return f"{', '.join(empty)} is empty"
+        if cells["utterance_id"] in seen:
+            return "the same utterance_id as an earlier row"
+        if cells.get("split", "") not in SPLITS:
+            return f"split is {cells['split']!r}; accepted are train, validation, test or nothing"
+        return ""

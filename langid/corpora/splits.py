@@ -36,7 +36,8 @@ class Split:
         if "class" not in rows:
             rows = rows.assign(**{"class": rows["language"]})
         known = sorted(set(rows["corpus"]))
-        if unknown := [name for name in self.train_only if name not in known]:
+        unknown = [name for name in self.train_only if name not in known]
+        if unknown:
             raise LangidError(
                 f"split.train_only: no corpus {', '.join(unknown)} in the store;"
                 f" it holds {', '.join(known)}"
@@ -88,7 +89,8 @@ class _RandomSplit(Split):
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = self.fractions[: len(self.parts)]
         dealt = deal(self._groups(rows), rows["class"], shares, self.seed)
-        return np.asarray(np.array(PARTS)[dealt])
+        parts: np.ndarray = np.array(PARTS)[dealt]
+        return np.asarray(parts)
 
     def _groups(self, rows: pd.DataFrame) -> pd.Series:
         raise TypeError(f"{type(self).__name__} does not say what stays together")
@@ -145,12 +147,14 @@ class HeldOutFilesSplit(SequenceSplit):
                 " split=sequence deals sequences alone"
             )
         test = self.fractions[2]
-        shares = np.array([1 - test, test])
-        kept = deal(rows["utterance_id"], rows["class"], shares, self.seed) == 0
-        shares, others = self.fractions[:2] / (1 - test), rows[kept]
+        held_out = deal(
+            rows["utterance_id"], rows["class"], np.array([1 - test, test]), self.seed
+        ).astype(bool)
         parts = np.full(len(rows), "test", dtype=object)
+        others = rows[~held_out]
+        shares = self.fractions[:2] / (1 - test)
         dealt = deal(self._groups(others), others["class"], shares, self.seed)
-        parts[kept] = np.array(PARTS)[dealt]
+        parts[~held_out] = np.array(PARTS[:2])[dealt]
         return np.asarray(parts)
 
 
@@ -168,7 +172,8 @@ class KFoldSplit(Split):
             raise LangidError(f"split.folds={folds}: accepted are 3 and more")
         if not 0 <= fold < folds:
             raise LangidError(f"split.fold={fold}: accepted are 0 to {folds - 1}")
-        self.folds, self.fold = folds, fold
+        self.folds = folds
+        self.fold = fold
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = np.full(self.folds, 1 / self.folds)
@@ -184,7 +189,8 @@ class OfficialSplit(Split):
 
     def _assign(self, rows: pd.DataFrame) -> np.ndarray:
         parts = rows["split"].to_numpy(dtype=object)
-        if missing := [part for part in PARTS if part not in set(parts)]:
+        missing = [part for part in PARTS if part not in set(parts)]
+        if missing:
             raise LangidError(
                 f"split=official: no utterance of the store is marked {', '.join(missing)}; prepare"
                 " with 'corpus.tsv=[train,dev,test]', or choose split=speaker"

@@ -1,5 +1,6 @@
 """Training, validation and test batches of a store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
+from langid.build import build
 from langid.corpora.splits import PARTS, Split, clips_and_speakers, shared_between_parts
 from langid.corpora.tasks import Task
 from langid.data.balance import Balance, EverySequence
@@ -173,14 +175,27 @@ class LanguageDataModule(LightningDataModule):
         if not self.normalise:
             return np.zeros(self.store.bins), np.ones(self.store.bins)
         total, squares, count = np.zeros(self.store.bins), np.zeros(self.store.bins), 0
-        for start, stop in self.sequences["train"][["start", "stop"]].itertuples(index=False):
-            features, speech = self.store.read(start, stop)
-            frames = features[speech].astype(np.float64)
+        for features in self._speech_features():
+            frames = features.astype(np.float64)
             total += frames.sum(0)
             squares += np.square(frames).sum(0)
             count += len(frames)
         mean = total / count
         return mean, np.sqrt(np.maximum(squares / count - np.square(mean), 1e-8))
+
+    def _speech_features(self) -> Iterator[np.ndarray]:
+        """Yield the features of the speech of every training sequence, ``(time, bins)``."""
+        train = self.sequences["train"]
+        if self.store.content.name == "features":
+            for start, stop in train[["start", "stop"]].itertuples(index=False):
+                features, speech = self.store.read(start, stop)
+                yield features[speech]
+            return
+        made = build(self.store.description["features"], "features")
+        dataset = SequenceDataset(self.store, train, self.silence, len(self.classes))
+        for index in range(len(dataset)):
+            batch = dataset.__getitems__([index]).with_features(made)
+            yield batch.features[batch.speech].numpy()
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, processes = self._place()

@@ -1,6 +1,7 @@
 """Frames of a store in batches: sequences, silence policy, padding."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,10 @@ from torch.utils.data import Dataset
 
 from langid.data.silence_policy import SilencePolicy
 from langid.data.store import Store
+from langid.signal.features import Features
+
+FULL_SCALE = 32768  # of 16-bit samples
+MADE_AT_ONCE = 16  # sequences, whose windows and spectra need many times their memory
 
 
 @dataclass
@@ -20,6 +25,10 @@ class Batch:
     ``features (batch, time, bins)``, ``lengths (batch,)`` in frames, ``targets (batch, time)`` with
     IGNORED where no loss is due, ``speech (batch, time) bool`` (scored frames), ``target
     (batch,)``, the class, and ``unit (batch,)``, the number of what is scored.
+
+    Of a store of samples features are empty until ``with_features``, and there are ``samples
+    (batch, samples) int16``, whole hops that begin with the context of the first frame. Where the
+    policy removes silence, ``kept (batch, hops) bool`` are the hops behind the context that stay.
     """
 
     features: Tensor
@@ -28,14 +37,38 @@ class Batch:
     speech: Tensor
     target: Tensor
     unit: Tensor
+    samples: Tensor | None = None
+    kept: Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """Return the batch on a device; Lightning calls this."""
         moved = {
             name: tensor.to(device, non_blocking=non_blocking)
             for name, tensor in vars(self).items()
+            if tensor is not None
         }
         return Batch(**moved)
+
+    def with_features(
+        self, features: Features, augment: Callable[[Tensor], Tensor] | None = None
+    ) -> "Batch":
+        """Return the batch with features, made of its samples where it has them.
+
+        They are those that a store would hold, in float32, of samples that ``augment`` has changed.
+        """
+        if self.samples is None:
+            return self
+        parts = []
+        for part in torch.split(self.samples, MADE_AT_ONCE):
+            samples = part / FULL_SCALE
+            with torch.autocast(samples.device.type, enabled=False):
+                parts.append(features.in_context(augment(samples) if augment else samples))
+        made = torch.cat(parts)
+        if self.kept is not None:
+            order = (~self.kept).long().argsort(dim=1, stable=True)[:, : self.speech.shape[1]]
+            made = made.gather(1, order[..., None].expand(-1, -1, made.shape[2]))
+        made = made.masked_fill(~self.there[..., None], 0.0)
+        return dataclasses.replace(self, features=made, samples=None, kept=None)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -74,26 +107,39 @@ class SequenceDataset(Dataset[Batch]):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Return the sequences as one padded batch (called by torch's loader for a whole batch)."""
-        frames = [self._read(index) for index in indices]
-        lengths = torch.tensor([len(speech) for _, speech in frames])
-        shape = (len(frames), int(lengths.max()))
-        features = torch.zeros(*shape, self.store.bins)
-        mask = torch.zeros(shape, dtype=torch.bool)
-        for row, (values, speech) in enumerate(frames):
-            features[row, : len(values)] = torch.from_numpy(values)
-            mask[row, : len(speech)] = torch.from_numpy(speech)
+        places = [(int(self.start[index]), int(self.stop[index])) for index in indices]
+        values, speech = zip(*(self.store.read(*place) for place in places), strict=True)
+        kept = [self.policy.kept(frames) for frames in speech] if self.policy.removes else []
+        batch = self._without_features(indices, _left(speech, kept))
+        if self.store.content.name == "features":
+            batch.features = _padded(_left(values, kept), torch.float32)
+            return batch
+        before = [self.store.read_context(start) for start, _ in places]
+        hops = [np.concatenate(pair) for pair in zip(before, values, strict=True)]
+        batch.samples = _padded(hops, torch.int16).flatten(1)
+        batch.kept = _padded(kept, torch.bool) if kept else None
+        return batch
+
+    def _without_features(self, indices: Sequence[int], speech: Sequence[np.ndarray]) -> Batch:
+        mask, lengths = _padded(speech, torch.bool), torch.tensor(list(map(len, speech)))
         target, unit = (torch.from_numpy(of[indices]) for of in (self.target, self.unit))
         # Of a silent piece, which is heard for what follows it, nothing is asked.
-        there = (torch.arange(shape[1]) < lengths[:, None]) & mask.any(1, keepdim=True)
+        there = (torch.arange(mask.shape[1]) < lengths[:, None]) & mask.any(1, keepdim=True)
         targets = self.policy.targets(target, mask, there, self.classes)
-        return Batch(features, lengths, targets, mask, target, unit)
+        return Batch(torch.zeros(*mask.shape, 0), lengths, targets, mask, target, unit)
 
-    def _read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        features, speech = self.store.read(int(self.start[index]), int(self.stop[index]))
-        if not self.policy.removes:
-            return features, speech
-        kept = self.policy.kept(speech)
-        return features[kept], speech[kept]
+
+def _left(arrays: Sequence[np.ndarray], kept: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """Return the frames that are kept of each array; where nothing is said of them, all."""
+    return [array[of] for array, of in zip(arrays, kept, strict=True)] if kept else arrays
+
+
+def _padded(arrays: Sequence[np.ndarray], kind: torch.dtype) -> Tensor:
+    """Return arrays as one tensor, with zeros behind the shorter ones."""
+    padded = torch.zeros(len(arrays), max(map(len, arrays)), *arrays[0].shape[1:], dtype=kind)
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = torch.from_numpy(array)
+    return padded
 
 
 def collate(batch: Batch) -> Batch:

@@ -94,7 +94,7 @@ def write_shard(
             else:
                 writer.end_utterance(row | {"duration_s": f"{duration_s:.3f}"})
         writer.file["skipped"] = json.dumps(skipped.skipped)
-        writer.finish({"sha256": writer.digest.hexdigest()})
+        writer.finish()
     return len(rows)
 
 

@@ -127,6 +127,17 @@ class Store:
         values, speech = self._frames
         return values[start:stop], speech[start:stop]
 
+    def read_context(self, start: int) -> np.ndarray:
+        """Return the samples before a frame that its features need, ``(context_frames, hop)``.
+
+        Before the first sample of an utterance there are samples like it.
+        """
+        values, count = self._frames[0], int(self.description["context_frames"])
+        first = self.offsets[np.searchsorted(self.offsets, start, "right") - 1]
+        there = values[max(first, start - count) : start]
+        before = np.full((count - len(there), self.content.width), values[first, 0])
+        return np.concatenate([before, there])
+
     def read_speech(self, start: int, stop: int) -> np.ndarray:
         """Return ``speech (time,) bool`` of stored frames."""
         return self._frames[1][start:stop]

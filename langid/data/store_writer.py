@@ -93,17 +93,18 @@ class StoreWriter:
         self._flush()
         self.written = self.offsets[-1]
 
-    def finish(self, attributes: dict[str, str]) -> None:
-        """Write offsets, columns and attributes."""
+    def finish(self, attributes: dict[str, str] | None = None) -> None:
+        """Write offsets, columns and attributes; those of a shard are the hash of its frames."""
         self._flush()
         if self.frames is None:
             self._resize()  # without the frames of a last utterance that was dropped
             self.file["rows"] = json.dumps(self.rows)  # read once, so not worth columns
+            self.file.attrs["sha256"] = self.digest.hexdigest()
         else:
             for name in COLUMNS:
                 self.file.create_dataset(name, data=[row[name] for row in self.rows], dtype=TEXT)
         self.file["offsets"] = np.array(self.offsets, np.int64)
-        self.file.attrs.update(attributes)
+        self.file.attrs.update(attributes or {})
 
     def __exit__(self, *error: Any) -> None:
         self.ending.__exit__(*error)

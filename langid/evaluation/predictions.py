@@ -79,7 +79,7 @@ def predict_part(
         pieces, rows, unit = _units(group[0], held, part)
         tables.append(_predict(group, held, pieces, rows, workers))
         units.add(unit)
-    descriptions, classes = [one.description for one in identifiers], identifiers[0].classes
+    descriptions, classes = [one.described for one in identifiers], identifiers[0].classes
     task = descriptions[0].build_task()
     return Predictions(
         _pooled(tables, units),
@@ -103,7 +103,7 @@ def _loaded(
     alike = HEARD_ALIKE if ensemble else ("task", "classes")
     for path, identifier in zip(checkpoints, identifiers, strict=True):
         _check_store(identifier, path, store, part)
-        _check_alike(identifiers[0].description, identifier.description, path, alike)
+        _check_alike(identifiers[0].described, identifier.described, path, alike)
         identifier.to(device)
     return identifiers
 
@@ -146,7 +146,7 @@ def _check_alike(
 
 def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part: str) -> None:
     """Raise LangidError where a store's features, classes or rows are not those of a training."""
-    description = identifier.description
+    description = identifier.described
     for name, trained in (("features", description.features), ("detector", description.detector)):
         if store.description[name] != trained:
             raise LangidError(
@@ -175,18 +175,18 @@ def _units(
     ``all`` is every utterance of the store that has one of the classes, whatever the split.
     """
     if part == "all":
-        task = identifier.description.build_task()
+        task = identifier.described.build_task()
         pieces = cut_whole(store, identifier.silence)
         labels = task.labels(store.utterances, identifier.classes)
         targets = pd.Index(identifier.classes).get_indexer(labels)  # -1: none of them
         pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
         return pieces[pieces["target"] >= 0], np.arange(len(store.utterances)), "utterance"
-    split: Split = build(identifier.description.split, "split")
+    split: Split = build(identifier.described.split, "split")
     if part not in split.parts:
         raise LangidError(
             f"part={part}: the split of this training has no {part} part; score part=validation"
         )
-    data = data_of(identifier.description, store.path)
+    data = data_of(identifier.described, store.path)
     unit = "sequence" if split.cuts_utterances else "utterance"
     return data.pieces[part], data.parts["row"].to_numpy(), unit
 
@@ -195,7 +195,7 @@ def _trained_on(identifiers: Sequence[LanguageIdentifier], store: Store) -> pd.D
     """Return the utterances of the store that were heard in training, where that can be told."""
     heard: set[int] = set()
     for identifier in identifiers:
-        description = identifier.description
+        description = identifier.described
         if description.fingerprint != store.fingerprint:
             return None
         try:
@@ -239,7 +239,7 @@ def _predict(
     number, means, frames, right_frames = (of.numpy() for of in scores.compute())
     heard = store.utterances.iloc[rows[number]].reset_index(drop=True)
     table: pd.DataFrame = heard[TABLE].copy()
-    task = identifier.description.build_task()
+    task = identifier.described.build_task()
     table[task.column] = task.labels(heard, classes)
     table["predicted"] = np.array(classes)[means.argmax(1)]
     table[[f"p({name})" for name in classes]] = means

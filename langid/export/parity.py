@@ -23,7 +23,7 @@ def training_clips(identifier: LanguageIdentifier) -> list[np.ndarray]:
     Raises LangidError where store or clips are not where they were.
     """
     try:
-        rows = Store(identifier.description.store).utterances
+        rows = Store(identifier.described.store).utterances
         chosen = rows.iloc[np.linspace(0, len(rows) - 1, CLIPS).astype(int)]
         return [read_audio(path, identifier.front_end.sample_rate) for path in chosen["path"]]
     except LangidError as error:

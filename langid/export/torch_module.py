@@ -167,7 +167,7 @@ def export_module(
     check_clips(clips)
     if not isinstance(identifier.network, StreamingRecurrent):
         raise LangidError(f"format=module: {not_recurrent(identifier.network)}")
-    described = identifier.description
+    described = identifier.described
     module = StreamingRecurrentModule(
         {
             **common_metadata(identifier, decision),

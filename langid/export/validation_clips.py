@@ -24,8 +24,8 @@ def validation_clips(identifier: LanguageIdentifier, most: int) -> list[Labelled
     A clip is what is scored: an utterance, or a sequence where the split cuts utterances. Raises
     LangidError where the store of the training or its clips are not where they were.
     """
-    data = data_of(identifier.description)
-    if data.store.fingerprint != identifier.description.fingerprint:
+    data = data_of(identifier.described)
+    if data.store.fingerprint != identifier.described.fingerprint:
         raise LangidError(
             f"store={data.store.path}: changed since the training, so its validation part cannot be"
             " told"

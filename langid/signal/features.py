@@ -36,6 +36,14 @@ class Features(nn.Module):
         features: Tensor = self(clip)
         return features
 
+    def in_context(self, samples: Tensor) -> Tensor:
+        """``samples (batch, samples) -> features (batch, time, bins)``; of causal ones alone.
+
+        The samples begin with ``context_frames`` hops before the first frame.
+        """
+        context = self.context_frames * self.hop_samples
+        return self.step(samples[:, context:], samples[:, :context])[0]
+
     def initial_state(self, batch_size: int) -> Tensor:
         raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
 
@@ -109,8 +117,11 @@ class LogMel(Features):
         """``samples (batch, frames * hop), state`` -> ``features (batch, frames, bins), state``."""
         samples = torch.cat([begun(state, samples[:, :1]), samples], dim=1)
         power = self._power_by_fft(samples) if self.use_fft else self._power(samples)
-        mel = power @ self.filters
-        return self._compress(mel), last(samples, state.shape[1])
+        return self._compress(power @ self.filters), last(samples, state.shape[1])
+
+    def in_context(self, samples: Tensor) -> Tensor:
+        """Return what ``step`` does of samples that begin with its state, by FFT."""
+        return self._compress(self._power_by_fft(samples) @ self.filters)
 
     def _compress(self, mel: Tensor) -> Tensor:
         return torch.log(mel.clamp(min=self.floor))

@@ -1,6 +1,5 @@
-"""Checkpoints, written whole and read as plain data, and the identifiers in them."""
+"""Checkpoints as plain data, and the identifiers in them."""
 
-import io
 import pickle
 import re
 import warnings
@@ -8,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from langid.atomic_file import replaced
 from langid.build import build
 from langid.data.silence_policy import silence_policy
 from langid.errors import LangidError
@@ -21,23 +18,6 @@ from langid.training.run_description import RunDescription
 
 # What torch says of a pickle that would run code, not of one that is damaged.
 CODE = re.compile(r"Unsupported (?:global|class).*|Trying to .*|Can only (?:build|create) .*")
-
-
-class WholeCheckpoint(TorchCheckpointIO):
-    """Writes beside the old checkpoint and replaces it in one step.
-
-    Lightning's own writer goes through the folder of temporary files and copies where that lies on
-    another disk, so a process that is killed, or a full disk, could leave half a file.
-    """
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Write the checkpoint; raises LangidError, the old one kept, where the disk is full."""
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        with replaced(Path(path)) as partial:
-            partial.write_bytes(buffer.getbuffer())
 
 
 def read_checkpoint(path: Path, key: str = "checkpoint") -> dict[str, Any]:
@@ -76,11 +56,7 @@ def load_identifier(path: Path) -> LanguageIdentifier:
     """Return the trained identifier of a checkpoint, in evaluation mode on the CPU."""
     checkpoint = read_checkpoint(path)
     try:
-        description: RunDescription = checkpoint["langid"]
-        # What changes features in evaluation too, as some protocols do.
-        flawed = description.augment.get("in_evaluation")
-        augment = build(description.augment, "augment") if flawed else None
-        identifier = build_identifier(description, augment=augment)
+        identifier = _untrained(checkpoint["langid"])
     except LangidError as error:
         raise LangidError(f"checkpoint={path}: {error}") from error
     try:
@@ -92,8 +68,15 @@ def load_identifier(path: Path) -> LanguageIdentifier:
     return identifier.eval()
 
 
+def _untrained(description: RunDescription) -> LanguageIdentifier:
+    """Return the identifier with what changes features in evaluation, as some protocols do."""
+    flawed = description.augment.get("in_evaluation")
+    augment = build(description.augment, "augment") if flawed else None
+    return build_identifier(description, augment=augment)
+
+
 def build_identifier(description: RunDescription, **training: Any) -> LanguageIdentifier:
-    """Return an untrained identifier; ``training``: its loss, optimiser, scheduler and augment."""
+    """Return an untrained identifier; ``training``: its loss, optimiser and so on."""
     front_end = build_front_end(description.features, description.detector)
     model = {key: value for key, value in description.model.items() if key != "network"}
     identifier: LanguageIdentifier = build(

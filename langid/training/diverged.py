@@ -26,9 +26,7 @@ def diverged(module: LightningModule, loss: Tensor, batches: Sequence[Batch]) ->
 
     ``batches`` are those of this process that it may come of.
     """
-    data = module.trainer.datamodule  # type: ignore[attr-defined]
-    units = [unit for batch in batches for unit in batch.unit.tolist()]
-    names = data.store.utterances["utterance_id"].iloc[data.parts["row"].iloc[units]].tolist()
+    names = [name for batch in batches for name in _utterances(module, batch)]
     finite = [row.isfinite().all() for batch in batches for row in batch.features]
     broken = [name for name, right in zip(names, finite, strict=True) if not right]
     # Each once, also where several of its sequences are in the batch.
@@ -45,3 +43,9 @@ def diverged(module: LightningModule, loss: Tensor, batches: Sequence[Batch]) ->
         " are kept",
         names,
     )
+
+
+def _utterances(module: LightningModule, batch: Batch) -> list[str]:
+    data = module.trainer.datamodule  # type: ignore[attr-defined]
+    rows = data.parts["row"].iloc[batch.unit.tolist()]
+    return list(data.store.utterances["utterance_id"].iloc[rows])

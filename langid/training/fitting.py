@@ -17,10 +17,11 @@ from langid.build import build
 from langid.data.datamodule import LanguageDataModule
 from langid.differences import flatten
 from langid.errors import LangidError
-from langid.training.callbacks import MovedRun
-from langid.training.checkpoint import WholeCheckpoint, read_checkpoint
+from langid.training.checkpoint import read_checkpoint
+from langid.training.checkpoint_file import WholeCheckpoint
 from langid.training.diverged import Diverged
 from langid.training.identifier import LanguageIdentifier
+from langid.training.moved_run import MovedRun
 from langid.training.processes import other_processes
 from langid.training.run_record import write_record
 
@@ -41,7 +42,10 @@ NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|C
 
 
 def make_trainer(plain: dict[str, Any], callbacks: Sequence[Callback]) -> Trainer:
-    """Return the trainer of a resolved configuration; ``callbacks`` follow those in it."""
+    """Return the trainer of a resolved configuration; ``callbacks`` follow those in it.
+
+    Raises LangidError for what would end without checkpoints.
+    """
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in SILENCED:

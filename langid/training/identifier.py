@@ -33,11 +33,12 @@ class LanguageIdentifier(Inference, LightningModule):
     data, and the identifier can be built again from it. Loss, optimiser and scheduler are
     for training only; a scheduler that watches a metric watches ``val/loss``, one whose
     ``every_step`` is true moves on with each step of the optimiser, any other with each epoch.
-    ``augment`` changes normalised features in batches, not those of ``posteriors``.
-    """
+    In batches ``waveform`` changes the samples that features are made of, and ``augment`` the
+    normalised features; not those of ``posteriors``.
 
-    scores: UtteranceScores
-    confusion: np.ndarray  # of the last validation
+    What is summed over a validation part is summed in float64, on the CPU: not every device knows
+    numbers of 64 bits. On the device all are of 32.
+    """
 
     def __init__(
         self,
@@ -45,11 +46,12 @@ class LanguageIdentifier(Inference, LightningModule):
         front_end: FrontEnd,
         classes: Sequence[str],
         silence: SilencePolicy,
-        description: RunDescription,
+        description: RunDescription | None = None,
         loss: nn.Module | None = None,
         optimizer: OptimizerFactory | None = None,
         scheduler: SchedulerFactory | None = None,
         augment: nn.Module | None = None,
+        waveform: nn.Module | None = None,
     ):
         super().__init__()
         self.network = network
@@ -62,13 +64,28 @@ class LanguageIdentifier(Inference, LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.augment = augment
+        self.waveform = waveform
         self.carried: CarriedState | None = None  # in training with carried state
+        self.scores: UtteranceScores | None = None
+        self.confusion: np.ndarray | None = None  # of the last validation
+        self.sums = torch.zeros(2, dtype=torch.float64)
         self.validation_loss: Tensor | None = None
+
+    @property
+    def described(self) -> RunDescription:
+        """The description; raises LangidError for an identifier that was made without one."""
+        if self.description is None:
+            raise LangidError("this identifier was made without the RunDescription of a training")
+        return self.description
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``."""
         logits: Tensor = self.network(self.prepared(features, lengths), lengths)
         return logits
+
+    def with_features(self, batch: Batch) -> Batch:
+        """Return the batch with features, those of a store of samples made on this device."""
+        return batch.with_features(self.front_end.features, self.waveform)
 
     def prepared(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Return normalised features as the network takes them, augmented where this is due."""
@@ -106,8 +123,10 @@ class LanguageIdentifier(Inference, LightningModule):
         return self.carried.process(features, None if there.all() else there)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
+        batch = self.with_features(batch)
         logits = self._training_logits(batch)
-        loss, own = self._loss(logits, batch)
+        loss = self._loss(logits, batch)
+        own = self._sums(loss, batch)
         right = right_frames(logits[..., : len(self.classes)], batch.speech, batch.target)
         frames = torch.stack([right.sum(), batch.speech.sum()]).float()
         (loss_sum, weight), (right_sum, speech) = summed(torch.stack([own, frames]))
@@ -130,22 +149,24 @@ class LanguageIdentifier(Inference, LightningModule):
         self.targets = torch.zeros(len(data.parts), dtype=torch.long)
         units, targets = torch.tensor(held_out[["unit", "target"]].to_numpy().T.copy())
         self.targets[units] = targets
-        self.sums = torch.zeros(2, dtype=torch.float64)  # on the CPU: not every device knows it
+        self.sums = torch.zeros(2, dtype=torch.float64)
         self.failed: list[Batch] = []
         self.pieces = PieceInference(self)
         same_buffers(self)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         logits = self.pieces.process(batch)
+        assert self.scores is not None
         self.scores.update(self.class_posteriors(logits), batch)
         if batch.silent:  # of which no loss is due
             return
-        sums = self._loss(logits, batch)[1].cpu()
+        sums = self._sums(self._loss(logits, batch), batch).cpu()
         if not sums[0].isfinite():
             self.failed.append(batch)
         self.sums += sums.double()
 
     def on_validation_epoch_end(self) -> None:
+        assert self.scores is not None
         loss_sum, weight = torch.stack(gathered([self.sums])).sum(0)
         if not loss_sum.isfinite():
             raise diverged(self, loss_sum, self.failed)
@@ -165,26 +186,33 @@ class LanguageIdentifier(Inference, LightningModule):
         optimizer = self.optimizer(self.parameters())
         if self.scheduler is None:
             return optimizer
-        scheduler = self.scheduler(optimizer)
-        # Lightning steps those that watch a metric after it has saved the checkpoint of the epoch,
-        # and a resumed run would miss that step; so it never does, and the method below does.
-        late = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
-        due = {
-            "interval": "step" if getattr(scheduler, "every_step", False) else "epoch",
-            "frequency": sys.maxsize if late else 1,
-            "monitor": "val/loss",
+        # Lightning steps schedulers after it has saved the checkpoint of the epoch, and a resumed
+        # run would miss that step; so it never does, and the two methods below do it in time.
+        never = {"frequency": sys.maxsize, "monitor": "val/loss"}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.scheduler(optimizer), **never},
         }
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **due}}
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        scheduler = self.lr_schedulers()
+        if getattr(scheduler, "every_step", False):
+            scheduler.step()  # type: ignore[union-attr, call-arg]
 
     def on_train_epoch_end(self) -> None:
         scheduler = self.lr_schedulers()
+        if getattr(scheduler, "every_step", False):
+            return
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             if self.validation_loss is not None:  # not every epoch need be validated
                 scheduler.step(self.validation_loss.item())
             self.validation_loss = None
+        elif isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler):
+            scheduler.step()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["langid"] = self.description.to_plain()
+        checkpoint["langid"] = self.described.to_plain()
         metrics = self.trainer.callback_metrics.items()
         checkpoint["langid_validation"] = {
             name.removeprefix("val/"): float(value)
@@ -192,17 +220,25 @@ class LanguageIdentifier(Inference, LightningModule):
             if name.startswith("val/")
         }
 
-    def _loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the loss, and its product with the weight that is due, and the weight, ``(2,)``.
+    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        assert self.loss is not None
+        said = logits.expand(-1, batch.targets.shape[1], -1)  # once of a sequence: of all frames
+        loss: Tensor = self.loss(said, self._targets(batch))
+        return loss
+
+    def _sums(self, loss: Tensor, batch: Batch) -> Tensor:
+        """Return the loss times the weight that is due in the batch, and the weight, ``(2,)``."""
+        assert isinstance(self.loss, WeightedLoss)
+        weight = self.loss.total_weight(self._targets(batch))
+        return torch.stack([loss.detach().float() * weight, weight])
+
+    def _targets(self, batch: Batch) -> Tensor:
+        """Return the target of each frame, ``(batch, frames)``, IGNORED where no loss is due.
 
         An utterance network's one decision is said of all frames of its sequence, and counts at
         those whose target is the class: a sequence weighs what it holds of it, as the class
         weights do. ``silence`` is never what an utterance is called.
         """
-        assert isinstance(self.loss, WeightedLoss)
-        targets = batch.targets
-        if isinstance(self.network, UtteranceNetwork):
-            targets = targets.where(targets == batch.target[:, None], IGNORED)
-        loss: Tensor = self.loss(logits.expand(-1, targets.shape[1], -1), targets)
-        weight = self.loss.total_weight(targets)
-        return loss, torch.stack([loss.detach().float() * weight, weight])
+        if not isinstance(self.network, UtteranceNetwork):
+            return batch.targets
+        return batch.targets.where(batch.targets == batch.target[:, None], IGNORED)

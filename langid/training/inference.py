@@ -113,6 +113,7 @@ class PieceInference:
 
     def process(self, batch: "Batch") -> Tensor:
         """Return the logits of a batch, ``(batch, frames, classes)``."""
+        batch = self.identifier.with_features(batch)
         network = self.identifier.network
         if not isinstance(network, StreamingNetwork):
             logits: Tensor = self.identifier(batch.features, batch.lengths)

@@ -53,7 +53,8 @@ def read_start(
     if not isinstance(weights, dict):
         raise LangidError(f"init={path}: it holds no weights; use a checkpoint of langid train")
     held_silence = silence_policy(held.silence)
-    alike = (held.classes, held_silence.extra_outputs) == (list(classes), silence.extra_outputs)
+    more = held_silence.extra_outputs == silence.extra_outputs
+    alike = held.classes == list(classes) and more
     head = init["head"] or ("keep" if alike else "new")
     if head == "keep" and not alike:
         raise LangidError(
@@ -98,8 +99,8 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
 
     Returns how many tensors were ``taken``, are ``new`` here, were ``left`` there and are
     ``frozen``, by groups of names; the ``classes`` there, and in what ``features`` and ``detector``
-    differ. Raises LangidError where nothing fits, the normaliser is of another size, or a name to
-    freeze does not exist.
+    differ. Raises LangidError where nothing fits, the normaliser is of
+    another size, or a name to freeze does not exist.
     """
     own = identifier.state_dict()
     head = _head(identifier) if start.settings["head"] == "new" else set()
@@ -108,7 +109,7 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
     if not any(isinstance(own[name], Tensor) and own[name].ndim for name in taken):
         raise LangidError(
             f"init={start.settings['checkpoint']}: nothing of its network"
-            f" {_kind(start.description)} fits {_kind(identifier.description)} by name and shape;"
+            f" {_kind(start.description)} fits {_kind(identifier.described)} by name and shape;"
             " take the same model and sizes"
         )
     if start.settings["normaliser"] == "keep":
@@ -118,14 +119,17 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
             own[name].copy_(start.weights[name])
     frozen = freeze(identifier, start.settings["freeze"])
     held = [name for name in start.weights if name.startswith(("network.", "normaliser."))]
-    there, here = (each.flat(FRONT_END) for each in (start.description, identifier.description))
     return {
         "taken": _grouped(taken),
         "new": _grouped(name for name in names if name not in taken),
         "left": _grouped(name for name in held if name not in taken),
         "frozen": _grouped(frozen),
         "classes": start.description.classes,
-        "differs": differing(there, here, "the checkpoint"),
+        "differs": differing(
+            start.description.flat(FRONT_END),
+            identifier.described.flat(FRONT_END),
+            "the checkpoint",
+        ),
     }
 
 
@@ -135,7 +139,7 @@ def _fits(tensor: Tensor, start: TrainedStart, name: str) -> bool:
 
 def _head(identifier: LanguageIdentifier) -> set[str]:
     """Return the names of the tensors whose sizes follow from the number of classes."""
-    description, bins = identifier.description, identifier.front_end.bins
+    description, bins = identifier.described, identifier.front_end.bins
     with torch.random.fork_rng(devices=[]):  # the run draws what it would draw without this
         wider = build_network(description, bins, more=1).state_dict()
     own = identifier.network.state_dict()
@@ -164,11 +168,11 @@ def freeze(identifier: LanguageIdentifier, prefixes: Sequence[str]) -> list[str]
     """
     parameters = dict(identifier.named_parameters())
 
-    def below(name: str, some: Sequence[str] = prefixes) -> bool:
-        return f"{name}.".startswith(tuple(f"{prefix}." for prefix in some))
+    def below(name: str) -> bool:
+        return any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes)
 
     for prefix in prefixes:
-        if not any(below(name, [prefix]) for name in parameters):
+        if not any(f"{name}.".startswith(f"{prefix}.") for name in parameters):
             accepted = ", ".join(_grouped(parameters))
             raise LangidError(
                 f"init.freeze: no parameter is named {prefix} or below it; accepted are {accepted},"

@@ -7,12 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
-from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 
@@ -20,21 +19,37 @@ from langid.errors import LangidError
 
 Item = TypeVar("Item")
 VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
-END = (signal.SIGTERM, signal.default_int_handler)
 GRACE_S = 10  # for a process to say itself why it ends, and for one that is done to go
 # What gloo and NCCL say where the process at the other end is gone.
 LOST = re.compile(r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|recvValue|sendBytes")
 
 
+def started_together() -> int:
+    """Return how many processes torchrun or srun has started for this run, 1 without them."""
+    step = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
+    return int(os.environ.get("WORLD_SIZE", step))
+
+
 def check_processes(trainer: Trainer) -> None:
-    """Raise LangidError where torchrun or srun started others than the trainer counts on."""
-    started = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
+    """Raise LangidError where processes were started that the trainer does not count on."""
+    started = started_together()
     if started > 1 and started != trainer.world_size:
         raise LangidError(
             f"{started} processes were started, and trainer.devices={trainer.num_devices} times"
             f" trainer.num_nodes={trainer.num_nodes} are {trainer.world_size}; with torchrun or"
             " srun take trainer=ddp, trainer.devices=PROCESSES_PER_NODE and trainer.num_nodes=NODES"
         )
+
+
+class EndBySignal(Callback):
+    """Takes SIGTERM like Ctrl-C.
+
+    Lightning's own handler waits for the other processes to answer, which are at another step.
+    """
+
+    def on_train_start(self, trainer: Trainer, _: LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def summed(values: Tensor) -> Tensor:
@@ -78,13 +93,11 @@ def other_processes(trainer: Trainer, command: Sequence[str] | None) -> Iterator
     """
     strategy = trainer.strategy
     environment = strategy.cluster_environment if isinstance(strategy, ParallelStrategy) else None
-    before = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    before = {name: os.environ.get(name) for name in VARIABLES}
     children: list[subprocess.Popen[bytes]] = []
     done = threading.Event()
-    if trainer.world_size > 1 and threading.current_thread() is threading.main_thread():
-        # SIGTERM is like Ctrl-C: Lightning's handler waits for processes that are at another step.
-        end = LambdaCallback(on_train_start=lambda *_: signal.signal(*END))
-        trainer.callbacks.append(end)  # type: ignore[attr-defined]
+    if trainer.world_size > 1:
+        trainer.callbacks.append(EndBySignal())  # type: ignore[attr-defined]
     if environment and trainer.num_devices > 1 and not environment.creates_processes_externally:
         if command is None:
             raise LangidError("this command trains on one device; take trainer.devices=1")
@@ -139,9 +152,11 @@ def _told(children: "Sequence[subprocess.Popen[bytes]]") -> str:
 
 
 def _wait(children: "Sequence[subprocess.Popen[bytes]]") -> None:
-    with suppress(subprocess.TimeoutExpired):
-        for child in children:
+    for child in children:
+        try:
             child.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            return
 
 
 def _end(children: "Sequence[subprocess.Popen[bytes]]") -> None:
@@ -151,10 +166,11 @@ def _end(children: "Sequence[subprocess.Popen[bytes]]") -> None:
         child.wait()
 
 
-def _forget(before: dict[str, str]) -> None:
+def _forget(before: dict[str, str | None]) -> None:
     """Leave the process group, so that the next run of this process can have its own."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    for name in VARIABLES:
+    for name, value in before.items():
         os.environ.pop(name, None)
-    os.environ |= before
+        if value is not None:
+            os.environ[name] = value

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from types import UnionType
@@ -27,7 +27,7 @@ RUNTIME = (
 # What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
 RESUMED_ALIKE = (
     "fingerprint", "seed", "task", "classes", "features", "detector", "model", "silence", "split",
-    "data", "balance", "augment", "init", "loss", "select", "optimizer", "scheduler",
+    "data", "balance", "augment", "waveform", "init", "loss", "select", "optimizer", "scheduler",
 )  # fmt: skip
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 KINDS = {dict: "keys with values", list: "a list", str: "a text", int: "a whole number",
@@ -38,12 +38,12 @@ KINDS = {dict: "keys with values", list: "a list", str: "a text", int: "a whole 
 class RunDescription:
     """What makes a checkpoint complete: resolved configuration, classes, data and versions.
 
-    ``task``, ``model``, ``split``, ``data``, ``balance``, ``augment``, ``loss``, ``optimizer`` and
-    ``scheduler`` are plain configuration of the groups of that name; ``features`` and ``detector``
-    are those that the store was made with. ``silence`` names the policy, ``select`` the figure that
-    best.ckpt is chosen by. ``split_summary`` counts
-    what each part holds and what parts share, ``left_out`` the rows that have no class.
-    ``fingerprint`` is that of the ``store``, which is the path it had.
+    ``task``, ``model``, ``split``, ``data``, ``balance``, ``augment``, ``waveform``, ``loss``,
+    ``optimizer`` and ``scheduler`` are plain configuration of the groups of that name; ``features``
+    and ``detector`` are those that the store was made with. ``silence`` names the policy,
+    ``select`` the figure that best.ckpt is chosen by. ``split_summary`` counts what each part holds
+    and what parts share, ``left_out`` the rows that have no class. ``fingerprint`` is that of the
+    ``store``, which is the path it had.
     """
 
     schema: str = SCHEMA
@@ -59,6 +59,7 @@ class RunDescription:
     data: dict[str, Any]
     balance: dict[str, Any]
     augment: dict[str, Any]
+    waveform: dict[str, Any] = field(default_factory=dict)
     init: dict[str, Any] | None
     loss: dict[str, Any]
     select: str
@@ -123,8 +124,8 @@ def describe(
 ) -> RunDescription:
     """Return the description of a run from its resolved configuration, its data and its start."""
     taken = (
-        "seed", "task", "model", "split", "data", "balance", "augment", "loss", "select",
-        "optimizer",
+        "seed", "task", "model", "split", "data", "balance", "augment", "waveform", "loss",
+        "select", "optimizer",
     )  # fmt: skip
     return RunDescription(
         **{name: config[name] for name in taken},

@@ -66,7 +66,7 @@ def untrained(
     checkpoint: Path, store: Path, network: str, silence: str, **training: Any
 ) -> LanguageIdentifier:
     """Return an identifier of long memory with posteriors that spread, for the store's split."""
-    description = package.load(checkpoint).description
+    description = package.load(checkpoint).described
     split = {"_target_": "langid.corpora.splits.OfficialSplit"}
     data = LanguageDataModule(store, OfficialSplit(), silence)
     keys = {"_target_": f"langid.networks.{network}"} | NETWORKS[network]
@@ -95,10 +95,7 @@ def saved(checkpoint_path: Path, long_store: Path, tmp_path: Path) -> Any:
     def write(network: str, silence: str) -> Path:
         identifier = untrained(checkpoint_path, long_store, network, silence)
         whole = torch.load(checkpoint_path, weights_only=True)
-        whole |= {
-            "langid": identifier.description.to_plain(),
-            "state_dict": identifier.state_dict(),
-        }
+        whole |= {"langid": identifier.described.to_plain(), "state_dict": identifier.state_dict()}
         torch.save(whole, tmp_path / "untrained.ckpt")
         return tmp_path / "untrained.ckpt"
 

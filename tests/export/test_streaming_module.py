@@ -54,7 +54,7 @@ def test_steps_of_any_length_equal_one_step(
     trained: LanguageIdentifier, clips: list[np.ndarray], policy: str
 ) -> None:
     torch.manual_seed(0)
-    identifier = build_identifier(replace(trained.description, silence=policy))
+    identifier = build_identifier(replace(trained.described, silence=policy))
     model = TorchModel(StreamingModule(identifier))
     samples = np.stack([clip[8000:16000] for clip in clips[:2]])
     samples[:, :3200] *= 1e-4  # so that there is silence to hold the state over

@@ -119,7 +119,7 @@ def test_an_identifier_changes_batches_but_never_whole_clips(
 ) -> None:
     trained = package.load(checkpoint_path)
     augment = SpecAugment(4, 70, 4, 30, in_evaluation=in_evaluation)
-    identifier = build_identifier(trained.description, augment=augment)
+    identifier = build_identifier(trained.described, augment=augment)
     identifier.load_state_dict(trained.state_dict())  # the masks add nothing to a checkpoint
     features, lengths = torch.randn(2, 100, 64), torch.tensor([100, 100])
     samples = torch.randn(1, 16000)

@@ -31,7 +31,7 @@ TINY = (
 @pytest.fixture(params=NETWORKS)
 def identifier(request: pytest.FixtureRequest, checkpoint_path: Path) -> LanguageIdentifier:
     """Return an untrained identifier with each kind of streaming network."""
-    description = package.load(checkpoint_path).description
+    description = package.load(checkpoint_path).described
     network = {"_target_": f"langid.networks.{request.param}"} | NETWORKS[request.param]
     torch.manual_seed(0)
     return build_identifier(replace(description, model=description.model | {"network": network}))

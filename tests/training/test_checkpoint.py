@@ -1,6 +1,5 @@
 """Tests of langid/training/checkpoint.py: plain data, and nothing in a file is executed."""
 
-import errno
 import importlib
 import os
 import pickle
@@ -17,7 +16,7 @@ from langid.commands.main import main
 from langid.errors import LangidError
 from langid.signal.front_end import build_front_end
 from langid.signal.spectral_augment import SpecAugment
-from langid.training.checkpoint import WholeCheckpoint, read_checkpoint
+from langid.training.checkpoint import read_checkpoint
 
 
 class Bomb:
@@ -236,27 +235,3 @@ def test_weights_of_another_size_are_refused(changed: Callable[..., Path]) -> No
     path = changed(lambda held: held["model"]["network"].update(units=25))
     with pytest.raises(LangidError, match="do not fit"):
         package.load(path)
-
-
-def test_a_checkpoint_is_replaced_in_one_step(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "last.ckpt"
-    for number in (1, 2):
-        WholeCheckpoint().save_checkpoint({"number": number}, path)
-        assert torch.load(path, weights_only=True) == {"number": number}
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_full_disk_keeps_the_old_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "last.ckpt"
-    WholeCheckpoint().save_checkpoint({"number": 1}, path)
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(LangidError, match=r"last\.ckpt: cannot be written \(No space left"):
-        WholeCheckpoint().save_checkpoint({"number": 2}, path)
-    assert torch.load(path, weights_only=True) == {"number": 1}
-    assert list(tmp_path.iterdir()) == [path]

@@ -1,4 +1,4 @@
-"""Tests of MovedRun: runs that are moved, linked or copied, then resumed."""
+"""Tests of langid/training/moved_run.py: runs that are moved, linked or copied, then resumed."""
 
 import json
 import shutil

@@ -49,7 +49,7 @@ def test_a_training_needs_no_command(
     assert (record.status, record.epochs, record.steps) == ("finished", 2, steps.count)
     assert record.config == config
     identifier = load_identifier(Path(config["output"]) / "checkpoints" / "best.ckpt")
-    assert identifier.description.to_plain().items() <= record.to_plain().items()
+    assert identifier.described.to_plain().items() <= record.to_plain().items()
 
 
 def test_two_devices_need_the_command_of_the_other_process(config: dict[str, Any]) -> None:

@@ -12,13 +12,8 @@ from langid.training.schedulers import InverseTime
 TINY = (
     "model.network.units=4", "model.network.dense=4", "data.batch_size=8", "trainer.max_epochs=2",
     "data.sequence_frames=100", "trainer.accelerator=cpu", "~callbacks.confusion",
+    "scheduler=inverse_time", "scheduler.decay=0.01",
 )  # fmt: skip
-INVERSE_TIME = ("scheduler=inverse_time", "scheduler.decay=0.01")
-SCHEDULES = {
-    "exponential": ("scheduler=exponential",),
-    # Lowered after each epoch: none is so much better than the one before.
-    "plateau": ("scheduler=plateau", "scheduler.patience=0", "+scheduler.threshold=0.9"),
-}
 
 
 def test_the_rate_falls_with_the_inverse_of_the_steps() -> None:
@@ -40,12 +35,9 @@ def test_a_negative_decay_is_refused() -> None:
         InverseTime(optimizer, -0.1)
 
 
-def train(
-    store: Path, output: Path, *overrides: str, scheduler: tuple[str, ...] = INVERSE_TIME
-) -> dict[str, Any]:
+def train(store: Path, output: Path, *overrides: str) -> dict[str, Any]:
     """Return the last checkpoint of a run."""
-    arguments = [*TINY, *scheduler, f"store={store}", f"output={output}", *overrides]
-    assert main(["train", *arguments]) == 0
+    assert main(["train", *TINY, f"store={store}", f"output={output}", *overrides]) == 0
     checkpoint: dict[str, Any] = torch.load(output / "checkpoints" / "last.ckpt", weights_only=True)
     return checkpoint
 
@@ -75,17 +67,3 @@ def test_steps_are_those_of_the_optimiser(store_path: Path, tmp_path: Path) -> N
     batches = run["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"]
     assert run["global_step"] < batches
     assert rate(run) == pytest.approx(0.001 / (1 + 0.01 * run["global_step"]), rel=1e-12)
-
-
-@pytest.mark.parametrize("scheduler", SCHEDULES.values(), ids=SCHEDULES)
-def test_schedules_by_epochs_go_on_in_a_resumed_run(
-    store_path: Path, tmp_path: Path, scheduler: tuple[str, ...]
-) -> None:
-    whole = train(store_path, tmp_path / "whole", "trainer.max_epochs=3", scheduler=scheduler)
-    assert rate(whole) < 0.001
-    parts = tmp_path / "parts"
-    train(store_path, parts, "trainer.max_epochs=1", scheduler=scheduler)
-    last = f"resume={parts / 'checkpoints' / 'last.ckpt'}"
-    resumed = train(store_path, parts, "trainer.max_epochs=3", last, scheduler=scheduler)
-    assert resumed["lr_schedulers"] == whole["lr_schedulers"]
-    assert rate(resumed) == rate(whole)
