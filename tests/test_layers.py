@@ -31,6 +31,7 @@ LIBRARIES = {  # who may know a library
     "omegaconf": ("commands/", "build.py"),
     "pytorch_lightning": ("data/datamodule.py", "training/", "commands/"),
     "onnxruntime": ("streaming/onnx_model.py", "export/precision.py"),
+    "matplotlib": ("plots.py",),
     "torchaudio": ("signal/torchaudio_loader.py",),
 }
 WITHOUT_TORCH = ("audio", "corpora", "streaming", "demo")
@@ -89,6 +90,7 @@ def test_every_room_is_known() -> None:
         ("corpora/new.py", "import pytorch_lightning as pl"),
         ("training/new.py", "from hydra.utils import instantiate"),
         ("signal/new.py", "import torchaudio.functional"),
+        ("runs/new.py", "from matplotlib.figure import Figure"),
     ],
 )
 def test_a_wrong_arrow_is_seen(file: str, line: str) -> None:
