@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from langid.corpora.splits import speaker_groups
@@ -24,27 +23,16 @@ def differing_choices(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """
     flat = pd.DataFrame([choices(run.record.config) for run in runs], dtype=object)
     flat["store"] = [f"{Path(r.record.store).stem} {r.record.fingerprint[:6]}" for r in runs]
-    if any(run.record.init for run in runs):
-        flat["init"] = [_start(run.record.init) for run in runs]
-    shown = flat.map(lambda value: "-" if _is_nothing(value) else str(value))
+    inits = [run.record.init for run in runs]
+    if any(inits):
+        flat["init"] = [init and f"{init['checkpoint']} {init['sha256'][:6]}" for init in inits]
+    shown = flat.where(flat.notna(), "-").map(str)
     keys = [key for key in shown if shown[key].nunique() > 1 and not _follows(shown, str(key))]
-    values = [
-        {key.removesuffix("._target_"): _short(key, row[key]) for key in keys}
-        for _, row in shown.iterrows()
-    ]
-    return values if keys else [{} for _ in runs]
-
-
-def _start(init: dict[str, Any] | None) -> str | None:
-    return f"{init['checkpoint']} {init['sha256'][:6]}" if init else None
-
-
-def _is_nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value))
-
-
-def _short(key: str, value: str) -> str:
-    return value.rpartition(".")[2] if key.endswith("_target_") else value
+    for key in keys:
+        if key.endswith("_target_"):
+            shown[key] = shown[key].str.rpartition(".")[2]
+    short = [key.removesuffix("._target_") for key in keys]
+    return [dict(zip(short, row, strict=True)) for row in shown[keys].to_numpy()]
 
 
 def _follows(shown: pd.DataFrame, key: str) -> bool:
@@ -74,9 +62,7 @@ def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None])
     for run, chosen, factor in zip(runs, keys, real_time_factors, strict=True):
         row: dict[str, Any] = {"run": str(run.folder), **chosen}
         for name in METRICS:
-            figure = run.report[name]
-            row |= {name: figure["value"], f"{name}_low": figure["low"]}
-            row |= {f"{name}_high": figure["high"], f"{name}_reason": figure.get("reason", "")}
+            row |= _columns(name, run.report[name], f"{name}_reason")
         resumed = run.record.config["resume"]
         row |= {
             **{of: run.report[of] for of in ("clips", "speakers", "unknown_speakers")},
@@ -84,37 +70,32 @@ def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None])
             "seconds": None if resumed else run.record.seconds,
             "real_time_factor": factor,
         }
-        rows.append(row | _difference(run, best))
+        rows.append(row | _columns("difference", _difference(run, best), "note"))
     table = pd.DataFrame(rows)
     order = table.sort_values(list(METRICS), ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 
 
+def _columns(name: str, figure: dict[str, Any], reason: str) -> dict[str, Any]:
+    """Return a figure as columns; ``reason`` names the one for why it has no interval."""
+    ends = {f"{name}_{end}": figure[end] for end in ("low", "high")}
+    return {name: figure["value"], **ends, reason: figure.get("reason", "")}
+
+
 def _difference(run: Run, best: Run) -> dict[str, Any]:
-    if run is best:
-        return {"difference": None, "difference_low": None, "difference_high": None, "note": "best"}
-    if not _same_utterances(run, best):
-        nothing = dict.fromkeys(("difference", "difference_low", "difference_high"))
-        return {**nothing, "note": OTHER_UTTERANCES}
-    classes = best.record.classes
-    figure = paired_difference(
-        _numbers(best.table["class"], classes),
-        _numbers(run.table["predicted"], classes),
-        _numbers(best.table["predicted"], classes),
+    """Return a figure, or why there is none."""
+    if run is best or not _same_utterances(run, best):
+        reason = "best" if run is best else OTHER_UTTERANCES
+        return {"value": None, "low": None, "high": None, "reason": reason}
+    classes = pd.Index(best.record.classes)
+    figures = paired_difference(
+        classes.get_indexer(best.table["class"]),
+        classes.get_indexer(run.table["predicted"]),
+        classes.get_indexer(best.table["predicted"]),
         speaker_groups(best.table).tolist(),
-        classes,
-    )[METRICS[0]]
-    return {
-        "difference": figure["value"],
-        "difference_low": figure["low"],
-        "difference_high": figure["high"],
-        "note": figure.get("reason", ""),
-    }
-
-
-def _numbers(names: pd.Series, classes: list[str]) -> np.ndarray:
-    numbers: np.ndarray = names.map(classes.index).to_numpy()
-    return numbers
+        best.record.classes,
+    )
+    return figures[METRICS[0]]
 
 
 def _same_utterances(run: Run, best: Run) -> bool:

@@ -1,7 +1,7 @@
 """What was published of an experiment, and how it stands beside what comes out here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,8 @@ class Figure:
     overrides: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name, value, accepted in (
-            ("metric", self.metric, METRICS),
-            ("part", self.part, PARTS),
-        ):
-            if value not in accepted:
+        for name, accepted in (("metric", METRICS), ("part", PARTS)):
+            if (value := getattr(self, name)) not in accepted:
                 raise LangidError(f"{name}: {value}; accepted are {', '.join(accepted)}")
 
     def verdict(self, here: float, same_data: bool) -> str:
@@ -59,9 +56,7 @@ class Data:
 
     def same(self, corpora: Sequence[str], clips: int) -> bool:
         """Return whether some clips of some corpora are these data."""
-        return (
-            self.corpora is not None and set(corpora) == set(self.corpora) and clips == self.clips
-        )
+        return set(corpora) == set(self.corpora or ()) and clips == self.clips
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ class Expected:
     figures: Sequence[Figure]
     data: Data
     stand_in: StandIn
-    differs: Sequence[str] = field(default_factory=list)
+    differs: Sequence[str] = ()
 
     def figures_of(self, overrides: Sequence[str]) -> list[Figure]:
         """Return the figures of a training with such overrides: those that name most of them."""
@@ -97,14 +92,9 @@ class Expected:
 def expected_of(plain: Any, path: Path) -> Expected:
     """Return the content of an expected.yaml; raises LangidError for what does not belong there."""
     try:
-        return Expected(
-            **plain
-            | {
-                "figures": [Figure(**figure) for figure in plain["figures"]],
-                "data": Data(**plain["data"]),
-                "stand_in": StandIn(**plain["stand_in"]),
-            }
-        )
+        figures = [Figure(**figure) for figure in plain["figures"]]
+        parts = {"data": Data(**plain["data"]), "stand_in": StandIn(**plain["stand_in"])}
+        return Expected(**plain | {"figures": figures, **parts})
     except (KeyError, TypeError) as error:
         raise LangidError(
             f"{path}: {error}; expected are source, figures, data, stand_in and differs, as in"

@@ -50,16 +50,14 @@ def outcome_of(
         "budget": {name: getattr(record, name) for name in ("epochs", "steps", "seconds", "select")}
         | {"batch": record.data["batch_size"], "best_epoch": record.best["epoch"]},
         "overrides": list(overrides),
-        "split": record.split,
-        "seed": record.seed,
-        "fingerprint": record.fingerprint,
-        "versions": record.versions,
+        **{name: getattr(record, name) for name in ("split", "seed", "fingerprint", "versions")},
         "folder": str(folder),
     }
 
 
 def _row(figure: Figure, report: dict[str, Any], same: bool) -> dict[str, Any]:
     here = report[figure.metric]
+    held = ("balanced_accuracy", "clips", "support", "scored", "speakers", "unknown_speakers")
     return {
         "metric": figure.metric,
         "part": figure.part,
@@ -68,13 +66,8 @@ def _row(figure: Figure, report: dict[str, Any], same: bool) -> dict[str, Any]:
         "published_split": figure.split,
         "note": figure.note,
         "here": here,
-        "balanced_accuracy": report["balanced_accuracy"],
         "chance": 1 / len(report["classes"]),
-        "clips": report["clips"],
-        "support": report["support"],
-        "scored": report["scored"],
-        "speakers": report["speakers"],
-        "unknown_speakers": report["unknown_speakers"],
+        **{name: report[name] for name in held},
         "shared_speakers": report["shared_with_training"]["speakers"],
         "verdict": figure.verdict(here["value"], same),
     }
@@ -99,16 +92,18 @@ def _published(row: dict[str, Any]) -> str:
     if row["published"] is None:
         return "-"
     note = f" ({row['note']})" if row["note"] else ""
-    metric = row["metric"].replace("_", " ")
-    return f"{row['published']:.3f} {metric}, {row['part']}: {row['published_split']}{note}"
+    return f"{row['published']:.3f} {_scale(row)}: {row['published_split']}{note}"
 
 
 def _here(row: dict[str, Any]) -> str:
     here = row["here"]
-    metric = row["metric"].replace("_", " ")
     low, high = here["low"], here["high"]
     between = f"– {here['reason']}" if low is None else f"{low:.3f}-{high:.3f}"
-    return f"{here['value']:.3f} ({between}) {metric}, {row['part']}"
+    return f"{here['value']:.3f} ({between}) {_scale(row)}"
+
+
+def _scale(row: dict[str, Any]) -> str:
+    return f"{row['metric'].replace('_', ' ')}, {row['part']}"
 
 
 def _scored(row: dict[str, Any]) -> str:
