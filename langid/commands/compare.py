@@ -9,7 +9,6 @@ Examples:
   langid compare runs/first runs/second part=test
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from rich.table import Table
 
 from langid.commands.paths import listed, path_of
 from langid.errors import LangidError
-from langid.terminal import console
+from langid.terminal import print_table
 from langid.typed import quoted
 
 if TYPE_CHECKING:
@@ -69,13 +68,11 @@ def run(config: DictConfig) -> int:
         name.replace("_", " "): table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float).T
         for name in METRICS
     }
-    figure = draw_comparison(figures, _labels(table), title)
-    figure.savefig(output / "compare.png", dpi=150)
+    draw_comparison(figures, _labels(table), title).savefig(output / "compare.png", dpi=150)
     _print_table(table, title)
     _print_basis(table, title)
-    for folder, reason in left_out.items():
-        print(f"left out  {folder}: {reason}")
     print(
+        *(f"left out  {folder}: {reason}" for folder, reason in left_out.items()),
         f"best      {table['run'][0]}",
         f"table     {output / 'compare.csv'}",
         f"picture   {output / 'compare.png'}",
@@ -93,7 +90,7 @@ def _keys(table: "pd.DataFrame") -> list[str]:
 def _labels(table: "pd.DataFrame") -> list[str]:
     """Return a short name for each run: what sets it apart, or its folder."""
     keys = _keys(table)
-    named = [", ".join(str(row[key]) for key in keys) for _, row in table.iterrows()]
+    named = [", ".join(map(str, row)) for row in table[keys].to_numpy()]
     if len(set(named)) == len(named) and all(named):
         return named
     return [str(Path(run).name) for run in table["run"]]
@@ -122,10 +119,7 @@ def _print_table(table: "pd.DataFrame", title: str) -> None:
             _number(row["seconds"], ".0f"),
             _number(row["real_time_factor"], ".4f"),
         )
-    width = None if sys.stdout.isatty() else FILE_COLUMNS
-    for column in shown.columns:
-        column.overflow = "fold"
-    console(width=width).print(shown)
+    print_table(shown, FILE_COLUMNS)
 
 
 def _print_basis(table: "pd.DataFrame", title: str) -> None:

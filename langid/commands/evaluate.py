@@ -27,7 +27,7 @@ from langid.commands.paths import listed, path_of
 from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
 from langid.exclusive import exclusively
-from langid.terminal import console
+from langid.terminal import print_table
 
 if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
@@ -68,7 +68,6 @@ def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: 
 
 
 def _of_corpora(predictions: "Predictions", corpora: Any, part: str) -> "Predictions":
-    """Return the predictions of the utterances of some corpora; None stands for all of them."""
     if corpora is None:
         return predictions
     table, names = predictions.table, listed(corpora)
@@ -90,9 +89,7 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
     for name, figures in report["classes"].items():
         if figures["clips"]:
             table.add_row(f"recall {name} ({who_speaks(figures)})", *_cells(figures["recall"]))
-    for column in table.columns:
-        column.overflow = "fold"
-    console().print(table)
+    print_table(table)
     print(
         f"{who_speaks(report)}; {_shared(report)}",
         f"report    {output / 'report.json'}",

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from langid.errors import LangidError
-from langid.terminal import console
+from langid.terminal import print_table
 
 if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
@@ -77,12 +77,9 @@ def measure_streaming(
 
 
 def print_tables(report: dict[str, Any]) -> None:
-    """Print what was measured; on a narrow terminal figures are folded and not cut."""
+    """Print what was measured."""
     for make in (_conditions, _since_reset, _by_speech, _decisions):
-        table = make(report)
-        for column in table.columns:
-            column.overflow = "fold"
-        console().print(table)
+        print_table(make(report))
 
 
 def _conditions(report: dict[str, Any]) -> Table:

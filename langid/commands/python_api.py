@@ -57,7 +57,7 @@ def train(config: Configuration, *, trusted: Sequence[str] = ()) -> TrainedRun:
         run = langid.train({"experiment": "gru", "store": "trio.h5", "trainer.max_epochs": 2})
         langid.load(run.checkpoint)
     """
-    from langid.commands.train_start import print_start
+    from langid.commands.train import print_start
     from langid.training.run import train
 
     composed = _composed("train", config)

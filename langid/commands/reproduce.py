@@ -31,7 +31,7 @@ from langid.commands.configuration import (
 )
 from langid.commands.sweep import USERS_ERRORS
 from langid.commands.text_keys import readable
-from langid.commands.train_start import print_start
+from langid.commands.train import print_start
 from langid.errors import LangidError, show_traceback
 from langid.exclusive import exclusively
 from langid.runs.expected import OUTSIDE, SOUND, Expected, Figure, expected_of

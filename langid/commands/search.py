@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from langid.commands.configuration import compose, resolved
 from langid.commands.search_space import Space, told, typed
-from langid.commands.train_start import print_start
+from langid.commands.train import print_start
 from langid.differences import differing
 from langid.errors import LangidError, show_traceback
 from langid.terminal import console

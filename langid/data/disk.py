@@ -18,7 +18,6 @@ class Disk(io.FileIO):
         self.unwritten: list[tuple[int, bytes]] = []
 
     def check(self) -> None:
-        """Raise the first failure."""
         if self.error is not None:
             raise self.error
 
@@ -52,7 +51,6 @@ class Disk(io.FileIO):
         return place
 
     def truncate(self, size: int | None = None) -> int:
-        """Set the size of the file."""
         try:
             return super().truncate(size)
         except OSError as error:

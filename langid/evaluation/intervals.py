@@ -55,22 +55,20 @@ class Ratios:
     @cached_property
     def ratio(self) -> np.ndarray:
         """Of each group; 0 of one without rows."""
-        amount, count = (
-            np.bincount(self.group, of_row, len(self.weight))
-            for of_row in (self.amount, self.count)
-        )
-        return np.asarray(amount / np.maximum(count, TINY))
+        counts = np.maximum(self._in_groups(self.count), TINY)
+        return np.asarray(self._in_groups(self.amount) / counts)
 
     @cached_property
     def value(self) -> np.ndarray:
         return np.round(np.bincount(self.figure, self.weight * self.ratio, self.figures), DIGITS)
 
-    def units(self, where: np.ndarray | None = None) -> np.ndarray:
+    def _in_groups(self, of_rows: np.ndarray) -> np.ndarray:
+        return np.bincount(self.group, of_rows, len(self.weight))
+
+    def units(self, where: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return how many units each figure has, of those in rows ``where (rows,) bool``."""
-        figure_of = np.full(int(self.unit.max(initial=-1)) + 1, -1)
-        rows = slice(None) if where is None else where
-        figure_of[self.unit[rows]] = self.figure[self.group[rows]]
-        return np.bincount(figure_of[figure_of >= 0], minlength=self.figures)
+        _, first = np.unique(self.unit[where], return_index=True)
+        return np.bincount(self.figure[self.group[where][first]], minlength=self.figures)
 
     def of_units(self, of_rows: np.ndarray) -> np.ndarray:
         """Return the sum over figures' units of the squares of their rows' sums."""
@@ -81,9 +79,7 @@ class Ratios:
     @cached_property
     def share(self) -> np.ndarray:
         """Of each row in its group."""
-        return np.asarray(
-            self.count / np.bincount(self.group, self.count, len(self.weight))[self.group]
-        )
+        return np.asarray(self.count / self._in_groups(self.count)[self.group])
 
     @cached_property
     def variance(self) -> np.ndarray:

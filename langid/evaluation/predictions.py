@@ -96,7 +96,6 @@ def predict_part(
 def _loaded(
     checkpoints: Sequence[Path], store: Store, part: str, ensemble: bool, device: torch.device
 ) -> list[LanguageIdentifier]:
-    """Return the identifiers of checkpoints that belong to the store and to one another."""
     identifiers = [load_identifier(path) for path in checkpoints]
     if not identifiers:
         raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
@@ -109,7 +108,6 @@ def _loaded(
 
 
 def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFrame:
-    """Return the predictions of all tables; raises LangidError where two score the same."""
     pooled = pd.concat(tables, ignore_index=True)
     doubled = pooled.loc[pooled["number"].duplicated(), "utterance_id"]
     if len(doubled) or len(units) > 1:

@@ -43,7 +43,7 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "part": part,
-        "task": predictions.column,
+        "task": column,
         **figures,
         **clips_and_speakers(table),
         "absent": [name for name in classes if not figures["classes"][name]["clips"]],
@@ -59,20 +59,13 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
 
 def _training(predictions: Predictions, part: str) -> dict[str, Any]:
     """Return what is known of the training, one entry per checkpoint where they differ."""
-    descriptions = predictions.descriptions
-
-    def told(key: str) -> Any:
-        values = [getattr(description, key) for description in descriptions]
-        return values[0] if all(value == values[0] for value in values) else values
-
-    return {
-        "silence": told("silence"),
-        "split": told("split"),
-        "shared_with_training": _shared(predictions, part),
-        "seed": told("seed"),
-        "trained_on": told("fingerprint"),
-        "trained_with": told("versions"),
-    }
+    told: dict[str, Any] = {"shared_with_training": _shared(predictions, part)}
+    names = {"fingerprint": "trained_on", "versions": "trained_with"}
+    for key in ("silence", "split", "seed", *names):
+        values = [getattr(description, key) for description in predictions.descriptions]
+        same = all(value == values[0] for value in values)
+        told[names.get(key, key)] = values[0] if same else values
+    return told
 
 
 def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None:
@@ -83,7 +76,6 @@ def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None
     told of the training.
     """
     table, descriptions = predictions.table, predictions.descriptions
-    unknown = clips_and_speakers(table)["unknown_speakers"]
     if part in PARTS[1:]:
         counts = [description.split_summary["shared"] for description in descriptions]
         if all(description.split == descriptions[0].split for description in descriptions):
@@ -96,18 +88,17 @@ def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None
         shared = {
             "speakers": len((set(table["speaker"]) & set(heard["speaker"])) - {""}),
             "utterances": len(set(table["utterance_id"]) & set(heard["utterance_id"])),
-            "unknown_speakers": unknown,
+            "unknown_speakers": clips_and_speakers(table)["unknown_speakers"],
         }
-    known = (table["speaker"] != "").any()
-    return shared | ({} if known else {"speakers": None})
+    return shared if (table["speaker"] != "").any() else shared | {"speakers": None}
 
 
 def write_report(report: dict[str, Any], table: pd.DataFrame, folder: Path) -> None:
     """Write the report, its confusion matrix as a picture, and the table of predictions."""
     classes = list(report["classes"])
     title = f"{report['part']}: {who_speaks(report)}"
-    figure = draw_confusion(np.array(report["confusion"]), classes, title)
-    figure.savefig(folder / "confusion.png", dpi=150)
+    picture = draw_confusion(np.array(report["confusion"]), classes, title)
+    picture.savefig(folder / "confusion.png", dpi=150)
     rounded = table.round({f"p({name})": 6 for name in classes})
     rounded.to_csv(folder / "predictions.tsv", sep="\t", index=False)
     write_record(folder / "report.json", report)  # last: a report that is there is complete

@@ -32,10 +32,7 @@ Figure = dict[str, Any]
 
 
 def score(
-    targets: np.ndarray,
-    posteriors: np.ndarray,
-    speakers: Sequence[str],
-    classes: Sequence[str],
+    targets: np.ndarray, posteriors: np.ndarray, speakers: Sequence[str], classes: Sequence[str]
 ) -> dict[str, Any]:
     """Return all figures of ``metrics.of_posteriors`` as plain data, each with a 95 % interval.
 
@@ -55,20 +52,20 @@ def score(
     few, few_of_a_class = _few(int(unit.max()) + 1), _few_of_a_class(held, classes)
     by_clips = replace(recall, weight=values["support"] / len(targets))
     nll = ratios(unit, targets, metrics.surprise(targets, posteriors), by_clips.weight)
-    report: dict[str, Any] = {
-        "accuracy": _told(values["accuracy"], of_proportions(by_clips), few),
-        "balanced_accuracy": _told(
-            values["balanced_accuracy"], of_proportions(recall), few_of_a_class
-        ),
-        "macro_f1": _told(values["macro_f1"], of_proportions(f1), few_of_a_class),
-        "nll": _told(values["nll"], of_means(nll), few),
+    bounds = {
+        "accuracy": (of_proportions(by_clips), few),
+        "balanced_accuracy": (of_proportions(recall), few_of_a_class),
+        "macro_f1": (of_proportions(f1), few_of_a_class),
+        "nll": (of_means(nll), few),
     }
     of_classes = {"precision": precision, "recall": recall, "f1": f1}
-    report["classes"] = _by_class(of_classes, values, held, classes)
-    report["confusion"] = values["confusion"].tolist()
-    report["support"] = len(targets)
-    report["interval"] = INTERVAL
-    return report
+    return {
+        **{name: _told(values[name], *of) for name, of in bounds.items()},
+        "classes": _by_class(of_classes, values, held, classes),
+        "confusion": values["confusion"].tolist(),
+        "support": len(targets),
+        "interval": INTERVAL,
+    }
 
 
 def frame_accuracy(
@@ -77,21 +74,13 @@ def frame_accuracy(
     """Return the share of speech frames whose most likely class is right, with its interval.
 
     ``frames (utterances,)`` count speech frames, ``right_frames (utterances,)`` those that are
-    right.
+    right. An utterance may be there several times.
     """
     unit = _units(speakers)
     weight = np.bincount(targets, frames) / frames.sum()
     right = ratios(unit, targets, right_frames, weight, frames)
     few = _few(len(np.unique(right.unit)))
     return _told(metrics.frame_accuracy(frames, right_frames), of_proportions(right), few)
-
-
-def share_right(targets: np.ndarray, speakers: Sequence[str], right: np.ndarray) -> Figure:
-    """Return the share of ``right (utterances,) bool``, with its interval.
-
-    An utterance may be there several times.
-    """
-    return frame_accuracy(targets, speakers, np.ones(len(right)), np.asarray(right, float))
 
 
 def paired_difference(
@@ -113,16 +102,13 @@ def paired_difference(
         ratios(unit, targets, alone.astype(float), mean)
         for alone in (ours & ~theirs, theirs & ~ours)
     )
-    few = _few_of_a_class(_speakers_of(better), classes)
-    by_clips = [replace(part, weight=support / len(targets)) for part in (better, worse)]
-    found = {}
-    for name, parts, reason in (
-        ("accuracy", by_clips, _few(int(unit.max()) + 1)),
-        ("balanced_accuracy", [better, worse], few),
-    ):
-        bounds = of_differences(*parts)
-        found[name] = _told(bounds[0][0], bounds, reason)
-    return found
+    by_clips = (replace(part, weight=support / len(targets)) for part in (better, worse))
+    mean_of_clips, mean_of_classes = of_differences(*by_clips), of_differences(better, worse)
+    few_of_a_class = _few_of_a_class(_speakers_of(better), classes)
+    return {
+        "accuracy": _told(mean_of_clips[0][0], mean_of_clips, _few(int(unit.max()) + 1)),
+        "balanced_accuracy": _told(mean_of_classes[0][0], mean_of_classes, few_of_a_class),
+    }
 
 
 def _by_class(
@@ -146,7 +132,6 @@ def _by_class(
 
 
 def _units(speakers: Sequence[str]) -> np.ndarray:
-    """Return each utterance's speaker as a number."""
     unit: np.ndarray = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)[1]
     return unit
 
@@ -164,19 +149,16 @@ def _few_of_a_class(held: np.ndarray, classes: Sequence[str]) -> str:
     short = [index for index in np.flatnonzero(held).tolist() if held[index] < MIN_SPEAKERS]
     if not short:
         return ""
-    first = f"{classes[short[0]]}: {_few(int(held[short[0]]))}"
-    if len(short) == 1:
-        return first
-    others = f"{len(short) - 1} more class{'es' * (len(short) > 2)}"
-    return f"{first}, and {others} below {MIN_SPEAKERS}"
+    first, others = f"{classes[short[0]]}: {_few(int(held[short[0]]))}", len(short) - 1
+    more = f", and {others} more class{'es' * (others > 1)} below {MIN_SPEAKERS}"
+    return first + more * (others > 0)
 
 
 def _told(value: Any, bounds: Bounds, reason: str, index: int = 0) -> Figure:
     """Return a figure as plain data; one that is not a number is of a class that is not there."""
-    if not np.isfinite(value):
-        return {"value": None, "low": None, "high": None, "reason": "does not occur"}
-    value = float(value)
-    if reason:
-        return {"value": value, "low": None, "high": None, "reason": reason}
-    low, high = (float(end[index]) for end in bounds[1:])
+    there = np.isfinite(value)
+    if reason or not there:
+        why = reason if there else "does not occur"
+        return {"value": float(value) if there else None, "low": None, "high": None, "reason": why}
+    value, low, high = float(value), *(float(end[index]) for end in bounds[1:])
     return {"value": value, "low": min(low, value), "high": max(high, value)}

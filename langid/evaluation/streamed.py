@@ -9,7 +9,7 @@ import pandas as pd
 
 from langid.audio.decode import AudioError, read_audio
 from langid.errors import LangidError
-from langid.evaluation.scoring import Figure, share_right
+from langid.evaluation.scoring import Figure, frame_accuracy
 from langid.streaming.listening import Listening
 from langid.streaming.streamer import StreamingIdentifier
 from langid.utterance import counted_frames
@@ -50,11 +50,11 @@ class Streamed:
         """The mean posterior of each clip, ``(clips, classes)``."""
         return np.array([clip.posteriors.mean(0) for clip in self.clips])
 
-    def share(self, right: np.ndarray, among: np.ndarray | None = None) -> Figure:
+    def share(self, right: np.ndarray, among: np.ndarray | slice = slice(None)) -> Figure:
         """Return the share of ``right (clips,) bool``, with its interval, among some or all."""
-        among = np.ones(len(right), bool) if among is None else among
-        of = self.table[among]
-        return share_right(of["target"].to_numpy(), of["speaker"].tolist(), right[among])
+        of, counted = self.table[among], right[among].astype(float)
+        speakers = of["speaker"].tolist()
+        return frame_accuracy(of["target"].to_numpy(), speakers, np.ones(len(of)), counted)
 
 
 def stream_clips(

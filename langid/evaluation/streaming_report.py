@@ -11,11 +11,7 @@ import pandas as pd
 from langid.corpora.splits import clips_and_speakers, speaker_groups
 from langid.data.store import Store
 from langid.errors import LangidError
-from langid.evaluation.decision_time import (
-    accuracy_by_speech,
-    choose_decide_at,
-    time_to_decision,
-)
+from langid.evaluation.decision_time import accuracy_by_speech, choose_decide_at, time_to_decision
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
 from langid.evaluation.scoring import paired_difference, score
@@ -152,15 +148,9 @@ def _since_reset(streamed: Streamed) -> list[dict[str, Any]]:
     for begin, end in itertools.pairwise(SINCE_S):
         within = (since_s >= begin) & (since_s < end)
         if within.any():
-            rows.append(
-                {
-                    "from_s": begin,
-                    "to_s": end,
-                    "clips": int(within.sum()),
-                    "accuracy": streamed.share(right, within),
-                    "offline": streamed.share(right_offline, within)["value"],
-                }
-            )
+            row = {"from_s": begin, "to_s": end, "clips": int(within.sum())}
+            accuracy, offline = (streamed.share(of, within) for of in (right, right_offline))
+            rows.append(row | {"accuracy": accuracy, "offline": offline["value"]})
     return rows
 
 
@@ -169,14 +159,9 @@ def _decisions(before: Streamed, streamed: Streamed) -> list[dict[str, Any]]:
     rows = []
     for rate in ERROR_RATES:
         threshold, found = choose_decide_at(before, rate)
-        rows.append(
-            {
-                "error_rate": rate,
-                "decide_at": threshold,
-                "validation": found | {"clips": len(before.clips)},
-                "measured": None if threshold is None else time_to_decision(streamed, threshold),
-            }
-        )
+        measured = None if threshold is None else time_to_decision(streamed, threshold)
+        chosen = {"decide_at": threshold, "validation": found | {"clips": len(before.clips)}}
+        rows.append({"error_rate": rate, **chosen, "measured": measured})
     return rows
 
 
@@ -205,14 +190,13 @@ def table_of(report: dict[str, Any]) -> pd.DataFrame:
         of = f"after {row['seconds']:g} s of speech, speakers with so much"
         add("accuracy", of, row["long"], row["clips"])
     for row in report["decisions"]:
-        if row["measured"] is not None:
+        if (measured := row["measured"]) is not None:
             of = f"decide_at={row['decide_at']:g} (error rate {row['error_rate']:g})"
-            add("decided", of, row["measured"]["share"], row["measured"]["clips"])
-            add("error", of, row["measured"]["error"], row["measured"]["decided"])
-            if row["measured"]["speech_s"] is not None:
-                low, median, high = row["measured"]["speech_s"]
-                quartiles = {"value": median, "low": low, "high": high}
-                add("speech_s, quartiles", of, quartiles, row["measured"]["decided"])
+            add("decided", of, measured["share"], measured["clips"])
+            add("error", of, measured["error"], measured["decided"])
+            if measured["decided"]:
+                quartiles = dict(zip(("low", "value", "high"), measured["speech_s"], strict=True))
+                add("speech_s, quartiles", of, quartiles, measured["decided"])
     columns = ["figure", "of", "value", "low", "high", "reason", "clips"]
     return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
 

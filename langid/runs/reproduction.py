@@ -1,7 +1,6 @@
 """What came out of an experiment, beside what was published: on the terminal and as a table."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from langid.data.store import Store
 from langid.evaluation.report import who_speaks
 from langid.runs.expected import SOUND, Expected, Figure
 from langid.runs.finished import score_run
-from langid.terminal import console
+from langid.terminal import print_table
 from langid.training.run_record import RunRecord
 
 WIDTH = 160  # where the table does not go to a terminal
@@ -75,9 +74,8 @@ def _row(figure: Figure, report: dict[str, Any], same: bool) -> dict[str, Any]:
 
 def print_outcomes(outcomes: Sequence[dict[str, Any]]) -> None:
     """Print a table of published figures and of what came out here."""
-    table = Table(title="published and here")
-    for name in ("experiment", "published", "here (95 % interval)", "scored here", "verdict"):
-        table.add_column(name, overflow="fold")
+    names = ("experiment", "published", "here (95 % interval)", "scored here", "verdict")
+    table = Table(*names, title="published and here")
     for outcome in outcomes:
         if "failed" in outcome:
             table.add_row(outcome["name"], "", "", "", f"failed: {outcome['failed']}")
@@ -85,7 +83,7 @@ def print_outcomes(outcomes: Sequence[dict[str, Any]]) -> None:
             table.add_row(
                 outcome["name"], _published(row), _here(row), _scored(row), row["verdict"]
             )
-    console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+    print_table(table, WIDTH)
 
 
 def _published(row: dict[str, Any]) -> str:
@@ -164,13 +162,12 @@ def write_table(
 
 
 def _cells(published: dict[str, Any], sound: dict[str, Any]) -> list[str]:
-    """Return the cells of one experiment and its twin, after its name."""
-    ours, twins = published.get("rows", [None])[0], sound.get("rows", [None])[0]
-    gap = "-"
-    if ours and twins:
-        gap = f"{ours['here']['value'] - twins['here']['value']:+.3f}"
-    told = [f"failed: {published['failed']}" if not ours else f"{_here(ours)}; {_scored(ours)}"]
-    told.append(f"failed: {sound['failed']}" if not twins else f"{_here(twins)}; {_scored(twins)}")
+    ours, twins = rows = [of.get("rows", [None])[0] for of in (published, sound)]
+    gap = f"{ours['here']['value'] - twins['here']['value']:+.3f}" if ours and twins else "-"
+    told = [
+        f"{_here(row)}; {_scored(row)}" if row else f"failed: {of['failed']}"
+        for row, of in zip(rows, (published, sound), strict=True)
+    ]
     if not ours:
         return ["-", *told, gap, "-", "-", "-", "-"]
     data, budget = published["data"], published["budget"]
