@@ -44,7 +44,7 @@ def with_folders(arguments: Sequence[str]) -> list[str]:
     return [*overrides, f"folders=[{','.join(folders)}]"] if folders else overrides
 
 
-def run(config: DictConfig) -> int:
+def run(config: DictConfig) -> None:
     """Score the runs, print the table and write it."""
     from langid.export.streaming_module import torch_real_time_factor
     from langid.plots import draw_comparison
@@ -78,7 +78,6 @@ def run(config: DictConfig) -> int:
         f"picture   {output / 'compare.png'}",
         sep="\n",
     )
-    return 0
 
 
 def _keys(table: "pd.DataFrame") -> list[str]:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from langid.demo.server import PageServer
 
 
-def run(config: DictConfig) -> int:
+def run(config: DictConfig) -> None:
     """Serve the page until Ctrl+C."""
     with PageServer(Path(str(config.model)), config.port) as server:
         print(f"open {server.url} in a browser; Ctrl+C ends", flush=True)
@@ -23,4 +23,3 @@ def run(config: DictConfig) -> int:
             server.serve_forever()
         except KeyboardInterrupt:  # the one way to end it, and so no failure
             print()
-    return 0

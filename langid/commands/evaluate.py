@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
 
 
-def run(config: DictConfig) -> int:
+def run(config: DictConfig) -> None:
     """Score the part, write the report and print its figures."""
     from langid.commands.evaluate_streaming import stream_of
 
@@ -43,7 +43,6 @@ def run(config: DictConfig) -> int:
     output.mkdir(parents=True, exist_ok=True)
     with exclusively("output", output):
         _evaluate(config, checkpoints, stream, output)
-    return 0
 
 
 def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: Path) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from langid.training.identifier import LanguageIdentifier
 
 
-def run(config: DictConfig) -> int:
+def run(config: DictConfig) -> None:
     """Export, and print how far the file is from PyTorch, and from float32."""
     form = Form(**{key: config[key] for key in (*CHOICES, *WINDOW)})
     read = {"checkpoint": config.checkpoint, "audio": config.audio}
@@ -45,7 +45,6 @@ def run(config: DictConfig) -> int:
     if comparison is not None:
         _print_comparison(comparison)
     _print_file(form, output, clips)
-    return 0
 
 
 def _decision(config: DictConfig) -> DecisionSettings:

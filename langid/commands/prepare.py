@@ -29,11 +29,10 @@ if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on th
 STORED = ("content", "features", "detector", "min_duration_s")  # keys that decide what is stored
 
 
-def run(config: DictConfig) -> int:
+def run(config: DictConfig) -> None:
     """Prepare the store and print what is in it."""
     existed = _store(config).exists()
     _print_summary(prepare_store(config), existed and not config.add)
-    return 0
 
 
 def prepare_store(config: DictConfig) -> "Store":

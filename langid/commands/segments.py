@@ -28,7 +28,7 @@ FEED_S = 1.0
 SETTINGS = ("half_life_s", "min_duration_s", "pause_s", "languages")
 
 
-def run(config: DictConfig) -> int:
+def run(config: DictConfig) -> None:
     """Print each segment as soon as it is finished, then how long each language is spoken."""
     others = {"model": config.model, "audio": config.audio}
     plot = None if config.plot is None else destination("plot", config.plot, ".png", **others)
@@ -52,7 +52,6 @@ def run(config: DictConfig) -> int:
         _write_rttm(found, rttm, audio.stem)
     if plot is not None:
         draw(trace, found, plot, audio.name)
-    return 0
 
 
 def _segments(

@@ -38,7 +38,7 @@ FEED_S = 0.1
 READ_S = 10.0
 
 
-def run(config: DictConfig) -> int:
+def run(config: DictConfig) -> None:
     """Stream the audio and show the running decision."""
     if not 0 < config.interval_s < math.inf:
         raise LangidError(f"interval_s={config.interval_s}: accepted are numbers above 0")
@@ -61,7 +61,6 @@ def run(config: DictConfig) -> int:
         draw(trace, listening.timeline, plot, ENDLESS.get(audio, Path(audio).name))
     if interrupted and str(config.audio) not in ENDLESS:  # which has no other end
         raise KeyboardInterrupt
-    return 0
 
 
 def open_stream(config: DictConfig, settings: Iterable[str] = ()) -> StreamingIdentifier:

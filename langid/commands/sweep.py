@@ -131,7 +131,7 @@ class Sweep:
         """Whether any job has failed."""
         return any(job["status"] == "failed" for job in self.jobs.values())
 
-    def run(self, config: DictConfig, command: Callable[[DictConfig], int]) -> None:
+    def run(self, config: DictConfig, command: Callable[[DictConfig], None]) -> None:
         """Run a job unless it is finished; what goes wrong is printed and raised."""
         from langid.training.resume import State, prepare_resume, state_of
 

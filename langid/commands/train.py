@@ -70,7 +70,7 @@ def _new_folder(parent: Path, make: bool) -> Path:
     return folder
 
 
-def run(config: DictConfig) -> int:
+def run(config: DictConfig) -> None:
     """Train as configured and print where the results lie."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -81,7 +81,6 @@ def run(config: DictConfig) -> int:
     if record:
         fractions = config.split.get("fractions", [1, 1, 1])
         _print_end(record, output, str(config.store), "test" if fractions[2] else "validation")
-    return 0
 
 
 def _same_command(output: Path) -> list[str]:

@@ -110,12 +110,11 @@ def score_run(folder: Path, part: str, store: Path | None, workers: int = 0) -> 
 
 
 def _kept_report(folder: Path, digest: str) -> dict[str, Any] | None:
-    path = folder / "report.json"
-    if not (path.is_file() and (folder / "predictions.tsv").is_file()):
+    if not (folder / "predictions.tsv").is_file():
         return None
     try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
         return None
     of_now = report.get("schema") == SCHEMA and report.get("checkpoint_sha256") == digest
     return report if of_now else None
