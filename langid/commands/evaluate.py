@@ -55,7 +55,7 @@ def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: 
     def predictions_of(part: str) -> "Predictions":
         options = config.workers, config.ensemble, config.accelerator
         found = predict_part(checkpoints, store, part, *options)
-        return _of_corpora(found, config.corpora, part)
+        return found if config.corpora is None else _of_corpora(found, listed(config.corpora), part)
 
     predictions = predictions_of(config.part)
     report = make_report(predictions, config.part)
@@ -66,13 +66,10 @@ def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: 
         measure_streaming(stream, predictions, validation, store, config.part, output)
 
 
-def _of_corpora(predictions: "Predictions", corpora: Any, part: str) -> "Predictions":
-    if corpora is None:
-        return predictions
-    table, names = predictions.table, listed(corpora)
+def _of_corpora(predictions: "Predictions", names: list[str], part: str) -> "Predictions":
+    table = predictions.table
     held = sorted(set(table["corpus"]))
-    unknown = [name for name in names if name not in held]
-    if unknown:
+    if unknown := [name for name in names if name not in held]:
         raise LangidError(
             f"corpora: no {', '.join(unknown)} in the {part} part; it holds {', '.join(held)}"
         )

@@ -11,7 +11,6 @@ Examples:
 
 import json
 import sys
-from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -19,9 +18,8 @@ from langid.audio.decode import AudioError, read_blocks
 from langid.commands.paths import listed
 from langid.commands.stream import open_stream
 from langid.errors import LangidError
-from langid.streaming.decision import SETTINGS, Decision
+from langid.streaming.decision import SETTINGS
 from langid.streaming.sources import recording
-from langid.streaming.streamer import StreamingIdentifier
 
 
 def run(config: DictConfig) -> int:
@@ -33,26 +31,21 @@ def run(config: DictConfig) -> int:
     failed = 0
     for path in paths:
         try:
-            decision = _hear(stream, recording(path))
+            stream.reset()
+            for block in read_blocks(recording(path), stream.sample_rate):
+                stream.feed(block)
+            stream.flush()
         except LangidError as error:
             where = "" if isinstance(error, AudioError) else f"{path}: "
             print(f"langid: {where}{error}", file=sys.stderr)
             failed = 1
             continue
+        decision = stream.decision
         if config.json:
-            print(
-                json.dumps({"audio": str(path), **vars(decision)}, ensure_ascii=False), flush=True
-            )
+            values = {"audio": str(path), **vars(decision)}
+            print(json.dumps(values, ensure_ascii=False), flush=True)
         else:
             shares = "  ".join(f"{name} {value:.3f}" for name, value in decision.posteriors.items())
             label = decision.label or ("undecided" if decision.speech_s else "no speech")
             print(f"{label}\t{shares}\t{path}", flush=True)
     return failed
-
-
-def _hear(stream: StreamingIdentifier, path: Path) -> Decision:
-    stream.reset()
-    for block in read_blocks(path, stream.sample_rate):
-        stream.feed(block)
-    stream.flush()
-    return stream.decision

@@ -20,14 +20,18 @@ from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
+from rich.console import Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from langid.audio.decode import read_blocks
-from langid.commands.live_view import live_view
 from langid.commands.paths import destination
 from langid.errors import LangidError
 from langid.streaming.decision import SETTINGS, Decision
 from langid.streaming.listening import Listening
+from langid.streaming.segments import Stretch
 from langid.streaming.sources import ENDLESS, microphone, recording, standard_input
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.trace import Trace, draw
@@ -36,6 +40,7 @@ from langid.terminal import console
 
 FEED_S = 0.1
 READ_S = 10.0
+SHOWN = 8  # entries of the timeline
 
 
 def run(config: DictConfig) -> None:
@@ -90,7 +95,7 @@ def _show(listening: Listening, trace: Trace, config: DictConfig) -> None:
             decision = listening.decide()
             left -= len(chunk[0])
             if view is not None:
-                view.update(live_view(decision, listening.timeline))
+                view.update(_live_view(decision, listening.timeline))
             elif left == 0:
                 _print(decision, config.json, "interval")
             left = left or interval
@@ -123,3 +128,18 @@ def _print(decision: Decision, as_json: bool, kind: str) -> None:
         print(f"verdict: {label}   {shares}   ({decision.speech_s:.2f} s of speech)", flush=True)
     else:
         print(f"{decision.heard_s:7.2f} s  {label:12}  {shares}", flush=True)
+
+
+def _live_view(decision: Decision, timeline: list[Stretch]) -> Group:
+    """Return what a terminal shows: a bar per class, the decision, and those before it."""
+    bars = Table.grid(padding=(0, 1))
+    for name, value in decision.posteriors.items():
+        chosen = name == decision.label
+        style = "bold green" if chosen else ""
+        bar = ProgressBar(1.0, value, width=40, complete_style="green" if chosen else "cyan")
+        bars.add_row(Text(name, style), bar, Text(f"{value:.3f}", style))
+    heard = f"{decision.heard_s:.1f} s heard, {decision.speech_s:.1f} s of speech"
+    status = f"{decision.label or decision.status}   {heard}"
+    entries = [f"{entry.start_s:.1f} s {entry.label}" for entry in timeline[-SHOWN:]]
+    before = "  ▸  ".join(["…"] * (len(timeline) > SHOWN) + entries)
+    return Group(bars, Text(status, "bold" if decision.label else "dim"), Text(before, "dim"))

@@ -81,6 +81,13 @@ def _may_be_null(command: str, name: str) -> bool:
     return any(one.get(key or name, "") is None for one in plain)
 
 
+def _is_inside(ctx: Any) -> bool:
+    """Return whether a value is an item of a list or a mapping."""
+    containers = (OverrideParser.ListContainerContext, OverrideParser.DictContainerContext)
+    above = ctx.parentCtx
+    return above is not None and (isinstance(above, containers) or _is_inside(above))
+
+
 class _Kinds(HydraOverrideVisitor):  # type: ignore[misc]
     """Finds what is read as another kind than text: ``found`` has ``(start, stop)`` of each."""
 
@@ -88,14 +95,13 @@ class _Kinds(HydraOverrideVisitor):  # type: ignore[misc]
         super().__init__(create_functions())
         self.argument = argument
         self.may_be_null = may_be_null
-        self.depth = 0
         self.found: list[tuple[int, int]] = []
         stream = CommonTokenStream(OverrideLexer(InputStream(argument)))
         self.visit(OverrideParser(stream).override())  # type: ignore[no-untyped-call]
 
     def visitPrimitive(self, ctx: Any) -> Any:
         value = super().visitPrimitive(ctx)
-        null = value is None and self.may_be_null and not self.depth
+        null = value is None and self.may_be_null and not _is_inside(ctx)
         if not isinstance(value, str | QuotedString) and not null:
             self.found.append((ctx.start.start, ctx.stop.stop + 1))
         return value
@@ -108,18 +114,6 @@ class _Kinds(HydraOverrideVisitor):  # type: ignore[misc]
                 " the mapping in a file, conf/experiment/NAME.yaml, with quotes around the name"
             )
         return key
-
-    def visitListContainer(self, ctx: Any) -> Any:
-        self.depth += 1
-        value = super().visitListContainer(ctx)
-        self.depth -= 1
-        return value
-
-    def visitDictContainer(self, ctx: Any) -> Any:
-        self.depth += 1
-        value = super().visitDictContainer(ctx)
-        self.depth -= 1
-        return value
 
     def visitFunction(self, ctx: Any) -> Any:
         return None if ctx.getChild(0).getText() in COUNT else super().visitFunction(ctx)

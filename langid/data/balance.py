@@ -34,7 +34,8 @@ class Undersample(Balance):
     """Draws of every class as many sequences as the smallest has, afresh in every epoch."""
 
     def __call__(self, targets: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        return _of_each_class(targets, min(_sizes(targets)), (seed, epoch))
+        smallest = np.unique(targets, return_counts=True)[1].min()
+        return _of_each_class(targets, smallest, (seed, epoch))
 
 
 class Oversample(Balance):
@@ -45,7 +46,7 @@ class Oversample(Balance):
     """
 
     def __call__(self, targets: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        return _of_each_class(targets, max(_sizes(targets)), (seed, epoch))
+        return _of_each_class(targets, np.bincount(targets).max(), (seed, epoch))
 
 
 class Subclasses(Balance):
@@ -67,7 +68,7 @@ class Subclasses(Balance):
         self.fold = fold
 
     def __call__(self, targets: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        sizes = _sizes(targets)
+        sizes = np.unique(targets, return_counts=True)[1].tolist()
         smallest, sets = min(sizes), -(-max(sizes) // min(sizes))
         if self.fold is not None and self.fold >= sets:
             raise LangidError(
@@ -76,10 +77,6 @@ class Subclasses(Balance):
             )
         chosen = epoch % sets if self.fold is None else self.fold
         return _of_each_class(targets, smallest, seed, first=chosen * smallest)
-
-
-def _sizes(targets: np.ndarray) -> list[int]:
-    return [int(size) for size in np.bincount(targets) if size]
 
 
 def _of_each_class(

@@ -75,11 +75,8 @@ def time_to_decision(streamed: Streamed, threshold: float) -> dict[str, Any]:
     first = [first_decisions(clip, np.array([threshold])) for clip in streamed.clips]
     frames, labels = np.array(first)[:, :, 0].T
     decided = frames >= 0
-    found = {
-        "clips": len(frames),
-        "decided": int(decided.sum()),
-        "share": streamed.share(decided),
-    }
+    counts = {"clips": len(frames), "decided": int(decided.sum())}
+    found = counts | {"share": streamed.share(decided)}
     if not decided.any():
         return found | {"error": None, "speech_s": None, "audio_s": None}
     ends = zip(streamed.clips, frames, strict=True)

@@ -44,7 +44,7 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
     """
     if not folders:
         raise LangidError("langid compare needs folders of runs: langid compare runs/gru")
-    found: list[Path] = []
+    found: dict[Path, Path] = {}  # by where links lead
     left_out: dict[Path, str] = {}
     for folder in folders:
         if not folder.is_dir():
@@ -60,12 +60,12 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
                 raise LangidError(f"{run}: {reason}")
             if reason:
                 left_out[run] = reason
-            elif run.resolve() not in {other.resolve() for other in found}:
-                found.append(run)
+            else:
+                found.setdefault(run.resolve(), run)
     if not found:
         told = "; ".join(f"{run}: {reason}" for run, reason in left_out.items())
         raise LangidError(f"no run can be compared ({told})")
-    return found, left_out
+    return list(found.values()), left_out
 
 
 def _obstacle(run: Path) -> str:
