@@ -152,5 +152,5 @@ def test_clips_that_have_gone_are_named(
         file["path"][:] = np.array([f"/gone/{Path(path).name}" for path in paths], object)
     assert evaluate(tmp_path / "out", checkpoint_path, moved) == 2
     message = capsys.readouterr().err
-    assert "streaming=true streams the clips again" in message
+    assert "streaming=true hears the clips again" in message
     assert "/gone/common_voice" in message
