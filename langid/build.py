@@ -8,7 +8,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -95,13 +95,11 @@ def factory(config: Any, role: str) -> Callable[..., Any]:
         raise LangidError(f"{role}={config}: expected a _target_ and its arguments")
     arguments = {str(key): value for key, value in config.items() if key != "_target_"}
     check_plain(arguments, role)
-    made = _class_of(config["_target_"], role)
-    accepted = inspect.signature(made).parameters
-    unknown = [name for name in arguments if name not in accepted]
-    if unknown and not any(each.kind is each.VAR_KEYWORD for each in accepted.values()):
+    made = class_of(config["_target_"], role)
+    if unknown := not_taken(made, arguments):
         raise LangidError(
             f"{config['_target_']} takes no {', '.join(unknown)}; accepted are"
-            f" {', '.join(accepted)}"
+            f" {', '.join(inspect.signature(made).parameters)}"
         )
     return functools.partial(_make, made, config["_target_"], arguments)
 
@@ -148,8 +146,19 @@ def check_plain(value: Any, key: str) -> None:
         raise LangidError(f"{key}={value}: refused, expected a value without ${{}}")
 
 
-def _class_of(target: Any, role: str) -> type:
-    """Return the class that a target names, imported only from where a role has its classes."""
+def not_taken(made: type, keys: Iterable[str]) -> list[str]:
+    """Return those keys that a class does not take as arguments."""
+    accepted = inspect.signature(made).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in accepted.values()):
+        return []
+    return [key for key in keys if key not in accepted]
+
+
+def class_of(target: Any, role: str) -> type:
+    """Return the class that a target names, imported only from where a role has its classes.
+
+    Raises LangidError where it is not there, or of another role.
+    """
     base, *places = ROLES[role]
     where = f"{role}._target_={target}"
     module, _, name = str(target).rpartition(".")

@@ -2,47 +2,43 @@
 
 import re
 import shlex
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-import yaml
 
-from langid.build import build
+from langid.build import ROLES
 from langid.commands.compare import with_folders
 from langid.commands.configuration import check_overrides
+from langid.commands.hydra_flags import is_shown, read_flags
 from langid.commands.main import COMMANDS
 from langid.commands.reproduce import with_experiments
 from langid.commands.text_keys import readable
-from langid.networks.network import StreamingNetwork
-from langid.signal.features import LogMel
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-IMPORTS = """
-from pathlib import Path
-from torch import Tensor, nn
-from langid.corpora.manifest import Manifest, Reader
-from langid.networks.network import State, StreamingNetwork
-from langid.signal.features import LogMel
-"""
 
 
-def command_lines() -> list[str]:
-    """Return every whole ``langid COMMAND KEY=VALUE`` line of the README's blocks and tables."""
+def command_lines(own: bool = False) -> list[str]:
+    """Return every whole ``langid COMMAND KEY=VALUE`` line of the README's blocks and tables.
+
+    Those that need a package of one's ``own``, or all others.
+    """
     verbs = "|".join(COMMANDS)
     lines = re.findall(rf"(?:^    |`)(langid (?:{verbs}) [^`\n]*=[^`\n]*)", README, re.MULTILINE)
     absent = "hydra/launcher=submitit"  # a plugin that the tests do without
-    return sorted({line.split("  #")[0].strip() for line in lines if absent not in line})
+    lines = [line for line in lines if absent not in line and ("my_project" in line) == own]
+    return sorted({line.split("  #")[0].strip() for line in lines})
 
 
 @pytest.mark.parametrize("line", command_lines())
 def test_commands_compose(line: str) -> None:
-    _, command, *overrides = [word for word in shlex.split(line) if word not in ("...", "-m")]
+    _, command, *words = [word for word in shlex.split(line) if word != "..."]
+    flags = read_flags(command, words)
+    overrides = flags.overrides
     needed = {"train": ["store=x.h5"], "prepare": ["corpus=folders", "corpus.root=x", "store=x.h5"]}
     needed["evaluate"] = ["checkpoint=x", "store=x.h5", "output=x"]
     given = {override.partition("=")[0] for override in overrides}
@@ -53,45 +49,46 @@ def test_commands_compose(line: str) -> None:
     if command == "compare":
         overrides = with_folders(overrides)
     elif command == "reproduce":
-        overrides = [item if item != "--all" else "experiments=all" for item in overrides]
-        overrides = with_experiments(overrides)
-    check_overrides(command, [readable(command, override) for override in overrides])
+        overrides = with_experiments([*overrides, *(["experiments=all"] if flags.all else [])])
+    overrides = [readable(command, override) for override in overrides]
+    check_overrides(command, overrides, whole=not is_shown(flags))
 
 
-def extension(path: str) -> str:
+def block(path: str) -> str:
     """Return the README's block that begins with the comment ``# path``."""
     match = re.search(
-        rf"^    # {re.escape(path)}.*\n((?:    .*\n|\n)+?)(?=\n    #|\n\S|\Z)", README, re.M
+        rf"^    # {re.escape(path)}.*\n((?:    .*\n|\n)+?)(?=\n    langid|\n\S)", README, re.M
     )
     assert match is not None, path
     return textwrap.dedent(match.group(1))
 
 
-def test_extensions_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    built = {}
-    for room, name, config in (
-        ("corpora", "my_corpus", "corpus"),
-        ("signal", "power_mel", "features"),
-        ("networks", "linear", "model"),
-    ):
-        source = extension(f"langid/{room}/{name}.py")
-        assert len(source.strip().splitlines()) < 20
-        module = ModuleType(f"langid.{room}.{name}")
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        exec(IMPORTS + source, vars(module))
-        built[name] = yaml.safe_load(extension(f"conf/{config}/{name}.yaml"))
+def test_a_package_of_ones_own_is_used_from_an_empty_folder(
+    store_path: Path, tmp_path: Path
+) -> None:
+    """The lines under "Extending", typed as they are, with an epoch and a device added."""
+    files = ("my_project/networks.py", "my_project/conf/model/my_net.yaml")
+    for path in files:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(block(path))
+    assert sum(len(block(path).split("\n")) for path in files) < 20
+    (tmp_path / "cv.h5").symlink_to(store_path)
+    lines = [shlex.split(line) for line in command_lines(own=True)]
+    small = ["trainer.max_epochs=1", "trainer.accelerator=cpu"]
+    # Not by python -m alone, which finds packages in the current folder by itself.
+    for words in sorted(lines, key=lambda words: ("train", "evaluate", "export").index(words[1])):
+        command = [sys.executable, "-P", "-m", *words, *(small if words[1] == "train" else ())]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+    assert len(lines) == 4 and (tmp_path / "mine.onnx").exists()
 
-    (tmp_path / "Thai-ann-1.wav").touch()
-    (row,) = build(built["my_corpus"] | {"root": str(tmp_path)}, "corpus").read().utterances
-    assert (row["language"], row["speaker"]) == ("Thai", "ann")
 
-    features = build(built["power_mel"], "features")
-    assert isinstance(features, LogMel)
-    assert features(torch.ones(1, 1600)).shape == (1, 10, 64)
-
-    network = build(built["linear"]["network"], "network", bins=64, num_classes=3)
-    assert isinstance(network, StreamingNetwork)
-    assert network(torch.zeros(2, 5, 64), torch.tensor([5, 5])).shape == (2, 5, 3)
+def test_the_base_classes_are_those_that_are_built() -> None:
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| `([\w.]+)` \|", README, re.MULTILINE))
+    asked = {"model.network": "network", "callbacks.NAME": "callback"}
+    assert len(rows) == 8
+    for group, base in rows.items():
+        assert ROLES[asked.get(group, group)][0] == base
 
 
 def test_python_runs(

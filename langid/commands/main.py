@@ -29,6 +29,7 @@ from langid.commands.configuration import (
     tree,
 )
 from langid.commands.hydra_flags import COMPLETION, complete, for_hydra, is_shown, read_flags
+from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.reproduce import with_experiments
 from langid.commands.sweep import Sweep, check_sweep, job_folder
 from langid.commands.text_keys import readable
@@ -99,7 +100,7 @@ def _run(command: str, arguments: list[str]) -> int:
             print(_help(command, overrides))
             return 0
         check_overrides(command, overrides, name, whole=not is_shown(given))
-        flags = for_hydra(given)
+        overrides, flags = without_foreign_keys(command, overrides, name), for_hydra(given)
         if is_shown(given):
             return _show(command, [*flags, *overrides])
         if given.multirun:

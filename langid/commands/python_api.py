@@ -4,7 +4,8 @@ They raise LangidError where the commands print what is wrong. What a training w
 begins is printed, where the results lie is returned.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ from langid.build import trusting
 from langid.commands.configuration import check_overrides, compose, resolved
 from langid.commands.main import making_folders
 from langid.commands.paths import path_of
+from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.text_keys import readable
-from langid.commands.trust import check_trusted
+from langid.commands.trust import check_trusted, trusted_packages
 from langid.errors import LangidError
 from langid.exclusive import exclusively
 from langid.typed import in_grammar
@@ -60,10 +62,9 @@ def train(config: Configuration, *, trusted: Sequence[str] = ()) -> TrainedRun:
     from langid.commands.train import print_start
     from langid.training.run import train
 
-    composed = _composed("train", config)
-    with making_folders():
-        output = path_of(composed.output)
-    with trusting([*trusted, *composed.trusted]):
+    with _composed("train", config, trusted) as composed:
+        with making_folders():
+            output = path_of(composed.output)
         record = train(resolved(composed, output), begun=print_start)
     return TrainedRun(output, record.best if record else {})
 
@@ -80,8 +81,7 @@ def prepare(config: Configuration, *, trusted: Sequence[str] = ()) -> "Store":
     """
     from langid.commands.prepare import prepare_store
 
-    composed = _composed("prepare", config)
-    with trusting([*trusted, *composed.trusted]):
+    with _composed("prepare", config, trusted) as composed:
         return prepare_store(composed)
 
 
@@ -122,11 +122,17 @@ def evaluate(
     return report
 
 
-def _composed(command: str, config: Configuration) -> DictConfig:
-    """Return the configuration of a command, composed unless it is one already."""
+@contextlib.contextmanager
+def _composed(command: str, config: Configuration, trusted: Sequence[str]) -> Iterator[DictConfig]:
+    """Give the configuration of a command, composed unless it is one already, and trust packages.
+
+    Those are ``trusted`` and the ones among overrides.
+    """
     if isinstance(config, DictConfig):
         check_trusted(config, [])
-        return config.copy()
+        with trusting(trusted):
+            yield config.copy()
+        return
     if isinstance(config, Mapping):
         config = [f"{key!s}={in_grammar(value)}" for key, value in config.items()]
     if isinstance(config, str) or not all(isinstance(item, str) for item in config):
@@ -135,8 +141,10 @@ def _composed(command: str, config: Configuration) -> DictConfig:
             " {'KEY': VALUE}, or a DictConfig"
         )
     overrides = [readable(command, override) for override in config]
-    check_overrides(command, overrides)
-    try:
-        return compose(command, overrides)
-    except HydraException as error:  # a sweep
-        raise LangidError(str(error)) from None
+    with trusting([*trusted, *trusted_packages(overrides)]):
+        check_overrides(command, overrides)
+        try:
+            composed = compose(command, without_foreign_keys(command, overrides))
+        except HydraException as error:  # a sweep
+            raise LangidError(str(error)) from None
+        yield composed

@@ -29,6 +29,7 @@ from langid.commands.configuration import (
     root,
     search_path,
 )
+from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.sweep import USERS_ERRORS
 from langid.commands.text_keys import readable
 from langid.commands.train import print_start
@@ -132,7 +133,7 @@ def _plan(name: str, config: DictConfig) -> Plan:
     overrides = [*(expected.stand_in.overrides if _stands_in(config) else ()), *config.overrides]
     typed = [*search_path(), f"experiment={name}", "store=store.h5", *overrides]
     check_overrides("train", typed)
-    training = compose("train", typed)
+    training = compose("train", without_foreign_keys("train", typed))
     output = Path(str(config.output)).expanduser()
     preparing = _preparing(config, expected, training)
     preparing.store = str(output / "stores" / f"{_digest(preparing)}.h5")

@@ -52,14 +52,15 @@ class Split:
             )
         parts = np.full(len(rows), "", dtype=object)
         parts[labelled & fixed] = "train"
-        parts[dealt] = self._assign(rows[dealt])
+        parts[dealt] = self.assign(rows[dealt])
         # A speaker of the held-out parts who also speaks in a train-only corpus must not train.
         held_out = set(rows["speaker"][np.isin(parts, PARTS[1:])]) - {""}
         if held_out and not self.cuts_utterances:
             parts[fixed & rows["speaker"].isin(held_out).to_numpy()] = ""
         return np.asarray(parts)
 
-    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+    def assign(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return a part for each of the rows, which all have a class."""
         raise TypeError(f"{type(self).__name__} does not say how rows are assigned")
 
 
@@ -86,13 +87,14 @@ class _RandomSplit(Split):
         self.fractions /= self.fractions.sum()
         self.parts = PARTS if positive[2] else PARTS[:2]
 
-    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+    def assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = self.fractions[: len(self.parts)]
-        dealt = deal(self._groups(rows), rows["class"], shares, self.seed)
+        dealt = deal(self.groups(rows), rows["class"], shares, self.seed)
         parts: np.ndarray = np.array(PARTS)[dealt]
         return np.asarray(parts)
 
-    def _groups(self, rows: pd.DataFrame) -> pd.Series:
+    def groups(self, rows: pd.DataFrame) -> pd.Series:
+        """Return the name of what each row stays together with."""
         raise TypeError(f"{type(self).__name__} does not say what stays together")
 
 
@@ -102,14 +104,14 @@ class SpeakerSplit(_RandomSplit):
     An utterance without a speaker counts as a speaker of its own.
     """
 
-    def _groups(self, rows: pd.DataFrame) -> pd.Series:
+    def groups(self, rows: pd.DataFrame) -> pd.Series:
         return speaker_groups(rows)
 
 
 class RecordingSplit(_RandomSplit):
     """Utterances are dealt one by one, so speakers are shared between the parts."""
 
-    def _groups(self, rows: pd.DataFrame) -> pd.Series:
+    def groups(self, rows: pd.DataFrame) -> pd.Series:
         return rows["utterance_id"]
 
 
@@ -121,7 +123,7 @@ class SequenceSplit(_RandomSplit):
 
     cuts_utterances = True
 
-    def _groups(self, rows: pd.DataFrame) -> pd.Series:
+    def groups(self, rows: pd.DataFrame) -> pd.Series:
         return pd.Series(np.arange(len(rows)), index=rows.index)
 
 
@@ -140,7 +142,7 @@ class HeldOutFilesSplit(SequenceSplit):
     ):
         super().__init__(seed, train_only, fractions)
 
-    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+    def assign(self, rows: pd.DataFrame) -> np.ndarray:
         if "test" not in self.parts:
             raise LangidError(
                 "split.fractions: held out files are the test part, whose share must be positive;"
@@ -153,7 +155,7 @@ class HeldOutFilesSplit(SequenceSplit):
         parts = np.full(len(rows), "test", dtype=object)
         others = rows[~held_out]
         shares = self.fractions[:2] / (1 - test)
-        dealt = deal(self._groups(others), others["class"], shares, self.seed)
+        dealt = deal(self.groups(others), others["class"], shares, self.seed)
         parts[~held_out] = np.array(PARTS[:2])[dealt]
         return np.asarray(parts)
 
@@ -175,7 +177,7 @@ class KFoldSplit(Split):
         self.folds = folds
         self.fold = fold
 
-    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+    def assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = np.full(self.folds, 1 / self.folds)
         folds = deal(speaker_groups(rows), rows["class"], shares, self.seed)
         parts = np.full(len(rows), "train", dtype=object)
@@ -187,7 +189,7 @@ class KFoldSplit(Split):
 class OfficialSplit(Split):
     """The corpus's own parts: the manifest's ``split``; rows without one are left out."""
 
-    def _assign(self, rows: pd.DataFrame) -> np.ndarray:
+    def assign(self, rows: pd.DataFrame) -> np.ndarray:
         parts = rows["split"].to_numpy(dtype=object)
         missing = [part for part in PARTS if part not in set(parts)]
         if missing:

@@ -16,6 +16,9 @@ class Augment(nn.Module):
 
     in_evaluation = False
 
+    def __init__(self) -> None:  # takes no arguments, whereas nn.Module says that it takes any
+        super().__init__()
+
 
 class SpecAugment(Augment):
     """Masks random stretches of time and bands of bins (SpecAugment, Park et al. 2019).
