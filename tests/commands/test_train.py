@@ -378,7 +378,7 @@ def test_one_key_chooses_the_best_epoch_and_its_direction(
         ("callbacks.best.monitor=val/los", "trainer or callbacks: "),
         ("select=val/los", "select=val/los: accepted are val/loss, val/nll (the lowest is best)"),
         ("select=loss", "and val/accuracy, val/balanced_accuracy, val/macro_f1, val/frame_accur"),
-        ("select=null", "select=None: expected a text"),
+        ("select=null", "select=null: accepted are val/loss"),
         ("resume=nowhere/checkpoints/last.ckpt", "last.ckpt: no such file"),
     ],
 )
