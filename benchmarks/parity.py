@@ -89,7 +89,7 @@ def differences(
                 posteriors = identifier.posteriors(torch.from_numpy(samples)[None])[0]
                 expected[length] = posteriors[0].numpy()
             offline = expected[length]
-            largest[chunk] = max(largest[chunk], difference(stream, samples, chunk, offline))
+            largest[chunk] = max(largest[chunk], difference(stream, chunk, samples, offline))
             spread = max(spread, float(np.ptp(offline, axis=0).max()))
     return largest, spread
 

@@ -12,7 +12,8 @@ import soxr
 
 from langid.audio.file_kinds import HEAD, Kind, Use, kind_of
 from langid.audio.full_scale import peak_beyond
-from langid.audio.joined import Part, Window, parts_of, with_length
+from langid.audio.joined import Window, parts_of
+from langid.audio.mpeg_frames import Part, with_count
 from langid.audio.native_stderr import native_stderr_off
 from langid.errors import LangidError
 
@@ -49,10 +50,9 @@ def read_blocks(
     """Yield the mono samples of a file in order, resampled, as float32 ``(samples,)`` arrays.
 
     Any format that libsndfile reads, told by the file's content, of any sample rate and number of
-    channels (averaged; where they cancel each other the loudest alone). All streams of a file that
-    was joined from several are read, whatever their headers promise, and a file that was cut as
-    far as it goes. A block is at most about ``block_s`` seconds long, so memory stays bounded
-    however long the file is. Raises AudioError for a file that is absent, empty, not audio, cannot
+    channels (see MonoMix). All streams of a file that was joined from several are read, whatever
+    their headers promise, and a file that was cut as far as it goes. A block is at most about
+    ``block_s`` seconds long. Raises AudioError for a file that is absent, empty, not audio, cannot
     be decoded whole, holds no samples, NaN or infinity, or floats of another scale than 1.
     """
     path = Path(path)
@@ -93,9 +93,11 @@ def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> It
                 block_frames = max(1, int(block_s * stream.samplerate))
                 yield from _mono_blocks(stream, sample_rate, block_frames, path, part.samples)
         except soundfile.SoundFileError as error:
-            reason = _reason(error) if kind else "it is no format that libsndfile recognises"
-            named = f"{kind.name}, damaged or cut{where}: " if kind else ""
-            raise AudioError(f"{path}: cannot be decoded ({named}{reason})") from error
+            reason = "it is no format that libsndfile recognises"
+            if kind:  # the library's own words without its copy of the path
+                words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
+                reason = f"{kind.name}, damaged or cut{where}: {words}"
+            raise AudioError(f"{path}: cannot be decoded ({reason})") from error
 
 
 def _recognised(file: BinaryIO) -> tuple[int, Kind | None]:
@@ -144,7 +146,7 @@ def _opened(file: BinaryIO, part: Part, size: int) -> _Stream:
             stream = _Stream(io.BufferedReader(Window(file, part)))
         if stream.frames < part.samples - GAPLESS:  # guessed from the bit rate of the first frames
             stream.close()
-            stream = _Stream(io.BufferedReader(Window(file, with_length(file, part))))
+            stream = _Stream(io.BufferedReader(Window(file, with_count(file, part))))
     return stream
 
 
@@ -180,8 +182,7 @@ def _mono_blocks(
 
 
 def _check_scale(block: np.ndarray, path: Path) -> None:
-    peak = peak_beyond(block)
-    if peak is None:
+    if (peak := peak_beyond(block)) is None:
         return
     if not np.isfinite(peak):
         raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity)")
@@ -189,8 +190,3 @@ def _check_scale(block: np.ndarray, path: Path) -> None:
         f"{path}: samples reach {peak:.4g}: expected floats of full scale 1; divide floats that"
         " hold 16-bit values by 32768"
     )
-
-
-def _reason(error: Exception) -> str:
-    """Return the library's own words without its copy of the path."""
-    return str(error).rsplit(": ", 1)[-1].strip().rstrip(".")

@@ -8,9 +8,9 @@ import io
 import re
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-from langid.audio import mpeg_frames
+from langid.audio.mpeg_frames import Part, runs
 
 CHUNK = 1 << 16
 LARGEST = 0xFFFFFFFE  # bytes that a WAV can say it has; one more means that it does not know
@@ -24,18 +24,6 @@ BEGINNINGS = {
     "CAF": re.compile(rb"caff\x00\x01\x00\x00desc"),
     "W64": re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"),
 }
-
-
-class Part(NamedTuple):
-    """A stream: ``head``, if any, then the file from byte to byte.
-
-    ``samples`` of a channel are in its frames, 0 where that is not known.
-    """
-
-    start: int
-    stop: int
-    head: bytes = b""
-    samples: int = 0
 
 
 class Window(io.RawIOBase):
@@ -69,38 +57,31 @@ class Window(io.RawIOBase):
 def parts_of(file: BinaryIO, kind: str, start: int, size: int) -> list[Part]:
     """Return the streams of a file of ``size`` bytes, which is of a kind from a byte on.
 
-    Of MP3 and Ogg only what is frames or pages counts, so that padding, tags and damage between
-    them are no part. The one stream of a whole file is the file as it is.
+    Of MP3 and Ogg only frames and pages count. The one stream of a whole file is the file as it is.
     """
+    parts = []
     if kind == "MP3":
-        parts = [
-            Part(run.start, run.stop, samples=run.samples) for run in mpeg_frames.runs(file, start)
-        ]
+        parts = runs(file, start)
+        if len(parts) == 1 and parts[0].start == start and parts[0].stop >= size:
+            parts = [parts[0]._replace(start=0, stop=size)]  # its decoder knows a tag before it
     elif kind == "Ogg":
         parts = _chains(file, start, size)
     elif kind in BEGINNINGS:
         parts = _cut(file, kind, start, size)
-    else:
-        parts = []
-    if kind == "MP3" and len(parts) == 1 and parts[0].start == start and parts[0].stop >= size:
-        parts = [parts[0]._replace(start=0, stop=size)]  # its decoder knows a tag before it
     return parts or [Part(0, size)]
 
 
 def _cut(file: BinaryIO, kind: str, start: int, size: int) -> list[Part]:
     """Return a part for each beginning; none is looked for behind the end of a WAV or AIFF."""
+    file.seek(start + 4)
+    length = int.from_bytes(file.read(4), "little" if kind == "WAV" else "big")
+    alone = kind in ("WAV", "AIFF") and abs(start + 8 + length - size) <= 1
     places = [start]
-    if kind not in ("WAV", "AIFF") or not _ends_with_its_file(file, kind, start, size):
+    if not alone:
         places += _beginnings(file, BEGINNINGS[kind], start + 4)
     stops = [*places[1:], size]
     parts = [Part(begin, stop) for begin, stop in zip(places, stops, strict=True)]
     return [_with_size(file, part) for part in parts] if kind == "WAV" else parts
-
-
-def _ends_with_its_file(file: BinaryIO, kind: str, start: int, size: int) -> bool:
-    file.seek(start + 4)
-    (length,) = struct.unpack("<I" if kind == "WAV" else ">I", file.read(4))
-    return bool(start + 8 + length in (size - 1, size, size + 1))
 
 
 def _beginnings(file: BinaryIO, pattern: re.Pattern[bytes], at: int) -> Iterator[int]:
@@ -132,12 +113,6 @@ def _with_size(file: BinaryIO, part: Part) -> Part:
             break
         at += length + length % 2
     return part
-
-
-def with_length(file: BinaryIO, part: Part) -> Part:
-    """Return a part of MP3 behind a tag that says how many samples its frames have."""
-    start, head = mpeg_frames.count_tag(file, part.start, part.samples)
-    return part._replace(start=start, head=head)
 
 
 def _chains(file: BinaryIO, start: int, size: int) -> list[Part]:

@@ -38,12 +38,16 @@ class Frame(NamedTuple):
     layout: tuple[int, int, int, bool]
 
 
-class Run(NamedTuple):
-    """Frames that one decoder takes: from byte to byte, and how many samples of a channel."""
+class Part(NamedTuple):
+    """What one decoder takes: ``head``, if any, then the file from byte to byte.
+
+    ``samples`` of a channel are in its frames, 0 where that is not known.
+    """
 
     start: int
     stop: int
-    samples: int
+    head: bytes = b""
+    samples: int = 0
 
 
 @functools.lru_cache(4096)
@@ -67,7 +71,7 @@ def frame_of(header: bytes) -> Frame | None:
     return Frame(size, samples, 4 + checked + side, (version, layer, hertz, mono))
 
 
-def runs(file: BinaryIO, start: int = 0) -> list[Run]:
+def runs(file: BinaryIO, start: int = 0) -> list[Part]:
     """Return the runs of frames in a file from a byte on, without what is between them.
 
     A run ends where the layout changes, where another encoder's tag stands, and after as many
@@ -76,40 +80,41 @@ def runs(file: BinaryIO, start: int = 0) -> list[Run]:
     """
     file.seek(start)
     if alike := _alike(file.read(CHUNK + 1)):
-        return [Run(start, start + alike[0], alike[1])]
-    found: list[Run] = []
+        return [Part(start, start + alike[0], samples=alike[1])]
+    found: list[Part] = []
     at = _next_run(file, start)
     while at is not None:
         begin, count, samples, promised = at, 0, 0, -1
         layout = None
         for place, frame, tag in _frames(file, at):
             if layout is not None and (frame.layout != layout or tag >= 0 or count == promised):
-                _close(found, Run(begin, place, samples), count)
+                _close(found, Part(begin, place, samples=samples), count)
                 begin, count, samples, promised = place, 0, 0, -1
             layout, at = frame.layout, place + frame.size
             if tag >= 0:
                 promised = tag or -1
             else:
                 count, samples = count + 1, samples + frame.samples
-        _close(found, Run(begin, at, samples), count)
+        _close(found, Part(begin, at, samples=samples), count)
         at = _next_run(file, at)
     return found
 
 
-def count_tag(file: BinaryIO, at: int, samples: int) -> tuple[int, bytes]:
-    """Return where frames begin, from a byte on, and a frame to be put there that counts them."""
-    start = _next_run(file, at) or at
+def with_count(file: BinaryIO, part: Part) -> Part:
+    """Return a part with a first frame put before it that says how many samples its frames have."""
+    start = _next_run(file, part.start) or part.start
     file.seek(start)
     first = file.read(4)
     largest = bytes([first[0], first[1] | 1, 0xE0 | first[2] & 0x0C, first[3]])  # unchecked, full
     frame = frame_of(largest)
     if frame is None or frame.layout[1] != 3:
-        return start, b""
-    tag = b"Xing" + struct.pack(">II", 1, samples // frame.samples)
-    return start, (largest + bytes(frame.tag - 4) + tag).ljust(frame.size, b"\0")
+        return part._replace(start=start)
+    tag = b"Xing" + struct.pack(">II", 1, part.samples // frame.samples)
+    head = (largest + bytes(frame.tag - 4) + tag).ljust(frame.size, b"\0")
+    return part._replace(start=start, head=head)
 
 
-def _close(found: list[Run], run: Run, count: int) -> None:
+def _close(found: list[Part], run: Part, count: int) -> None:
     if count >= RUN:
         found.append(run)
     elif found and found[-1].stop == run.start:
@@ -123,9 +128,8 @@ def _alike(content: bytes) -> tuple[int, int] | None:
         return None
     count, rest = divmod(len(content), frame.size)
     same = (content[at :: frame.size] == content[at : at + 1] * count for at in range(4))
-    return (
-        (len(content), count * frame.samples) if not rest and count >= RUN and all(same) else None
-    )
+    alike = not rest and count >= RUN and all(same)
+    return (len(content), count * frame.samples) if alike else None
 
 
 def _frames(file: BinaryIO, at: int) -> Iterator[tuple[int, Frame, int]]:

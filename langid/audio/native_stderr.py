@@ -16,8 +16,8 @@ _own: int | None = None
 def native_stderr_off() -> Iterator[None]:
     """Send to nowhere what C code prints on its ``stderr``; Python's own is left as it is.
 
-    glibc documents ``stderr`` as a variable that may be set, and nobody else's file descriptor 2
-    is touched, so other threads and processes keep theirs. Does nothing with another C library.
+    glibc documents ``stderr`` as a variable that may be set; file descriptor 2, which others share,
+    is not touched. Does nothing with another C library.
     """
     variable, nowhere = _variable()
     if variable is None:

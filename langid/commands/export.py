@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from langid.audio.decode import read_audio
 from langid.commands.paths import destination, listed
-from langid.export.form import CHOICES, WINDOW, Form
+from langid.export.form import CHOICES, SUFFIXES, WINDOW, Form
 from langid.streaming.decision import SETTINGS, DecisionSettings
 from langid.terminal import console
 from langid.typed import override
@@ -33,7 +33,7 @@ def run(config: DictConfig) -> None:
     """Export, and print how far the file is from PyTorch, and from float32."""
     form = Form(**{key: config[key] for key in (*CHOICES, *WINDOW)})
     read = {"checkpoint": config.checkpoint, "audio": config.audio}
-    output = destination("output", config.output, form.suffix, **read)
+    output = destination("output", config.output, SUFFIXES[form.format], **read)
     decision = _decision(config)
     from langid.training.checkpoint import load_identifier
 

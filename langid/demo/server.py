@@ -3,11 +3,10 @@
 import json
 import socketserver
 import sys
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from langid.errors import LangidError
 from langid.streaming.decision import DecisionSettings
@@ -50,11 +49,9 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-TIMEOUT_S = 30
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     """What is served at one path."""
 
     body: bytes
@@ -133,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: PageServer
     protocol_version = "HTTP/1.1"
-    timeout = TIMEOUT_S
+    timeout = 30.0  # seconds
 
     def do_GET(self) -> None:
         # A foreign page whose host name is made to point here still sends its own name.

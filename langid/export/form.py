@@ -1,7 +1,8 @@
 """In which form a trained identifier is written: for which runtime, in which mode and precision."""
 
+import functools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,18 +54,10 @@ class Form:
                 raise LangidError(f"{key}={getattr(self, key)}: is for mode=offline; leave it out")
 
     @property
-    def suffix(self) -> str:
-        """How the name of a file of this form ends."""
-        return SUFFIXES[self.format]
-
-    @property
     def window(self) -> tuple[float, float]:
         """How long a window is, and the time between two answers, in seconds."""
-        given = (self.window_s, self.hop_s)
-        window_s, hop_s = (
-            usual if own is None else own for own, usual in zip(given, WINDOW.values(), strict=True)
-        )
-        return window_s, hop_s
+        window_s = WINDOW["window_s"] if self.window_s is None else self.window_s
+        return window_s, WINDOW["hop_s"] if self.hop_s is None else self.hop_s
 
     def check(self, identifier: "LanguageIdentifier", decision: DecisionSettings) -> None:
         """Raise LangidError for an identifier and a decision that cannot be written so."""
@@ -90,8 +83,9 @@ class Form:
         validation part. Raises LangidError where a comparison fails or there is nothing to compare
         on.
         """
+        write = self._writer()
         if self.precision == "float32":
-            return self._write_whole(identifier, path, clips, decision), None
+            return write(identifier, path, clips, decision=decision), None
         from langid.export.precision import reduce_precision
         from langid.export.validation_clips import validation_clips
 
@@ -105,23 +99,17 @@ class Form:
             ) from error
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / "float32.onnx"
-            differences = self._write_whole(identifier, whole, clips, decision)
+            differences = write(identifier, whole, clips, decision=decision)
             return differences, reduce_precision(whole, path, self.precision, labelled)
 
-    def _write_whole(
-        self,
-        identifier: "LanguageIdentifier",
-        path: Path,
-        clips: Sequence[np.ndarray],
-        decision: DecisionSettings,
-    ) -> dict[str, float]:
-        """Write a file in float32; return the largest differences from offline PyTorch."""
+    def _writer(self) -> Callable[..., dict[str, float]]:
+        """Return what writes a file in float32."""
         from langid.export.onnx import export_onnx
         from langid.export.torch_export import export_pt2
         from langid.export.torch_module import export_module
         from langid.export.windowed import export_offline
 
         if self.mode == "offline":
-            return export_offline(identifier, path, clips, *self.window, decision)
-        write = {"onnx": export_onnx, "pt2": export_pt2, "module": export_module}[self.format]
-        return write(identifier, path, clips, decision)
+            window_s, hop_s = self.window
+            return functools.partial(export_offline, window_s=window_s, hop_s=hop_s)
+        return {"onnx": export_onnx, "pt2": export_pt2, "module": export_module}[self.format]

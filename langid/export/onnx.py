@@ -14,15 +14,13 @@ import onnx
 import torch
 from onnxscript import opset20 as op
 
-from langid.atomic_file import replaced
 from langid.export.graph.fused_graph import FusedModule
 from langid.export.graph.recurrent_layers import TRANSLATIONS, WholeLayers
-from langid.export.parity import check_clips, check_differences, compare
+from langid.export.parity import compare, write_checked
 from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.onnx_file import KEY, digest
 from langid.streaming.onnx_model import OnnxModel
-from langid.streaming.streamer import StreamingModel
 from langid.training.identifier import LanguageIdentifier
 
 EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 4  # torch runs layers over every frame of the example
@@ -37,25 +35,23 @@ def export_onnx(
 ) -> dict[str, float]:
     """Write the identifier as one file and return the largest differences of posteriors found.
 
-    ``clips`` are real speech, ``(samples,)`` each, at the identifier's sample rate: before the file
-    gets its name, offline PyTorch, PyTorch in steps and the ONNX session must agree on every frame
-    of them. ``decision`` is how the file's streams decide where nothing else is asked for. Raises
-    LangidError for an identifier that cannot be streamed, and where they disagree.
+    ``clips`` are real speech, ``(samples,)`` each, at the identifier's sample rate, on every frame
+    of which offline PyTorch, PyTorch in steps and the ONNX session must agree. ``decision`` is how
+    the file's streams decide where nothing else is asked for. Raises LangidError for an identifier
+    that cannot be streamed, and where they disagree.
     """
-    module = StreamingModule(identifier)
-    check_clips(clips)
-    fused = FusedModule(identifier)
-    model = _to_onnx(fused)
-    declare_shapes(model, _shapes(fused))
-    with replaced(path, "output") as partial:
-        partial.write_bytes(described(model, fused.metadata(decision)))
-        runtimes: dict[str, StreamingModel] = {
-            "PyTorch": TorchModel(module),
-            "ONNX": OnnxModel(partial),
-        }
-        differences = compare(identifier, runtimes, clips)
-        check_differences(path, differences)
-    return differences
+    module = FusedModule(identifier)
+    arguments, dynamic_shapes = example(module)
+    names = [f"state_{number}" for number in range(len(arguments) - 1)]
+    outputs = ["posteriors", "speech", *(f"next_{name}" for name in names)]
+    model = graph_of(module, arguments, ["samples", *names], outputs, dynamic_shapes)
+    declare_shapes(model, _shapes(module))
+
+    def differences(written: Path) -> dict[str, float]:
+        pytorch = TorchModel(StreamingModule(identifier))
+        return compare(identifier, {"PyTorch": pytorch, "ONNX": OnnxModel(written)}, clips)
+
+    return write_checked(path, described(model, module.metadata(decision)), clips, differences)
 
 
 def described(model: onnx.ModelProto, metadata: dict[str, Any]) -> bytes:
@@ -64,15 +60,7 @@ def described(model: onnx.ModelProto, metadata: dict[str, Any]) -> bytes:
     signed = metadata | {"sha256": digest(model.SerializeToString(), metadata)}
     model.metadata_props.add(key=KEY, value=json.dumps(signed))
     onnx.checker.check_model(model)
-    content: bytes = model.SerializeToString()
-    return content
-
-
-def _to_onnx(module: StreamingModule) -> onnx.ModelProto:
-    arguments, dynamic_shapes = example(module)
-    names = [f"state_{number}" for number in range(len(arguments) - 1)]
-    outputs = ["posteriors", "speech", *(f"next_{name}" for name in names)]
-    return graph_of(module, arguments, ["samples", *names], outputs, dynamic_shapes)
+    return model.SerializeToString()
 
 
 def example(module: StreamingModule) -> tuple[tuple[torch.Tensor, ...], tuple[Any, ...]]:

@@ -1,11 +1,12 @@
 """What a file must show before it gets its name: the posteriors of offline PyTorch, on speech."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from langid.atomic_file import replaced
 from langid.audio.decode import read_audio
 from langid.data.store import Store
 from langid.errors import LangidError
@@ -33,20 +34,29 @@ def training_clips(identifier: LanguageIdentifier) -> list[np.ndarray]:
         ) from error
 
 
-def check_clips(clips: Sequence[np.ndarray]) -> None:
-    """Raise LangidError where there is no speech to compare a file with PyTorch on."""
+def write_checked(
+    path: Path,
+    content: bytes | memoryview,
+    clips: Sequence[np.ndarray],
+    differences: Callable[[Path], dict[str, float]],
+) -> dict[str, float]:
+    """Write a file, and return by how much its posteriors differ from those of offline PyTorch.
+
+    ``differences`` measures that on the clips, before the file gets its name. Raises LangidError
+    where the clips are empty, and where posteriors are not PyTorch's.
+    """
     if not sum(len(clip) for clip in clips):
         raise LangidError("export: no samples to compare PyTorch and the file on; give audio=FILE")
-
-
-def check_differences(path: Path, differences: dict[str, float]) -> None:
-    """Raise LangidError where posteriors of a file that is to be written are not PyTorch's."""
-    worst = max(differences.values())
-    if not worst <= TOLERANCE:
-        raise LangidError(
-            f"{path}: not written, the exported graph differs from PyTorch by {worst:.1e} on real"
-            f" speech; accepted is {TOLERANCE:.0e} ({differences})"
-        )
+    with replaced(path, "output") as partial:
+        partial.write_bytes(content)
+        found = differences(partial)
+        worst = max(found.values())
+        if not worst <= TOLERANCE:
+            raise LangidError(
+                f"{path}: not written, the exported graph differs from PyTorch by {worst:.1e} on"
+                f" real speech; accepted is {TOLERANCE:.0e} ({found})"
+            )
+    return found
 
 
 def compare(
@@ -55,17 +65,14 @@ def compare(
     clips: Sequence[np.ndarray],
 ) -> dict[str, float]:
     """Return the largest difference from the offline posteriors, per runtime and chunk size."""
+    offline = [posteriors_and_speech(identifier, clip)[0] for clip in clips]
     differences: dict[str, float] = {}
-    streams = {name: StreamingIdentifier(model) for name, model in runtimes.items()}
-    for clip in clips:
-        offline, _ = posteriors_and_speech(identifier, clip)
-        for name, stream in streams.items():
-            for chunk in CHUNKS:
-                size = f"{chunk} samples" if chunk < CHUNKS[-1] else "whole clip"
-                largest = difference(stream, clip, chunk, offline)
-                differences[f"{name}, {size}"] = max(
-                    differences.get(f"{name}, {size}", 0.0), largest
-                )
+    for name, model in runtimes.items():
+        stream = StreamingIdentifier(model)
+        for chunk in CHUNKS:
+            size = f"{chunk} samples" if chunk < CHUNKS[-1] else "whole clip"
+            pairs = zip(clips, offline, strict=True)
+            differences[f"{name}, {size}"] = max(difference(stream, chunk, *pair) for pair in pairs)
     return differences
 
 
@@ -90,7 +97,7 @@ def feed_clip(stream: StreamingIdentifier, clip: np.ndarray, chunk: int) -> np.n
 
 
 def difference(
-    stream: StreamingIdentifier, clip: np.ndarray, chunk: int, offline: np.ndarray
+    stream: StreamingIdentifier, chunk: int, clip: np.ndarray, offline: np.ndarray
 ) -> float:
     """Return the largest difference on one clip that is fed in chunks of so many samples."""
     return largest_difference(feed_clip(stream, clip, chunk), offline)

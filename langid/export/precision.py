@@ -59,7 +59,7 @@ def reduce_precision(
     onnxruntime's own dynamic quantisation (it has none of GRU and RNN). The front end stays as it
     is: the spectrum's quiet bands are differences of loud ones, and drown in coarse numbers. Raises
     LangidError, and writes nothing, where scores (mean posteriors over speech) differ by more than
-    LIMITS. Whether it is worth having, in speed for instance, the figures tell.
+    LIMITS.
     """
     model = onnx.load_model_from_string(source.read_bytes())
     (metadata,) = (json.loads(entry.value) for entry in model.metadata_props if entry.key == KEY)
@@ -67,7 +67,11 @@ def reduce_precision(
     with replaced(path, "output") as partial:
         partial.write_bytes(described(reduced, metadata | {"precision": precision}))
         comparison = _compared(precision, source, partial, clips)
-        _check(path, comparison)
+        if not comparison.score <= LIMITS[precision]:
+            raise LangidError(
+                f"{path}: not written, scores in {precision} are too far from those in float32:"
+                f" {'; '.join(figures(comparison))}; take another precision"
+            )
     return comparison
 
 
@@ -141,15 +145,6 @@ def _compared(
         score=score,
         frame=frame,
     )
-
-
-def _check(path: Path, comparison: Comparison) -> None:
-    limit = LIMITS[comparison.precision]
-    if not comparison.score <= limit:
-        raise LangidError(
-            f"{path}: not written, scores in {comparison.precision} are too far from those in"
-            f" float32: {'; '.join(figures(comparison))}; take another precision"
-        )
 
 
 def figures(comparison: Comparison) -> list[str]:

@@ -1,5 +1,6 @@
 """The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from langid import __version__
 from langid.errors import LangidError
 from langid.export.torch_module import digest
-from langid.networks.network import StreamingNetwork
+from langid.networks.network import State, StreamingNetwork
 from langid.streaming.decision import MEAN, DecisionSettings, columns_of
 from langid.streaming.onnx_model import SCHEMA
 from langid.streaming.samples import as_floats
@@ -19,41 +20,45 @@ from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import Inference
 
-State = tuple[Tensor, ...]
 LICENCE = (
     "langid, which wrote this file, is Apache-2.0; what was learnt is under the terms of the speech"
     " that it was learnt from (Common Voice: CC0, and no attempt to find out who a speaker is)"
 )
 
 
-class StreamingModule(Inference, nn.Module):
+class IdentifierModule(Inference, nn.Module):
+    """The parts of an identifier; LangidError, of ``refusal``, where they or ``reasons`` forbid."""
+
+    def __init__(self, identifier: LanguageIdentifier, refusal: str, reasons: Sequence[str]):
+        super().__init__()
+        if reasons := [*identifier.front_end.obstacles, *reasons]:
+            raise LangidError(f"{refusal}: {'; '.join(reasons)}")
+        self.identifier = identifier.eval()
+        self.front_end, self.normaliser = identifier.front_end, identifier.normaliser
+        self.network, self.silence = identifier.network, identifier.silence
+        self.classes = identifier.classes
+
+
+class StreamingModule(IdentifierModule):
     """``samples (streams, frames * hop), state -> posteriors, speech, state``.
 
-    Holds front end, detector, normaliser, silence policy and network of an identifier. Posteriors
-    are ``(streams, frames, classes)``, speech is ``(streams, frames) bool``. Raises LangidError
-    for an identifier that cannot be streamed, with the reasons.
+    Posteriors are ``(streams, frames, classes)``, speech is ``(streams, frames) bool``. Raises
+    LangidError for an identifier that cannot be streamed, with the reasons.
     """
 
     def __init__(self, identifier: LanguageIdentifier):
-        super().__init__()
-        reasons = identifier.front_end.obstacles
+        reasons = []
         if not isinstance(identifier.network, StreamingNetwork):
             name = type(identifier.network).__name__
             needs = f"the network {name} needs the whole utterance: train model=gru, or take an"
-            reasons = [*reasons, f"{needs} overlapping window by langid export mode=offline"]
-        if reasons:
-            raise LangidError(f"this model cannot be streamed: {'; '.join(reasons)}")
-        self.identifier = identifier.eval()
-        self.silence, self.classes = identifier.silence, identifier.classes
-        self.front_end = identifier.front_end
-        self.normaliser = identifier.normaliser
-        self.network = identifier.network
+            reasons.append(f"{needs} overlapping window by langid export mode=offline")
+        super().__init__(identifier, "this model cannot be streamed", reasons)
         self.front_end_states = len(self.front_end.initial_state(1))
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first sample, streams on the first axis of each tensor."""
-        network: StreamingNetwork = self.network  # type: ignore[assignment]
-        return (*self.front_end.initial_state(batch_size), *network.initial_state(batch_size))
+        parts = (self.front_end, self.network)
+        return tuple(tensor for part in parts for tensor in part.initial_state(batch_size))
 
     def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         count = self.front_end_states
@@ -78,6 +83,8 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
 
     Raises LangidError where the decision is restricted to names that are no classes.
     """
+    parts = ("front_end.", "normaliser.", "network.")
+    weights = {k: v for k, v in identifier.state_dict().items() if k.startswith(parts)}
     columns_of(identifier.classes, decision.languages)
     return {
         "version": __version__,
@@ -87,35 +94,30 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
         "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
         "decision": decision.plain(),
         "licence": LICENCE,
-        "weights_sha256": _weights_digest(identifier),
+        "weights_sha256": digest({}, weights),  # of what was learnt, whatever it is exported as
     }
-
-
-def _weights_digest(identifier: LanguageIdentifier) -> str:
-    """Return the SHA-256 of what an identifier has learnt, whatever it is exported as."""
-    parts = ("front_end.", "normaliser.", "network.")
-    weights = identifier.state_dict().items()
-    return digest({}, {name: value for name, value in weights if name.startswith(parts)})
 
 
 class TorchModel:
     """A StreamingModule behind the interface of OnnxModel, for ``StreamingIdentifier``."""
 
+    module: nn.Module
+
     def __init__(self, module: StreamingModule):
-        self.module = module
-        self.metadata = module.metadata()
+        self.module, self.metadata = module, module.metadata()
 
     def stepper(self, streams: int = 1) -> "TorchStepper":
         """Return streams that step together, before their first sample."""
-        return TorchStepper(self.module, streams)
+        return TorchStepper(self, streams)
 
 
 class TorchStepper:
-    """Some streams of a StreamingModule, and their state between calls."""
+    """Some streams of a TorchModel, and their state between calls."""
 
-    def __init__(self, module: StreamingModule, streams: int):
-        self._module = module
-        self._state = module.initial_state(streams)
+    def __init__(self, model: TorchModel, streams: int):
+        self._module = model.module
+        pairs = zip(model.metadata["state"], model.metadata["initial_state"], strict=True)
+        self._state = tuple(torch.full((streams, *shape), value) for shape, value in pairs)
 
     @property
     def state(self) -> list[np.ndarray]:

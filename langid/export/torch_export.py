@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from langid.atomic_file import replaced
 from langid.errors import LangidError
 from langid.export.onnx import example, quiet
-from langid.export.parity import check_clips, check_differences, compare
-from langid.export.streaming_module import State, StreamingModule, TorchStepper
+from langid.export.parity import compare, write_checked
+from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.export.torch_module import digest
 from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.onnx_file import check_is_file, checked_metadata
@@ -40,7 +38,6 @@ def export_pt2(
     warns: it is for files of one's own. One of unknown origin should be asked for as ONNX.
     """
     module = StreamingModule(identifier)
-    check_clips(clips)
     arguments, dynamic_shapes = example(module)
     with quiet():
         program = torch.export.export(module, arguments, dynamic_shapes=dynamic_shapes)
@@ -50,25 +47,25 @@ def export_pt2(
     content = io.BytesIO()  # torch aborts the process where it meets a full disk
     with quiet():
         torch.export.save(program, content, extra_files={METADATA: json.dumps(metadata)})
-    with replaced(path, "output") as partial:
-        partial.write_bytes(content.getbuffer())
-        try:
-            differences = compare(identifier, {"torch.export": ExportedModel(partial)}, clips)
-        except RuntimeError as error:  # stacked LSTM layers with silence=remove in torch 2.13
-            reason = str(error).partition("\n")[0]
-            raise LangidError(
-                f"{path}: not written, torch.export's program of this network does not run with"
-                f" other lengths than it was traced with ({reason}); use format=onnx"
-            ) from error
-        check_differences(path, differences)
-    return differences
+
+    def differences(written: Path) -> dict[str, float]:
+        return compare(identifier, {"torch.export": ExportedModel(written)}, clips)
+
+    try:
+        return write_checked(path, content.getbuffer(), clips, differences)
+    except RuntimeError as error:  # stacked LSTM layers with silence=remove in torch 2.13
+        reason = str(error).partition("\n")[0]
+        raise LangidError(
+            f"{path}: not written, torch.export's program of this network does not run with"
+            f" other lengths than it was traced with ({reason}); use format=onnx"
+        ) from error
 
 
-class ExportedModel:
-    """A file of ``export_pt2`` behind the interface of OnnxModel, for ``StreamingIdentifier``.
+class ExportedModel(TorchModel):
+    """A file of ``export_pt2`` behind the interface of OnnxModel; loading runs what it holds.
 
-    Loading runs what the file holds, see ``export_pt2``. Raises LangidError for a file that is
-    absent or damaged, whose weights or metadata were changed, or that something else wrote.
+    Raises LangidError for a file that is absent or damaged, whose weights or metadata were changed,
+    or that something else wrote.
     """
 
     def __init__(self, path: str | Path):
@@ -77,7 +74,7 @@ class ExportedModel:
         try:
             with quiet():
                 program = torch.export.load(path)
-                self._program = program.module()
+                self.module = program.module()
         except Exception as error:  # torch's errors share no base class
             reason = str(error).partition("\n")[0]
             raise LangidError(
@@ -91,31 +88,16 @@ class ExportedModel:
                 " format=pt2"
             )
 
-    def initial_state(self, streams: int) -> State:
-        """Return the state before the first sample, streams on the first axis of each tensor."""
-        pairs = zip(self.metadata["state"], self.metadata["initial_state"], strict=True)
-        return tuple(torch.full((streams, *shape), value) for shape, value in pairs)
-
-    def __call__(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        results: tuple[Tensor, ...] = self._program(samples, *state)
-        return results
-
-    def stepper(self, streams: int = 1) -> TorchStepper:
-        """Return streams that step together, before their first sample."""
-        return TorchStepper(self, streams)  # type: ignore[arg-type]  # it only calls and asks for a state
-
 
 def _metadata(path: Path) -> dict[str, Any]:
     """Return the checked metadata of a file of ``export_pt2``; nothing in it is executed."""
     check_is_file(path)
-    text = ""
     try:
         with zipfile.ZipFile(path) as file:
             if damaged := file.testzip():
                 raise ValueError(f"{damaged} is damaged")
-            for name in file.namelist():
-                if name.endswith(f"/extra/{METADATA}"):
-                    text = file.read(name).decode()
+            own = [name for name in file.namelist() if name.endswith(f"/extra/{METADATA}")]
+            text = file.read(own[0]).decode() if own else ""
     except Exception as error:  # a damaged file can raise about anything
         raise LangidError(
             f"model={path}: not a whole file of torch.export ({error}); fetch it again, or run"

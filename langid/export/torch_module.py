@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from langid.atomic_file import replaced
 from langid.audio.full_scale import LOUDEST
 from langid.build import build
 from langid.data.silence_policy import silence_policy
@@ -27,18 +26,16 @@ if TYPE_CHECKING:
     from langid.training.identifier import LanguageIdentifier
 
 SCHEMA = "langid-module-3"
-NEEDED = ("classes", "detector", "features", "network", "sha256", "silence")
 
 
 class StreamingRecurrentModule(Inference, nn.Module):
     """Takes ``frame (batch, hop)`` after frame and returns ``posteriors (batch, classes)``.
 
-    Front end, normaliser and recurrent network of an identifier, and what they remember: of GRU,
-    LSTM or RNN, of any number of layers. ``description`` is plain data with the classes, the
-    silence policy, and the configuration of features, detector and network. Samples are floats of
-    full scale 1 at ``sample_rate``, ``hop_samples`` a frame. ``speech (batch,) bool`` marks the
-    streams whose last frame held speech. What is remembered is no part of the state_dict. Raises
-    LangidError for a network that is not recurrent and for parts that look ahead.
+    ``description`` is plain data with the classes, the silence policy, and the configuration of
+    features, detector and network (GRU, LSTM or RNN). Samples are floats of full scale 1 at
+    ``sample_rate``, ``hop_samples`` a frame. ``speech (batch,) bool`` marks the streams whose last
+    frame held speech. What is remembered is no part of the state_dict. Raises LangidError for a
+    network that is not recurrent and for parts that look ahead.
     """
 
     def __init__(self, description: dict[str, Any]):
@@ -53,7 +50,10 @@ class StreamingRecurrentModule(Inference, nn.Module):
         )
         reasons = self.front_end.obstacles
         if not isinstance(self.network, StreamingRecurrent):
-            reasons = [*reasons, not_recurrent(self.network)]
+            reasons.append(
+                "StreamingRecurrentModule is for the recurrent networks that stream (gru, lstm,"
+                f" rnn), not for {type(self.network).__name__}: use format=onnx or format=pt2"
+            )
         if reasons:
             raise LangidError(f"format=module: {'; '.join(reasons)}")
         self.normaliser = Normaliser(self.front_end.bins)
@@ -70,15 +70,14 @@ class StreamingRecurrentModule(Inference, nn.Module):
         LangidError for a file that is absent, damaged, changed after its export, or another kind.
         """
         content = _read(Path(path))
-        description, weights = content["description"], content["state_dict"]
-        if digest(description, weights) != description["sha256"]:
+        if not _is_intact(content):
             raise LangidError(
                 f"{path}: changed or damaged after its export (its SHA-256 is not the one it was"
                 " written with); run langid export again, or fetch the file again"
             )
         try:
-            module = cls(description)
-            module.load_state_dict(weights)
+            module = cls(content["description"])
+            module.load_state_dict(content["state_dict"])
         except Exception as error:  # a description that was changed by hand can be wrong anywhere
             raise LangidError(
                 f"{path}: its weights and its description do not fit ({error}); run langid export"
@@ -86,23 +85,18 @@ class StreamingRecurrentModule(Inference, nn.Module):
             ) from error
         return module
 
-    def save(self, path: Path) -> None:
-        """Write weights and description, with a SHA-256 over both, as one file of plain data."""
+    def content(self) -> memoryview:
+        """Return a file of plain data: weights and description, with a SHA-256 over both."""
         weights = self.state_dict()
         description = self.description | {"sha256": digest(self.description, weights)}
         content = io.BytesIO()  # torch's own errors of a full disk are no OSError
         torch.save({"schema": SCHEMA, "description": description, "state_dict": weights}, content)
-        path.write_bytes(content.getbuffer())
+        return content.getbuffer()
 
     def reset_states(self) -> None:
         """Forget all frames; the next frame begins new streams, of any number."""
-        self._front_end_state: State = ()
-        self._network_state: State = ()
-        self._streams: int | None = None
+        self._states: list[State] = []  # of front end and network, once there are streams
         self.speech = torch.zeros(0, dtype=torch.bool)
-
-    def forward(self, frame: Tensor) -> Tensor:
-        return self.step(frame)
 
     @torch.inference_mode()
     def step(self, frame: Tensor) -> Tensor:
@@ -112,15 +106,13 @@ class StreamingRecurrentModule(Inference, nn.Module):
         than that of the frames before; what is remembered then stays as it was.
         """
         frame = self._checked(frame)
-        if self._streams is None:
-            self._streams = len(frame)
-            self._front_end_state = self.front_end.initial_state(len(frame))
-            self._network_state = self.network.initial_state(len(frame))
-        posteriors, speech, self._front_end_state, self._network_state = self.stream_posteriors(
-            frame, self._front_end_state, self._network_state
-        )
+        parts = (self.front_end, self.network)
+        states = self._states or [part.initial_state(len(frame)) for part in parts]
+        posteriors, speech, *self._states = self.stream_posteriors(frame, *states)
         self.speech = speech[:, 0]
         return posteriors[:, 0]
+
+    forward = step
 
     def _checked(self, frame: Any) -> Tensor:
         """Return a frame as float32."""
@@ -135,10 +127,10 @@ class StreamingRecurrentModule(Inference, nn.Module):
                 f"frame of shape {tuple(frame.shape)}: expected (batch, {self.hop_samples}), one"
                 f" hop at {self.sample_rate} Hz"
             )
-        if self._streams not in (None, len(frame)):
+        if self._states and len(self.speech) != len(frame):
             raise LangidError(
-                f"frame of {len(frame)} streams after frames of {self._streams}: expected as many;"
-                " reset_states() begins new streams"
+                f"frame of {len(frame)} streams after frames of {len(self.speech)}: expected as"
+                " many; reset_states() begins new streams"
             )
         peak = float(frame.abs().max())
         if not peak <= LOUDEST:  # nothing of NaN is true
@@ -160,13 +152,10 @@ def export_module(
     Raises LangidError for a network that is not recurrent; other checks are those of
     ``export_onnx``.
     """
-    from langid.export.parity import check_clips, check_differences  # not needed to load a module
+    from langid.export.parity import write_checked  # what follows is not needed to load a module
     from langid.export.streaming_module import StreamingModule, common_metadata
 
     streamed = StreamingModule(identifier)
-    check_clips(clips)
-    if not isinstance(identifier.network, StreamingRecurrent):
-        raise LangidError(f"format=module: {not_recurrent(identifier.network)}")
     described = identifier.described
     module = StreamingRecurrentModule(
         {
@@ -180,13 +169,13 @@ def export_module(
     )
     weights = identifier.state_dict()
     module.load_state_dict({name: weights[name] for name in module.state_dict()})
-    with replaced(path, "output") as partial:
-        module.save(partial)
-        loaded = StreamingRecurrentModule.load(partial)
+
+    def differences(written: Path) -> dict[str, float]:
+        loaded = StreamingRecurrentModule.load(written)
         largest = max(_difference(loaded, clip, identifier) for clip in clips)
-        differences = {"StreamingRecurrentModule, one frame": largest}
-        check_differences(path, differences)
-    return differences
+        return {"StreamingRecurrentModule, one frame": largest}
+
+    return write_checked(path, module.content(), clips, differences)
 
 
 def _difference(
@@ -201,14 +190,6 @@ def _difference(
     frames = torch.from_numpy(whole_hops(clip, hop)).reshape(-1, 1, hop)
     streamed = torch.cat([module.step(frame) for frame in frames]).numpy()
     return largest_difference(streamed, offline)
-
-
-def not_recurrent(network: nn.Module) -> str:
-    """Return the reason why a network cannot become a StreamingRecurrentModule."""
-    return (
-        "StreamingRecurrentModule is for the recurrent networks that stream (gru, lstm, rnn), not"
-        f" for {type(network).__name__}: use format=onnx or format=pt2"
-    )
 
 
 def digest(description: dict[str, Any], weights: dict[str, Tensor]) -> str:
@@ -235,9 +216,7 @@ def _read(path: Path) -> dict[str, Any]:
             " file of langid export format=module"
         ) from error
     schema = content.get("schema") if isinstance(content, dict) else None
-    whole = schema == SCHEMA and isinstance(content.get("description"), dict)
-    missing = [key for key in NEEDED if not whole or key not in content["description"]]
-    if missing or not _are_weights(content.get("state_dict")):
+    if schema != SCHEMA:
         raise LangidError(
             f"{path}: not a module of this version of langid (schema {schema}, accepted is"
             f" {SCHEMA}); run langid train and langid export format=module again"
@@ -245,7 +224,10 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def _are_weights(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items()
-    )
+def _is_intact(content: dict[str, Any]) -> bool:
+    """Whether description and weights, which may be anything, are as they were written."""
+    try:
+        description = content["description"]
+        return bool(digest(description, content["state_dict"]) == description["sha256"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False

@@ -1,6 +1,6 @@
 """Labelled speech of a training's validation part, on which exported files are compared."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,7 @@ from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import data_of
 
 
-@dataclass(frozen=True)
-class LabelledClip:
+class LabelledClip(NamedTuple):
     """Some speech, ``samples (samples,)``, and the index of its class."""
 
     samples: np.ndarray

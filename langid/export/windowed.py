@@ -6,33 +6,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from langid.atomic_file import replaced
 from langid.errors import LangidError
 from langid.export.onnx import Shapes, declare_shapes, described, graph_of
 from langid.export.parity import (
-    check_clips,
-    check_differences,
     feed_clip,
     largest_difference,
     posteriors_and_speech,
+    write_checked,
 )
-from langid.export.streaming_module import common_metadata
+from langid.export.streaming_module import IdentifierModule, common_metadata
 from langid.networks.network import StreamingNetwork
-from langid.networks.pooling import frame_mask
+from langid.networks.padding import frame_mask
 from langid.streaming.decision import MEAN, DecisionSettings, is_number
 from langid.streaming.samples import whole_hops
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import SCHEMA, WindowedModel
 from langid.training.identifier import LanguageIdentifier
-from langid.training.inference import Inference
 from langid.utterance import utterance_posterior
 
 LONGEST_S = 60  # a window is in memory as a whole, with all that a network makes of it
 
 
-class OfflineModule(Inference, nn.Module):
+class OfflineModule(IdentifierModule):
     """``samples (streams, window), frames (streams,) -> posteriors, speech``.
 
     Posteriors are those of each utterance, ``(streams, classes)``; of a network that answers
@@ -44,12 +41,11 @@ class OfflineModule(Inference, nn.Module):
     """
 
     def __init__(self, identifier: LanguageIdentifier, window_s: float, hop_s: float):
-        super().__init__()
-        self.identifier = identifier.eval()
-        self.front_end = identifier.front_end
-        self.normaliser, self.network = identifier.normaliser, identifier.network
-        self.silence, self.classes = identifier.silence, identifier.classes
-        self._check()
+        reasons = []
+        if isinstance(identifier.network, StreamingNetwork):
+            name = type(identifier.network).__name__
+            reasons.append(f"the network {name} streams frame by frame: leave mode out")
+        super().__init__(identifier, "mode=offline", reasons)
         self.window_samples = self._samples("window_s", window_s)
         self.hop_samples = self._samples("hop_s", hop_s)
         if self.hop_samples > self.window_samples:
@@ -57,14 +53,6 @@ class OfflineModule(Inference, nn.Module):
                 f"hop_s={hop_s:g}: accepted are at most window_s={window_s:g}, or no window would"
                 " hear what is between two"
             )
-
-    def _check(self) -> None:
-        reasons = self.front_end.obstacles
-        if isinstance(self.network, StreamingNetwork):
-            name = type(self.network).__name__
-            reasons = [f"the network {name} streams frame by frame: leave mode out"]
-        if reasons:
-            raise LangidError(f"mode=offline: {'; '.join(reasons)}")
 
     def _samples(self, name: str, seconds: float) -> int:
         frame, rate = self.front_end.hop_samples, self.front_end.sample_rate
@@ -115,7 +103,6 @@ def export_offline(
     where they disagree.
     """
     module = OfflineModule(identifier, window_s, hop_s)
-    check_clips(clips)
     model = graph_of(
         module,
         (torch.zeros(2, module.window_samples), torch.tensor([1, 2])),
@@ -130,13 +117,13 @@ def export_offline(
         "speech": ["streams", module.window_samples // module.front_end.hop_samples],
     }
     declare_shapes(model, shapes)
-    with replaced(path, "output") as partial:
-        partial.write_bytes(described(model, module.metadata(decision)))
-        stream = StreamingIdentifier(WindowedModel(partial))
+
+    def differences(written: Path) -> dict[str, float]:
+        stream = StreamingIdentifier(WindowedModel(written))
         largest = max(_difference(stream, module, clip) for clip in clips)
-        differences = {"ONNX, window by window": largest}
-        check_differences(path, differences)
-    return differences
+        return {"ONNX, window by window": largest}
+
+    return write_checked(path, described(model, module.metadata(decision)), clips, differences)
 
 
 def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.ndarray) -> float:
@@ -153,5 +140,4 @@ def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.nda
 def utterance_posteriors(identifier: LanguageIdentifier, samples: np.ndarray) -> np.ndarray:
     """``samples (samples,) -> posteriors (languages,)``: offline PyTorch's mean over speech."""
     posteriors, speech = posteriors_and_speech(identifier, samples)
-    mean: np.ndarray = utterance_posterior(posteriors, speech)
-    return mean
+    return utterance_posterior(posteriors, speech)

@@ -1,4 +1,4 @@
-"""Convolutional network over spectrograms of whole utterances."""
+"""Convolutional networks over spectrograms of whole utterances, one of them recurrent too."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from langid.errors import check_least
-from langid.networks.masked_norm import RealFrames, norm_frames
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import frame_mask, masked_mean, real_frames
+from langid.networks.padding import RealFrames, frame_mask, masked_mean, norm_frames, real_frames
+from langid.networks.recurrent import process_both_ways
+
+KERNELS = (7, 5, 3)  # of the first, the second and all further convolutions, as published
 
 
 class CNN(UtteranceNetwork):
@@ -37,8 +39,39 @@ class CNN(UtteranceNetwork):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         hidden, lengths = self.blocks(features, lengths)
         pooled = masked_mean(hidden, frame_mask(lengths, hidden.shape[1]))
-        logits: Tensor = self.output(torch.relu(self.dense(self.dropout(pooled))))
-        return logits.unsqueeze(1)
+        return self.output(torch.relu(self.dense(self.dropout(pooled)))).unsqueeze(1)
+
+
+class CRNN(UtteranceNetwork):
+    """Blocks of convolutions, a bidirectional LSTM, its mean over time, logits of the utterance.
+
+    After Bartz et al. 2017, "Language identification using deep convolutional recurrent neural
+    networks", whose filters and units are the defaults; they take the LSTM's last outputs instead
+    of the mean. ``units`` are those of each direction; without ``pool_time`` the convolutions pool
+    bins only and the LSTM gets every frame.
+    """
+
+    def __init__(
+        self,
+        bins: int,
+        num_classes: int,
+        channels: Sequence[int] = (16, 32, 64, 128, 256),
+        units: int = 256,
+        pool_time: bool = True,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        check_least(1, units=units)
+        self.blocks = ConvBlocks(bins, channels, KERNELS, pool_time)
+        self.lstm = nn.LSTM(self.blocks.units, units, batch_first=True, bidirectional=True)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(2 * units, num_classes)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        hidden, lengths = self.blocks(features, lengths)
+        hidden = process_both_ways(self.lstm, hidden, lengths.clamp(min=1))
+        pooled = masked_mean(hidden, frame_mask(lengths, hidden.shape[1]))
+        return self.output(self.dropout(pooled)).unsqueeze(1)
 
 
 class ConvBlocks(nn.Module):
@@ -49,11 +82,7 @@ class ConvBlocks(nn.Module):
     """
 
     def __init__(
-        self,
-        bins: int,
-        channels: Sequence[int],
-        kernels: Sequence[int],
-        pool_time: bool = True,
+        self, bins: int, channels: Sequence[int], kernels: Sequence[int], pool_time: bool = True
     ):
         super().__init__()
         check_channels(channels)
@@ -64,9 +93,7 @@ class ConvBlocks(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in channels)
         self.pool_frames = 2 if pool_time else 1
-        for _ in channels:
-            bins = -(-bins // 2)
-        self.units = channels[-1] * bins
+        self.units = channels[-1] * -(-bins // 2 ** len(channels))
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """``features (batch, time, bins), lengths -> hidden (batch, frames, units), lengths``."""

@@ -13,12 +13,11 @@ PIECE = 100  # frames that are processed at once: the cost grows with time, not 
 class Conformer(StreamingNetwork):
     """Attention and convolution in turns (Gulati et al. 2020), and logits for every frame.
 
-    What differs from the paper, so that steps equal ``forward`` exactly: every frame attends to
-    itself and the ``context_frames`` before it, convolutions of ``kernel`` frames are causal, and
-    LayerNorm stands in for BatchNorm. Instead of sinusoids of the relative position each head
-    learns one bias per distance (Raffel et al. 2020), of which so short a past has few. Width,
-    heads and kernel are those of the paper's smallest. Before the first frame that is kept
-    the logits are zeros.
+    So that steps equal ``forward`` exactly, every frame attends to itself and the
+    ``context_frames`` before it, convolutions of ``kernel`` frames are causal, and LayerNorm stands
+    in for BatchNorm. Instead of sinusoids of the relative position each head learns one bias per
+    distance (Raffel et al. 2020). Width, heads and kernel are those of the paper's smallest. Before
+    the first frame that is kept the logits are zeros.
     """
 
     def __init__(
@@ -44,17 +43,9 @@ class Conformer(StreamingNetwork):
         )
         self.output = nn.Linear(width, num_classes)
         self.context_frames = context_frames
-
-    def initial_state(self, batch_size: int) -> State:
-        """Return zeros: of each block the past keys, values and inputs of its convolution.
-
-        ``(batch, context_frames, width)`` twice and ``(batch, kernel - 1, width)``; then which of
-        the past frames there were, ``(batch, context_frames, 1)``, and the last logits.
-        """
-        zeros = self.output.weight.new_zeros
-        memories = [size for block in self.blocks for size in block.memories]  # type: ignore[union-attr]
-        memories += [(self.context_frames, 1), (self.output.out_features,)]
-        return tuple(zeros(batch_size, *size) for size in memories)
+        # Those of each block, which of the past frames there were, and the last logits.
+        of_blocks = [shape for block in self.blocks for shape in block.memories]  # type: ignore[union-attr]
+        self.memories = [*of_blocks, (context_frames, 1), (num_classes,)]
 
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None
@@ -72,7 +63,6 @@ class Conformer(StreamingNetwork):
     def _process(
         self, features: Tensor, state: State, advance: Tensor | None
     ) -> tuple[Tensor, State]:
-        """Do what ``step`` does, at once."""
         features, counts = compact(features, advance)
         hidden = self.dropout(self.input(features))
         there = torch.cat([state[-2], torch.ones_like(hidden[..., :1])], dim=1)
@@ -101,6 +91,7 @@ class ConformerBlock(nn.Module):
         self.convolution = Convolution(width, kernel, dropout)
         self.behind = _feed_forward(width, dropout)
         self.norm = nn.LayerNorm(width)
+        # Past keys, values and inputs of the convolution.
         self.memories = [(context, width), (context, width), (kernel - 1, width)]
 
     def forward(

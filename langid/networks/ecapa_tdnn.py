@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from langid.errors import check_least
-from langid.networks.masked_norm import RealFrames, norm_frames
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import AttentiveStatisticsPooling, masked_mean, real_frames
+from langid.networks.padding import RealFrames, masked_mean, norm_frames, real_frames
 
 DILATIONS = (2, 3, 4)
 SCALE = 8  # parts into which a Res2 convolution divides its channels
@@ -58,8 +57,7 @@ class ECAPATDNN(UtteranceNetwork):
             hidden = hidden + outputs[-1]
         aggregated = torch.relu(self.aggregation(torch.cat(outputs, dim=1)))
         pooled = norm_frames(self.pooled_norm, self.pooling(aggregated, real))
-        logits: Tensor = self.output(norm_frames(self.embedding_norm, self.embedding(pooled)))
-        return logits.unsqueeze(1)
+        return self.output(norm_frames(self.embedding_norm, self.embedding(pooled))).unsqueeze(1)
 
 
 class TDNN(nn.Module):
@@ -103,7 +101,43 @@ class SERes2Block(nn.Module):
         for number, (convolution, part) in enumerate(zip(self.parts, others, strict=True)):
             inputs = part + outputs[-1] if number else part
             outputs.append(convolution(inputs, real))
-        mixed: Tensor = self.after(torch.cat(outputs, dim=1), real)
+        mixed = self.after(torch.cat(outputs, dim=1), real)
         mean = mixed.mean(2) if real is None else masked_mean(mixed.transpose(1, 2), real.mask)
-        gate: Tensor = self.gate(mean)
-        return hidden + mixed * gate.unsqueeze(2)
+        return hidden + mixed * self.gate(mean).unsqueeze(2)
+
+
+class AttentiveStatisticsPooling(nn.Module):
+    """Mean and deviation over time, weighted by attention per channel with global context.
+
+    As in section 3.1 of the paper, after Okabe et al. 2018.
+    """
+
+    def __init__(self, channels: int, bottleneck: int):
+        super().__init__()
+        self.attention = nn.Sequential(
+            nn.Conv1d(3 * channels, bottleneck, 1),
+            nn.ReLU(),
+            nn.BatchNorm1d(bottleneck),
+            nn.Tanh(),
+            nn.Conv1d(bottleneck, channels, 1, bias=False),  # a bias cancels in the softmax
+        )
+
+    def forward(self, hidden: Tensor, real: RealFrames | None = None) -> Tensor:
+        """``hidden (batch, channels, time) -> (batch, 2 * channels)``."""
+        valid = torch.ones_like(hidden[:, 0], dtype=torch.bool) if real is None else real.mask
+        valid = valid.unsqueeze(1)
+        uniform = valid / valid.sum(2, keepdim=True)
+        context = torch.cat(_statistics(hidden, uniform), dim=1)
+        context = context.unsqueeze(2).expand(-1, -1, hidden.shape[2])
+        before, relu, norm, tanh, after = self.attention
+        scores = relu(before(torch.cat([hidden, context], dim=1)))
+        scores = after(tanh(norm_frames(norm, scores, real)))
+        weights = scores.masked_fill(~valid, -torch.inf).softmax(2)
+        return torch.cat(_statistics(hidden, weights), dim=1)
+
+
+def _statistics(hidden: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation over time, ``(batch, channels)`` each."""
+    mean = (hidden * weights).sum(2)
+    variance = ((hidden - mean.unsqueeze(2)).square() * weights).sum(2)
+    return mean, variance.clamp(min=1e-6).sqrt()  # the root of 0 has no gradient

@@ -29,7 +29,11 @@ class Head(nn.Module):
         super().__init__()
         if activation not in tuple(ACTIVATIONS):
             raise ValueError(f"activation={activation}: accepted are {', '.join(ACTIVATIONS)}")
-        widths = [units, *_dense_widths(dense)]
+        widths = list(dense) if isinstance(dense, Sequence) else [dense] if dense != 0 else []
+        if not all(isinstance(width, int) and width >= 1 for width in widths):
+            accepted = "1 and more, a list of such, one a layer, or 0 for none"
+            raise ValueError(f"dense={dense}: accepted are {accepted}")
+        widths = [units, *widths]
         self.dense = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.activation = ACTIVATIONS[activation]
         self.dropout = nn.Dropout(dropout)
@@ -38,16 +42,4 @@ class Head(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         for layer in self.dense:
             hidden = self.activation(layer(hidden))
-        logits: Tensor = self.output(self.dropout(hidden))
-        return logits
-
-
-def _dense_widths(dense: int | Sequence[int]) -> list[int]:
-    if dense == 0:
-        return []
-    widths = list(dense) if isinstance(dense, Sequence) else [dense]
-    if not all(isinstance(width, int) and width >= 1 for width in widths):
-        raise ValueError(
-            f"dense={dense}: accepted are 1 and more, a list of such, one a layer, or 0 for none"
-        )
-    return widths
+        return self.output(self.dropout(hidden))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from langid.networks.head import Head
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import last_frame
+from langid.networks.padding import last_frame
 from langid.networks.recurrent import Cell, process_whole, recurrent_layers
 
 CELLS: dict[str, Cell] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -17,9 +17,8 @@ class LastFrame(UtteranceNetwork):
 
     The last frame is that of each utterance's own length. In both directions it holds the last
     output of the way there and the first of the way back, as ``outputs[:, -1]`` of torch's layers
-    does in the published networks of many-to-one classification (EE599's of files, the accents and
-    ages of Common Voice). ``dropout`` stands between the layers only, as torch's own does. ``cell``
-    is ``rnn``, ``gru`` or ``lstm``; the other keys are those of ``GRU`` and ``Head``.
+    does in published networks. ``dropout`` stands between the layers only, as torch's own does.
+    ``cell`` is ``rnn``, ``gru`` or ``lstm``; the other keys are those of ``GRU`` and ``Head``.
     """
 
     def __init__(
@@ -46,5 +45,4 @@ class LastFrame(UtteranceNetwork):
         # An utterance of no frames is taken for one frame of zeros.
         features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
         hidden = process_whole(self.layers, self.dropout, features, lengths.clamp(min=1))
-        logits: Tensor = self.head(last_frame(hidden, lengths))
-        return logits
+        return self.head(last_frame(hidden, lengths))

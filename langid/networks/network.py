@@ -1,5 +1,7 @@
 """The contract of every network: frames of features in, frames of logits out."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -12,9 +14,6 @@ class Network(nn.Module):
     A frame network returns one frame of logits per frame of features, an utterance network one in
     all. Frames at and after an utterance's length are padding and change nothing before it.
     """
-
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} has no forward")
 
 
 class UtteranceNetwork(Network):
@@ -30,9 +29,12 @@ class StreamingNetwork(Network):
     ``step`` on any chunks, one after the other, gives the logits of ``forward`` on all of them.
     """
 
+    memories: Sequence[tuple[int, ...]]  # the shape of each tensor of the state, without the batch
+
     def initial_state(self, batch_size: int) -> State:
         """Return the memory before the first frame, batch on the first axis of each tensor."""
-        raise TypeError(f"{type(self).__name__} has no initial_state")
+        zeros = next(self.parameters()).new_zeros
+        return tuple(zeros(batch_size, *shape) for shape in self.memories)
 
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None

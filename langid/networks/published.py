@@ -11,16 +11,14 @@ from torch import Tensor, nn
 from langid.errors import check_least
 from langid.networks.cnn import check_channels
 from langid.networks.head import Head
-from langid.networks.masked_norm import norm_frames
 from langid.networks.network import UtteranceNetwork
-from langid.networks.pooling import frame_mask, last_frame, real_frames
+from langid.networks.padding import frame_mask, last_frame, norm_frames, real_frames
 
 
 def fixed_length(features: Tensor, lengths: Tensor, frames: int) -> Tensor:
-    """``features (batch, time, bins), lengths (batch,) -> (batch, frames, bins)``.
+    """``features (batch, time, bins), lengths (batch,) -> (batch, frames, bins)``, cut or filled.
 
-    What is longer is cut; behind the end of each utterance stand zeros (of normalised features, the
-    mean of each bin), whatever the batch holds.
+    Behind the end of each utterance stand zeros, whatever the batch holds.
     """
     features = nn.functional.pad(features, (0, 0, 0, frames - features.shape[1]))
     return features.masked_fill(~frame_mask(lengths, frames).unsqueeze(-1), 0.0)
@@ -45,8 +43,7 @@ class FixedLength(UtteranceNetwork):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         image = fixed_length(features, lengths, self.frames).unsqueeze(1)
-        logits: Tensor = self.head(self.convolutions(image).flatten(1).unsqueeze(1))
-        return logits
+        return self.head(self.convolutions(image).flatten(1).unsqueeze(1))
 
 
 class DeepLanguageCNN(FixedLength):
@@ -183,5 +180,4 @@ class VoiceAgeTCN(UtteranceNetwork):
                 real = real_frames(samples // 2 ** (number + 1), hidden.shape[2])
                 hidden = norm_frames(self.norms[number // 2], hidden, real)
         outputs, _ = self.lstm(hidden.transpose(1, 2))
-        logits: Tensor = self.output(last_frame(outputs, samples // pooled))
-        return logits
+        return self.output(last_frame(outputs, samples // pooled))

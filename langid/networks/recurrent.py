@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from langid.errors import check_least
 from langid.networks.head import Head
 from langid.networks.network import Network, State, StreamingNetwork
-from langid.networks.pooling import any_padding
+from langid.networks.padding import any_padding
 from langid.networks.skipped_frames import compact, hold
 
 Cell = type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
@@ -51,8 +51,7 @@ class Recurrent(Network):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """``hidden (batch, time, units) -> logits (batch, time, classes)``."""
-        logits: Tensor = self.head(self.dropout(hidden))
-        return logits
+        return self.head(self.dropout(hidden))
 
 
 def recurrent_layers(
@@ -62,7 +61,14 @@ def recurrent_layers(
 
     Raises ValueError for ``units`` and ``layers`` that make no network.
     """
-    widths = _widths(units, layers)
+    check_least(1, layers=layers)
+    widths = list(units) if isinstance(units, Sequence) else [units] * layers
+    if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
+        raise ValueError(f"units={units}: accepted are 1 and more, or a list of such, one a layer")
+    if layers not in (1, len(widths)):
+        raise ValueError(
+            f"layers={layers}, but units={units} are {len(widths)} layers; leave layers out"
+        )
     directions = 2 if bidirectional else 1
     inputs = [bins, *(directions * width for width in widths)]
     # One module per layer: then the state after any frame can be read off the outputs.
@@ -76,10 +82,7 @@ def recurrent_layers(
 def process_whole(
     layers: nn.ModuleList, dropout: nn.Module, features: Tensor, lengths: Tensor
 ) -> Tensor:
-    """Run layers over whole utterances: ``features (batch, time, bins) -> (batch, time, units)``.
-
-    ``dropout`` stands between the layers.
-    """
+    """``features (batch, time, bins) -> (batch, time, units)``, with dropout between layers."""
     for number, layer in enumerate(layers):
         frames = dropout(features) if number else features
         features = process_both_ways(layer, frames, lengths)
@@ -93,8 +96,7 @@ def process_both_ways(layer: nn.Module, features: Tensor, lengths: Tensor) -> Te
     CPU they take up to five times as long.
     """
     if not layer.bidirectional or not any_padding(lengths, features.shape[1]):
-        outputs: Tensor = layer(features)[0]
-        return outputs
+        return layer(features)[0]
     place = torch.arange(features.shape[1], device=features.device)
     last = lengths[:, None] - 1
     turned = torch.where(place <= last, last - place, place).unsqueeze(-1)
@@ -107,36 +109,19 @@ def process_both_ways(layer: nn.Module, features: Tensor, lengths: Tensor) -> Te
 def _one_way(layer: nn.Module, weights: list[Tensor], features: Tensor) -> Tensor:
     """Run one direction of a layer, from no memory at all."""
     zeros = features.new_zeros(1, features.shape[0], layer.hidden_size)  # type: ignore[call-overload]
-    settings = (weights, True, 1, 0.0, False, False, True)
-    if isinstance(layer, nn.LSTM):
-        outputs: Tensor = torch.lstm(features, (zeros, zeros), *settings)[0]
-    elif isinstance(layer, nn.GRU):
-        outputs = torch.gru(features, zeros, *settings)[0]
-    else:
-        outputs = torch.rnn_tanh(features, zeros, *settings)[0]
-    return outputs
-
-
-def _widths(units: int | Sequence[int], layers: int) -> list[int]:
-    check_least(1, layers=layers)
-    widths = list(units) if isinstance(units, Sequence) else [units] * layers
-    if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
-        raise ValueError(f"units={units}: accepted are 1 and more, or a list of such, one a layer")
-    if layers not in (1, len(widths)):
-        raise ValueError(
-            f"layers={layers}, but units={units} are {len(widths)} layers; leave layers out"
-        )
-    return widths
+    state = (zeros, zeros) if isinstance(layer, nn.LSTM) else zeros
+    function = getattr(torch, str(layer.mode).lower())  # rnn_tanh, gru or lstm
+    return function(features, state, weights, True, 1, 0.0, False, False, True)[0]
 
 
 class StreamingRecurrent(Recurrent, StreamingNetwork):
     """Recurrent layers in one direction; the state is what each layer remembers."""
 
-    memories = 1
+    remembered = 1  # tensors of each layer
 
     def initial_state(self, batch_size: int) -> State:
         """Return zeros ``(batch, units)`` for each memory of each layer."""
-        sizes = [layer.hidden_size for layer in self.layers for _ in range(self.memories)]
+        sizes = [layer.hidden_size for layer in self.layers for _ in range(self.remembered)]
         return tuple(self.output.weight.new_zeros(batch_size, size) for size in sizes)  # type: ignore[call-overload]
 
     def step(
@@ -145,7 +130,7 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
         hidden, counts = compact(features, advance)
         after: list[Tensor] = []
         for layer in self.layers:
-            before = state[len(after) : len(after) + self.memories]
+            before = state[len(after) : len(after) + self.remembered]
             frames = self.dropout(hidden) if after else hidden
             hidden, memory = self._process(layer, frames, before, counts)
             after.extend(memory)
@@ -184,7 +169,7 @@ class LSTM(StreamingRecurrent):
     """
 
     cell = nn.LSTM
-    memories = 2
+    remembered = 2
 
     def _process(
         self, layer: nn.Module, frames: Tensor, before: State, counts: Tensor | None

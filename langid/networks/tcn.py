@@ -37,16 +37,9 @@ class TCN(StreamingNetwork):
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(channels, dense)
         self.output = nn.Linear(dense, num_classes)
-
-    def initial_state(self, batch_size: int) -> State:
-        """Return zeros: what each convolution needs again, and the last logits.
-
-        ``(batch, (kernel - 1) * dilation, channels)`` for each, and ``(batch, classes)``.
-        """
-        zeros = self.output.weight.new_zeros
-        memories = [size for block in self.blocks for size in block.memories]  # type: ignore[union-attr]
-        last = zeros(batch_size, self.output.out_features)
-        return (*(zeros(batch_size, *size) for size in memories), last)
+        # What each convolution needs again, and the last logits.
+        of_blocks = [shape for block in self.blocks for shape in block.memories]  # type: ignore[union-attr]
+        self.memories = [*of_blocks, (num_classes,)]
 
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None

@@ -9,10 +9,9 @@ from langid.signal.torchaudio_loader import torchaudio
 
 
 class ClipFeatures(Features):
-    """Features of whole clips; they are not causal, so they cannot be streamed or exported.
+    """Features of whole clips, which cannot be streamed or exported.
 
     With ``clip_s`` every clip is cut, or filled with zeros at its end, to so many seconds first.
-    Raises ValueError for a setting that is not positive.
     """
 
     causal = False
@@ -34,9 +33,6 @@ class ClipFeatures(Features):
         if self.clip_s is None:
             return samples
         return _of_length(samples, round(self.clip_s * self.sample_rate))
-
-    def frames(self, clip: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} does not say what its frames are")
 
 
 class MFCCLibrosa(ClipFeatures):
@@ -90,11 +86,10 @@ class MFCCLibrosa(ClipFeatures):
 class Spectrogram(ClipFeatures):
     """Power spectrum of torchaudio with its defaults: Hann window, centred frames, no logarithm.
 
-    A clip shorter than one window is filled with zeros to one. Stored as float32, for power has a
-    wider range than float16. The defaults are deepLanguage's.
+    A clip shorter than one window is filled with zeros to one. The defaults are deepLanguage's.
     """
 
-    stored_as = "float32"
+    stored_as = "float32"  # the range of power is wider than float16's
 
     def __init__(
         self,
@@ -125,8 +120,7 @@ class Spectrogram(ClipFeatures):
 class MelSpectrogram(Spectrogram):
     """Power in mel bands of torchaudio with its defaults (HTK scale, from 0 to half the rate).
 
-    With ``top_db`` in decibels, and none more than ``top_db`` below the loudest value of the clip,
-    as torchaudio's AmplitudeToDB; those fit float16.
+    With ``top_db`` in decibels, none more than that below the loudest value of the clip.
     """
 
     def __init__(
@@ -147,7 +141,7 @@ class MelSpectrogram(Spectrogram):
         self.filters = nn.Buffer(filters, persistent=False)
         self.bins = n_mels
         self.top_db = top_db
-        self.stored_as = "float32" if top_db is None else "float16"
+        self.stored_as = "float32" if top_db is None else "float16"  # decibels fit that
 
     def frames(self, clip: Tensor) -> Tensor:
         mel = super().frames(clip) @ self.filters
@@ -164,10 +158,7 @@ class MelSpectrogram(Spectrogram):
 
 
 class Samples(ClipFeatures):
-    """The samples themselves, one hop a frame, for networks of raw audio.
-
-    The last frame is filled with zeros.
-    """
+    """The samples themselves, one hop a frame, the last filled with zeros: for raw audio."""
 
     def __init__(self, sample_rate: int = 8000, hop_ms: float = 10.0, clip_s: float | None = None):
         hop_samples = round(sample_rate * hop_ms / 1000)
@@ -179,5 +170,4 @@ class Samples(ClipFeatures):
 
 
 def _of_length(samples: Tensor, length: int) -> Tensor:
-    """Return ``samples (batch, samples)`` cut, or filled with zeros at the end, to a length."""
     return nn.functional.pad(samples, (0, length - samples.shape[1]))

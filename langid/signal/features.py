@@ -1,6 +1,7 @@
 """Samples to frames of features: log-mel and MFCC, causal by default."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,20 +11,35 @@ from langid.signal.torchaudio_loader import torchaudio
 UNHEARD = 1e10  # what stands before the first sample, which it then is
 
 
-class Features(nn.Module):
-    """``samples (batch, samples) -> features (batch, time, bins)``, one frame per hop.
-
-    ``causal`` features see no sample after the end of their frame's hop and nothing of the clip as
-    a whole; they also have ``initial_state`` and ``step`` and can be streamed. ``use_fft`` may be
-    set where speed counts and the last digits do not. ``stored_as`` is the type of number that a
-    store keeps them in: ``float16``, or ``float32`` where values leave its range.
-    """
+class PerHop(nn.Module):
+    """Makes one frame of every hop of samples; what is ``causal`` can be streamed by ``step``."""
 
     causal: bool
+    hop_samples: int
+
+    def forward(self, samples: Tensor) -> Tensor:
+        samples = whole_hops(samples, self.hop_samples)
+        return self.step(samples, self.initial_state(samples.shape[0]))[0]
+
+    def initial_state(self, batch_size: int) -> Any:
+        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
+
+    def step(self, samples: Tensor, state: Any) -> tuple[Tensor, Any]:
+        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
+
+
+class Features(PerHop):
+    """``samples (batch, samples) -> features (batch, time, bins)``, one frame per hop.
+
+    ``causal`` features see no sample behind their frame's hop and nothing of the clip as a whole;
+    they can be streamed by ``initial_state`` and ``step``. ``use_fft`` may be set where speed
+    counts and the last digits do not. ``stored_as`` is the type of number that a store keeps:
+    ``float16``, or ``float32`` where values leave its range.
+    """
+
     use_fft = False
     stored_as = "float16"
     sample_rate: int
-    hop_samples: int
     bins: int
     context_frames: int  # of causal ones: hops before its own that a frame is made of
 
@@ -33,8 +49,7 @@ class Features(nn.Module):
 
     def frames(self, clip: Tensor) -> Tensor:
         """Return the features ``(batch, time, bins)`` of what ``clip`` returns."""
-        features: Tensor = self(clip)
-        return features
+        return self(clip)
 
     def in_context(self, samples: Tensor) -> Tensor:
         """``samples (batch, samples) -> features (batch, time, bins)``; of causal ones alone.
@@ -43,12 +58,6 @@ class Features(nn.Module):
         """
         context = self.context_frames * self.hop_samples
         return self.step(samples[:, context:], samples[:, :context])[0]
-
-    def initial_state(self, batch_size: int) -> Tensor:
-        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
-
-    def step(self, samples: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
 
 
 class LogMel(Features):
@@ -105,10 +114,6 @@ class LogMel(Features):
         self.cosine = nn.Buffer(cosine[:, 1:].contiguous(), persistent=False)
         self.sine = nn.Buffer(sine[:, 1:].contiguous(), persistent=False)
 
-    def forward(self, samples: Tensor) -> Tensor:
-        samples = whole_hops(samples, self.hop_samples)
-        return self.step(samples, self.initial_state(samples.shape[0]))[0]
-
     def initial_state(self, batch_size: int) -> Tensor:
         """Return ``(batch, samples)`` unheard: the hops before the first that a window reaches."""
         return self.filters.new_full((batch_size, self.context_frames * self.hop_samples), UNHEARD)
@@ -129,9 +134,9 @@ class LogMel(Features):
     def _power(self, samples: Tensor) -> Tensor:
         """Return the power spectrum ``(batch, time, frequencies)`` of windows that end with a hop.
 
-        Two matrix products on the even and odd halves of each window around its centre, the window
-        function in the matrices: the same rounding in PyTorch and in an exported graph, which knows
-        no FFT. Their rounding differs, and the logarithm makes that visible in quiet bands.
+        Two matrix products on the even and odd halves of each window around its centre: the same
+        rounding in PyTorch and in an exported graph, which knows no FFT. Where rounding differs,
+        the logarithm makes it visible in quiet bands.
         """
         hops = samples.unfold(1, self.hop_samples, self.hop_samples)
         reach = self.hops - 1
@@ -142,12 +147,11 @@ class LogMel(Features):
         even, odd = (right + left) @ self.cosine, (right - left) @ self.sine
         return even * even + odd * odd
 
-    def _power_by_fft(self, samples: Tensor) -> Tensor:
-        """Return what ``_power`` does, twice as fast."""
+    def _power_by_fft(self, samples: Tensor) -> Tensor:  # twice as fast
         samples = samples[:, self.hops * self.hop_samples - self.window_samples :]
         frames = samples.unfold(1, self.window_samples, self.hop_samples) * self.window
         frames = frames - frames.sum(-1, keepdim=True) * self.weights
-        spectrum: Tensor = torch.fft.rfft(frames, n=self.n_fft)[..., 1:]
+        spectrum = torch.fft.rfft(frames, n=self.n_fft)[..., 1:]
         return spectrum.real.square() + spectrum.imag.square()
 
     def _half_window_transform(self) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,7 @@ WIDEST_SHARE = 0.2  # of a sequence that one time mask may cover; the paper's p
 
 
 class Augment(nn.Module):
-    """``features (batch, time, bins), lengths (batch,) -> features``, normalised before and after.
-
-    Called in training and in evaluation: whether that changes anything then is its own to know.
-    """
+    """``features (batch, time, bins), lengths (batch,) -> features``, normalised, in any mode."""
 
     in_evaluation = False
 
@@ -25,14 +22,11 @@ class SpecAugment(Augment):
 
     Every sequence has masks of its own; widths are uniform from 0 to ``time_width`` frames and
     ``frequency_width`` bins, and no time mask covers more than a fifth of its sequence. The
-    defaults are the paper's policy SM (Switchboard mild) without time warping, by which it gained
-    least. Of MFCC the bands are of cepstral coefficients, not of frequencies. Draws come from
-    torch's generator.
-
-    Before it is masked, every sequence is rotated in time by up to ``time_shift`` of its length,
-    either way; targets and speech mask are not, so this is for networks of whole utterances.
-    In evaluation mode features pass as they are, unless ``in_evaluation`` asks for the flaw of a
-    published protocol.
+    defaults are the paper's policy SM (Switchboard mild) without time warping. Draws come from
+    torch's generator. Before, every sequence is rotated in time by up to ``time_shift`` of its
+    length, either way; targets and speech mask are not, so this is for networks of whole
+    utterances. In evaluation mode features pass as they are, unless ``in_evaluation`` asks for the
+    flaw of a published protocol.
     """
 
     def __init__(
@@ -65,11 +59,7 @@ class SpecAugment(Augment):
         self.in_evaluation = in_evaluation
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """``features (batch, time, bins), lengths (batch,) -> features (batch, time, bins)``.
-
-        ``features`` are normalised: masked ones become 0, their mean. Raises LangidError where
-        a band could be wider than the number of bins.
-        """
+        """Mask with 0, the mean; LangidError where a band could be wider than all bins."""
         if not (self.training or self.in_evaluation):
             return features
         if self.time_shift:
@@ -94,7 +84,6 @@ class SpecAugment(Augment):
 
 
 def _rotated(features: Tensor, lengths: Tensor, share: float) -> Tensor:
-    """Return every sequence rotated within its own length, by up to a share of it either way."""
     draws = torch.rand(len(lengths), device=features.device) * 2 - 1
     shifts = (draws * share * lengths).round().long()[:, None]
     places = torch.arange(features.shape[1], device=features.device)[None]
@@ -104,10 +93,7 @@ def _rotated(features: Tensor, lengths: Tensor, share: float) -> Tensor:
 
 
 def _masks(size: int, masks: int, widest: Tensor, extent: Tensor) -> Tensor:
-    """Return what ``masks`` random masks cover, ``(batch, size) bool``.
-
-    Widths are 0 to ``widest (batch,)``; every mask lies inside the first ``extent (batch,)``.
-    """
+    """Return what masks of 0 to ``widest`` in the first ``extent`` cover, ``(batch, size)``."""
     draws = torch.rand(2, len(extent), masks, device=extent.device)
     widths = (draws[0] * (widest[:, None] + 1)).floor()
     starts = (draws[1] * (extent[:, None] - widths + 1)).floor()

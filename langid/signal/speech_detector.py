@@ -4,23 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from langid.errors import check_least
-from langid.signal.features import last, whole_hops
+from langid.signal.features import PerHop, last
 
 
-class Detector(nn.Module):
-    """Marks the frames that hold speech; a ``causal`` one can be streamed by ``step``."""
-
-    causal: bool
+class Detector(PerHop):
+    """Marks the frames that hold speech."""
 
     def __init__(self, hop_samples: int):
         super().__init__()
         self.hop_samples = hop_samples
-
-    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
-        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
-
-    def step(self, samples: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        raise TypeError(f"{type(self).__name__} is not causal and cannot be streamed")
 
 
 NO_FLOOR = -1e10  # negative power that no sound reaches
@@ -68,16 +60,11 @@ class EnergyDetector(Detector):
         self.hangover_frames = hangover_frames
         self.like = nn.Buffer(torch.zeros(0), persistent=False)
 
-    def forward(self, samples: Tensor) -> Tensor:
-        samples = whole_hops(samples, self.hop_samples)
-        return self.step(samples, self.initial_state(samples.shape[0]))[0]
-
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         """Return powers, smooth power and activity before the first frame, ``(batch, n, frames)``.
 
-        Powers are the variance and, of it, what neighbours do not have in common: half the mean
-        square of their difference. All power is negative, for the noise floor then is a maximum, as
-        pooling has it.
+        Powers are the variance and half the mean square of neighbours' differences, both negative:
+        the noise floor then is a maximum, as pooling has it.
         """
         power = self.like.new_zeros(batch_size, 2, self.smooth_frames - 1)
         smooth = self.like.new_full((batch_size, 1, self.floor_frames - 1), NO_FLOOR)
@@ -124,7 +111,6 @@ class EveryFrame(Detector):
         return samples.new_ones(samples.shape[0], frames, dtype=torch.bool)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
-        """Return nothing: no frame depends on those before."""
         return ()
 
     def step(self, samples: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from langid.data.silence_policy import SilencePolicy
 from langid.networks.network import State, StreamingNetwork, UtteranceNetwork
-from langid.networks.pooling import frame_mask
+from langid.networks.padding import frame_mask
 from langid.networks.skipped_frames import compact
 from langid.signal.front_end import FrontEnd
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from langid.audio.mpeg_frames import RUN, count_tag, frame_of, runs
+from langid.audio.mpeg_frames import RUN, frame_of, runs, with_count
 
 
 def mp3(seconds: float, rate: int, channels: int = 1) -> bytes:
@@ -73,10 +73,10 @@ def test_runs_end_where_another_stream_begins_and_as_their_tag_says() -> None:
 def test_a_tag_that_counts(real_clips: list[Path]) -> None:
     with real_clips[0].open("rb") as file:
         (run,) = runs(file)
-        start, tag = count_tag(file, 0, run.samples)
-        file.seek(start)
-        content = tag + file.read()
-    assert start == run.start
+        counted = with_count(file, run._replace(start=0))
+        file.seek(counted.start)
+        content = counted.head + file.read()
+    assert counted.start == run.start
     assert [found.samples for found in runs(io.BytesIO(content))] == [run.samples]
     # With a tag, libsndfile leaves out the 529 samples by which a decoder is late.
     assert soundfile.info(io.BytesIO(content)).frames == run.samples - 529

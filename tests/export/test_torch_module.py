@@ -171,7 +171,6 @@ def test_a_changed_file_is_refused(path: Path, tmp_path: Path, change: str) -> N
         description["network"]["units"] = 9
     elif change == "missing":
         del description["network"]
-        message = "not a module of this version of langid"
     else:
         content["schema"] = "langid-module-0"
         message = r"schema langid-module-0, accepted is langid-module-3"

@@ -1,11 +1,10 @@
-"""Tests of langid/networks/ecapa_tdnn.py and pooling.py; see test_cnn.py as well."""
+"""Tests of langid/networks/ecapa_tdnn.py; see test_cnn.py as well."""
 
 import pytest
 import torch
 
-from langid.networks.ecapa_tdnn import ECAPATDNN
-from langid.networks.masked_norm import RealFrames
-from langid.networks.pooling import AttentiveStatisticsPooling, frame_mask, masked_mean
+from langid.networks.ecapa_tdnn import ECAPATDNN, AttentiveStatisticsPooling
+from langid.networks.padding import RealFrames, frame_mask, masked_mean
 
 
 @pytest.mark.parametrize(("channels", "millions"), [(512, 6.2), (1024, 14.7)])

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from langid.export.graph.spectrum import ROW, FastMel, reshape
-from langid.export.streaming_module import State, StreamingModule
+from langid.export.streaming_module import StreamingModule
 from langid.networks.head import Head
+from langid.networks.network import State
 from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.features import MFCC, UNHEARD, LogMel, begun, last
 from langid.signal.front_end import FrontEnd
@@ -22,16 +23,13 @@ from langid.training.identifier import LanguageIdentifier
 
 
 class FusedModule(StreamingModule):
-    """A StreamingModule that computes the same up to rounding, with states of other shapes.
-
-    Parts that it does not know stay as they are. The identifier is not changed.
-    """
+    """A StreamingModule that computes the same up to rounding, with states of other shapes."""
 
     def __init__(self, identifier: LanguageIdentifier):
         super().__init__(identifier)
         weight, bias = torch.diag(self.normaliser.scale), self.normaliser.shift
-        if FastFrontEnd.fits(self.front_end):
-            features = self.front_end.features
+        features, detector = self.front_end.features, self.front_end.detector
+        if FastMel.fits(features) and type(detector) is EnergyDetector:
             self.front_end = FastFrontEnd(self.front_end)  # type: ignore[assignment]
             self.front_end_states = len(self.front_end.initial_state(1))
             if type(features) is MFCC:
@@ -47,12 +45,7 @@ class FusedModule(StreamingModule):
 
 
 class FastFrontEnd(nn.Module):
-    """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out.
-
-    Features and detector share the hops that are remembered. Of earlier frames the detector also
-    remembers the power that would stand out of them and by how much their own was above the
-    threshold.
-    """
+    """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out."""
 
     past: int  # hops that are remembered
     quiet: float
@@ -80,11 +73,6 @@ class FastFrontEnd(nn.Module):
         self.shares = nn.Buffer(shares, persistent=False)
         limits = torch.tensor([0, 0, -ratio * 10 ** (detector.signal_db / 10)])
         self.limits = nn.Buffer(limits[:, None], persistent=False)
-
-    @staticmethod
-    def fits(front_end: FrontEnd) -> bool:
-        """Whether both parts are known."""
-        return FastMel.fits(front_end.features) and type(front_end.detector) is EnergyDetector
 
     def initial_state(self, batch_size: int) -> State:
         """Return hops ``(batch, hops, rows, 16)``, power and margin, ``(batch, 1, frames)``.

@@ -12,19 +12,17 @@ from onnxscript import opset20 as op
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-for _layer, _results in (("rnn", 2), ("gru", 2), ("lstm", 3)):
-    torch.library.define(
-        f"langid::{_layer}",
-        f"(Tensor x, Tensor[] state, Tensor[] weights) -> ({', '.join(['Tensor'] * _results)})",
-    )
-
 
 def _shapes(x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
     outputs = x.new_empty(*x.shape[:2], state[0].shape[-1])
     return outputs, *(torch.empty_like(memory) for memory in state)
 
 
-for _layer in ("rnn", "gru", "lstm"):
+for _layer, _results in (("rnn", 2), ("gru", 2), ("lstm", 3)):
+    torch.library.define(
+        f"langid::{_layer}",
+        f"(Tensor x, Tensor[] state, Tensor[] weights) -> ({', '.join(['Tensor'] * _results)})",
+    )
     torch.library.register_fake(f"langid::{_layer}", _shapes)
 
 LAYERS: Mapping[Any, Any] = {

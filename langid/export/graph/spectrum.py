@@ -70,8 +70,7 @@ class FastMel(nn.Module):
 
     def rows(self, samples: Tensor) -> Tensor:
         """``samples (batch, frames * hop) -> (batch, frames, rows, 16)``."""
-        rows: Tensor = reshape(samples, [0, -1, self.hop_rows, ROW])
-        return rows
+        return reshape(samples, [0, -1, self.hop_rows, ROW])
 
     def forward(self, hops: Tensor, rows: Tensor, past: int) -> Tensor:
         """``hops (batch, past + frames, rows, 16) -> mel (batch, frames, n_mels)``.

@@ -1,10 +1,23 @@
-"""Batch norm over the real frames of a padded batch."""
+"""Padded batches: which frames are real, and means and batch norm of these alone."""
 
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+def frame_mask(lengths: Tensor, frames: int) -> Tensor:
+    """Return which frames belong to each utterance: ``lengths (batch,) -> (batch, frames) bool``.
+
+    An utterance has one frame at least, so that every mean over frames exists.
+    """
+    return torch.arange(frames, device=lengths.device) < lengths.clamp(min=1)[:, None]
+
+
+def any_padding(lengths: Tensor, frames: int) -> bool:
+    """Whether a batch of so many frames holds padding; an exported graph always reckons with it."""
+    return torch.compiler.is_exporting() or bool((lengths < frames).any())
 
 
 class RealFrames:
@@ -24,6 +37,23 @@ class RealFrames:
         return hidden * (mask if hidden.dim() == 3 else mask.unsqueeze(3))
 
 
+def real_frames(lengths: Tensor, frames: int) -> RealFrames | None:
+    """Return which of so many frames are real; None, to save time, where no utterance is padded."""
+    return RealFrames(frame_mask(lengths, frames)) if any_padding(lengths, frames) else None
+
+
+def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """``hidden (batch, time, units), mask (batch, time) bool -> mean over time (batch, units)``."""
+    weight = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weight).sum(1) / weight.sum(1)
+
+
+def last_frame(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """Return each utterance's last frame: ``hidden (batch, time, units) -> (batch, 1, units)``."""
+    last = (lengths.clamp(min=1) - 1)[:, None, None]
+    return hidden.gather(1, last.expand(-1, 1, hidden.shape[2]))
+
+
 def norm_frames(norm: nn.Module, hidden: Tensor, real: RealFrames | None = None) -> Tensor:
     """Batch norm of real frames, which alone are in its statistics; padding becomes zero.
 
@@ -35,10 +65,9 @@ def norm_frames(norm: nn.Module, hidden: Tensor, real: RealFrames | None = None)
         return _norm(norm, hidden)
     if not norm.training:
         return real.alone(norm(hidden))
-    taken: Tensor = _Moved.apply(hidden, None, *real.places)  # type: ignore[no-untyped-call]
+    taken = _Moved.apply(hidden, None, *real.places)  # type: ignore[no-untyped-call]
     frames = _norm(norm, taken.unsqueeze(2)).squeeze(2)
-    outputs: Tensor = _Moved.apply(frames, hidden.shape, *real.places)  # type: ignore[no-untyped-call]
-    return outputs
+    return _Moved.apply(frames, hidden.shape, *real.places)  # type: ignore[no-untyped-call]
 
 
 class _Moved(torch.autograd.Function):
@@ -80,5 +109,4 @@ def _norm(norm: nn.Module, values: Tensor) -> Tensor:
         return nn.functional.batch_norm(
             values, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )
-    outputs: Tensor = norm(values)
-    return outputs
+    return norm(values)

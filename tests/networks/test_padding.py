@@ -1,4 +1,4 @@
-"""Tests of langid/networks/masked_norm.py, alone and in the networks that norm over frames."""
+"""Tests of langid/networks/padding.py, alone and in the networks that norm over frames."""
 
 import copy
 
@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from langid.networks.cnn import CNN
 from langid.networks.ecapa_tdnn import ECAPATDNN
-from langid.networks.masked_norm import RealFrames, norm_frames
-from langid.networks.pooling import frame_mask
+from langid.networks.padding import RealFrames, frame_mask, norm_frames
 
 LENGTHS = [9, 1, 4, 6]
 
