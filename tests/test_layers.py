@@ -22,14 +22,17 @@ BELOW: dict[str, set[str]] = {
     "streaming": {"streaming"},
     "evaluation": {"evaluation", "streaming", *LEARNING},
     "runs": {"runs", "evaluation", "streaming", *LEARNING},
+    "search": {"search", "runs", "evaluation", "streaming", *LEARNING},
     "export": {"export", "streaming", *LEARNING},
     "demo": {"demo", "streaming"},
-    "commands": {"commands", "runs", "evaluation", "export", "demo", "streaming", *LEARNING},
-}
+    "commands": {
+        "commands", "runs", "search", "evaluation", "export", "demo", "streaming", *LEARNING,
+    },
+}  # fmt: skip
 LIBRARIES = {  # who may know a library
     "hydra": ("commands/",),
     "omegaconf": ("commands/", "build.py"),
-    "pytorch_lightning": ("data/datamodule.py", "training/", "commands/"),
+    "pytorch_lightning": ("data/datamodule.py", "training/", "search/"),
     "onnxruntime": ("streaming/onnx_model.py", "export/precision.py"),
     "matplotlib": ("plots.py",),
     "torchaudio": ("signal/torchaudio_loader.py",),

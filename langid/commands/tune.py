@@ -13,19 +13,31 @@ Examples:
   langid tune experiment=gru store=trio.h5 tune=recurrent silence=mask tune.optimizer.lr.high=0.003
 """
 
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from rich.table import Table
 
-from langid.commands.configuration import search_path
+from langid.commands.configuration import check_overrides, compose, groups, resolved, search_path
+from langid.commands.paths import path_of
 from langid.commands.sweep import check_devices
+from langid.commands.train import print_start
 from langid.errors import LangidError
 from langid.exclusive import exclusively
+from langid.terminal import console
+
+if TYPE_CHECKING:  # Optuna need not be there
+    from langid.search.space import Space
+    from langid.search.study import Study
 
 # What langid train does not have, or each trial has for itself.
 OWN = ("tune", "trials", "startup_trials", "warmup_epochs", "output", "resume")
+SHOWN_TRIALS = 5
 
 
 def run(config: DictConfig) -> int:
@@ -34,36 +46,84 @@ def run(config: DictConfig) -> int:
         import optuna
     except ImportError:
         raise LangidError("langid tune needs Optuna: pip install 'langid-speech[tune]'") from None
-    from langid.commands.search import Search
-    from langid.commands.search_space import check_space, read_space, told
+    from langid.search.space import overrides_of, told
+    from langid.search.study import Study
 
     _check(config)
-    settings = HydraConfig.get()
-    task = [item for item in settings.overrides.task if _key(item).split(".")[0] not in OWN]
-    overrides = [*search_path(), *task]
+    overrides = [item for item in _given() if _key(item).split(".")[0] not in OWN]
+    space = _space(config, overrides)
+    folder = path_of(config.output).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    # The median rule of Golovin et al., Google Vizier, 2017.
+    pruner = optuna.pruners.MedianPruner(config.startup_trials, config.warmup_epochs)
+
+    def configure(values: Mapping[str, Any], output: Path) -> dict[str, Any]:
+        return resolved(compose("train", [*overrides, *overrides_of(values)]), output)
+
+    with exclusively("output", folder):
+        study = Study(folder, space, configure, print_start, pruner)
+        for key, distribution in space.items():
+            print(f"search {key}: {told(distribution)}")
+        study.run(config.trials)
+        return _print_best(study, overrides)
+
+
+def _given() -> list[str]:
+    return [*HydraConfig.get().overrides.task, *search_path()]
+
+
+def _space(config: DictConfig, overrides: list[str]) -> "Space":
+    """Return what is searched: what ``tune=`` says and the command line does not give.
+
+    Raises LangidError for a key or an option that langid train does not have.
+    """
+    from langid.search.space import overrides_of, read_space, samples
+
     given = {_key(item): item for item in overrides}
-    space = read_space(config.tune)
+    plain: Any = OmegaConf.to_container(config.tune, resolve=True)
+    space = read_space(plain)
     for key in [key for key in space if key in given]:
         print(f"{given[key]}: given, so {key} is not searched")
         del space[key]
     if not space:
         raise LangidError("nothing is left to search; give fewer keys, or another tune=OPTION")
-    check_space(space, overrides, settings.runtime.choices["tune"])
-    folder = Path(str(config.output)).expanduser().absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    # The median rule of Golovin et al., Google Vizier, 2017.
-    pruner = optuna.pruners.MedianPruner(config.startup_trials, config.warmup_epochs)
-    with exclusively("output", folder):
-        search = Search(folder, overrides, space, pruner)
-        for key, distribution in space.items():
-            print(f"search {key}: {told(distribution)}")
-        search.run(config.trials)
-        if search.print_best():
-            return 0
+    for values in samples(space, groups("train")):
+        try:
+            check_overrides("train", [*overrides, *overrides_of(values)])
+        except LangidError as error:
+            option = HydraConfig.get().runtime.choices["tune"]
+            raise LangidError(f"search space tune={option}: {error}") from None
+    return space
+
+
+def _print_best(study: "Study", overrides: list[str]) -> int:
+    """Print the best trials and the line that trains the best one; return 1 where there is none."""
+    from langid.search.space import overrides_of
+    from langid.search.study import short
+
+    trials = study.best()
+    if not trials:
+        print(
+            "langid: no trial finished; each one's reason is above and in output.txt",
+            file=sys.stderr,
+        )
+        return 1
+    table = Table("trial", "balanced accuracy", "loss", "epoch", "values", title="best trials")
+    for trial in trials[:SHOWN_TRIALS]:
+        best = trial.user_attrs["best"]
+        figures = (f"{best[name]:.3f}" for name in ("balanced_accuracy", "loss"))
+        table.add_row(str(trial.number), *figures, str(best["epoch"]), short(trial.params))
+    console().print(table)
+    first = trials[0]
     print(
-        "langid: no trial finished; each one's reason is above and in output.txt", file=sys.stderr
+        f"study       {study.folder / 'study.db'}",
+        f"checkpoint  {study.folder_of(first) / 'checkpoints' / 'best.ckpt'}",
+        f"the best is trial {first.number}; the same run again:",
+        f"langid train {shlex.join([*overrides, *overrides_of(first.params)])}",
+        sep="\n",
+        flush=True,
     )
-    return 1
+    return 0
 
 
 def _key(override: str) -> str:

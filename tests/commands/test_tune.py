@@ -21,8 +21,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from langid.commands.configuration import compose, resolved
 from langid.commands.main import main
-from langid.commands.search import open_study
-from langid.training.pruning import METRIC, Pruning
+from langid.search.pruning import METRIC, Pruning
+from langid.search.study import open_study
 from langid.training.run import train
 
 TINY = (
@@ -309,6 +309,15 @@ def test_a_failed_trial_is_told_and_the_study_goes_on(
         (
             ["+tune.optimizer.lrr={low: 1, high: 2}"],
             "search space tune=default: optimizer.lrr=1: Key 'lrr' is not in struct. Accepted",
+        ),
+        (["+tune.silense={choices: [mask]}"], "silense=mask: "),
+        (["+tune.seed={low: 0.0, high: 1.0}"], "seed=0.0: expected a whole number"),
+        (
+            [
+                "+tune.model={choices: [gru, tcn]}",  # tcn has no units
+                "+tune.model.network={units: {low: 8, high: 16}}",
+            ],
+            "model.network.units=8: Key 'units' is not in struct. Accepted keys are: _target_, ch",
         ),
         (["tune.silence.choices=[mask,cut]"], "silence=cut: no such option. Accepted for silence"),
         (["tune.optimizer.lr.low=1"], "tune.optimizer.lr={'low': 1, 'high': 0.01, 'log': True}"),

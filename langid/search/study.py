@@ -4,19 +4,17 @@ import contextlib
 import datetime
 import functools
 import gc
-import shlex
 import sqlite3
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
-from omegaconf import DictConfig
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -24,16 +22,12 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.trial import TrialState
-from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from langid.commands.configuration import compose, resolved
-from langid.commands.search_space import Space, told, typed
-from langid.commands.train import print_start
 from langid.differences import differing
 from langid.errors import LangidError, show_traceback
-from langid.terminal import console
-from langid.training.pruning import Pruning
+from langid.search.pruning import Pruning
+from langid.search.space import Space, told
 from langid.training.resume import (
     SHOWN_DIFFERENCES,
     State,
@@ -46,35 +40,38 @@ from langid.training.run_description import without_runtime
 from langid.training.run_record import FILE, RunRecord
 
 NAME = "langid"  # of the study in its database
-SHOWN_TRIALS = 5
+Values = Mapping[str, Any]
 
 
-class Search:
+class Study:
     """The trials of a study, those of earlier calls included.
 
-    ``overrides`` are those of ``langid train`` that all trials share, ``space`` is what they
-    differ in. The study lies in ``folder``/study.db and the runs beside it. Raises LangidError
-    where the folder holds another study.
+    ``configure`` returns the configuration of a training in a folder, plain and resolved, with the
+    values of a trial; ``space`` is what trials differ in, and ``begun`` is called when one begins.
+    The study lies in ``folder``/study.db and the runs beside it. Raises LangidError where the
+    folder holds another study.
     """
 
     def __init__(
         self,
         folder: Path,
-        overrides: Sequence[str],
         space: Space,
+        configure: Callable[[Values, Path], dict[str, Any]],
+        begun: Callable[[RunRecord], None],
         pruner: optuna.pruners.BasePruner,
     ):
         self.folder = folder
-        self.overrides = list(overrides)
         self.space = space
-        config = compose("train", self.overrides)
-        self.seed: int = config.seed
+        self.configure = configure
+        self.begun = begun
+        config = configure({}, folder)
+        self.seed: int = config["seed"]
         self.study = open_study(folder / "study.db", pruner)
         self._check_same(config)
 
-    def _check_same(self, config: DictConfig) -> None:
+    def _check_same(self, config: dict[str, Any]) -> None:
         """Write down what is searched, or compare it with what was written down before."""
-        asked = decisions(resolved(config, self.folder)) | {
+        asked = decisions(config) | {
             f"tune.{key}": told(distribution) for key, distribution in self.space.items()
         }
         held = self.study.user_attrs.get("search")
@@ -92,7 +89,7 @@ class Search:
         for ended in range(before + 1, trials + 1):
             trial = self._next()
             values = {key: _suggest(trial, key, kind) for key, kind in self.space.items()}
-            print(f"trial {trial.number:3d}  {_short(values)}", end="  ", flush=True)
+            print(f"trial {trial.number:3d}  {short(values)}", end="  ", flush=True)
             outcome = self._run_trial(trial, values)
             gc.collect()  # a trainer refers to itself, and the next trial needs its memory
             pace = (time.monotonic() - started) / (ended - before)
@@ -116,7 +113,7 @@ class Search:
 
     def _run_trial(self, trial: optuna.Trial, values: dict[str, Any]) -> str:
         """Train as the trial says, tell the study how it ended, and say it in words."""
-        folder = self._folder_of(trial)
+        folder = self.folder_of(trial)
         folder.mkdir(exist_ok=True)
         try:
             best = self._train(trial, values)
@@ -135,19 +132,18 @@ class Search:
 
     def _train(self, trial: optuna.Trial, values: dict[str, Any]) -> dict[str, Any]:
         """Return the figures of best.ckpt; what training prints goes to output.txt."""
-        folder = self._folder_of(trial)
-        config = compose("train", [*self.overrides, *shlex.split(" ".join(typed(values)))])
-        plain = resolved(config, folder)
+        folder = self.folder_of(trial)
+        config = self.configure(values, folder)
         with (
             (folder / "output.txt").open("a", encoding="utf-8") as file,
             contextlib.redirect_stdout(file),
         ):
             try:
-                held = state_of(folder, plain)
+                held = state_of(folder, config)
                 if held.state is State.FINISHED:  # killed before the study was told
                     return RunRecord.read(folder).best
-                plain["resume"] = prepare_resume(held)
-                record = train(plain, [Pruning(trial)], print_start)
+                config["resume"] = prepare_resume(held)
+                record = train(config, [Pruning(trial)], self.begun)
                 assert record is not None  # of one device
             except optuna.TrialPruned as pruned:
                 print(f"pruned {pruned}")
@@ -157,35 +153,19 @@ class Search:
                 raise
         return record.best
 
-    def _folder_of(self, trial: optuna.Trial | optuna.trial.FrozenTrial) -> Path:
+    def folder_of(self, trial: optuna.Trial | optuna.trial.FrozenTrial) -> Path:
+        """Return the folder of a trial's run."""
         return self.folder / f"trial-{trial.number:03d}"
 
-    def print_best(self) -> bool:
-        """Print the best trials and the line that trains the best one; False where there is none.
+    def best(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials that finished, the best first.
 
-        Of two trials with the same balanced accuracy the one with the lower loss is better.
+        Of two with the same balanced accuracy the one with the lower loss is better.
         """
         trials = self.study.get_trials(states=(TrialState.COMPLETE,))
-        trials.sort(key=lambda trial: (-(trial.value or 0), trial.user_attrs["best"]["loss"]))
-        if not trials:
-            return False
-        table = Table("trial", "balanced accuracy", "loss", "epoch", "values", title="best trials")
-        for trial in trials[:SHOWN_TRIALS]:
-            best = trial.user_attrs["best"]
-            figures = (f"{best[name]:.3f}" for name in ("balanced_accuracy", "loss"))
-            table.add_row(str(trial.number), *figures, str(best["epoch"]), _short(trial.params))
-        console().print(table)
-        first = trials[0]
-        line = [*map(shlex.quote, self.overrides), *typed(first.params)]
-        print(
-            f"study       {self.folder / 'study.db'}",
-            f"checkpoint  {self._folder_of(first) / 'checkpoints' / 'best.ckpt'}",
-            f"the best is trial {first.number}; the same run again:",
-            f"langid train {' '.join(line)}",
-            sep="\n",
-            flush=True,
+        return sorted(
+            trials, key=lambda trial: (-(trial.value or 0), trial.user_attrs["best"]["loss"])
         )
-        return True
 
 
 def open_study(path: Path, pruner: optuna.pruners.BasePruner) -> optuna.Study:
@@ -216,7 +196,8 @@ def _suggest(trial: optuna.Trial, key: str, kind: BaseDistribution) -> Any:
     return trial.suggest_float(key, kind.low, kind.high, step=kind.step, log=kind.log)
 
 
-def _short(values: dict[str, Any]) -> str:
+def short(values: Values) -> str:
+    """Return values in few characters, for people."""
     return " ".join(
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
         for key, value in values.items()

@@ -1,12 +1,10 @@
 """The search space of ``langid tune``: read from configuration, checked before the first trial."""
 
 import math
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -14,26 +12,24 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from langid.commands.configuration import check_overrides, groups
 from langid.errors import LangidError
-from langid.typed import override
+from langid.typed import in_grammar
 
 Space = dict[str, BaseDistribution]
 FIELDS = ("low", "high", "log", "step", "choices")
 ACCEPTED = "low and high (with log or step), or choices"
 
 
-def read_space(config: DictConfig) -> Space:
+def read_space(entries: Mapping[str, Any]) -> Space:
     """Return what is searched, by dotted key of ``langid train``; a group is a key of choices.
 
     ``optimizer: {lr: {low: 1e-4, high: 1e-2, log: true}}`` and ``optimizer.lr: {...}`` are the
     same. Whole bounds make whole numbers. Raises LangidError for an entry that is neither a range
     nor a list of choices.
     """
-    plain = OmegaConf.to_container(config, resolve=True)
     return {
         key.removeprefix("tune."): _distribution(key, entry)
-        for key, entry in _entries("tune", plain)
+        for key, entry in _entries("tune", entries)
     }
 
 
@@ -94,28 +90,22 @@ def told(distribution: BaseDistribution) -> str:
     return f"{distribution.low} to {distribution.high}{log}{step}"
 
 
-def typed(values: dict[str, Any]) -> list[str]:
-    """Return overrides as they are typed."""
-    return [override(key, value) for key, value in values.items()]
+def overrides_of(values: Mapping[str, Any]) -> list[str]:
+    """Return values by key as overrides of ``langid train``."""
+    return [f"{key}={in_grammar(value)}" for key, value in values.items()]
 
 
-def check_space(space: Space, overrides: Sequence[str], option: str) -> None:
-    """Raise LangidError for a key or an option of the space that ``langid train`` does not have.
+def samples(space: Space, groups: Container[str]) -> Iterator[dict[str, Any]]:
+    """Yield values of a space with which each of its keys can be checked.
 
-    Each choice of a group is tried, because groups bring their own keys; of other keys the first
-    value. What a class thinks of its values shows in the trials.
+    Each choice of a group is among them, because groups bring their own keys; of other keys the
+    first value. What a class thinks of its values shows in the trials.
     """
     first = {key: _values(distribution)[0] for key, distribution in space.items()}
-    others = [
-        first | {key: value}
-        for key in set(space) & set(groups("train"))
-        for value in _values(space[key])[1:]
-    ]
-    for values in (first, *others):
-        try:
-            check_overrides("train", [*overrides, *shlex.split(" ".join(typed(values)))])
-        except LangidError as error:
-            raise LangidError(f"search space tune={option}: {error}") from None
+    yield first
+    for key in space:
+        if key in groups:
+            yield from (first | {key: value} for value in _values(space[key])[1:])
 
 
 def _values(distribution: BaseDistribution) -> list[Any]:

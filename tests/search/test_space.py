@@ -1,4 +1,4 @@
-"""Tests of langid/commands/search_space.py."""
+"""Tests of langid/search/space.py."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import pytest
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from langid.commands.configuration import compose, options
-from langid.commands.search_space import check_space, read_space, told, typed
+from langid.commands.configuration import check_overrides, compose, groups, options
 from langid.errors import LangidError
+from langid.search.space import overrides_of, read_space, samples, told
 
 
 def space(entries: dict[str, Any]) -> Any:
-    return read_space(OmegaConf.create(entries))
+    return read_space(entries)
 
 
 def test_ranges_and_choices_are_read_by_dotted_key() -> None:
@@ -38,7 +38,13 @@ def test_ranges_and_choices_are_read_by_dotted_key() -> None:
 
 def test_values_are_typed_as_hydra_reads_them() -> None:
     values = {"a": 1e-05, "b": None, "c": True, "d": "x y", "e": 1e22}
-    assert typed(values) == ["a=1e-05", "b=null", "c=True", "'d=\"x y\"'", "e=1e+22"]
+    assert overrides_of(values) == ["a=1e-05", "b=null", "c=True", 'd="x y"', "e=1e+22"]
+
+
+def test_each_choice_of_a_group_is_among_the_samples_and_the_first_value_of_other_keys() -> None:
+    read = space({"model": {"choices": ["gru", "tcn"]}, "seed": {"low": 3, "high": 9}})
+    found = list(samples(read, {"model", "silence"}))
+    assert found == [{"model": "gru", "seed": 3}, {"model": "tcn", "seed": 3}]
 
 
 @pytest.mark.parametrize(
@@ -74,32 +80,12 @@ def test_a_key_without_fields_is_named() -> None:
         space({"seed": 3})
 
 
-@pytest.mark.parametrize(
-    ("entries", "expected"),
-    [
-        ({"optimizer.lrr": {"low": 1, "high": 2}}, ["optimizer.lrr=1", "Did you mean lr?"]),
-        ({"silense": {"choices": ["mask"]}}, ["silense=mask", "Did you mean silence?"]),
-        ({"silence": {"choices": ["mask", "cut"]}}, ["silence=cut", "keep, label, mask, remove"]),
-        ({"seed": {"low": 0.0, "high": 1.0}}, ["seed=0.0: expected a whole number"]),
-        (
-            {"model": {"choices": ["gru", "tcn"]}, "model.network.units": {"low": 8, "high": 16}},
-            ["model.network.units=8", "Accepted keys are:", "channels"],  # tcn has no units
-        ),
-    ],
-)
-def test_what_training_does_not_have_is_named(entries: dict[str, Any], expected: list[str]) -> None:
-    with pytest.raises(LangidError) as error:
-        check_space(space(entries), ["store=a.h5"], "mine")
-    message = str(error.value)
-    assert message.startswith("search space tune=mine: ")
-    assert [words for words in expected if words not in message] == []
-
-
 def test_the_spaces_that_come_with_langid_fit_their_networks() -> None:
     models = {"default": ("gru", "ecapa_tdnn"), "recurrent": ("bilstm",)}
     assert set(models) == set(options("tune", "tune"))
     for name, fitting in models.items():
-        read = read_space(compose("tune", ["store=a.h5", f"tune={name}"]).tune)
+        read = read_space(OmegaConf.to_container(compose("tune", [f"tune={name}"]).tune))
         assert "optimizer.lr" in read
         for model in fitting:
-            check_space(read, ["store=a.h5", f"model={model}"], name)
+            for values in samples(read, groups("train")):
+                check_overrides("train", ["store=a.h5", f"model={model}", *overrides_of(values)])
