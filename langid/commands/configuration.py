@@ -258,6 +258,11 @@ def compose(command: str, overrides: list[str], name: str | None = None) -> Dict
 def resolved(config: DictConfig, output: Path) -> dict[str, Any]:
     """Return the plain configuration of a run in a folder, without interpolations."""
     config.output = str(output)
+    return plain_of(config)
+
+
+def plain_of(config: DictConfig) -> dict[str, Any]:
+    """Return a configuration in Python's own types, without interpolations."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     return plain
 

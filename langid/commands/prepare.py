@@ -8,82 +8,30 @@ Examples:
   langid prepare corpus=folders corpus.root=recordings store=a.h5 add=true
 """
 
-import os
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from joblib import cpu_count
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.table import Table
 
-from langid.data.workers import start_workers
-from langid.errors import LangidError
-from langid.exclusive import exclusively
+from langid.commands.configuration import plain_of
+from langid.data.from_corpus import place_of, prepare_corpus
 from langid.terminal import console
 from langid.typed import override
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.store import Store
 
-STORED = ("content", "features", "detector", "min_duration_s")  # keys that decide what is stored
-
 
 def run(config: DictConfig) -> None:
     """Prepare the store and print what is in it."""
-    existed = _store(config).exists()
-    _print_summary(prepare_store(config), existed and not config.add)
+    plain = plain_of(config)
+    existed = place_of(plain).exists()
+    print_summary(prepare_corpus(plain), existed and not plain["add"])
 
 
-def prepare_store(config: DictConfig) -> "Store":
-    """Prepare the store, print the notes of the corpus's reader, and return the store."""
-    store = _store(config)
-    workers = config.workers if config.workers is not None else cpu_count()
-    if not isinstance(workers, int) or workers < 1:
-        raise LangidError(f"workers={workers}: accepted are 1 and more")
-    with exclusively("store", store):  # from before it is looked at
-        return _prepare(config, store, workers)
-
-
-def _store(config: DictConfig) -> Path:
-    store = Path(os.path.abspath(Path(str(config.store)).expanduser()))
-    if store.suffix not in (".h5", ".hdf5"):
-        raise LangidError(f"store={config.store}: expected a name that ends in .h5")
-    return store
-
-
-def _prepare(config: DictConfig, store: Path, workers: int) -> "Store":
-    ready = start_workers(1 if store.exists() and not config.add else workers)
-    try:
-        from langid.build import build
-
-        plain: Any = OmegaConf.to_container(config, resolve=True)
-        reader = build(plain["corpus"], "corpus")
-        manifest = reader.read()
-        for note in manifest.notes:
-            print(f"note: {note}", flush=True)
-    finally:  # joblib does not bear to be left alone with unfinished jobs
-        list(ready)
-
-    from langid.data.prepare import prepare
-
-    corpus = {"_target_": plain["corpus"]["_target_"]} | _plain(reader)
-    description = {name: plain[name] for name in STORED}
-    return prepare(store, manifest, corpus, description, workers, config.add)
-
-
-def _plain(reader: Any) -> dict[str, Any]:
-    """Return what identifies a reader: its arguments, with paths made absolute."""
-    plain: dict[str, Any] = {}
-    for key, value in vars(reader).items():
-        if isinstance(value, list):
-            plain[key] = [item if isinstance(item, str) else str(item) for item in value]
-        else:
-            plain[key] = value if value is None else str(value)
-    return plain
-
-
-def _print_summary(store: "Store", unchanged: bool) -> None:
+def print_summary(store: "Store", unchanged: bool) -> None:
+    """Print what a store holds, by language, and where it lies."""
     from langid.corpora.manifest import read_table
     from langid.data.merge import beside
 

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from langid.build import trusting
-from langid.commands.configuration import check_overrides, compose, resolved
+from langid.commands.configuration import check_overrides, compose, plain_of, resolved
 from langid.commands.main import making_folders
 from langid.commands.paths import path_of
 from langid.commands.replaced_class import without_foreign_keys
@@ -79,10 +79,10 @@ def prepare(config: Configuration, *, trusted: Sequence[str] = ()) -> "Store":
         store = langid.prepare(["corpus=folders", "corpus.root=recordings", "store=trio.h5"])
         store.utterances.groupby("language").size()
     """
-    from langid.commands.prepare import prepare_store
+    from langid.data.from_corpus import prepare_corpus
 
     with _composed("prepare", config, trusted) as composed:
-        return prepare_store(composed)
+        return prepare_corpus(plain_of(composed))
 
 
 def evaluate(

@@ -20,10 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.table import Table
 
-from langid.commands.configuration import check_overrides, compose, groups, resolved, search_path
+from langid.commands.configuration import (
+    check_overrides,
+    compose,
+    groups,
+    plain_of,
+    resolved,
+    search_path,
+)
 from langid.commands.paths import path_of
 from langid.commands.sweep import check_devices
 from langid.commands.train import print_start
@@ -80,8 +87,7 @@ def _space(config: DictConfig, overrides: list[str]) -> "Space":
     from langid.search.space import overrides_of, read_space, samples
 
     given = {_key(item): item for item in overrides}
-    plain: Any = OmegaConf.to_container(config.tune, resolve=True)
-    space = read_space(plain)
+    space = read_space(plain_of(config.tune))
     for key in [key for key in space if key in given]:
         print(f"{given[key]}: given, so {key} is not searched")
         del space[key]

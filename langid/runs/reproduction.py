@@ -1,35 +1,137 @@
-"""What came out of an experiment, beside what was published: on the terminal and as a table."""
+"""Experiments run again: planned before anything runs, then prepared, trained and scored."""
 
-import shlex
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
-from langid.atomic_file import write_text
+from langid.data.from_corpus import STORED, place_of, prepare_corpus
 from langid.data.store import Store
-from langid.evaluation.report import who_speaks
+from langid.errors import LangidError
+from langid.exclusive import exclusively
 from langid.runs.expected import SOUND, Expected, Figure
 from langid.runs.finished import score_run
-from langid.terminal import print_table
-from langid.training.run_record import RunRecord
+from langid.training.resume import State, prepare_resume, state_of
+from langid.training.run import train
+from langid.training.run_record import RunRecord, write_record
+from langid.typed import in_grammar
 
-WIDTH = 160  # where the table does not go to a terminal
+
+@dataclass
+class Plan:
+    """One experiment that is about to run.
+
+    ``overrides`` are those of langid train beside the experiment's own; ``training`` and
+    ``preparing`` are whole configurations, plain and resolved.
+    """
+
+    name: str
+    expected: Expected
+    overrides: list[str]
+    training: dict[str, Any]
+    preparing: dict[str, Any]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """What is scored; of a sound twin nothing was published, and its test part counts."""
+        published = self.expected.figures_of(self.overrides)
+        return [Figure(published[0].metric, "test")] if self.name.endswith(SOUND) else published
 
 
-def outcome_of(
+def make_plan(
     name: str,
     expected: Expected,
-    figures: Sequence[Figure],
-    folder: Path,
-    overrides: Sequence[str] = (),
+    asked: dict[str, Any],
+    compose: Callable[[str, list[str]], dict[str, Any]],
+) -> Plan:
+    """Compose and check everything that an experiment needs, before anything runs.
+
+    ``asked`` has the keys of conf/reproduce.yaml; ``compose`` returns the configuration of a
+    command with overrides, plain and resolved.
+    """
+    given = expected.stand_in.overrides if asked["stand_in"] else ()
+    overrides = [*given, *asked["overrides"]]
+    output = Path(str(asked["output"])).expanduser()
+    place = f"output={in_grammar(str(output / name))}"
+    training = compose("train", [f"experiment={name}", "store=store.h5", place, *overrides])
+    preparing = _preparing(asked, expected, training, compose)
+    preparing["store"] = training["store"] = str(output / "stores" / f"{_digest(preparing)}.h5")
+    return Plan(name, expected, overrides, training, preparing)
+
+
+def _preparing(
+    asked: dict[str, Any],
+    expected: Expected,
+    training: dict[str, Any],
+    compose: Callable[[str, list[str]], dict[str, Any]],
 ) -> dict[str, Any]:
+    """Return the configuration of langid prepare for an experiment."""
+    preparing = compose("prepare", ["corpus=folders", "corpus.root=FOLDER", "store=store.h5"])
+    front_end = {name: training[name] for name in ("features", "detector") if training[name]}
+    corpus = dict(asked["corpus"])
+    if "locales" in corpus:
+        stand_in = expected.stand_in if asked["stand_in"] else None
+        locales = (stand_in and stand_in.locales) or expected.data.locales
+        corpus["locales"] = corpus["locales"] or list(locales or []) or None
+        corpus["root"] = _releases(corpus["root"], stand_in.releases if stand_in else None)
+    return preparing | front_end | {"workers": asked["workers"], "corpus": corpus}
+
+
+def _releases(folder: Any, wanted: Sequence[str] | None) -> Any:
+    """Return the releases below a folder of several, or what was given where it is none."""
+    if isinstance(folder, list):
+        return folder
+    path = Path(str(folder)).expanduser()
+    found = sorted({clips.parents[1].name for clips in path.glob("*/*/clips")})
+    if not found or any(path.glob("*/clips")):
+        return folder
+    missing = [name for name in wanted or () if name not in found]
+    if missing:
+        raise LangidError(
+            f"corpus.root={folder}: no release {', '.join(missing)}, which the experiment's data in"
+            f" small are of; it holds {', '.join(found)}"
+        )
+    return [str(path / name) for name in (wanted or found)]
+
+
+def _digest(preparing: dict[str, Any]) -> str:
+    """Return a name for the store of a corpus and front end: experiments alike share it."""
+    plain = {key: preparing[key] for key in ("corpus", *STORED)}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def reproduce(
+    plan: Plan, prepared: Callable[[Store, bool], None], begun: Callable[[RunRecord], None]
+) -> dict[str, Any]:
+    """Prepare, train and score; what was finished before is not done again. Return what came out.
+
+    ``prepared`` is called with the store, and whether it was there already; ``begun`` before the
+    first step of the training.
+    """
+    store = place_of(plan.preparing)
+    existed = store.exists()
+    store.parent.mkdir(parents=True, exist_ok=True)
+    prepared(prepare_corpus(plan.preparing), existed)
+    output = Path(plan.training["output"])
+    output.mkdir(parents=True, exist_ok=True)
+    with exclusively("output", output):
+        held = state_of(output, plan.training)
+        if held.state is not State.FINISHED:
+            train(plan.training | {"resume": prepare_resume(held)}, begun=begun)
+        outcome = _outcome(plan, output)
+        write_record(output / "outcome.json", outcome)
+    return outcome
+
+
+def _outcome(plan: Plan, folder: Path) -> dict[str, Any]:
     """Score the best checkpoint of a finished run on the parts that figures are of.
 
     Returns plain data: ``rows``, one per figure, with what was published, what came out, and the
     verdict; the data and the budget that it came out of.
     """
+    figures, expected = plan.figures, plan.expected
     reports = {
         part: score_run(folder, part, None).report for part in {figure.part for figure in figures}
     }
@@ -40,7 +142,7 @@ def outcome_of(
     clips, corpora = len(store.columns["corpus"]) - unused, sorted(set(store.columns["corpus"]))
     same = expected.data.same(corpora, clips)
     return {
-        "name": name,
+        "name": plan.name,
         "published_on": expected.data.name,
         "same_data": same,
         "data": {"clips": clips, "classes": record.classes, "corpora": corpora},
@@ -48,7 +150,7 @@ def outcome_of(
         "parameters": record.parameters,
         "budget": {name: getattr(record, name) for name in ("epochs", "steps", "seconds", "select")}
         | {"batch": record.data["batch_size"], "best_epoch": record.best["epoch"]},
-        "overrides": list(overrides),
+        "overrides": plan.overrides,
         **{name: getattr(record, name) for name in ("split", "seed", "fingerprint", "versions")},
         "folder": str(folder),
     }
@@ -70,123 +172,3 @@ def _row(figure: Figure, report: dict[str, Any], same: bool) -> dict[str, Any]:
         "shared_speakers": report["shared_with_training"]["speakers"],
         "verdict": figure.verdict(here["value"], same),
     }
-
-
-def print_outcomes(outcomes: Sequence[dict[str, Any]]) -> None:
-    """Print a table of published figures and of what came out here."""
-    names = ("experiment", "published", "here (95 % interval)", "scored here", "verdict")
-    table = Table(*names, title="published and here")
-    for outcome in outcomes:
-        if "failed" in outcome:
-            table.add_row(outcome["name"], "", "", "", f"failed: {outcome['failed']}")
-        for row in outcome.get("rows", []):
-            table.add_row(
-                outcome["name"], _published(row), _here(row), _scored(row), row["verdict"]
-            )
-    print_table(table, WIDTH)
-
-
-def _published(row: dict[str, Any]) -> str:
-    if row["published"] is None:
-        return "-"
-    note = f" ({row['note']})" if row["note"] else ""
-    return f"{row['published']:.3f} {_scale(row)}: {row['published_split']}{note}"
-
-
-def _here(row: dict[str, Any]) -> str:
-    here = row["here"]
-    low, high = here["low"], here["high"]
-    between = f"– {here['reason']}" if low is None else f"{low:.3f}-{high:.3f}"
-    return f"{here['value']:.3f} ({between}) {_scale(row)}"
-
-
-def _scale(row: dict[str, Any]) -> str:
-    return f"{row['metric'].replace('_', ' ')}, {row['part']}"
-
-
-def _scored(row: dict[str, Any]) -> str:
-    sequences = f"{row['support']} sequences of " if row["scored"] == "sequence" else ""
-    shared = "nobody knows how many" if row["shared_speakers"] is None else row["shared_speakers"]
-    return f"{sequences}{who_speaks(row)}; training and the parts held out share {shared}"
-
-
-INTRODUCTION = """# Published experiments, run again
-
-Every baseline that langid grows from, by its config name: once with the protocol **as published**,
-once **sound**: the same network, features and budget, but no speaker in two parts and the
-checkpoint chosen on a validation part that is not the test part. The gap between the two is what
-the published protocol gives away.
-
-The published data of most of them cannot be had, so the figures here come from other, far smaller
-data with far shorter trainings, and cannot be compared with the published ones; the two columns of
-this page can be compared with one another. Intervals are 95 %, between speakers; one run each;
-seconds depend on what else the machine did, and on whether a run was resumed.
-`langid reproduce NAME corpus.root=RELEASE` on the published data gives the verdict.
-
-More on small real data: [the streaming GRU](gru/README.md), honest and leaky, and [all
-networks](networks/README.md) under one budget.
-"""
-
-
-def write_table(
-    path: Path, outcomes: Sequence[dict[str, Any]], expected: dict[str, Expected], line: str
-) -> None:
-    """Write a Markdown page of all experiments: as published and sound, with the gap between."""
-    by_name = {outcome["name"]: outcome for outcome in outcomes}
-    lines = [INTRODUCTION, f"Written by `{line}`.", ""]
-    columns = (
-        "experiment", "published", "as published, here", "sound, here", "gap", "chance",
-        "data here", "verdict", "budget",
-    )  # fmt: skip
-    lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    pairs = [(name, f"{name}{SOUND}") for name in by_name if not name.endswith(SOUND)]
-    for name, twin in pairs:
-        cells = _cells(by_name[name], by_name.get(twin, {"failed": "not run"}))
-        lines.append(f"| [`{name}`]({name}/expected.yaml) | {' | '.join(cells)} |")
-    lines += ["", "## What differs from what was published", ""]
-    for name, _ in pairs:
-        told = [f"published on {expected[name].data.name}", *expected[name].differs]
-        lines.append(f"- `{name}` ({expected[name].source}): {'; '.join(told)}.")
-        if taken := by_name[name].get("overrides"):
-            lines.append(f"  Run here with `{shlex.join(taken)}`.")
-        if note := expected[name].stand_in.note:
-            lines.append(f"  {note}")
-    further = [(name, row) for name, _ in pairs for row in by_name[name].get("rows", [])[1:]]
-    if further:
-        lines += ["", "## Further figures of the same runs", ""]
-        lines += ["| experiment | published | here | scored here |", "|---|---|---|---|"]
-    for name, row in further:
-        lines.append(f"| `{name}` | {_published(row)} | {_here(row)} | {_scored(row)} |")
-    lines += ["", _made_with(outcomes), ""]
-    write_text(path, "\n".join(lines))
-
-
-def _cells(published: dict[str, Any], sound: dict[str, Any]) -> list[str]:
-    ours, twins = rows = [of.get("rows", [None])[0] for of in (published, sound)]
-    gap = f"{ours['here']['value'] - twins['here']['value']:+.3f}" if ours and twins else "-"
-    told = [
-        f"{_here(row)}; {_scored(row)}" if row else f"failed: {of['failed']}"
-        for row, of in zip(rows, (published, sound), strict=True)
-    ]
-    if not ours:
-        return ["-", *told, gap, "-", "-", "-", "-"]
-    data, budget = published["data"], published["budget"]
-    return [
-        _published(ours),
-        *told,
-        gap,
-        f"{ours['chance']:.3f}",
-        f"{data['clips']:,} clips, {len(data['classes'])} classes of {', '.join(data['corpora'])}",
-        ours["verdict"],
-        f"{budget['epochs']} epochs, {budget['steps']:,} steps of {budget['batch']}; best epoch"
-        f" {budget['best_epoch']} by {budget['select']}; {budget['seconds']:.0f} s",
-    ]
-
-
-def _made_with(outcomes: Sequence[dict[str, Any]]) -> str:
-    done = [outcome for outcome in outcomes if "rows" in outcome]
-    if not done:
-        return "No experiment could be run."
-    seeds = ", ".join(sorted({str(outcome["seed"]) for outcome in done}))
-    told = ", ".join(f"{name} {number}" for name, number in done[0]["versions"].items())
-    return f"Seed {seeds}. Made with {told}."

@@ -1,0 +1,68 @@
+"""A store from a corpus: its reader is built and read while the processes of ``prepare`` start."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from joblib import cpu_count
+
+from langid.data.workers import start_workers
+from langid.errors import LangidError
+from langid.exclusive import exclusively
+
+if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
+    from langid.data.store import Store
+
+STORED = ("content", "features", "detector", "min_duration_s")  # keys that decide what is stored
+
+
+def prepare_corpus(config: dict[str, Any]) -> "Store":
+    """Prepare the store that a configuration asks for, and print the notes of the corpus's reader.
+
+    ``config`` is plain and resolved, with the keys of conf/prepare.yaml. A store that is there
+    already, and the same, is returned as it is. Raises LangidError for what cannot be prepared.
+    """
+    store = place_of(config)
+    workers = config["workers"] if config["workers"] is not None else cpu_count()
+    if not isinstance(workers, int) or workers < 1:
+        raise LangidError(f"workers={workers}: accepted are 1 and more")
+    with exclusively("store", store):  # from before it is looked at
+        return _prepare(config, store, workers)
+
+
+def place_of(config: dict[str, Any]) -> Path:
+    """Return the path of the store; raises LangidError for a name that is not one of a store."""
+    store = Path(os.path.abspath(Path(str(config["store"])).expanduser()))
+    if store.suffix not in (".h5", ".hdf5"):
+        raise LangidError(f"store={config['store']}: expected a name that ends in .h5")
+    return store
+
+
+def _prepare(config: dict[str, Any], store: Path, workers: int) -> "Store":
+    ready = start_workers(1 if store.exists() and not config["add"] else workers)
+    try:
+        from langid.build import build
+
+        reader = build(config["corpus"], "corpus")
+        manifest = reader.read()
+        for note in manifest.notes:
+            print(f"note: {note}", flush=True)
+    finally:  # joblib does not bear to be left alone with unfinished jobs
+        list(ready)
+
+    from langid.data.prepare import prepare
+
+    corpus = {"_target_": config["corpus"]["_target_"]} | _plain(reader)
+    description = {name: config[name] for name in STORED}
+    return prepare(store, manifest, corpus, description, workers, config["add"])
+
+
+def _plain(reader: Any) -> dict[str, Any]:
+    """Return what identifies a reader: its arguments, with paths made absolute."""
+    plain: dict[str, Any] = {}
+    for key, value in vars(reader).items():
+        if isinstance(value, list):
+            plain[key] = [item if isinstance(item, str) else str(item) for item in value]
+        else:
+            plain[key] = value if value is None else str(value)
+    return plain
