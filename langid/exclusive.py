@@ -60,6 +60,24 @@ def exclusively(key: str, path: Path) -> Iterator[None]:
         guard.release()
 
 
+@contextlib.contextmanager
+def exclusive_folder(path: Path, key: str = "output") -> Iterator[None]:
+    """Make a folder unless it is there, and keep other processes from it while the body runs.
+
+    Where the body fails and nothing lies in it, what was made is removed again.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with exclusively(key, path):
+            yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first that is not empty
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
 def _place(path: Path) -> Path:
     path = path.resolve()
     return path / NAME if path.is_dir() else path.with_name(f".{path.name}.lock")

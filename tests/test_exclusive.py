@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from langid.exclusive import InUse, exclusively
+from langid.errors import LangidError
+from langid.exclusive import InUse, exclusive_folder, exclusively
 
 COUNT = """
 import sys, time
@@ -64,3 +65,16 @@ def test_where_no_file_can_be_made_nothing_is_locked(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with exclusively("store", tmp_path / "file" / "a.h5"):
         pass
+
+
+def test_a_folder_that_was_made_in_vain_is_removed_and_no_other(tmp_path: Path) -> None:
+    with pytest.raises(LangidError), exclusive_folder(tmp_path / "new" / "below"):
+        raise LangidError("nothing came of it")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(LangidError), exclusive_folder(tmp_path / "new" / "below"):
+        (tmp_path / "new" / "kept.txt").write_text("")
+        raise LangidError("something came of it")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "kept.txt"]
+    with exclusive_folder(tmp_path / "new" / "below"):
+        pass
+    assert (tmp_path / "new" / "below").is_dir()

@@ -18,14 +18,13 @@ from rich import box
 from rich.table import Table
 
 from langid.commands.paths import listed, path_of
-from langid.errors import LangidError
+from langid.exclusive import exclusive_folder
 from langid.terminal import print_table
 from langid.typed import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PARTS = ("validation", "test")
 FILE_COLUMNS = 160  # where the table does not go to a terminal
 
 
@@ -47,28 +46,17 @@ def with_folders(arguments: Sequence[str]) -> list[str]:
 def run(config: DictConfig) -> None:
     """Score the runs, print the table and write it."""
     from langid.export.streaming_module import torch_real_time_factor
-    from langid.plots import draw_comparison
-    from langid.runs.compare import METRICS, compare_runs
-    from langid.runs.finished import check_classes, find_runs, score_run
+    from langid.runs.compare import score_and_compare, write_comparison
+    from langid.runs.finished import find_runs
 
-    if config.part not in PARTS:
-        raise LangidError(f"part={config.part}: accepted are {', '.join(PARTS)}")
     folders = [path_of(folder) for folder in listed(config.folders)]
     found, left_out = find_runs(folders)
-    check_classes(found)
-    store = path_of(config.store) if config.store is not None else None
-    runs = [score_run(folder, config.part, store, config.workers) for folder in found]
-    factors = [torch_real_time_factor(run.checkpoint) for run in runs]
-    table = compare_runs(runs, factors)
     output = path_of(config.output or folders[0])
-    output.mkdir(parents=True, exist_ok=True)
-    table.to_csv(output / "compare.csv", index=False)
+    store = path_of(config.store) if config.store is not None else None
     title = f"{config.part} part"
-    figures = {
-        name.replace("_", " "): table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float).T
-        for name in METRICS
-    }
-    draw_comparison(figures, _labels(table), title).savefig(output / "compare.png", dpi=150)
+    with exclusive_folder(output):
+        table = score_and_compare(found, config.part, store, config.workers, torch_real_time_factor)
+        write_comparison(table, output, title)
     _print_table(table, title)
     _print_basis(table, title)
     print(
@@ -80,25 +68,12 @@ def run(config: DictConfig) -> None:
     )
 
 
-def _keys(table: "pd.DataFrame") -> list[str]:
-    """Return the columns of the keys that differ."""
-    columns = list(table.columns)
-    return columns[1 : columns.index("balanced_accuracy")]
-
-
-def _labels(table: "pd.DataFrame") -> list[str]:
-    """Return a short name for each run: what sets it apart, or its folder."""
-    keys = _keys(table)
-    named = [", ".join(map(str, row)) for row in table[keys].to_numpy()]
-    if len(set(named)) == len(named) and all(named):
-        return named
-    return [str(Path(run).name) for run in table["run"]]
-
-
 def _print_table(table: "pd.DataFrame", title: str) -> None:
     import pandas as pd
 
-    keys = _keys(table)
+    from langid.runs.compare import compared_keys
+
+    keys = compared_keys(table)
     labelled = table[keys].duplicated().any() if keys else True
     shown = Table(
         *(["run"] if labelled else []), *(key.rpartition(".")[2] for key in keys),

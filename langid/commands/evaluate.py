@@ -16,7 +16,6 @@ Examples:
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=out streaming=true
 """
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,7 @@ from rich.table import Table
 
 from langid.commands.paths import listed, path_of
 from langid.corpora.tasks import left_out_line
-from langid.errors import LangidError
-from langid.exclusive import exclusively
+from langid.exclusive import exclusive_folder
 from langid.terminal import print_table
 
 if TYPE_CHECKING:
@@ -40,14 +38,13 @@ def run(config: DictConfig) -> None:
     checkpoints = [path_of(path) for path in listed(config.checkpoint)]
     stream = stream_of(config, checkpoints)
     output = path_of(config.output)
-    output.mkdir(parents=True, exist_ok=True)
-    with exclusively("output", output):
+    with exclusive_folder(output):
         _evaluate(config, checkpoints, stream, output)
 
 
 def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: Path) -> None:
     from langid.commands.evaluate_streaming import measure_streaming
-    from langid.evaluation.predictions import predict_part
+    from langid.evaluation.predictions import of_corpora, predict_part
     from langid.evaluation.report import make_report, write_report
 
     store = path_of(config.store)
@@ -55,7 +52,8 @@ def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: 
     def predictions_of(part: str) -> "Predictions":
         options = config.workers, config.ensemble, config.accelerator
         found = predict_part(checkpoints, store, part, *options)
-        return found if config.corpora is None else _of_corpora(found, listed(config.corpora), part)
+        every = config.corpora is None
+        return found if every else of_corpora(found, listed(config.corpora), part)
 
     predictions = predictions_of(config.part)
     report = make_report(predictions, config.part)
@@ -64,16 +62,6 @@ def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: 
     if stream is not None:
         validation = predictions if config.part == "validation" else predictions_of("validation")
         measure_streaming(stream, predictions, validation, store, config.part, output)
-
-
-def _of_corpora(predictions: "Predictions", names: list[str], part: str) -> "Predictions":
-    table = predictions.table
-    held = sorted(set(table["corpus"]))
-    if unknown := [name for name in names if name not in held]:
-        raise LangidError(
-            f"corpora: no {', '.join(unknown)} in the {part} part; it holds {', '.join(held)}"
-        )
-    return dataclasses.replace(predictions, table=table[table["corpus"].isin(names)])
 
 
 def _print_report(report: dict[str, Any], output: Path) -> None:

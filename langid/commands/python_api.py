@@ -21,7 +21,7 @@ from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.text_keys import readable
 from langid.commands.trust import check_trusted, trusted_packages
 from langid.errors import LangidError
-from langid.exclusive import exclusively
+from langid.exclusive import exclusive_folder
 from langid.typed import in_grammar
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ def evaluate(
     report = make_report(predictions, part)
     if output is not None:
         folder = path_of(output)
-        folder.mkdir(parents=True, exist_ok=True)
-        with exclusively("output", folder):
+        with exclusive_folder(folder):
             write_report(report, predictions.table, folder)
     return report
 

@@ -35,7 +35,7 @@ from langid.commands.paths import path_of
 from langid.commands.sweep import check_devices
 from langid.commands.train import print_start
 from langid.errors import LangidError
-from langid.exclusive import exclusively
+from langid.exclusive import exclusive_folder
 from langid.terminal import console
 
 if TYPE_CHECKING:  # Optuna need not be there
@@ -60,14 +60,13 @@ def run(config: DictConfig) -> int:
     overrides = [item for item in _given() if _key(item).split(".")[0] not in OWN]
     space = _space(config, overrides)
     folder = path_of(config.output).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
     # The median rule of Golovin et al., Google Vizier, 2017.
     pruner = optuna.pruners.MedianPruner(config.startup_trials, config.warmup_epochs)
 
     def configure(values: Mapping[str, Any], output: Path) -> dict[str, Any]:
         return resolved(compose("train", [*overrides, *overrides_of(values)]), output)
 
-    with exclusively("output", folder):
+    with exclusive_folder(folder):
         study = Study(folder, space, configure, print_start, pruner)
         for key, distribution in space.items():
             print(f"search {key}: {told(distribution)}")

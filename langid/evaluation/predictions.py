@@ -1,7 +1,7 @@
 """Posteriors of every utterance of a part, from one checkpoint or from the folds of several."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,20 @@ def predict_part(
         task.left_out(held.utterances, classes),
         None if part in PARTS[1:] else _trained_on(identifiers, held),
     )
+
+
+def of_corpora(predictions: Predictions, names: Sequence[str], part: str) -> Predictions:
+    """Return the predictions of a part's utterances that some corpora hold.
+
+    Raises LangidError for a corpus that holds none of them.
+    """
+    table = predictions.table
+    held = sorted(set(table["corpus"]))
+    if unknown := [name for name in names if name not in held]:
+        raise LangidError(
+            f"corpora: no {', '.join(unknown)} in the {part} part; it holds {', '.join(held)}"
+        )
+    return replace(predictions, table=table[table["corpus"].isin(names)])
 
 
 def _loaded(

@@ -1,18 +1,66 @@
 """Runs side by side: what differs between them, their figures, and paired differences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from langid.atomic_file import write_text
 from langid.corpora.splits import speaker_groups
+from langid.errors import LangidError
 from langid.evaluation.scoring import paired_difference
-from langid.runs.finished import Run
+from langid.plots import draw_comparison
+from langid.runs.finished import Run, check_classes, score_run
 from langid.training.run_record import choices
 
 METRICS = ("balanced_accuracy", "accuracy")  # the first one ranks
+PARTS = ("validation", "test")
 OTHER_UTTERANCES = "other utterances"
+
+
+def score_and_compare(
+    folders: Sequence[Path],
+    part: str,
+    store: Path | None,
+    workers: int,
+    speed_of: Callable[[Path], float | None],
+) -> pd.DataFrame:
+    """Score finished runs on a part, and return them as ``compare_runs`` does.
+
+    ``speed_of`` returns the real-time factor of a checkpoint. Raises LangidError where runs cannot
+    be compared.
+    """
+    if part not in PARTS:
+        raise LangidError(f"part={part}: accepted are {', '.join(PARTS)}")
+    check_classes(folders)
+    runs = [score_run(folder, part, store, workers) for folder in folders]
+    return compare_runs(runs, [speed_of(run.checkpoint) for run in runs])
+
+
+def write_comparison(table: pd.DataFrame, output: Path, title: str) -> None:
+    """Write compare.csv and compare.png into a folder."""
+    figures = {
+        name.replace("_", " "): table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float).T
+        for name in METRICS
+    }
+    draw_comparison(figures, _labels(table), title).savefig(output / "compare.png", dpi=150)
+    write_text(output / "compare.csv", table.to_csv(index=False))
+
+
+def compared_keys(table: pd.DataFrame) -> list[str]:
+    """Return the columns of the keys that differ."""
+    columns = list(table.columns)
+    return columns[1 : columns.index(METRICS[0])]
+
+
+def _labels(table: pd.DataFrame) -> list[str]:
+    """Return a short name for each run: what sets it apart, or its folder."""
+    keys = compared_keys(table)
+    named = [", ".join(map(str, row)) for row in table[keys].to_numpy()]
+    if len(set(named)) == len(named) and all(named):
+        return named
+    return [str(Path(run).name) for run in table["run"]]
 
 
 def differing_choices(runs: Sequence[Run]) -> list[dict[str, Any]]:

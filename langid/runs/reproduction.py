@@ -10,7 +10,7 @@ from typing import Any
 from langid.data.from_corpus import STORED, place_of, prepare_corpus
 from langid.data.store import Store
 from langid.errors import LangidError
-from langid.exclusive import exclusively
+from langid.exclusive import exclusive_folder
 from langid.runs.expected import SOUND, Expected, Figure
 from langid.runs.finished import score_run
 from langid.training.resume import State, prepare_resume, state_of
@@ -115,8 +115,7 @@ def reproduce(
     store.parent.mkdir(parents=True, exist_ok=True)
     prepared(prepare_corpus(plan.preparing), existed)
     output = Path(plan.training["output"])
-    output.mkdir(parents=True, exist_ok=True)
-    with exclusively("output", output):
+    with exclusive_folder(output):
         held = state_of(output, plan.training)
         if held.state is not State.FINISHED:
             train(plan.training | {"resume": prepare_resume(held)}, begun=begun)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from langid.build import build, factory
 from langid.data.datamodule import LanguageDataModule
 from langid.differences import differing, flatten
 from langid.errors import LangidError
-from langid.exclusive import exclusively
+from langid.exclusive import exclusive_folder
 from langid.metrics import check_selection
 from langid.networks.network import StreamingNetwork
 from langid.training.checkpoint import build_identifier
@@ -41,70 +42,57 @@ def train(
     another run or another process trains in it, and for data and values that cannot be trained
     with.
     """
-    if not _is_first_process():  # of a run on several devices, which the first one holds
-        return _train(config, callbacks, begun, command)
-    output = Path(config["output"])
-    output.mkdir(parents=True, exist_ok=True)
-    with exclusively("output", output):
-        return _train(config, callbacks, begun, command)
-
-
-def _is_first_process() -> bool:
-    ranks = (os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
-    return all(rank == "0" for rank in ranks)
-
-
-def _train(
-    config: dict[str, Any],
-    callbacks: Sequence[Callback],
-    begun: Callable[[RunRecord], None] | None,
-    command: Sequence[str] | None,
-) -> RunRecord | None:
-    started = time.monotonic()
-    output = Path(config["output"])
+    started, output = time.monotonic(), Path(config["output"])
     resume = Path(str(config["resume"])).expanduser().resolve() if config["resume"] else None
-    check_folder(output, resume)
-    check_selection(config["select"])
-    _seed(config["seed"])
-    data = training_data(config)
+    with _alone_in(output):
+        check_folder(output, resume)
+        check_selection(config["select"])
+        _seed(config["seed"])
+        data = training_data(config)
+        identifier, record = _beginning(config, data, resume)
+        trainer = make_trainer(config, callbacks)
+        check_processes(trainer)
+        data.check_processes(trainer.world_size)
+        if trainer.is_global_zero:
+            record.write(output)
+            if begun:
+                begun(record)
+        fit(trainer, identifier, data, resume, output, command)
+        if not trainer.is_global_zero:
+            return None
+        result = result_of(trainer, time.monotonic() - started)
+        log_hyperparameters(trainer, config, result)
+        record = replace(record, status="finished", **result)
+        record.write(output)
+        return record
+
+
+def _alone_in(output: Path) -> AbstractContextManager[None]:
+    """Keep other runs out of a folder; the first process of a run does so for all of them."""
+    ranks = (os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    if any(rank != "0" for rank in ranks):
+        return nullcontext()
+    return exclusive_folder(output)
+
+
+def _beginning(
+    config: dict[str, Any], data: LanguageDataModule, resume: Path | None
+) -> tuple[LanguageIdentifier, RunRecord]:
+    """Return the identifier to train and the record of a run that begins."""
     start = read_start(config["init"], data.classes, data.silence)
     description = describe(config, data, start.settings if start else None)
     if resume is not None:
         check_resumable(resume, description)
     identifier = untrained(config, description, data)
     taken = take_over(identifier, start) if start else {}
-    record = replace(_record(config, description, identifier, data), start=taken)
-    trainer = make_trainer(config, callbacks)
-    check_processes(trainer)
-    data.check_processes(trainer.world_size)
-    if trainer.is_global_zero:
-        record.write(output)
-        if begun:
-            begun(record)
-    fit(trainer, identifier, data, resume, output, command)
-    if not trainer.is_global_zero:
-        return None
-    result = result_of(trainer, time.monotonic() - started)
-    log_hyperparameters(trainer, config, result)
-    record = replace(record, status="finished", **result)
-    record.write(output)
-    return record
-
-
-def _record(
-    config: dict[str, Any],
-    description: RunDescription,
-    identifier: LanguageIdentifier,
-    data: LanguageDataModule,
-) -> RunRecord:
-    """Return the record of a run that begins."""
     weights: torch.Tensor = identifier.loss.weight  # type: ignore[union-attr, assignment]
-    return RunRecord(
+    return identifier, RunRecord(
         **description.to_plain(),
         config=config,
         class_frames=data.class_frames(),
         sequences=data.sequence_counts(),
         class_weights=[round(float(weight), 6) for weight in weights],
+        start=taken,
         parameters=sum(parameter.numel() for parameter in identifier.parameters()),
     )
 

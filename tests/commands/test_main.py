@@ -171,6 +171,7 @@ def test_missing_files_and_folders_are_named(
         ["predict", f"model={absent}", "audio=a.wav"],
     ):
         assert str(absent) in refused(capsys, *arguments)
+        assert not list(tmp_path.iterdir()), arguments
 
 
 def test_a_place_that_cannot_be_written_is_named(

@@ -75,6 +75,9 @@ def test_a_folder_that_another_process_writes_is_refused(
         assert main(["evaluate", *given]) == 2
         assert "is at work on it; wait for its end" in capsys.readouterr().err
         assert not (tmp_path / "report.json").exists()
+        assert main(["compare", str(checkpoint_path.parents[1]), f"output={tmp_path}"]) == 2
+        assert "is at work on it; wait for its end" in capsys.readouterr().err
+        assert not (tmp_path / "compare.csv").exists()
 
 
 def test_a_job_that_another_process_trains_is_left_to_it(
