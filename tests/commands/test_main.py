@@ -171,7 +171,16 @@ def test_missing_files_and_folders_are_named(
         ["predict", f"model={absent}", "audio=a.wav"],
     ):
         assert str(absent) in refused(capsys, *arguments)
-        assert not list(tmp_path.iterdir()), arguments
+
+
+def test_an_evaluation_that_cannot_be_leaves_no_folder(
+    checkpoint_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent, output = tmp_path / "absent", f"output={tmp_path / 'out' / 'test'}"
+    for checkpoint in (absent, checkpoint_path):
+        given = [f"checkpoint={checkpoint}", f"store={absent}", output]
+        assert str(absent) in refused(capsys, "evaluate", *given)
+        assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_named(
