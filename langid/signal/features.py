@@ -108,11 +108,10 @@ class LogMel(Features):
         window /= window.square().sum().sqrt()
         self.window = nn.Buffer(window.float(), persistent=False)
         self.weights = nn.Buffer((window / window.sum()).float(), persistent=False)
-        cosine, sine = self._half_window_transform()
         # No filter passes 0 Hz; without it a row is a power of two long, and products are faster.
         self.filters = nn.Buffer(filters[1:].contiguous(), persistent=False)
-        self.cosine = nn.Buffer(cosine[:, 1:].contiguous(), persistent=False)
-        self.sine = nn.Buffer(sine[:, 1:].contiguous(), persistent=False)
+        parts = (part[:, 1:].contiguous() for part in self._half_window_transform())
+        self.cosine, self.sine = (nn.Buffer(part, persistent=False) for part in parts)
 
     def initial_state(self, batch_size: int) -> Tensor:
         """Return ``(batch, samples)`` unheard: the hops before the first that a window reaches."""
