@@ -118,16 +118,15 @@ def _make(
 def _is_about_arguments(error: Exception, made: type) -> bool:
     """Return whether a class has refused its arguments; any other error is one of programming.
 
-    The call or a constructor has raised it then, or, where the class is not somebody else's, a
-    function beside it.
+    Of somebody else's class the call or a constructor must have raised it; those of the libraries
+    refuse values of another kind wherever they are used first.
     """
     if type(error).__name__ == "MisconfigurationException":  # Lightning's
         return True
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    package = made.__module__.partition(".")[0]
-    beside = frame.f_globals["__name__"].partition(".")[0] == package and package in LIBRARIES
-    constructing = frame.f_code.co_name in ("_make", "__init__", "check_least")
-    return isinstance(error, ValueError | TypeError) and (beside or constructing)
+    constructing = frame.f_code.co_name in ("_make", "__init__")
+    known = made.__module__.partition(".")[0] in LIBRARIES
+    return isinstance(error, ValueError | TypeError) and (known or constructing)
 
 
 def check_plain(value: Any, key: str) -> None:

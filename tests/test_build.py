@@ -72,3 +72,35 @@ def test_arguments_are_plain_and_the_place_of_what_is_not_is_named() -> None:
         config = {"_target_": "torch.optim.Adam", "a": [{}, {"b": value}]}
         with pytest.raises(LangidError, match=r"^optimizer\.a\[1\]\.b.*: refused"):
             factory(config, "optimizer")
+
+
+@pytest.mark.parametrize(
+    ("target", "role", "key", "value"),
+    [
+        ("langid.signal.features.LogMel", "features", "n_mels", "many"),
+        ("langid.signal.features.LogMel", "features", "hop_ms", 0),
+        ("langid.corpora.manifest.ManifestFile", "corpus", "path", 3),
+        ("langid.corpora.folders.Folders", "corpus", "root", None),
+        ("pytorch_lightning.Trainer", "trainer", "precision", 33),
+        ("pytorch_lightning.Trainer", "trainer", "accelerator", "abacus"),
+        ("pytorch_lightning.Trainer", "trainer", "devices", "many"),
+        ("pytorch_lightning.callbacks.ModelCheckpoint", "callback", "dirpath", 3),
+    ],
+)
+def test_a_value_of_another_kind_is_answered(
+    target: str, role: str, key: str, value: object
+) -> None:
+    with pytest.raises(LangidError, match=rf"^{target}: |^corpus\.root"):
+        build({"_target_": target, key: value}, role)
+
+
+@pytest.mark.parametrize("error", [AttributeError, KeyError, RuntimeError, AssertionError])
+def test_a_mistake_inside_a_class_is_raised_as_it_is(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_: object, **__: object) -> None:
+        raise error("a mistake")
+
+    monkeypatch.setattr("langid.networks.recurrent.Head", mistaken)
+    with pytest.raises(error, match="a mistake"):
+        build(GRU, "network", bins=3, num_classes=2)

@@ -188,6 +188,27 @@ def test_what_a_class_says_of_its_arguments_is_a_sentence_and_its_mistakes_are_n
     assert "Traceback" in ended.stderr and "has no attribute 'hidden'" in ended.stderr
 
 
+def test_a_sweep_and_its_processes_trust_what_its_line_trusts(
+    run: Run, store: Path, folder: Path
+) -> None:
+    parts = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1", NETWORK, TRUSTED]
+    parts += ["store=mine.h5", "output=sweep", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+    ended = run("train", "-m", *parts)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    assert len(list(folder.glob("sweep/*/checkpoints/best.ckpt"))) == 2
+    assert not list(folder.glob("sweep/*trusted*"))
+
+
+def test_a_file_of_configuration_cannot_grant_trust(run: Run, folder: Path, store: Path) -> None:
+    (folder / "conf" / "experiment").mkdir(parents=True)
+    lines = ["# @package _global_", "trusted: [parts_of_mine]", "name: mine"]
+    (folder / "conf" / "experiment" / "mine.yaml").write_text("\n".join(lines))
+    places = "hydra.searchpath=[file://conf]"
+    ended = run("train", places, "experiment=mine", "store=mine.h5", "output=none")
+    assert ended.returncode == 2
+    assert "configuration cannot grant it" in ended.stderr
+
+
 @pytest.mark.parametrize("held", [["os"], "os", ["${name}"]])
 def test_configuration_cannot_grant_trust(held: object) -> None:
     config = OmegaConf.create({"trusted": held, "name": "os"})
