@@ -162,7 +162,7 @@ def test_float16_is_compared_on_clips_of_the_validation_part(
     }  # fmt: skip
     for line in (
         "clips of the validation part:", "size 0.", "10 ms at a time: real-time factor 0.",
-        "the same language for", "largest difference of a clip's score", "accepted 5e-02",
+        "the same class for", "largest difference of a clip's score", "accepted 5e-02",
     ):  # fmt: skip
         assert line in shown
     assert OnnxModel(path).metadata["precision"] == "float16"

@@ -120,7 +120,7 @@ def test_figures_name_both_precisions() -> None:
     assert figures(comparison) == [
         "size 0.50 MB, float32 2.00 MB",
         "10 ms at a time: real-time factor 0.00600, float32 0.00800 (0.75 x)",
-        "accuracy 0.595, float32 0.600; the same language for 197 of 200 clips",
+        "accuracy 0.595, float32 0.600; the same class for 197 of 200 clips",
         "largest difference of a clip's score 1.2e-02, accepted 1e-01; of a frame's posteriors"
         " 4.6e-02",
     ]
