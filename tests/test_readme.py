@@ -13,9 +13,9 @@ import pytest
 
 from langid.build import ROLES
 from langid.commands.compare import with_folders
-from langid.commands.configuration import check_overrides
 from langid.commands.hydra_flags import is_shown, read_flags
 from langid.commands.main import COMMANDS
+from langid.commands.override_check import check_overrides
 from langid.commands.reproduce import with_experiments
 from langid.commands.text_keys import readable
 

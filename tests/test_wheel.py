@@ -81,7 +81,8 @@ def test_it_composes_its_own_configuration_from_anywhere(unpacked: Path, tmp_pat
     program = """
 import langid, sys
 from pathlib import Path
-from langid.commands.configuration import check_overrides, tree
+from langid.commands.configuration import tree
+from langid.commands.override_check import check_overrides
 from langid.commands.main import _register_resolvers, main
 assert Path(langid.__file__).is_relative_to(sys.argv[1]), langid.__file__
 assert tree("train") == Path(sys.argv[1]) / "langid" / "conf", tree("train")

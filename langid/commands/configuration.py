@@ -1,6 +1,5 @@
-"""Where the Hydra tree lies, and clear words for what is wrong with an override."""
+"""Where the Hydra tree lies, what it holds for a command, and what is composed of it."""
 
-import difflib
 import functools
 import re
 import warnings
@@ -16,35 +15,15 @@ from hydra.core.default_element import ConfigDefault, GroupDefault
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobRuntime, setup_globals
-from hydra.errors import ConfigCompositionException, HydraException
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.version import setbase
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from langid.commands.trust import check_trusted
 from langid.errors import LangidError
 
 SEARCH_PATH = "hydra.searchpath="
-HINTS = {
-    "store": "store=PATH.h5",
-    "checkpoint": "checkpoint=BEST.ckpt",
-    "output": "output=PATH",
-    "model": "model=MODEL.onnx",
-    "audio": "audio=FILE",
-    "folders": "DIR",
-    "corpus.root": "corpus.root=DIR",
-    "experiments": "NAME, or --all",
-    "corpus.path": "corpus.path=MANIFEST.tsv",
-}
-TAKE_LISTS = {
-    ("predict", "audio"),
-    ("evaluate", "checkpoint"),
-    ("compare", "folders"),
-    ("reproduce", "experiments"),
-}
 
 
 def tree(command: str) -> Path:
@@ -72,43 +51,6 @@ def reads(argument: str) -> bool:
     except HydraException:
         return False
     return True
-
-
-def check_overrides(
-    command: str, arguments: Sequence[str], name: str | None = None, *, whole: bool = True
-) -> None:
-    """Raise LangidError for a key or group that does not exist, or one that is needed and missing.
-
-    Of a sweep the first value of each key is looked at; Hydra itself checks every job. ``name`` is
-    that of another primary configuration. Keys may be missing where the ``whole`` is not needed.
-    """
-    for argument in arguments:
-        if not reads(argument):
-            raise LangidError(
-                f"{argument}: expected KEY=VALUE; a text in a list, or with a comma or bracket, may"
-                ' need quotes of its own: \'KEY=["TEXT","TEXT"]\''
-            )
-    overrides = OverridesParser.create().parse_overrides(list(arguments))
-    values = [_single(override) for override in overrides]
-    _check_groups(command, values, name)
-    try:
-        config = compose(command, values, name)
-    except (ConfigCompositionException, ValueError) as error:  # ValueError: GROUP=null
-        raise LangidError(_explain(command, values, name, error)) from None
-    missing = sorted(_missing(OmegaConf.to_container(config))) if whole else []
-    if missing:
-        examples = " ".join(HINTS.get(key, f"{key}=VALUE") for key in missing)
-        raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
-    _check_kinds(command, config)
-    check_trusted(config, values)
-
-
-def _missing(plain: Any, prefix: str = "") -> list[str]:
-    """Return the keys of an unresolved configuration that are needed; no resolver is asked."""
-    if plain == "???":
-        return [prefix.rstrip(".")]
-    items = plain.items() if isinstance(plain, dict) else ()
-    return [name for key, value in items for name in _missing(value, f"{prefix}{key}.")]
 
 
 def texts(command: str) -> list[str]:
@@ -199,49 +141,6 @@ def search_path() -> list[str]:
     return [override for override in given if override.startswith(SEARCH_PATH)]
 
 
-def _check_groups(command: str, values: list[str], name: str | None) -> None:
-    """Raise LangidError for an option that a group does not have, and for a group left open."""
-    chosen = [value for value in values if not value.startswith("~")]  # ~GROUP takes it away
-    given = dict(value.lstrip("+").partition("=")[::2] for value in chosen)
-    for group, default in groups(command, name, values).items():
-        choice = given.get(group, default)
-        if choice == default != "???":
-            continue
-        names = options(command, group, values)
-        if choice == "???":
-            raise LangidError(f"langid {command} needs {group}: add {group}={' or '.join(names)}")
-        if choice not in (*names, "null"):
-            raise LangidError(
-                f"{group}={choice}: no such option. Accepted for {group} are: {', '.join(names)}"
-                f"{nearest(choice, names)}"
-            )
-
-
-def _check_kinds(command: str, config: DictConfig) -> None:
-    """Raise LangidError where a key of the command itself holds another kind than its default."""
-    defaults = OmegaConf.merge(*map(OmegaConf.create, texts(command)))
-    assert isinstance(defaults, DictConfig)
-    for key in set(defaults) & set(config):
-        if OmegaConf.is_interpolation(defaults, key) or OmegaConf.is_missing(config, key):
-            continue
-        value = config[key]
-        if OmegaConf.is_missing(defaults, key):
-            lists = isinstance(value, ListConfig) and (command, key) in TAKE_LISTS
-            right, expected = isinstance(value, str) or lists, "a path"
-        elif isinstance(defaults[key], str):
-            right, expected = isinstance(value, str | int), "a text"
-        elif isinstance(defaults[key], bool):
-            right, expected = isinstance(value, bool), "true or false"
-        elif isinstance(defaults[key], int):
-            right, expected = type(value) is int, "a whole number"
-        elif isinstance(defaults[key], float):
-            right, expected = type(value) in (int, float), "a number"
-        else:
-            continue
-        if not right:
-            raise LangidError(f"{key}={value}: expected {expected}")
-
-
 def compose(command: str, overrides: list[str], name: str | None = None) -> DictConfig:
     """Return the configuration of a command, without Hydra's own part."""
     setbase("1.3")
@@ -265,46 +164,3 @@ def plain_of(config: DictConfig) -> dict[str, Any]:
     """Return a configuration in Python's own types, without interpolations."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     return plain
-
-
-def _single(override: Override) -> str:
-    if not override.is_sweep_override():
-        return str(override.input_line)
-    first = next(iter(override.sweep_string_iterator()))
-    return f"{override.get_key_element()}={first}"
-
-
-def _explain(command: str, values: list[str], name: str | None, error: Exception) -> str:
-    """Say which override is wrong, and what is accepted in its place."""
-    # A key inside a group is tried before the group: without the group it would be fine as well.
-    for value in sorted(values, key=lambda value: "." not in value.partition("=")[0]):
-        others = [other for other in values if other != value]
-        try:
-            config = compose(command, others, name)
-        except (HydraException, ValueError):
-            continue  # another override is wrong as well, or this one's group is needed
-        return f"{value}: {_first_line(error)}. {_accepted(command, config, value)}"
-    return f"{error}"
-
-
-def _first_line(error: Exception) -> str:
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    return str(cause).strip().splitlines()[0].rstrip(".")
-
-
-def _accepted(command: str, config: DictConfig, value: str) -> str:
-    """List the keys at the deepest level that exists."""
-    key = value.lstrip("+~").partition("=")[0]
-    node: Any = config
-    path = key.split(".")
-    while len(path) > 1 and isinstance(node, DictConfig) and path[0] in node:
-        node = node[path.pop(0)]
-    if not isinstance(node, DictConfig):
-        return "It is a single value"
-    keys = [str(name) for name in node]
-    return f"Accepted keys are: {', '.join(keys)}{nearest(path[0], keys)}"
-
-
-def nearest(word: str, words: list[str]) -> str:
-    near = difflib.get_close_matches(word, words, n=1)
-    return f". Did you mean {near[0]}?" if near else ""

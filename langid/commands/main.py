@@ -20,15 +20,9 @@ from langid import __version__
 from langid.build import trusting, with_trust
 from langid.commands import train
 from langid.commands.compare import with_folders
-from langid.commands.configuration import (
-    check_overrides,
-    groups,
-    option,
-    options,
-    texts,
-    tree,
-)
+from langid.commands.configuration import groups, option, options, texts, tree
 from langid.commands.hydra_flags import COMPLETION, complete, for_hydra, is_shown, read_flags
+from langid.commands.override_check import check_overrides
 from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.reproduce import with_experiments
 from langid.commands.sweep import Sweep, check_sweep, job_folder

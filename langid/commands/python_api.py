@@ -14,8 +14,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from langid.build import trusting
-from langid.commands.configuration import check_overrides, compose, plain_of, resolved
+from langid.commands.configuration import compose, plain_of, resolved
 from langid.commands.main import making_folders
+from langid.commands.override_check import check_overrides
 from langid.commands.paths import path_of
 from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.text_keys import readable

@@ -17,14 +17,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from langid.commands.configuration import (
-    check_overrides,
-    compose,
-    nearest,
-    plain_of,
-    root,
-    search_path,
-)
+from langid.commands.configuration import compose, plain_of, root, search_path
+from langid.commands.override_check import check_overrides, nearest
 from langid.commands.paths import path_of
 from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.sweep import USERS_ERRORS

@@ -23,14 +23,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.table import Table
 
-from langid.commands.configuration import (
-    check_overrides,
-    compose,
-    groups,
-    plain_of,
-    resolved,
-    search_path,
-)
+from langid.commands.configuration import compose, groups, plain_of, resolved, search_path
+from langid.commands.override_check import check_overrides
 from langid.commands.paths import path_of
 from langid.commands.sweep import check_devices
 from langid.commands.train import print_start

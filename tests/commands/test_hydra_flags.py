@@ -1,6 +1,8 @@
 """Hydra's own flags on real commands: what they show, and that they do and write nothing."""
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +31,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (conf / "experiment").mkdir()
     experiment = "# @package _global_\ndefaults: [{override /model: mine}]\nseed: 5\n"
     (conf / "experiment" / "small.yaml").write_text(experiment)
+    study = "defaults: [tune, _self_]\nseed: 7\nstore: their.h5\n"
+    (conf / "their_study.yaml").write_text(study)
     primary = "defaults: [train, {override model: mine}, _self_]\nseed: 7\nstore: their.h5\n"
     (conf / "theirs.yaml").write_text(primary)
     monkeypatch.chdir(tmp_path)
@@ -126,6 +130,26 @@ def test_another_primary_configuration_is_taken(
     assert "their.h5" in refused(capsys, *arguments)
     message = refused(capsys, "train", "--config-name", "absent", "--cfg", "job")
     assert "--config-name absent: no such configuration" in message
+
+
+def test_trainings_sweeps_and_studies_take_options_of_another_folder(
+    folder: Path, store_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = [
+        "--config-dir", "conf", f"store={store_path}", "experiment=small", "data.batch_size=8",
+        "data.sequence_frames=100", "trainer.max_epochs=1", "trainer.accelerator=cpu",
+        "~callbacks.confusion",
+    ]  # fmt: skip
+    assert main(["train", "-m", "model.network.units=6,7", "output=sweep", *tiny]) == 0
+    assert main(["tune", "trials=1", "output=study", "~tune.silence", *tiny]) == 0
+    *_, again = capsys.readouterr().out.splitlines()
+    assert main([*shlex.split(again)[1:], "output=again"]) == 0
+    assert main(["train", "--config-name", "theirs", "output=theirs", *tiny]) == 0
+    runs = [json.loads(path.read_text())["config"] for path in folder.parent.rglob("run.json")]
+    units = [run["model"]["network"]["units"] for run in runs]
+    assert sorted(units) == [6, 7, 17, 17, 17]
+    arguments = ["tune", "--config-dir", "conf", "--config-name", "their_study"]
+    assert "--config-name their_study: langid tune runs" in refused(capsys, *arguments)
 
 
 @pytest.mark.parametrize(

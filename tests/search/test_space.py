@@ -6,7 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from langid.commands.configuration import check_overrides, compose, groups, options
+from langid.commands.configuration import compose, groups, options
+from langid.commands.override_check import check_overrides
 from langid.errors import LangidError
 from langid.search.space import overrides_of, read_space, samples, told
 
