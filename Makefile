@@ -50,6 +50,7 @@ types: install  ## check types
 bench: install  ## run the benchmarks, the longest left out; each prints figure, limit, verdict
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/train_step_samples.py
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/parity.py

@@ -36,13 +36,19 @@ from langid.data.store_writer import StoreWriter
 from langid.training.callbacks import EpochLine
 
 LANGUAGES = ("English", "Hindi", "Mandarin")
-BINS, FRAMES, BATCH = 64, 500, 128
+BINS, HOP, FRAMES, BATCH = 64, 160, 500, 128
 WARM_UP = 5
 LIMIT = 1.10
 
 
-def write_store(path: Path, sequences: int, frames: int = FRAMES, whole: bool = False) -> None:
-    """Write a store of random frames, of about so many sequences of ``frames``.
+def write_store(
+    path: Path,
+    sequences: int,
+    frames: int = FRAMES,
+    whole: bool = False,
+    content: str = "features",
+) -> None:
+    """Write a store of random frames, or of samples, of about so many sequences of ``frames``.
 
     Utterances are 1 to 2.5 sequences long, so that the last one of each is shorter; where ``whole``
     they are 2 long, and none is.
@@ -57,12 +63,19 @@ def write_store(path: Path, sequences: int, frames: int = FRAMES, whole: bool = 
         "detector": OmegaConf.to_container(config.detector),
         "corpora": [],
         "sample_rate": 16000,
-        "hop_samples": 160,
+        "hop_samples": HOP,
+        "bins": BINS,
+        "context_frames": 2,
     }
-    with StoreWriter(path, Content("features", BINS), int(lengths.sum())) as writer:
+    kinds = {"features": Content("features", BINS), "samples": Content("samples", HOP, "int16")}
+    with StoreWriter(path, kinds[content], int(lengths.sum())) as writer:
         for number, length in enumerate(lengths):
             loudness = np.cumsum(random.standard_normal(length)) / 10  # speech comes in runs
-            writer.write_frames(random.standard_normal((length, BINS), np.float32), loudness < 1)
+            if content == "features":
+                values = random.standard_normal((length, BINS), np.float32)
+            else:
+                values = random.integers(-9000, 9000, length * HOP, np.int16)
+            writer.write_frames(values, loudness < 1)
             row = {
                 "utterance_id": f"random/{number}",
                 "language": LANGUAGES[number % len(LANGUAGES)],

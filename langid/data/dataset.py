@@ -15,7 +15,7 @@ from langid.data.store import Store
 from langid.signal.features import Features
 
 FULL_SCALE = 32768  # of 16-bit samples
-MADE_AT_ONCE = 16  # sequences, whose windows and spectra need many times their memory
+MADE_AT_ONCE = 8  # sequences, whose windows and spectra need many times their memory
 
 
 @dataclass

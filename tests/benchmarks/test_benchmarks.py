@@ -50,6 +50,8 @@ CASES = [
     ("prepare", (12.0, 10.0, 1.0, 400.0, 170.0), 2),
     ("train_step", (1.09, 1.0), None),
     ("train_step", (1.11, 1.0), 0),
+    ("train_step_samples", (1.24, 1.0), None),
+    ("train_step_samples", (1.26, 1.0), 0),
     ("stream", (0.0069, 0.0024, 0.03), None),
     ("stream", (0.0071, 0.0024, 0.03), 0),
     ("stream", (0.0069, 0.0026, 0.03), 1),
