@@ -81,7 +81,7 @@ def _read(path: str, sample_rate: int) -> np.ndarray:
         return read_audio(path, sample_rate)
     except AudioError as error:
         raise LangidError(
-            f"streaming=true streams the clips again that the store was made of, and one cannot be"
+            f"streaming=true hears the clips again that the store was made of, and one cannot be"
             f" read ({error}); put it back, or leave streaming out"
         ) from error
 

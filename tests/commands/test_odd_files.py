@@ -116,7 +116,7 @@ def test_predict_stream_and_segments_hear_the_same(
             assert decision["heard_s"] == pytest.approx(SECONDS, abs=0.011)
             assert decision["label"] == plain["label"]
             assert decision["speech_s"] == pytest.approx(plain["speech_s"], abs=0.15)
-        assert [part["language"] for part in found] == [part["language"] for part in parts]
+        assert [part["label"] for part in found] == [part["label"] for part in parts]
         assert found[-1]["end_s"] == pytest.approx(parts[-1]["end_s"], abs=0.15)
 
 

@@ -78,7 +78,7 @@ def test_a_clip_without_speech_counts_with_all_its_frames(
 
 
 def test_a_clip_that_has_gone_is_named(stream: StreamingIdentifier, tmp_path: Path) -> None:
-    with pytest.raises(LangidError, match=r"streaming=true streams the clips again.*gone.wav"):
+    with pytest.raises(LangidError, match=r"streaming=true hears the clips again.*gone.wav"):
         list(stream_clips(stream, [str(tmp_path / "gone.wav")], [[0]]))
 
 

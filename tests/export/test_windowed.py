@@ -24,7 +24,7 @@ from .test_export_networks import untrained
 
 SMALL: dict[str, dict[str, Any]] = {
     "cnn.CNN": {"channels": [4, 6], "dense": 8},
-    "crnn.CRNN": {"channels": [4, 6], "units": 8},
+    "cnn.CRNN": {"channels": [4, 6], "units": 8},
     "ecapa_tdnn.ECAPATDNN": {
         "channels": 16, "aggregated": 24, "embedding": 8, "bottleneck": 8
     },
@@ -67,7 +67,7 @@ def with_pause(clip: np.ndarray, samples: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("network", "silence"),
     [  # the fixture ``path`` is a CNN with silence=mask
-        ("crnn.CRNN", "label"),
+        ("cnn.CRNN", "label"),
         ("ecapa_tdnn.ECAPATDNN", "remove"),
         ("recurrent.BiGRU", "remove"),
         ("recurrent.BiLSTM", "mask"),

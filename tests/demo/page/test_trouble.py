@@ -108,7 +108,8 @@ def test_files_that_cannot_be_heard(page: Page, taught: Taught, unheard: dict[Pa
     for path, words in unheard.items():
         page.choose(path)
         assert words in trouble(page, path.name)
-        assert page.posteriors() == [0, 0, 0]
+        expected = 1 if path.name == "silent.wav" else 0  # without speech all frames count
+        assert sum(page.posteriors()) == pytest.approx(expected)
         assert not page.run("document.querySelector('#status').innerText.trim()")
     page.choose(taught.clips["English"])  # the page is as good as new
     assert page.said().startswith("English.wav: English, ")
