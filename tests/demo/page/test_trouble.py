@@ -109,7 +109,7 @@ def test_files_that_cannot_be_heard(page: Page, taught: Taught, unheard: dict[Pa
         page.choose(path)
         assert words in trouble(page, path.name)
         expected = 1 if path.name == "silent.wav" else 0  # without speech all frames count
-        assert sum(page.posteriors()) == pytest.approx(expected)
+        assert sum(page.posteriors()) == pytest.approx(expected, abs=3e-5)  # each rounded
         assert not page.run("document.querySelector('#status').innerText.trim()")
     page.choose(taught.clips["English"])  # the page is as good as new
     assert page.said().startswith("English.wav: English, ")
