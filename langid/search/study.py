@@ -28,13 +28,7 @@ from langid.differences import differing
 from langid.errors import LangidError, show_traceback
 from langid.search.pruning import Pruning
 from langid.search.space import Space, told
-from langid.training.resume import (
-    SHOWN_DIFFERENCES,
-    State,
-    decisions,
-    prepare_resume,
-    state_of,
-)
+from langid.training.resume import SHOWN_DIFFERENCES, decisions, unfinished
 from langid.training.run import train
 from langid.training.run_description import without_runtime
 from langid.training.run_record import FILE, RunRecord
@@ -139,11 +133,10 @@ class Study:
             contextlib.redirect_stdout(file),
         ):
             try:
-                held = state_of(folder, config)
-                if held.state is State.FINISHED:  # killed before the study was told
+                training = unfinished(folder, config)
+                if training is None:  # killed before the study was told
                     return RunRecord.read(folder).best
-                config["resume"] = prepare_resume(held)
-                record = train(config, [Pruning(trial)], self.begun)
+                record = train(training, [Pruning(trial)], self.begun)
                 assert record is not None  # of one device
             except optuna.TrialPruned as pruned:
                 print(f"pruned {pruned}")
