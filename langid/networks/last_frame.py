@@ -4,15 +4,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from langid.networks.head import Head
 from langid.networks.network import UtteranceNetwork
 from langid.networks.padding import last_frame
-from langid.networks.recurrent import Cell, process_whole, recurrent_layers
+from langid.networks.recurrent import Cell, Recurrent
 
 CELLS: dict[str, Cell] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
-class LastFrame(UtteranceNetwork):
+class LastFrame(Recurrent, UtteranceNetwork):
     """Recurrent layers, of whose outputs the last frame goes through dense layers to the logits.
 
     The last frame is that of each utterance's own length. In both directions it holds the last
@@ -34,15 +33,13 @@ class LastFrame(UtteranceNetwork):
         dropout: float = 0.0,
         head_dropout: float = 0.0,
     ):
-        super().__init__()
         if cell not in tuple(CELLS):
             raise ValueError(f"cell={cell}: accepted are {', '.join(CELLS)}")
-        self.layers, width = recurrent_layers(CELLS[cell], bins, units, layers, bidirectional)
-        self.dropout = nn.Dropout(dropout)
-        self.head = Head(width, num_classes, dense, activation, head_dropout)
+        self.cell, self.bidirectional = CELLS[cell], bidirectional
+        super().__init__(bins, num_classes, units, layers, dense, activation, dropout, head_dropout)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         # An utterance of no frames is taken for one frame of zeros.
         features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
-        hidden = process_whole(self.layers, self.dropout, features, lengths.clamp(min=1))
+        hidden = self.process_whole(features, lengths.clamp(min=1))
         return self.head(last_frame(hidden, lengths))

@@ -40,9 +40,25 @@ class Recurrent(Network):
         head_dropout: float = 0.0,
     ):
         super().__init__()
-        self.layers, width = recurrent_layers(self.cell, bins, units, layers, self.bidirectional)
+        check_least(1, layers=layers)
+        widths = list(units) if isinstance(units, Sequence) else [units] * layers
+        if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
+            raise ValueError(
+                f"units={units}: accepted are 1 and more, or a list of such, one a layer"
+            )
+        if layers not in (1, len(widths)):
+            raise ValueError(
+                f"layers={layers}, but units={units} are {len(widths)} layers; leave layers out"
+            )
+        directions = 2 if self.bidirectional else 1
+        inputs = [bins, *(directions * width for width in widths)]
+        # One module per layer: then the state after any frame can be read off the outputs.
+        self.layers = nn.ModuleList(
+            self.cell(size, width, batch_first=True, bidirectional=self.bidirectional)
+            for size, width in zip(inputs, widths, strict=False)
+        )
         self.dropout = nn.Dropout(dropout)
-        self.head = Head(width, num_classes, dense, activation, head_dropout)
+        self.head = Head(inputs[-1], num_classes, dense, activation, head_dropout)
 
     @property
     def output(self) -> nn.Linear:
@@ -53,40 +69,12 @@ class Recurrent(Network):
         """``hidden (batch, time, units) -> logits (batch, time, classes)``."""
         return self.head(self.dropout(hidden))
 
-
-def recurrent_layers(
-    cell: Cell, bins: int, units: int | Sequence[int], layers: int, bidirectional: bool
-) -> tuple[nn.ModuleList, int]:
-    """Return one module per layer, and the width of what the last one puts out.
-
-    Raises ValueError for ``units`` and ``layers`` that make no network.
-    """
-    check_least(1, layers=layers)
-    widths = list(units) if isinstance(units, Sequence) else [units] * layers
-    if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
-        raise ValueError(f"units={units}: accepted are 1 and more, or a list of such, one a layer")
-    if layers not in (1, len(widths)):
-        raise ValueError(
-            f"layers={layers}, but units={units} are {len(widths)} layers; leave layers out"
-        )
-    directions = 2 if bidirectional else 1
-    inputs = [bins, *(directions * width for width in widths)]
-    # One module per layer: then the state after any frame can be read off the outputs.
-    stack = nn.ModuleList(
-        cell(size, width, batch_first=True, bidirectional=bidirectional)
-        for size, width in zip(inputs, widths, strict=False)
-    )
-    return stack, inputs[-1]
-
-
-def process_whole(
-    layers: nn.ModuleList, dropout: nn.Module, features: Tensor, lengths: Tensor
-) -> Tensor:
-    """``features (batch, time, bins) -> (batch, time, units)``, with dropout between layers."""
-    for number, layer in enumerate(layers):
-        frames = dropout(features) if number else features
-        features = process_both_ways(layer, frames, lengths)
-    return features
+    def process_whole(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """``features (batch, time, bins) -> (batch, time, units)``, with dropout between layers."""
+        for number, layer in enumerate(self.layers):
+            frames = self.dropout(features) if number else features
+            features = process_both_ways(layer, frames, lengths)
+        return features
 
 
 def process_both_ways(layer: nn.Module, features: Tensor, lengths: Tensor) -> Tensor:
@@ -202,7 +190,7 @@ class BidirectionalRecurrent(Recurrent):
     bidirectional = True
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        return self.logits(process_whole(self.layers, self.dropout, features, lengths))
+        return self.logits(self.process_whole(features, lengths))
 
 
 class BiGRU(BidirectionalRecurrent):
