@@ -60,4 +60,4 @@ def random_model() -> OnnxModel:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gru.onnx"
         export_random(path)
-        return OnnxModel(path, threads=1)
+        return OnnxModel(path)

@@ -74,7 +74,7 @@ class Scripted:
 def ways(identifier: LanguageIdentifier, path: Path) -> dict[str, tuple[Stream, int]]:
     """Return each way with its samples a call; raise SystemExit where posteriors differ."""
     module = StreamingModule(identifier)
-    onnx = StreamingIdentifier(OnnxModel(path, threads=1))
+    onnx = StreamingIdentifier(OnnxModel(path))
     scripted: Any = Scripted(module)
     found: dict[str, tuple[Stream, int]] = {
         FRAME: (onnx, HOP),

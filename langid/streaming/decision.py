@@ -52,16 +52,12 @@ class DecisionSettings:
 
         Raises LangidError for a name that is no setting, in the metadata as in ``changes``.
         """
-        stored = metadata.get("decision") or {}
         chosen: dict[str, Any] = {}
-        for source in (stored, changes):
-            for name, value in source.items():
-                if name not in SETTINGS:
-                    raise LangidError(
-                        f"no decision setting {name}; accepted are {', '.join(SETTINGS)}"
-                    )
-                if value is not None:
-                    chosen[name] = value
+        for name, value in [*(metadata.get("decision") or {}).items(), *changes.items()]:
+            if name not in SETTINGS:
+                raise LangidError(f"no decision setting {name}; accepted are {', '.join(SETTINGS)}")
+            if value is not None:
+                chosen[name] = value
         return cls(**chosen)
 
     def plain(self) -> dict[str, Any]:

@@ -31,47 +31,42 @@ class DecisionTable:
         self.settings = settings
         self._columns = columns_of(classes, settings.languages)
         self._considered = [classes[column] for column in self._columns]
-        self._classes = len(classes)
         self._hop_s = hop_s
         self._kept = decay(settings.half_life_s, hop_s)
-        self._total = np.zeros((0, len(classes)))
-        self._counts = {name: np.zeros(0, np.int64) for name in COUNTS}
-        self.grow(1)
+        counts = [(name, np.int64) for name in COUNTS]
+        self._fresh = np.zeros(1, [("total", np.float64, len(classes)), *counts])
+        self._fresh["decided"] = -1  # on no class yet
+        self._rows = self._fresh.copy()
 
     def grow(self, rows: int) -> None:
         """Have so many rows from now on; those that are new are before their first."""
-        old = len(self._total)
-        self._total = np.concatenate([self._total, np.zeros((rows - old, self._classes))])
-        for name, counts in self._counts.items():
-            self._counts[name] = np.concatenate([counts, np.zeros(rows - old, np.int64)])
-        self._counts["decided"][old:] = -1  # on no class yet
+        new = np.repeat(self._fresh, rows - len(self._rows))
+        self._rows = np.concatenate([self._rows, new])
 
     def reset(self, row: int) -> None:
         """Let a stream be before its first frame."""
-        self._total[row] = 0
-        for name, counts in self._counts.items():
-            counts[row] = -1 if name == "decided" else 0
+        self._rows[row] = self._fresh[0]
 
     def update(self, rows: np.ndarray, posteriors: np.ndarray, speech: np.ndarray) -> None:
         """Take in ``posteriors (rows, frames, classes)`` and ``speech (rows, frames) bool``.
 
         No row may come twice.
         """
-        self._counts["frames"][rows] += speech.shape[1]
+        self._rows["frames"][rows] += speech.shape[1]
         # Until there is speech all frames count, and none of them from then on.
-        silent, spoken = self._counts["speech_frames"][rows] == 0, speech.any(1)
-        before = np.where((silent & spoken)[:, None], 0, self._total[rows])
+        silent, spoken = self._rows["speech_frames"][rows] == 0, speech.any(1)
+        before = np.where((silent & spoken)[:, None], 0, self._rows["total"][rows])
         counted = speech | (silent & ~spoken)[:, None]
         totals = _running_totals(before, posteriors, counted, self._kept)
         self._decide(rows, totals, speech)
-        self._total[rows] = totals[:, -1]
-        self._counts["speech_frames"][rows] += speech.sum(1)
+        self._rows["total"][rows] = totals[:, -1]
+        self._rows["speech_frames"][rows] += speech.sum(1)
 
     def decision(self, row: int) -> Decision:
         """Return the decision of a stream after all its frames."""
-        counts = {name: int(counts[row]) for name, counts in self._counts.items()}
-        posteriors = shares(self._total[row], self._columns) * (counts["frames"] > 0)
-        highest, decided = int(posteriors.argmax()), counts["decided"]
+        total, speech_frames, frames, decided, decided_frames = self._rows[row].tolist()
+        posteriors = shares(total, self._columns) * (frames > 0)
+        highest = int(posteriors.argmax())
         status, label, confidence = UNDECIDED, None, posteriors[highest]
         if decided >= 0 and confidence < self.settings.unknown_below:
             status, label = UNKNOWN, UNKNOWN
@@ -81,11 +76,11 @@ class DecisionTable:
             label=label,
             status=status,
             confidence=float(confidence),
-            no_speech=not counts["speech_frames"],
+            no_speech=not speech_frames,
             posteriors=dict(zip(self._considered, posteriors.tolist(), strict=True)),
-            speech_s=self._seconds(counts["speech_frames"]),
-            heard_s=self._seconds(counts["frames"]),
-            decided_after_s=self._seconds(counts["decided_frames"]) if decided >= 0 else None,
+            speech_s=self._seconds(speech_frames),
+            heard_s=self._seconds(frames),
+            decided_after_s=self._seconds(decided_frames) if decided >= 0 else None,
         )
 
     def _seconds(self, frames: int) -> float:
@@ -93,14 +88,12 @@ class DecisionTable:
 
     def state(self, row: int) -> dict[str, Any]:
         """Return what is remembered of a stream, as numbers and an array."""
-        counts = {name: int(counts[row]) for name, counts in self._counts.items()}
-        return {"total": self._total[row].copy(), **counts}
+        return {name: self._rows[name][row].copy() for name in ("total", *COUNTS)}
 
     def set_state(self, row: int, state: Mapping[str, Any]) -> None:
         """Go on from a state of another table with the same settings."""
-        self._total[row] = state["total"]
-        for name, counts in self._counts.items():
-            counts[row] = int(state[name])
+        for name in ("total", *COUNTS):
+            self._rows[name][row] = state[name]
 
     def _decide(self, rows: np.ndarray, totals: np.ndarray, speech: np.ndarray) -> None:
         """Follow the class decided on through frames, ``totals (rows, frames, classes)``."""
@@ -108,12 +101,12 @@ class DecisionTable:
         reached = speech & (posteriors.max(2) >= self.settings.decide_at)
         some = np.flatnonzero(reached.any(1))
         rows, reached = rows[some], reached[some]
-        decided, frames = self._counts["decided"], self._counts["decided_frames"]
+        decided, frames = self._rows["decided"], self._rows["decided_frames"]
         new = np.flatnonzero(decided[rows] < 0)
         if len(new):
             first = reached[new].argmax(1)
             spoken = np.cumsum(speech[some[new]], 1)[np.arange(len(new)), first]
-            frames[rows[new]] = self._counts["speech_frames"][rows[new]] + spoken
+            frames[rows[new]] = self._rows["speech_frames"][rows[new]] + spoken
         last = reached.shape[1] - 1 - reached[:, ::-1].argmax(1)
         decided[rows] = posteriors[some, last].argmax(1)
 

@@ -44,12 +44,10 @@ class Listening:
     def decide(self) -> Decision:
         """Return the decision by now, and remember it in the timeline."""
         decision = self.stream.decision
-        label, start_s = decision.label or UNDECIDED, 0.0
-        if self.timeline:
-            last = self.timeline[-1]
-            start_s = last.end_s
-            if last.label == label:
-                start_s = self.timeline.pop().start_s
+        label = decision.label or UNDECIDED
+        start_s = self.timeline[-1].end_s if self.timeline else 0.0
+        if self.timeline and self.timeline[-1].label == label:
+            start_s = self.timeline.pop().start_s
         self.timeline.append(Stretch(start_s, decision.heard_s, label))
         return decision
 

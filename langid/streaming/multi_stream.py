@@ -1,7 +1,7 @@
 """Many streams in one batch: they join and leave freely, each as if it were alone."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from langid.streaming.hop_queue import HopQueue
 from langid.streaming.samples import (
     Resampler,
     are_samples,
-    as_floats,
     checked_rate,
     checked_samples,
 )
@@ -69,7 +68,7 @@ class MultiStream(ModelStreams):
         if not self._free:
             self._grow(2 * len(self._waiting))
         number, self._next = self._next, self._next + 1
-        self._streams[number] = _Stream(self._free.pop(), rate)
+        self._streams[number] = _Stream(self._free.pop(), Resampler(rate, self.sample_rate))
         self._begin(self._streams[number])
         return number
 
@@ -108,15 +107,10 @@ class MultiStream(ModelStreams):
         fine = are_samples(samples.values())
         for number, own in samples.items():
             try:
-                stream = self._stream(number)
-                if not fine or stream.resampler is not None:
-                    own = checked_samples(own)
+                resampler = self._stream(number).resampler
+                ready[number] = resampler.feed(own if fine else checked_samples(own))
             except LangidError as error:
                 refused[number] = error
-                continue
-            ready[number] = (
-                own if stream.resampler is None else stream.resampler.feed(as_floats(own))
-            )
         posteriors = self._process(ready)
         if refused:
             raise RefusedSamples(refused, posteriors)
@@ -133,12 +127,10 @@ class MultiStream(ModelStreams):
             raise LangidError(
                 f"numbers={numbers!r}: expected a list of streams' numbers, flush([number, ...])"
             ) from None
-        ends = {}
-        for number, stream in chosen.items():
-            rest = np.zeros(0, np.float32)
-            if stream.resampler is not None:
-                rest = stream.resampler.flush()
-            ends[number] = self._waiting.ending(stream.row, rest)
+        ends = {
+            number: self._waiting.ending(stream.row, stream.resampler.flush())
+            for number, stream in chosen.items()
+        }
         return self._process(ends)
 
     def _stream(self, number: int) -> "_Stream":
@@ -161,8 +153,7 @@ class MultiStream(ModelStreams):
             array[stream.row] = fresh[0]
         self._waiting.clear(stream.row)
         self._decisions.reset(stream.row)
-        if stream.rate != self.sample_rate:
-            stream.resampler = Resampler(stream.rate, self.sample_rate)
+        stream.resampler.flush()
 
     def _process(self, samples: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
         """Step through the full hops of samples at the model's rate."""
@@ -200,10 +191,8 @@ class MultiStream(ModelStreams):
             self._batch = self._batch[:0]
 
 
-class _Stream:
+class _Stream(NamedTuple):
     """One stream: its row of the arrays, and what is its own beside it."""
 
-    def __init__(self, row: int, rate: int):
-        self.row = row
-        self.rate = rate
-        self.resampler: Resampler | None = None
+    row: int
+    resampler: Resampler

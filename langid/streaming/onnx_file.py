@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from langid.errors import LangidError
+from langid.streaming.decision import DecisionSettings
 
 KEY = "langid"  # of the metadata, which are JSON
 Expected = Mapping[str, tuple[Callable[[Any], bool], str]]
@@ -28,6 +29,7 @@ NESTED = {
     "sparse tensor": {1: "tensor", 2: "tensor"},
     "tensor": {},
 }  # fmt: skip
+LENGTHS = {2: None, 1: 8, 5: 4}  # of values in bytes by their wire type; None: written before them
 DOMAINS = ("", "ai.onnx", "com.microsoft")  # of operators that are part of onnxruntime
 
 
@@ -45,7 +47,7 @@ def read_file(path: Path, schema: str, expected: Expected) -> tuple[bytes, dict[
         raise LangidError(f"model={path}: cannot be read ({error.strerror})") from error
     try:
         metadata = checked_metadata(path, _metadata(content).get(KEY, ""), schema, expected)
-        if digest(content, metadata) != metadata["sha256"]:
+        if digest(content, metadata) != metadata.get("sha256"):
             raise LangidError(
                 f"model={path}: changed or damaged after its export (its SHA-256 is not the one it"
                 " was written with); fetch it again, or run langid export"
@@ -83,24 +85,13 @@ def digest(content: bytes, metadata: Mapping[str, Any]) -> str:
     """
     whole = hashlib.sha256()
     start = 0
-    for field, _, end in _fields(content, 0, len(content)):
+    for field, _, end in _fields(memoryview(content)):
         if field != METADATA:
             whole.update(content[start:end])
         start = end
     described = {key: value for key, value in metadata.items() if key != "sha256"}
     whole.update(json.dumps(described, sort_keys=True).encode())
     return whole.hexdigest()
-
-
-def is_count(value: Any, least: int = 1) -> bool:
-    """Whether it is a whole number, not below the least."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def are_names(value: Any) -> bool:
-    """Whether it is a list of different texts."""
-    texts = isinstance(value, list) and all(isinstance(name, str) and name for name in value)
-    return texts and len(set(value)) == len(value)
 
 
 def checked_metadata(path: Path, text: str, schema: str, expected: Expected) -> dict[str, Any]:
@@ -114,29 +105,29 @@ def checked_metadata(path: Path, text: str, schema: str, expected: Expected) -> 
             f"model={path}: not exported by this version of langid (schema"
             f" {metadata.get('schema')}, accepted is {schema}); use a file of langid export"
         )
-    for key, (right, words) in {**expected, "sha256": (_is_text, "a text")}.items():
+    for key, (right, words) in expected.items():
         if not right(metadata.get(key)):
             found = repr(metadata[key])[:60] if key in metadata else "missing"
             raise LangidError(
                 f"model={path}: its metadata are not those of langid export: {key} is {found},"
                 f" expected is {words}"
             )
+    try:
+        DecisionSettings.of(metadata)
+    except LangidError as error:
+        raise LangidError(f"model={path}: its decision settings: {error}") from error
     return metadata
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def _metadata(content: bytes) -> dict[str, str]:
     """Return the metadata's texts by key; raise ValueError for what is no whole ONNX file."""
     texts, graphs = {}, 0
-    for field, value, _ in _fields(content, 0, len(content)):
+    for field, value, _ in _fields(memoryview(content)):
         graphs += field == GRAPH
         if field == METADATA:
-            entry = {number: part for number, part, _ in _fields(content, *_extent(value))}
+            entry = {number: part for number, part, _ in _fields(_bytes(value))}
             key, text = (
-                content[slice(*_extent(entry.get(number, (0, 0))))].decode()
+                str(_bytes(entry.get(number, memoryview(b""))), "utf-8")
                 for number in (ENTRY_KEY, ENTRY_VALUE)
             )
             texts[key] = text
@@ -147,63 +138,57 @@ def _metadata(content: bytes) -> dict[str, str]:
 
 def _foreign_part(content: bytes) -> str | None:
     """Return what in the file would need more than this file and onnxruntime; None if nothing."""
-    waiting = [("model", 0, len(content))]
+    waiting = [("model", memoryview(content))]
     while waiting:  # a loop, for a file may nest graphs as deeply as it likes
-        kind, start, stop = waiting.pop()
+        kind, message = waiting.pop()
         named = {TYPE: "", DOMAIN: ""}
-        for field, value, _ in _fields(content, start, stop):
+        for field, value, _ in _fields(message):
             if field in NESTED[kind]:
-                waiting.append((NESTED[kind][field], *_extent(value)))
+                waiting.append((NESTED[kind][field], _bytes(value)))
             elif kind == "tensor" and field in ELSEWHERE and value != 0:
                 return "its weights are in another file, which langid does not open"
             elif kind == "operator" and field in named:
-                named[field] = content[slice(*_extent(value))].decode(errors="replace")
+                named[field] = str(_bytes(value), "utf-8", "replace")
         if named[DOMAIN] not in DOMAINS:
             return f"its operator {named[TYPE]} of {named[DOMAIN]} is not one of onnxruntime's own"
     return None
 
 
-def _fields(
-    content: bytes, start: int, stop: int
-) -> Iterator[tuple[int, int | tuple[int, int], int]]:
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview, int]]:
     """Yield number, value and end of each field of a protobuf message.
 
-    A value is a number, or the extent of its bytes. Raises ValueError where the bytes are none.
+    A value is a number, or bytes. Raises ValueError where the message's bytes are none.
     """
-    while start < stop:
-        key, place = _varint(content, start, stop)
-        if not 8 <= key < 1 << 32:  # readers differ in what they make of other numbers of fields
+    end = 0
+    while (start := end) < len(message):
+        key, end = _varint(message, start)
+        # Readers differ in what they make of other numbers of fields.
+        if not 8 <= key < 1 << 32 or key & 7 not in (0, *LENGTHS):
             raise ValueError(f"byte {start} begins no field")
-        value: int | tuple[int, int] = 0
+        value: int | memoryview
         if key & 7 == 0:
-            value, end = _varint(content, place, stop)
-        elif key & 7 == 2:  # bytes, behind their length
-            length, place = _varint(content, place, stop)
-            end = place + length
-            value = (place, end)
-        elif key & 7 in (1, 5):  # eight bytes, or four
-            end = place + (8 if key & 7 == 1 else 4)
+            value, end = _varint(message, end)
         else:
-            raise ValueError(f"byte {start} begins no field")
-        if end > stop:
-            raise ValueError(f"cut off: the field at byte {start} ends behind byte {stop}")
+            length = LENGTHS[key & 7]
+            if length is None:
+                length, end = _varint(message, end)
+            value, end = message[end : end + length], end + length
+        if end > len(message):
+            raise ValueError(f"cut off: a field ends at byte {end} of {len(message)}")
         yield key >> 3, value, end
-        start = end
 
 
-def _varint(content: bytes, place: int, stop: int) -> tuple[int, int]:
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
     """Return a number of seven bits a byte, and where it ends."""
-    value = shift = 0
-    while place < stop and shift < 64:
-        byte = content[place]
-        value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
+    value = 0
+    for shift, byte in enumerate(message[place : place + 10]):
+        value |= (byte & 127) << 7 * shift
         if byte < 128:
-            return value, place
+            return value, place + shift + 1
     raise ValueError(f"no number at byte {place}")
 
 
-def _extent(value: int | tuple[int, int]) -> tuple[int, int]:
+def _bytes(value: int | memoryview) -> memoryview:
     if isinstance(value, int):
         raise ValueError("a number is where bytes should be")
     return value

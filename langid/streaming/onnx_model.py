@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,109 +10,112 @@ import numpy as np
 import onnxruntime
 
 from langid.errors import LangidError
-from langid.streaming.decision import DecisionSettings, is_number
-from langid.streaming.onnx_file import Expected, are_names, is_count, read_file
+from langid.streaming.decision import is_number
+from langid.streaming.onnx_file import Expected, read_file
 from langid.streaming.samples import write_floats
 
 SCHEMA = "langid-stream-2"
 AT_ONCE = 192  # frames of all streams in one call: fewer or more take up to a tenth longer
+Ports = dict[str, tuple[str, list[Any]]]  # inputs and outputs of a graph: type, size of each axis
 
 
-def _is_size(value: Any) -> bool:
-    return is_count(value, least=0)
+def is_count(value: Any, least: int = 1) -> bool:
+    """Whether it is a whole number, not below the least."""
+    return type(value) is int and value >= least
 
 
-def _are_shapes(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(shape, list) and all(map(_is_size, shape)) for shape in value
-    )
+def _is_positive(value: Any) -> bool:
+    return is_number(value) and 0 < value < math.inf
 
 
-def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(is_number(x) and math.isfinite(x) for x in value)
+def _list_of(right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(right, value))
 
 
+_are_names = _list_of(lambda value: isinstance(value, str) and value != "")
+TEXT = (lambda value: isinstance(value, str), "a text")
+COUNT = (is_count, "a whole number above 0")
+SECONDS = (_is_positive, "seconds above 0")
 EXPECTED: Expected = {
-    "classes": (lambda value: are_names(value) and len(value) > 0, "a list of different names"),
+    "classes": (
+        lambda value: _are_names(value) and 0 < len(value) == len(set(value)),
+        "a list of different names",
+    ),
     "sample_rate": (is_count, "a whole number of Hz"),
-    "hop_samples": (is_count, "a whole number above 0"),
-    "state": (_are_shapes, "a list of lists of sizes"),
-    "initial_state": (_are_numbers, "a list of finite numbers"),
-    "temperature": (lambda value: is_number(value) and 0 < value < math.inf, "a number above 0"),
+    "hop_samples": COUNT,
+    "state": (_list_of(_list_of(lambda size: is_count(size, 0))), "a list of lists of sizes"),
+    "initial_state": (
+        _list_of(lambda value: is_number(value) and math.isfinite(value)),
+        "a list of finite numbers",
+    ),
+    "temperature": (_is_positive, "a number above 0"),
     "decision": (lambda value: isinstance(value, dict), "settings by their names"),
-    "licence": (lambda value: isinstance(value, str), "a text"),
-    "weights_sha256": (lambda value: isinstance(value, str), "a text"),
+    **dict.fromkeys(("licence", "weights_sha256", "sha256"), TEXT),
 }
 
 
-def open_session(
-    path: Path, content: bytes, metadata: dict[str, Any], threads: int
-) -> onnxruntime.InferenceSession:
-    """Return a session over a file's content; raise LangidError where its graph is not sound."""
+def opened(
+    path: str | Path, schema: str, expected: Expected, ports: Callable[[dict[str, Any]], Ports]
+) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
+    """Return a session over a file of ``langid export``, on one thread, and the file's metadata.
+
+    ``ports`` are what the graph takes and gives as the metadata have it. Raises LangidError for a
+    file that is absent, damaged, changed after its export, or was not exported by langid. The file
+    is data: nothing in it is executed but operators of onnxruntime.
+    """
+    path = Path(path)
+    content, metadata = read_file(path, schema, expected)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # the C library's memory makes single frames 3 % faster
     options.log_severity_level = 3
     try:  # from the bytes that were checked, whatever stands in the file by now
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class
         reason = " ".join(str(error).split())
         raise LangidError(
             f"model={path}: onnxruntime does not accept its graph ({reason}); run langid export"
             " again"
         ) from error
+    described = ports(metadata)
+    values = (*session.get_inputs(), *session.get_outputs())
+    found = {value.name: (value.type, list(value.shape)) for value in values}
+    for name in sorted(found.keys() | described.keys()):
+        if found.get(name) != described.get(name):
+            raise LangidError(
+                f"model={path}: its graph and its metadata do not fit: {name} is"
+                f" {found.get(name)}, described as {described.get(name)}; run langid export again"
+            )
+    return session, metadata
 
 
-def check_decision(path: Path, metadata: dict[str, Any]) -> None:
-    """Raise LangidError where the metadata's decision settings are none."""
-    try:
-        DecisionSettings.of(metadata)
-    except LangidError as error:
-        raise LangidError(f"model={path}: its decision settings: {error}") from error
+def _ports(metadata: dict[str, Any]) -> Ports:
+    frames, number = ["streams", "frames"], "tensor(float)"
+    described: Ports = {
+        "samples": (number, ["streams", f"{metadata['hop_samples']}*frames"]),
+        "posteriors": (number, [*frames, len(metadata["classes"])]),
+        "speech": ("tensor(bool)", frames),
+    }
+    for place, shape in enumerate(metadata["state"]):
+        name = f"state_{place}"
+        described[name] = described[f"next_{name}"] = (number, ["streams", *shape])
+    return described
 
 
 class OnnxModel:
     """Runs a file of ``langid export``: PCM and state in, posteriors and state out.
 
-    Raises LangidError for a file that is absent, damaged, changed after its export, or was not
-    exported by langid. The file is data: nothing in it is executed but operators of onnxruntime.
+    Errors are those of ``opened``.
     """
 
-    def __init__(self, path: str | Path, threads: int = 1):
-        path = Path(path)
-        content, self.metadata = read_file(path, SCHEMA, EXPECTED)
-        self.session = open_session(path, content, self.metadata, threads)
-        self.inputs = [value.name for value in self.session.get_inputs()]
-        self._check_sizes(path)
-        check_decision(path, self.metadata)
-
-    def _check_sizes(self, path: Path) -> None:
-        """Raise LangidError where the graph is not the one that the metadata describe."""
-        shapes, values = self.metadata["state"], self.metadata["initial_state"]
-        if len(shapes) != len(values):
+    def __init__(self, path: str | Path):
+        self.session, self.metadata = opened(path, SCHEMA, EXPECTED, _ports)
+        shapes, values = len(self.metadata["state"]), len(self.metadata["initial_state"])
+        if shapes != values:
             raise LangidError(
-                f"model={path}: its metadata describe {len(shapes)} states by shape and"
-                f" {len(values)} by value; run langid export again"
+                f"model={path}: its metadata describe {shapes} states by shape and {values} by"
+                " value; run langid export again"
             )
-        frames, number = ["streams", "frames"], "tensor(float)"
-        described = {
-            "samples": (number, ["streams", f"{self.metadata['hop_samples']}*frames"]),
-            "posteriors": (number, [*frames, len(self.metadata["classes"])]),
-            "speech": ("tensor(bool)", frames),
-        }
-        for place, shape in enumerate(shapes):
-            name = f"state_{place}"
-            described[name] = described[f"next_{name}"] = (number, ["streams", *shape])
-        ports = (*self.session.get_inputs(), *self.session.get_outputs())
-        found = {value.name: (value.type, list(value.shape)) for value in ports}
-        for name in sorted(found.keys() | described.keys()):
-            if found.get(name) != described.get(name):
-                raise LangidError(
-                    f"model={path}: its graph and its metadata do not fit: {name} is"
-                    f" {found.get(name)}, described as {described.get(name)}; run langid export"
-                    " again"
-                )
 
     def initial_state(self, streams: int) -> list[np.ndarray]:
         """Return the state before the first sample, streams on the first axis of each array."""
@@ -137,7 +141,7 @@ class OnnxStepper:
 
     def __init__(self, model: OnnxModel, streams: int):
         self._session = model.session
-        self._inputs = model.inputs
+        self._inputs = [value.name for value in model.session.get_inputs()]
         self._outputs = [value.name for value in model.session.get_outputs()]
         self._hop = int(model.metadata["hop_samples"])
         self._classes = len(model.metadata["classes"])

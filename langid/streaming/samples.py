@@ -9,6 +9,7 @@ from langid.audio.full_scale import LOUDEST, peak_beyond
 from langid.errors import LangidError
 
 INT16, SCALE = np.dtype(np.int16), np.float32(1 / 32768)
+NOTHING = np.zeros(0, np.float32)
 
 
 def checked_samples(samples: Any) -> np.ndarray:
@@ -65,7 +66,7 @@ def are_samples(blocks: Iterable[Any]) -> bool:
 
     It looks at all of them in one go, in a tenth of the time.
     """
-    floats = [np.zeros(0, np.float32)]
+    floats = [NOTHING]
     for block in blocks:
         if type(block) is not np.ndarray or block.ndim != 1:
             return False
@@ -94,26 +95,30 @@ class Resampler:
     """Samples of a stream from one rate to another; the cuts between calls change nothing.
 
     The filter of soxr looks ahead, so that some samples come out with later calls; ``flush``
-    brings the last.
+    brings the last. Those that are at the other rate pass as they are.
     """
 
     def __init__(self, rate: int, to_rate: int):
-        import soxr  # here, so that a model at its own rate needs no soxr
-
-        self._stream = soxr.ResampleStream(rate, to_rate, 1, dtype="float32")
         self.waiting = False  # whether samples came since the last flush
+        self._stream: Any = None
+        if rate != to_rate:
+            import soxr  # here, so that a model at its own rate needs no soxr
+
+            self._stream = soxr.ResampleStream(rate, to_rate, 1, dtype="float32")
 
     def feed(self, samples: np.ndarray) -> np.ndarray:
-        """``samples (samples,)`` float32 at one rate -> those that are ready at the other."""
+        """``samples (samples,)`` int16 or float32 -> those that are ready at the other rate."""
+        if self._stream is None:
+            return samples
         self.waiting = self.waiting or len(samples) > 0
-        resampled: np.ndarray = self._stream.resample_chunk(samples)
+        resampled: np.ndarray = self._stream.resample_chunk(as_floats(samples))
         return resampled
 
     def flush(self) -> np.ndarray:
         """Return what is left, as if silence followed, and begin anew."""
         if not self.waiting:
-            return np.zeros(0, np.float32)
-        rest: np.ndarray = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
+            return NOTHING
+        rest: np.ndarray = self._stream.resample_chunk(NOTHING, last=True)
         self._stream.clear()
         self.waiting = False
         return rest

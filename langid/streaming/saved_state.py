@@ -49,22 +49,12 @@ def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, classes:
                 f"state: {name} has type {found.dtype} and shape {found.shape}, this stream's has"
                 f" {expected.dtype} and {expected.shape}; use one that .state gave"
             )
-        lowest, highest = _range(name, found.dtype, classes)
-        if not np.all((found >= lowest) & (found <= highest)):  # nothing of NaN is true
+        lowest, highest = (-1, classes - 1) if name == "decided" else (0, MOST)
+        if found.dtype.kind == "f":
+            lowest, highest = np.finfo(found.dtype).min, np.finfo(found.dtype).max
+        outside = found[~((found >= lowest) & (found <= highest))]  # nothing of NaN is true
+        if outside.size:
             raise LangidError(
-                f"state: {name} holds {_first_outside(found, lowest, highest)}, accepted are"
-                f" {lowest:g} to {highest:g}; use one that .state gave"
+                f"state: {name} holds {outside[0]}, accepted are {lowest:g} to {highest:g}; use one"
+                " that .state gave"
             )
-
-
-def _range(name: str, kind: np.dtype, classes: int) -> tuple[float, float]:
-    """Return the lowest and the highest number that may stand in a part of a state."""
-    if kind.kind == "f":
-        limits = np.finfo(kind)
-        return float(limits.min), float(limits.max)
-    return (-1, classes - 1) if name == "decided" else (0, MOST)
-
-
-def _first_outside(found: np.ndarray, lowest: float, highest: float) -> Any:
-    flat = found.reshape(-1)
-    return flat[~((flat >= lowest) & (flat <= highest))][0]

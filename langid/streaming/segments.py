@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Segmenter:
         self._pause = round(pause_s / hop_s)
         self._total = np.zeros(len(self._columns))
         self._current: int | None = None  # none yet
-        self._rival, self._led = -1, 0  # who leads in its place, for how many frames
+        self._leader, self._led = -1, 0  # who leads, for how many frames
         self._open: deque[tuple[int, np.ndarray]] = deque()  # frames whose class may change
         self._frames = 0
         self._growing: _Growing | None = None
@@ -95,20 +96,15 @@ class Segmenter:
         self._total = self._total * self._kept + posteriors
         self._open.append((frame, posteriors))
         leader = int(self._total.argmax())
-        if leader == self._current:
-            self._rival, self._led = -1, 0
-        else:
-            self._led = self._led + 1 if leader == self._rival else 1
-            self._rival = leader
-        if self._led >= self._wait:
+        self._led = self._led + 1 if leader == self._leader else 1
+        self._leader = leader
+        if leader != self._current and self._led >= self._wait:
             if self._current is not None:
                 self._settle(self._change(self._current, leader))
             self._current = leader
-            self._rival, self._led = -1, 0
         if len(self._open) > self._window:
             if self._current is None:  # nobody led for long: whoever leads now
                 self._current = leader
-                self._rival, self._led = -1, 0
             self._settle(1)
 
     def _change(self, old: int, new: int) -> int:
@@ -138,15 +134,16 @@ class Segmenter:
             ):
                 self._end_segment()
             if self._growing is None:
-                self._growing = _Growing(self._current or 0, frame, len(self._columns))
-            self._growing.add(frame, posteriors)
+                self._growing = _Growing(self._current or 0, frame)
+            self._growing.last = frame
+            self._growing.frames += 1
+            self._growing.total = self._growing.total + posteriors
 
     def _end_segment(self, end_s: float = math.inf) -> None:
         if self._growing is None:
             return
         growing, self._growing = self._growing, None
-        everything = list(range(len(self._columns)))
-        mean = shares(growing.total[None], everything)[0]
+        mean = shares(growing.total, range(len(self._columns)))
         beyond_s = max(0.0, (growing.last + 1) * self._hop_s - end_s)
         self._finished.append(
             Segment(
@@ -166,16 +163,12 @@ class Segmenter:
         return finished
 
 
+@dataclass
 class _Growing:
     """The segment to which frames are added."""
 
-    def __init__(self, label: int, first: int, classes: int):
-        self.label = label
-        self.first = self.last = first
-        self.frames = 0
-        self.total = np.zeros(classes)
-
-    def add(self, frame: int, posteriors: np.ndarray) -> None:
-        self.last = frame
-        self.frames += 1
-        self.total += posteriors
+    label: int
+    first: int
+    last: int = -1
+    frames: int = 0
+    total: Any = 0.0  # the sum of its posteriors, (classes,)

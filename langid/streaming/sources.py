@@ -1,6 +1,7 @@
 """Samples that come while they are spoken: from standard input and from a microphone."""
 
 import struct
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -8,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from langid.audio.decode import AudioError, MonoMix
-from langid.audio.file_kinds import HEAD, Kind, kind_of
+from langid.audio.file_kinds import HEAD, kind_of
 from langid.errors import LangidError
 from langid.streaming.samples import Resampler, checked_rate, checked_samples
 
@@ -44,9 +45,14 @@ def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterat
         blocks = _decoded(pipe, b"", length, kind, channels, checked_rate(rate))
     else:
         head += pipe.read(HEAD - len(head))
-        _refuse_unannounced(kind_of(head), rate)
-        rate = checked_rate(rate, "rate")
-        blocks = _decoded(pipe, head, None, "<i2", 1, rate)
+        other = kind_of(head)
+        if other is not None or rate is None:  # it would be heard as noise
+            name = "an unknown format" if other is None else other.name
+            raise LangidError(
+                f"audio=-: {name} came on standard input; accepted are WAV and raw 16-bit PCM,"
+                f" which is announced by raw=true or its rate, rate=16000 say; else {DECODE}"
+            )
+        blocks = _decoded(pipe, head, sys.maxsize, "<i2", 1, checked_rate(rate, "rate"))
     yield from _resampled(_some(blocks), rate, sample_rate)
 
 
@@ -78,17 +84,6 @@ def microphone(sample_rate: int) -> Iterator[np.ndarray]:
         ) from error
 
 
-def _refuse_unannounced(kind: Kind | None, rate: int | None) -> None:
-    """Raise LangidError for what is no WAV and not said to be raw: it would be heard as noise."""
-    if kind is None and rate is not None:
-        return
-    name = kind.name if kind is not None else "an unknown format"
-    raise LangidError(
-        f"audio=-: {name} came on standard input; accepted are WAV and raw 16-bit PCM, which"
-        f" is announced by raw=true or its rate, rate=16000 say; else {DECODE}"
-    )
-
-
 def _some(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield blocks; raise LangidError where they hold no sample."""
     some = False
@@ -101,17 +96,14 @@ def _some(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 
 def _resampled(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Iterator[np.ndarray]:
     """Yield the samples of blocks at another rate."""
-    if rate == sample_rate:
-        yield from blocks
-        return
     resampler = Resampler(rate, sample_rate)
     for block in blocks:
         yield resampler.feed(block)
     yield resampler.flush()
 
 
-def _wav_header(pipe: BinaryIO) -> tuple[str, int, int, int | None]:
-    """Return type, channels, rate and bytes of the samples that follow; None for all that come."""
+def _wav_header(pipe: BinaryIO) -> tuple[str, int, int, int]:
+    """Return type, channels, rate and most bytes of the samples that follow."""
     size, form = struct.unpack("<I4s", _exactly(pipe, 8))
     kind, channels, rate, bits = 0, 0, 0, 0
     while form == b"WAVE":
@@ -130,7 +122,7 @@ def _wav_header(pipe: BinaryIO) -> tuple[str, int, int, int | None]:
             f" 16-bit integers and 32-bit floats, so {DECODE}"
         )
     # Programs that write into a pipe do not know the length and write 0 or the largest number.
-    return types[kind, bits], channels, rate, None if size in (0, 0xFFFFFFFF) else size
+    return types[kind, bits], channels, rate, sys.maxsize if size in (0, 0xFFFFFFFF) else size
 
 
 def _exactly(pipe: BinaryIO, size: int) -> bytes:
@@ -141,21 +133,18 @@ def _exactly(pipe: BinaryIO, size: int) -> bytes:
 
 
 def _decoded(
-    pipe: BinaryIO, head: bytes, length: int | None, kind: str, channels: int, rate: int
+    pipe: BinaryIO, head: bytes, length: int, kind: str, channels: int, rate: int
 ) -> Iterator[np.ndarray]:
     """Yield the samples of a pipe as they come; of several channels, ``BLOCK_S`` at a time."""
     frame = np.dtype(kind).itemsize * channels
     # Whether channels cancel each other cannot be told from a few samples.
     block = 1 if channels == 1 else round(BLOCK_S * rate) * frame
     scale = np.float32(1 / 32768 if kind == "<i2" else 1)
-    waiting, left = head, length
+    waiting, left, more = head, length, True
     mix = MonoMix()
-    more = True
     while more:
-        wanted = 65536 if left is None else min(left, 65536)
-        content = pipe.read1(wanted) if wanted else b""  # type: ignore[attr-defined]
-        if left is not None:
-            left -= len(content)
+        content = pipe.read1(min(left, 65536)) if left else b""  # type: ignore[attr-defined]
+        left -= len(content)
         waiting += content
         more = bool(content)
         if more and len(waiting) < block:

@@ -10,6 +10,7 @@ from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
 from langid.streaming.samples import (
+    NOTHING,
     Resampler,
     as_floats,
     checked_rate,
@@ -19,7 +20,7 @@ from langid.streaming.samples import (
 from langid.streaming.saved_state import check_state, settings_text
 from langid.streaming.windowed_model import load_model
 
-NOTHING, NO_SPEECH = np.zeros(0, np.float32), np.zeros(0, np.bool_)
+NO_SPEECH = np.zeros(0, np.bool_)
 
 
 class Stepper(Protocol):
@@ -80,7 +81,7 @@ class StreamingIdentifier(ModelStreams):
         self._stepper = self.model.stepper()
         self._pending = NOTHING
         self._rate: int | None = None  # of the samples; known with the first call of feed
-        self._resampler: Resampler | None = None
+        self._resampler = Resampler(self.sample_rate, self.sample_rate)
         self._speech = NO_SPEECH
         self._rule.reset()
 
@@ -96,14 +97,12 @@ class StreamingIdentifier(ModelStreams):
         rate = self.sample_rate if sample_rate is None else sample_rate
         if rate != self._rate:
             self._set_rate(checked_rate(rate))
-        if self._resampler is not None:
-            samples = self._resampler.feed(as_floats(samples))
-        return self._process(samples)
+        return self._process(self._resampler.feed(samples))
 
     def flush(self) -> np.ndarray:
         """Process what waits for a full hop, filled with its last sample; return its posteriors."""
-        rest = NOTHING if self._resampler is None else self._resampler.flush()
-        waiting, self._pending = np.concatenate([self._pending, rest]), NOTHING
+        waiting = np.concatenate([self._pending, self._resampler.flush()])
+        self._pending = NOTHING
         return self._process(whole_hops(waiting, self.hop_samples))
 
     @property
@@ -125,7 +124,7 @@ class StreamingIdentifier(ModelStreams):
         than the model's (the resampler's own state cannot be read; ``flush`` ends them), and where
         it is set, for a state of another model or other settings; all then stays as it was.
         """
-        if self._resampler is not None and self._resampler.waiting:
+        if self._resampler.waiting:
             raise LangidError(
                 f"the state of a stream at {self._rate} Hz cannot be saved while it is resampled to"
                 f" {self.sample_rate} Hz: call flush() first, or feed {self.sample_rate} Hz"
@@ -162,7 +161,7 @@ class StreamingIdentifier(ModelStreams):
                 " at another rate, which begins a new stream"
             )
         self._rate = rate
-        self._resampler = None if rate == self.sample_rate else Resampler(rate, self.sample_rate)
+        self._resampler = Resampler(rate, self.sample_rate)
 
     def _process(self, samples: np.ndarray) -> np.ndarray:
         """Step through the full hops of what waits and of samples at the model's rate."""

@@ -15,8 +15,9 @@ COLUMNS = 2000  # the picture has at least so many, and never twice as many
 class Trace:
     """Envelope of the samples, share of speech and mean posteriors per column.
 
-    A column is a hop at first; when there are too many, two become one, so that memory does not
-    grow with the recording.
+    ``columns (columns, 3 + classes)``: lowest and highest sample, share of speech, posteriors. One
+    is a hop at first; when there are too many, two become one, so that memory does not grow with
+    the recording.
     """
 
     def __init__(self, classes: Sequence[str], hop_samples: int, sample_rate: int):
@@ -24,8 +25,8 @@ class Trace:
         self._hop_samples = hop_samples
         self._hop_s = hop_samples / sample_rate
         self._hops = 1  # in a column
-        self._columns = np.zeros((0, 3 + len(self.classes)))  # lowest, highest, speech, posteriors
-        self._waiting = self._columns
+        self.columns = np.zeros((0, 3 + len(self.classes)))
+        self._waiting = self.columns
 
     def update(self, samples: np.ndarray, posteriors: np.ndarray, speech: np.ndarray) -> None:
         """Take in ``samples (samples,)`` and their frames; those of a last hop may be missing."""
@@ -36,24 +37,19 @@ class Trace:
         full = len(self._waiting) // self._hops * self._hops
         columns = _merged(self._waiting[:full], self._hops)
         self._waiting = self._waiting[full:]
-        self._columns = np.concatenate([self._columns, columns])
-        while len(self._columns) >= 2 * COLUMNS:
+        self.columns = np.concatenate([self.columns, columns])
+        while len(self.columns) >= 2 * COLUMNS:
             self._halve()
-
-    @property
-    def columns(self) -> np.ndarray:
-        """``(columns, 3 + classes)``: lowest and highest sample, share of speech, posteriors."""
-        return self._columns
 
     @property
     def times_s(self) -> np.ndarray:
         """The middle of each column."""
-        return (np.arange(len(self._columns)) + 0.5) * self._hops * self._hop_s
+        return (np.arange(len(self.columns)) + 0.5) * self._hops * self._hop_s
 
     def _halve(self) -> None:
-        even = len(self._columns) // 2 * 2
-        odd = np.repeat(self._columns[even:], self._hops, 0)  # as hops again, which merge alike
-        self._columns = _merged(self._columns[:even], 2)
+        even = len(self.columns) // 2 * 2
+        odd = np.repeat(self.columns[even:], self._hops, 0)  # as hops again, which merge alike
+        self.columns = _merged(self.columns[:even], 2)
         self._waiting = np.concatenate([odd, self._waiting])
         self._hops *= 2
 

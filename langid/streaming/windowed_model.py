@@ -1,6 +1,5 @@
 """Models that need whole utterances, over a stream: an overlapping window of samples."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,20 +7,27 @@ from typing import Any
 import numpy as np
 
 from langid.errors import LangidError
-from langid.streaming.decision import is_number
-from langid.streaming.onnx_file import Expected, is_count, read_file, schema_of
-from langid.streaming.onnx_model import EXPECTED, OnnxModel, check_decision, open_session
+from langid.streaming.onnx_file import Expected, schema_of
+from langid.streaming.onnx_model import COUNT, EXPECTED, SECONDS, OnnxModel, Ports, opened
 from langid.streaming.samples import as_floats
 
 SCHEMA = "langid-window-1"
-SHARED = ("classes", "sample_rate", "hop_samples", "decision", "weights_sha256")
-_COUNT = (is_count, "a whole number above 0")
-_SECONDS = (lambda value: is_number(value) and 0 < value < math.inf, "seconds above 0")
+SHARED = ("classes", "sample_rate", "hop_samples", "decision", "weights_sha256", "sha256")
 WINDOW_EXPECTED: Expected = {
     **{key: EXPECTED[key] for key in SHARED},
-    **dict.fromkeys(("frame_samples", "window_samples"), _COUNT),
-    **dict.fromkeys(("window_s", "hop_s", "latency_s"), _SECONDS),
+    **dict.fromkeys(("frame_samples", "window_samples"), COUNT),
+    **dict.fromkeys(("window_s", "hop_s", "latency_s"), SECONDS),
 }
+
+
+def _ports(metadata: dict[str, Any]) -> Ports:
+    window, frame = metadata["window_samples"], metadata["frame_samples"]
+    return {
+        "samples": ("tensor(float)", ["streams", window]),
+        "frames": ("tensor(int64)", ["streams"]),
+        "posteriors": ("tensor(float)", ["streams", len(metadata["classes"])]),
+        "speech": ("tensor(bool)", ["streams", window / frame]),
+    }
 
 
 class WindowedModel:
@@ -31,30 +37,15 @@ class WindowedModel:
     the ``hop_s`` between two answers. Errors are those of OnnxModel.
     """
 
-    def __init__(self, path: str | Path, threads: int = 1):
-        path = Path(path)
-        content, self.metadata = read_file(path, SCHEMA, WINDOW_EXPECTED)
-        self.session = open_session(path, content, self.metadata, threads)
-        self._check_sizes(path)
-        check_decision(path, self.metadata)
-
-    def _check_sizes(self, path: Path) -> None:
-        """Raise LangidError where the graph is not the one that the metadata describe."""
+    def __init__(self, path: str | Path):
+        self.session, self.metadata = opened(path, SCHEMA, WINDOW_EXPECTED, _ports)
         hop, frame, window = (
-            int(self.metadata[f"{name}_samples"]) for name in ("hop", "frame", "window")
+            self.metadata[f"{name}_samples"] for name in ("hop", "frame", "window")
         )
-        described = {
-            "samples": ("tensor(float)", ["streams", window]),
-            "frames": ("tensor(int64)", ["streams"]),
-            "posteriors": ("tensor(float)", ["streams", len(self.metadata["classes"])]),
-            "speech": ("tensor(bool)", ["streams", window // frame]),
-        }
-        values = (*self.session.get_inputs(), *self.session.get_outputs())
-        found = {value.name: (value.type, list(value.shape)) for value in values}
-        if found != described or hop % frame or window % frame or hop > window:
+        if hop % frame or hop > window:
             raise LangidError(
-                f"model={path}: its graph and its metadata do not fit (found {found}, described"
-                f" {described}, hop {hop}, frame {frame}); run langid export again"
+                f"model={path}: its metadata describe a hop of {hop} samples, expected are whole"
+                f" frames of {frame} and at most a window, {window}; run langid export again"
             )
 
     def stepper(self, streams: int = 1) -> "WindowStepper":

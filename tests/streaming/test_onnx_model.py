@@ -18,7 +18,7 @@ from ..conftest import sealed
 
 def test_initial_state_has_streams_on_the_first_axis(model_path: Path) -> None:
     model = OnnxModel(model_path)
-    assert model.inputs[0] == "samples"
+    assert model.session.get_inputs()[0].name == "samples"
     for one, three in zip(model.initial_state(1), model.initial_state(3), strict=True):
         assert (one.shape[0], three.shape[0]) == (1, 3)
         np.testing.assert_array_equal(three, np.repeat(one, 3, axis=0))
