@@ -123,10 +123,7 @@ def _chains(file: BinaryIO, start: int, size: int) -> list[Part]:
         file.seek(at)
         header = file.read(27 + 255)
         if not header.startswith(b"OggS\x00"):
-            found = next(_beginnings(file, re.compile(rb"OggS\x00"), at + 1), None)
-            if found is None:
-                break
-            at = found
+            at = next(_beginnings(file, re.compile(rb"OggS\x00"), at + 1), size)
             continue
         stop = at + 27 + header[26] + sum(header[27 : 27 + header[26]])
         if stop > size:  # the file ends within a page

@@ -5,6 +5,7 @@ in Xing's and LAME's encoders.
 """
 
 import functools
+import itertools
 import re
 import struct
 from collections.abc import Iterator
@@ -167,11 +168,5 @@ def _next_run(file: BinaryIO, at: int) -> int | None:
 
 def _is_run(file: BinaryIO, at: int) -> bool:
     """Return whether frames of one layout follow each other."""
-    layout = None
-    for _ in range(RUN):
-        file.seek(at)
-        frame = frame_of(file.read(4))
-        if frame is None or layout not in (None, frame.layout):
-            return False
-        layout, at = frame.layout, at + frame.size
-    return True
+    layouts = [frame.layout for _, frame, _ in itertools.islice(_frames(file, at), RUN)]
+    return len(layouts) == RUN and len(set(layouts)) == 1

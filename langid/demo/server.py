@@ -10,9 +10,7 @@ from typing import Any, NamedTuple
 
 from langid.errors import LangidError
 from langid.streaming.decision import DecisionSettings
-from langid.streaming.onnx_file import schema_of
-from langid.streaming.onnx_model import OnnxModel
-from langid.streaming.windowed_model import SCHEMA as WINDOW_SCHEMA
+from langid.streaming.windowed_model import WindowedModel, load_model
 
 ADDRESS = "127.0.0.1"
 PAGE = Path(__file__).with_name("page")
@@ -114,15 +112,15 @@ def page_metadata(model: Path) -> dict[str, Any]:
     ``decision`` holds every setting; None stands for the infinite half-life, which JSON has not.
     Raises LangidError for a model that takes a window, and as OnnxModel does.
     """
-    if schema_of(model) == WINDOW_SCHEMA:
+    loaded = load_model(model)
+    if isinstance(loaded, WindowedModel):
         raise LangidError(
             f"model={model}: hears a window of samples; the page runs models that stream, which are"
             " rnn, gru, lstm, tcn and conformer, exported without mode=offline; use langid stream"
         )
-    metadata = OnnxModel(model).metadata
-    decision = DecisionSettings.of(metadata).plain()
+    decision = DecisionSettings.of(loaded.metadata).plain()
     keys = ("classes", "sample_rate", "hop_samples", "state", "initial_state")
-    return {key: metadata[key] for key in keys} | {"decision": decision, "file": model.name}
+    return {key: loaded.metadata[key] for key in keys} | {"decision": decision, "file": model.name}
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,5 +1,6 @@
 """Samples of many streams, gathered into batches of whole hops."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -51,16 +52,11 @@ class HopQueue:
         Samples are float32, or int16 to be scaled. Rows with as many hops go together; those with
         more go on without the others.
         """
-        full: dict[int, list[Batch]] = {}
-        for batch in self._alike(samples):
-            full.setdefault(batch.samples.shape[1] // self._hop, []).append(batch)
-        done = 0
-        for hops in sorted(full):
-            cut = slice(done * self._hop, hops * self._hop)
-            if hops:
-                going = [batch for count, some in full.items() if count > done for batch in some]
-                yield _together([Batch(rows, block[:, cut]) for rows, block in going])
-            done = hops
+        batches = list(self._alike(samples))
+        ends = {block.shape[1] // self._hop * self._hop for _, block in batches}
+        for start, end in itertools.pairwise(sorted({0, *ends})):
+            going = [batch for batch in batches if batch.samples.shape[1] >= end]
+            yield _together([Batch(rows, block[:, start:end]) for rows, block in going])
 
     def _alike(self, samples: Mapping[int, np.ndarray]) -> Iterator[Batch]:
         """Yield rows that have as many samples, behind what waited; what is left waits."""

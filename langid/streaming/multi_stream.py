@@ -9,12 +9,7 @@ from langid.errors import LangidError
 from langid.streaming.decision import Decision
 from langid.streaming.decision_rule import DecisionTable
 from langid.streaming.hop_queue import HopQueue
-from langid.streaming.samples import (
-    Resampler,
-    are_samples,
-    checked_rate,
-    checked_samples,
-)
+from langid.streaming.samples import Resampler, are_samples, checked_rate, checked_samples
 from langid.streaming.streamer import ModelStreams, StreamingModel
 
 

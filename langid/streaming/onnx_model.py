@@ -14,6 +14,8 @@ from langid.streaming.decision import is_number
 from langid.streaming.onnx_file import Expected, read_file
 from langid.streaming.samples import write_floats
 
+_shared = onnxruntime.OrtValue.ortvalue_from_numpy  # a value on an array's own memory
+
 SCHEMA = "langid-stream-2"
 AT_ONCE = 192  # frames of all streams in one call: fewer or more take up to a tenth longer
 Ports = dict[str, tuple[str, list[Any]]]  # inputs and outputs of a graph: type, size of each axis
@@ -210,8 +212,3 @@ class OnnxStepper:
             binding.bind_ortvalue_output(name, _shared(array[part]))
         length = room.shape[1]
         return slice(part.start * length, part.stop * length), room.reshape(-1), binding
-
-
-def _shared(array: np.ndarray) -> onnxruntime.OrtValue:
-    """Return a value on the array's own memory."""
-    return onnxruntime.OrtValue.ortvalue_from_numpy(array)

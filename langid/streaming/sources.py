@@ -53,7 +53,12 @@ def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterat
                 f" which is announced by raw=true or its rate, rate=16000 say; else {DECODE}"
             )
         blocks = _decoded(pipe, head, sys.maxsize, "<i2", 1, checked_rate(rate, "rate"))
-    yield from _resampled(_some(blocks), rate, sample_rate)
+    some = False
+    for block in _resampled(blocks, rate, sample_rate):
+        some = some or len(block) > 0
+        yield block
+    if not some:
+        raise LangidError("audio=-: no sample came on standard input, so nothing can be heard")
 
 
 def microphone(sample_rate: int) -> Iterator[np.ndarray]:
@@ -84,18 +89,7 @@ def microphone(sample_rate: int) -> Iterator[np.ndarray]:
         ) from error
 
 
-def _some(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield blocks; raise LangidError where they hold no sample."""
-    some = False
-    for block in blocks:
-        some = some or len(block) > 0
-        yield block
-    if not some:
-        raise LangidError("audio=-: no sample came on standard input, so nothing can be heard")
-
-
 def _resampled(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Iterator[np.ndarray]:
-    """Yield the samples of blocks at another rate."""
     resampler = Resampler(rate, sample_rate)
     for block in blocks:
         yield resampler.feed(block)
