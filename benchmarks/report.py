@@ -20,7 +20,7 @@ from figures import Figure, machine, print_table, resident_mb, verdict
 
 from langid.evaluation.intervals import Ratios, of_proportions
 from langid.evaluation.scoring import score
-from langid.plots import draw_confusion
+from langid.plots import draw_confusion, save_figure
 from langid.training.run_record import write_record
 
 LIMITS_S, LIMIT_MB, LIMIT_RATIO, COVERAGE = (3.0, 1.0), 300.0, 1.0, 0.92
@@ -106,9 +106,8 @@ def measure(
         write_record(Path(folder) / "report.json", found)
         report_s, peak = time.perf_counter() - began, resident_mb(peak=True)
         began = time.perf_counter()
-        draw_confusion(np.array(found["confusion"]), names, "a part").savefig(
-            Path(folder) / "confusion.png", dpi=150
-        )
+        picture = draw_confusion(np.array(found["confusion"]), names, "a part")
+        save_figure(picture, Path(folder) / "confusion.png")
         picture_s = time.perf_counter() - began
     began = time.perf_counter()
     bootstrap(targets, posteriors.argmax(1), who, classes, resamples)

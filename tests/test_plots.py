@@ -1,10 +1,14 @@
 """The pictures hold what they are given, and nothing of them is cut."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from langid.plots import draw_comparison, draw_confusion, most_confused
+from langid.errors import LangidError
+from langid.plots import draw_comparison, draw_confusion, most_confused, save_figure
 
 
 def test_cells_hold_the_counts_and_axes_the_names() -> None:
@@ -50,7 +54,7 @@ def test_nothing_is_cut_and_no_number_leaves_its_cell(classes: int) -> None:
     names = [f"Chinese (Hong Kong) {index}" for index in range(classes)]
     title = "validation: 5000 clips, 900 speakers and 60 clips of unknown speakers"
     figure = draw_confusion(of_many(classes), names, title)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     axes = figure.axes[0]
     for text in figure.findobj(Text):
         box = text.get_window_extent()
@@ -72,3 +76,26 @@ def test_runs_are_named_and_dots_lie_on_their_figures() -> None:
     axes = draw_comparison(figures, ["a", "b"], "validation part").axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
     assert axes.lines[0].get_xdata().tolist() == [0.8, 0.5]
+
+
+class Interrupted(Figure):
+    """A picture of which half is written."""
+
+    error: BaseException
+
+    def savefig(self, path: Path, **_: object) -> None:  # type: ignore[override]
+        Path(path).write_bytes(b"\x89PNG")
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError(28, "full"), KeyboardInterrupt()])
+def test_a_picture_that_is_not_finished_leaves_the_one_before(
+    tmp_path: Path, error: BaseException
+) -> None:
+    path, half = tmp_path / "a.png", Interrupted()
+    save_figure(draw_confusion(np.eye(2, dtype=int), ["a", "b"], "test"), path)
+    before = path.read_bytes()
+    half.error = error
+    with pytest.raises((LangidError, KeyboardInterrupt)):
+        save_figure(half, path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from langid.atomic_file import write_text
 from langid.corpora.splits import PARTS, clips_and_speakers, speaker_groups
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.scoring import frame_accuracy, score
 from langid.evaluation.threshold import thresholds
-from langid.plots import draw_confusion
+from langid.plots import draw_confusion, save_figure
 from langid.training.run_description import versions
 from langid.training.run_record import write_record
 
@@ -98,9 +99,9 @@ def write_report(report: dict[str, Any], table: pd.DataFrame, folder: Path) -> N
     classes = list(report["classes"])
     title = f"{report['part']}: {who_speaks(report)}"
     picture = draw_confusion(np.array(report["confusion"]), classes, title)
-    picture.savefig(folder / "confusion.png", dpi=150)
+    save_figure(picture, folder / "confusion.png")
     rounded = table.round({f"p({name})": 6 for name in classes})
-    rounded.to_csv(folder / "predictions.tsv", sep="\t", index=False)
+    write_text(folder / "predictions.tsv", rounded.to_csv(sep="\t", index=False))
     write_record(folder / "report.json", report)  # last: a report that is there is complete
 
 

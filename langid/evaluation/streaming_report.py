@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from langid.atomic_file import write_text
 from langid.corpora.splits import clips_and_speakers, speaker_groups
 from langid.data.store import Store
 from langid.errors import LangidError
@@ -25,7 +26,7 @@ from langid.evaluation.streamed import (
     stream_clips,
 )
 from langid.evaluation.threshold import ERROR_RATES
-from langid.plots import draw_streaming
+from langid.plots import draw_streaming, save_figure
 from langid.progress import progress
 from langid.streaming.streamer import StreamingIdentifier
 from langid.training.run_description import versions
@@ -203,7 +204,7 @@ def table_of(report: dict[str, Any]) -> pd.DataFrame:
 
 def write_streaming_report(report: dict[str, Any], folder: Path) -> None:
     """Write the report as JSON, its figures as CSV, and a picture."""
-    table_of(report).round(6).to_csv(folder / "streaming.csv", index=False)
+    write_text(folder / "streaming.csv", table_of(report).round(6).to_csv(index=False))
     title = f"{report['part']}: {who_speaks(report)}"
-    draw_streaming(report, title).savefig(folder / "streaming.png", dpi=100)
+    save_figure(draw_streaming(report, title), folder / "streaming.png")
     write_record(folder / "streaming.json", report)

@@ -10,7 +10,7 @@ from langid.atomic_file import write_text
 from langid.corpora.splits import speaker_groups
 from langid.errors import LangidError
 from langid.evaluation.scoring import paired_difference
-from langid.plots import draw_comparison
+from langid.plots import draw_comparison, save_figure
 from langid.runs.finished import Run, check_classes, score_run
 from langid.training.run_record import choices
 
@@ -44,7 +44,7 @@ def write_comparison(table: pd.DataFrame, output: Path, title: str) -> None:
         name.replace("_", " "): table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float).T
         for name in METRICS
     }
-    draw_comparison(figures, _labels(table), title).savefig(output / "compare.png", dpi=150)
+    save_figure(draw_comparison(figures, _labels(table), title), output / "compare.png")
     write_text(output / "compare.csv", table.to_csv(index=False))
 
 

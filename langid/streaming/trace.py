@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from langid.atomic_file import replaced
 from langid.errors import LangidError
 from langid.streaming.segments import Stretch
 
@@ -68,10 +67,8 @@ def draw(trace: Trace, timeline: Sequence[Stretch], path: Path, title: str) -> N
     """
     if not len(trace.columns):
         raise LangidError(f"plot={path}: nothing was heard, so there is nothing to draw")
-    from langid.plots import draw_recording  # here: most streams draw nothing
+    from langid.plots import draw_recording, save_figure  # here: most streams draw nothing
 
     stretches = [(one.start_s, one.end_s, one.label) for one in timeline]
     figure = draw_recording(trace.times_s, trace.columns, trace.classes, stretches, title)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path, "plot") as partial:
-        figure.savefig(partial, dpi=120)
+    save_figure(figure, path, "plot")
