@@ -1,6 +1,7 @@
 """Samples to frames of features: log-mel and MFCC, causal by default."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -60,6 +61,7 @@ class Features(PerHop):
         return self.step(samples[:, context:], samples[:, :context])[0]
 
 
+@dataclass(eq=False, repr=False)  # a module equals itself alone
 class LogMel(Features):
     """Natural logarithm of mel-band power, with an absolute floor and no look-ahead.
 
@@ -72,35 +74,34 @@ class LogMel(Features):
 
     causal = True
 
-    def __init__(
-        self,
-        sample_rate: int = 16000,
-        window_ms: float = 25.0,
-        hop_ms: float = 10.0,
-        n_mels: int = 64,
-        f_min: float = 20.0,
-        floor_db: float = -80.0,
-    ):
+    sample_rate: int = 16000
+    window_ms: float = 25.0
+    hop_ms: float = 10.0
+    n_mels: int = 64
+    f_min: float = 20.0
+    floor_db: float = -80.0
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self.sample_rate = sample_rate
-        self.window_samples = round(sample_rate * window_ms / 1000)
-        self.hop_samples = round(sample_rate * hop_ms / 1000)
+        self.window_samples = round(self.sample_rate * self.window_ms / 1000)
+        self.hop_samples = round(self.sample_rate * self.hop_ms / 1000)
+        window_ms = f"window_ms={self.window_ms:g}"
         if not 0 < self.hop_samples <= self.window_samples:
             raise ValueError(
-                f"hop_ms={hop_ms:g}: accepted are more than 0 and at most window_ms={window_ms:g}"
+                f"hop_ms={self.hop_ms:g}: accepted are more than 0 and at most {window_ms}"
             )
         if self.window_samples % 2:
-            raise ValueError(f"window_ms={window_ms:g}: an even number of samples is needed")
+            raise ValueError(f"{window_ms}: an even number of samples is needed")
         self.hops = -(-self.window_samples // self.hop_samples)  # that a window reaches into
         self.context_frames = self.hops - 1
         self.n_fft = 2 ** math.ceil(math.log2(self.window_samples))
-        self.bins = n_mels
-        self.floor = 10 ** (floor_db / 10)
+        self.bins = self.n_mels
+        self.floor = 10 ** (self.floor_db / 10)
         filters = torchaudio.functional.melscale_fbanks(
-            self.n_fft // 2 + 1, f_min, sample_rate / 2, n_mels, sample_rate
+            self.n_fft // 2 + 1, self.f_min, self.sample_rate / 2, self.n_mels, self.sample_rate
         )
         if not (filters.sum(0) > 0).all():
-            raise ValueError(f"n_mels={n_mels} is too many for a {window_ms:g} ms window")
+            raise ValueError(f"n_mels={self.n_mels} is too many for a {self.window_ms:g} ms window")
         half = self.window_samples // 2
         centre = self.hops * self.hop_samples - half
         self.mirrored = nn.Buffer(torch.arange(centre, centre - half, -1), persistent=False)
@@ -138,7 +139,7 @@ class LogMel(Features):
         the logarithm makes it visible in quiet bands.
         """
         hops = samples.unfold(1, self.hop_samples, self.hop_samples)
-        reach = self.hops - 1
+        reach = self.context_frames
         frames = torch.cat([hops[:, i : i - reach or None] for i in range(self.hops)], dim=-1)
         frames = frames - (frames[..., -self.window_samples :] @ self.weights)[..., None]
         right = frames[..., -self.window_samples // 2 :]
@@ -186,24 +187,18 @@ def last(values: Tensor, count: int) -> Tensor:
     return values[..., -count:] if count else values[..., :0]
 
 
+@dataclass(eq=False, repr=False)
 class MFCC(LogMel):
     """Cepstral coefficients of LogMel: its orthonormal DCT-II (Davis & Mermelstein 1980)."""
 
-    def __init__(
-        self,
-        sample_rate: int = 16000,
-        window_ms: float = 25.0,
-        hop_ms: float = 10.0,
-        n_mels: int = 64,
-        n_mfcc: int = 64,
-        f_min: float = 20.0,
-        floor_db: float = -80.0,
-    ):
-        if not 0 < n_mfcc <= n_mels:
-            raise ValueError(f"n_mfcc={n_mfcc}: accepted are 1 to n_mels={n_mels}")
-        super().__init__(sample_rate, window_ms, hop_ms, n_mels, f_min, floor_db)
-        self.bins = n_mfcc
-        dct = torchaudio.functional.create_dct(n_mfcc, n_mels, norm="ortho")
+    n_mfcc: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.n_mfcc <= self.n_mels:
+            raise ValueError(f"n_mfcc={self.n_mfcc}: accepted are 1 to n_mels={self.n_mels}")
+        self.bins = self.n_mfcc
+        dct = torchaudio.functional.create_dct(self.n_mfcc, self.n_mels, norm="ortho")
         self.dct = nn.Buffer(dct, persistent=False)
 
     def _compress(self, mel: Tensor) -> Tensor:

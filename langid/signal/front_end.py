@@ -46,10 +46,7 @@ class FrontEnd(nn.Module):
         return features[:, :time], speech[:, :time]
 
     def initial_state(self, batch_size: int) -> State:
-        return (
-            self.features.initial_state(batch_size),
-            *self.detector.initial_state(batch_size),
-        )
+        return self.features.initial_state(batch_size), *self.detector.initial_state(batch_size)
 
     def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""

@@ -1,5 +1,7 @@
 """Changes to normalised features that a network gets in training, and by rights there alone."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,7 @@ class Augment(nn.Module):
         super().__init__()
 
 
+@dataclass(eq=False, repr=False)  # a module equals itself alone
 class SpecAugment(Augment):
     """Masks random stretches of time and bands of bins (SpecAugment, Park et al. 2019).
 
@@ -29,34 +32,24 @@ class SpecAugment(Augment):
     flaw of a published protocol.
     """
 
-    def __init__(
-        self,
-        time_masks: int = 2,
-        time_width: int = 70,
-        frequency_masks: int = 2,
-        frequency_width: int = 15,
-        time_shift: float = 0.0,
-        in_evaluation: bool = False,
-    ):
+    time_masks: int = 2
+    time_width: int = 70
+    frequency_masks: int = 2
+    frequency_width: int = 15
+    time_shift: float = 0.0
+    in_evaluation: bool = False
+
+    def __post_init__(self) -> None:
         super().__init__()
-        for name, value in (
-            ("time_masks", time_masks),
-            ("time_width", time_width),
-            ("frequency_masks", frequency_masks),
-            ("frequency_width", frequency_width),
-        ):
+        for name in ("time_masks", "time_width", "frequency_masks", "frequency_width"):
+            value = getattr(self, name)
             if type(value) is not int or value < 0:
                 raise ValueError(f"augment.{name}={value}: accepted are whole numbers from 0")
-        if type(time_shift) not in (int, float) or not 0 <= time_shift <= 1:
-            raise ValueError(f"augment.time_shift={time_shift}: accepted are 0 to 1")
-        if type(in_evaluation) is not bool:
-            raise ValueError(f"augment.in_evaluation={in_evaluation}: accepted are true and false")
-        self.time_masks = time_masks
-        self.time_width = time_width
-        self.frequency_masks = frequency_masks
-        self.frequency_width = frequency_width
-        self.time_shift = time_shift
-        self.in_evaluation = in_evaluation
+        shift, switch = self.time_shift, self.in_evaluation
+        if type(shift) not in (int, float) or not 0 <= shift <= 1:
+            raise ValueError(f"augment.time_shift={shift}: accepted are 0 to 1")
+        if type(switch) is not bool:
+            raise ValueError(f"augment.in_evaluation={switch}: accepted are true and false")
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Mask with 0, the mean; LangidError where a band could be wider than all bins."""

@@ -1,5 +1,7 @@
 """Detectors of speech frames: ``samples (batch, samples) -> speech (batch, time) bool``."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,7 @@ class Detector(PerHop):
 NO_FLOOR = -1e10  # negative power that no sound reaches
 
 
+@dataclass(eq=False, repr=False)  # a module equals itself alone
 class EnergyDetector(Detector):
     """A frame is speech where its level stands out of the noise floor so far.
 
@@ -33,31 +36,23 @@ class EnergyDetector(Detector):
 
     causal = True
 
-    def __init__(
-        self,
-        hop_samples: int,
-        threshold_db: float = 12.0,
-        quiet_db: float = -60.0,
-        loud_db: float = -30.0,
-        loud_correlation: float = 0.8,
-        signal_db: float = -75.0,
-        smooth_frames: int = 5,
-        floor_frames: int = 300,
-        hangover_frames: int = 15,
-    ):
-        super().__init__(hop_samples)
-        frames = {"smooth_frames": smooth_frames, "floor_frames": floor_frames}
-        check_least(1, "detector.", **frames, hangover_frames=hangover_frames)
-        if not loud_correlation < 1:
-            raise ValueError(f"detector.loud_correlation={loud_correlation:g}: accepted is below 1")
-        self.threshold_db = threshold_db
-        self.quiet_db = quiet_db
-        self.loud_db = loud_db
-        self.loud_correlation = loud_correlation
-        self.signal_db = signal_db
-        self.smooth_frames = smooth_frames
-        self.floor_frames = floor_frames
-        self.hangover_frames = hangover_frames
+    hop_samples: int
+    threshold_db: float = 12.0
+    quiet_db: float = -60.0
+    loud_db: float = -30.0
+    loud_correlation: float = 0.8
+    signal_db: float = -75.0
+    smooth_frames: int = 5
+    floor_frames: int = 300
+    hangover_frames: int = 15
+
+    def __post_init__(self) -> None:
+        super().__init__(self.hop_samples)
+        for name in ("smooth_frames", "floor_frames", "hangover_frames"):
+            check_least(1, "detector.", **{name: getattr(self, name)})
+        if not self.loud_correlation < 1:
+            told = f"detector.loud_correlation={self.loud_correlation:g}"
+            raise ValueError(f"{told}: accepted is below 1")
         self.like = nn.Buffer(torch.zeros(0), persistent=False)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
@@ -134,15 +129,10 @@ class LibrosaDetector(Detector):
     def forward(self, samples: Tensor) -> Tensor:
         from librosa.effects import split  # slow to import and only needed here
 
-        frames = -(-samples.shape[1] // self.hop_samples)
-        speech = torch.zeros(samples.shape[0], frames, dtype=torch.bool)
+        hop = self.hop_samples
+        speech = torch.zeros(samples.shape[0], -(-samples.shape[1] // hop), dtype=torch.bool)
         for row, clip in zip(speech, samples.numpy(), strict=True):
-            intervals = split(
-                clip,
-                top_db=self.top_db,
-                frame_length=4 * self.hop_samples,
-                hop_length=self.hop_samples,
-            )
-            for start, stop in intervals // self.hop_samples:
+            intervals = split(clip, top_db=self.top_db, frame_length=4 * hop, hop_length=hop)
+            for start, stop in intervals // hop:
                 row[start : max(stop, start + 1)] = True
         return speech
