@@ -55,8 +55,11 @@ def _unreadable(place: str, error: Exception) -> LangidError:
 def load_identifier(path: Path) -> LanguageIdentifier:
     """Return the trained identifier of a checkpoint, in evaluation mode on the CPU."""
     checkpoint = read_checkpoint(path)
+    description: RunDescription = checkpoint["langid"]
+    flawed = description.augment.get("in_evaluation")  # some protocols change features there too
     try:
-        identifier = _untrained(checkpoint["langid"])
+        augment = build(description.augment, "augment") if flawed else None
+        identifier = build_identifier(description, augment=augment)
     except LangidError as error:
         raise LangidError(f"checkpoint={path}: {error}") from error
     try:
@@ -66,13 +69,6 @@ def load_identifier(path: Path) -> LanguageIdentifier:
             f"checkpoint={path}: its weights and its description do not fit ({error})"
         ) from error
     return identifier.eval()
-
-
-def _untrained(description: RunDescription) -> LanguageIdentifier:
-    """Return the identifier with what changes features in evaluation, as some protocols do."""
-    flawed = description.augment.get("in_evaluation")
-    augment = build(description.augment, "augment") if flawed else None
-    return build_identifier(description, augment=augment)
 
 
 def build_identifier(description: RunDescription, **training: Any) -> LanguageIdentifier:

@@ -34,6 +34,7 @@ SILENCED = (
     ".*does not have many workers.*", ".*exists and is not empty.*", ".*isn't compatible.*",
     ".*number of training batches.*", ".*treespec.*", ".*Checkpoint directory.*",
     ".*could not find the monitored key.*", ".*in eval mode at the start.*",
+    ".*dirpath has changed.*",
 )  # fmt: skip
 
 

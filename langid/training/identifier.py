@@ -15,7 +15,7 @@ from langid.errors import LangidError
 from langid.metrics import DIRECTIONS, frame_accuracy, of_posteriors
 from langid.networks.network import Network, Normaliser, StreamingNetwork, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
-from langid.training.diverged import diverged
+from langid.training.diverged import Diverged
 from langid.training.inference import CarriedState, Inference, PieceInference
 from langid.training.losses import WeightedLoss
 from langid.training.processes import gathered, same_buffers, summed
@@ -46,7 +46,7 @@ class LanguageIdentifier(Inference, LightningModule):
         front_end: FrontEnd,
         classes: Sequence[str],
         silence: SilencePolicy,
-        description: RunDescription | None = None,
+        description: RunDescription,
         loss: nn.Module | None = None,
         optimizer: OptimizerFactory | None = None,
         scheduler: SchedulerFactory | None = None,
@@ -59,7 +59,7 @@ class LanguageIdentifier(Inference, LightningModule):
         self.normaliser = Normaliser(front_end.bins)
         self.classes = list(classes)
         self.silence = silence
-        self.description = description
+        self.described = description
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler
@@ -70,13 +70,6 @@ class LanguageIdentifier(Inference, LightningModule):
         self.confusion: np.ndarray | None = None  # of the last validation
         self.sums = torch.zeros(2, dtype=torch.float64)
         self.validation_loss: Tensor | None = None
-
-    @property
-    def described(self) -> RunDescription:
-        """The description; raises LangidError for an identifier that was made without one."""
-        if self.description is None:
-            raise LangidError("this identifier was made without the RunDescription of a training")
-        return self.description
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``."""
@@ -131,7 +124,7 @@ class LanguageIdentifier(Inference, LightningModule):
         frames = torch.stack([right.sum(), batch.speech.sum()]).float()
         (loss_sum, weight), (right_sum, speech) = summed(torch.stack([own, frames]))
         if not loss_sum.isfinite():
-            raise diverged(self, loss_sum, [batch])
+            raise Diverged(self, loss_sum, [batch])
         values = {
             "train/loss": loss_sum / weight.clamp(min=1e-9),
             "train/frame_accuracy": right_sum / speech.clamp(min=1),
@@ -147,8 +140,7 @@ class LanguageIdentifier(Inference, LightningModule):
         self.scores = UtteranceScores(len(data.parts), len(self.classes))
         held_out = data.pieces["validation"]
         self.targets = torch.zeros(len(data.parts), dtype=torch.long)
-        units, targets = torch.tensor(held_out[["unit", "target"]].to_numpy().T.copy())
-        self.targets[units] = targets
+        self.targets[held_out["unit"].tolist()] = torch.tensor(held_out["target"].tolist())
         self.sums = torch.zeros(2, dtype=torch.float64)
         self.failed: list[Batch] = []
         self.pieces = PieceInference(self)
@@ -169,7 +161,7 @@ class LanguageIdentifier(Inference, LightningModule):
         assert self.scores is not None
         loss_sum, weight = torch.stack(gathered([self.sums])).sum(0)
         if not loss_sum.isfinite():
-            raise diverged(self, loss_sum, self.failed)
+            raise Diverged(self, loss_sum, self.failed)
         # Means over targets and frames of the whole part, not over batches or processes.
         loss = loss_sum / weight.clamp(min=1e-9)
         scored = self.scores.compute()

@@ -12,7 +12,7 @@ from torch import Tensor
 from langid.data.silence_policy import SilencePolicy
 from langid.networks.network import State, StreamingNetwork, UtteranceNetwork
 from langid.networks.padding import frame_mask
-from langid.networks.skipped_frames import compact
+from langid.networks.skipped_frames import compact, hold
 from langid.signal.front_end import FrontEnd
 
 if TYPE_CHECKING:  # StreamingRecurrentModule does without pandas and Lightning
@@ -57,9 +57,7 @@ class Inference:
             spoken, count = compact(features, kept)
             logits = network(spoken, kept.sum(1))
             if not isinstance(network, UtteranceNetwork):
-                assert count is not None
-                place = (count - 1).clamp(min=0).unsqueeze(-1)
-                logits = logits.gather(1, place.expand(-1, -1, logits.shape[2]))
+                logits = hold(logits[:, 0], logits, count)
         if isinstance(network, UtteranceNetwork):
             logits = logits.expand(-1, time, -1)
         return self.class_posteriors(logits), speech

@@ -18,6 +18,7 @@ from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import RunDescription
 
 FRONT_END = ("features", "detector")
+PARTS = ("network.", "normaliser.")  # that are learnt
 CHOICES = {"head": (None, "keep", "new"), "normaliser": ("keep", "refit")}
 
 
@@ -99,42 +100,40 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
 
     Returns how many tensors were ``taken``, are ``new`` here, were ``left`` there and are
     ``frozen``, by groups of names; the ``classes`` there, and in what ``features`` and ``detector``
-    differ. Raises LangidError where nothing fits, the normaliser is of
-    another size, or a name to freeze does not exist.
+    differ. Raises LangidError where nothing fits, the normaliser is of another size, or a name to
+    freeze does not exist.
     """
-    own = identifier.state_dict()
-    head = _head(identifier) if start.settings["head"] == "new" else set()
-    names = [name for name in own if name.startswith("network.")]
-    taken = [name for name in names if name not in head and _fits(own[name], start, name)]
-    if not any(isinstance(own[name], Tensor) and own[name].ndim for name in taken):
+    own, there = identifier.state_dict(), start.weights
+    described, settings = start.description, start.settings
+    head = _head(identifier) if settings["head"] == "new" else set()
+    names, normaliser = ([name for name in own if name.startswith(part)] for part in PARTS)
+    fitting = {name for name in own.keys() & there if there[name].shape == own[name].shape}
+    taken = [name for name in names if name in fitting - head]
+    if not any(own[name].ndim for name in taken):
         raise LangidError(
-            f"init={start.settings['checkpoint']}: nothing of its network"
-            f" {_kind(start.description)} fits {_kind(identifier.described)} by name and shape;"
-            " take the same model and sizes"
+            f"init={settings['checkpoint']}: nothing of its network {_kind(described)} fits"
+            f" {_kind(identifier.described)} by name and shape; take the same model and sizes"
         )
-    if start.settings["normaliser"] == "keep":
-        taken += _normaliser(own, start)
-    with torch.no_grad():
-        for name in taken:
-            own[name].copy_(start.weights[name])
-    frozen = freeze(identifier, start.settings["freeze"])
-    held = [name for name in start.weights if name.startswith(("network.", "normaliser."))]
+    if settings["normaliser"] == "keep":
+        if not fitting.issuperset(normaliser):
+            raise LangidError(
+                f"init.normaliser=keep: that of {settings['checkpoint']} is of other features, in"
+                " size; take init.normaliser=refit"
+            )
+        taken += normaliser
+    for name in taken:
+        own[name].copy_(there[name])
+    frozen = freeze(identifier, settings["freeze"])
     return {
         "taken": _grouped(taken),
         "new": _grouped(name for name in names if name not in taken),
-        "left": _grouped(name for name in held if name not in taken),
+        "left": _grouped(name for name in there if name.startswith(PARTS) and name not in taken),
         "frozen": _grouped(frozen),
-        "classes": start.description.classes,
+        "classes": described.classes,
         "differs": differing(
-            start.description.flat(FRONT_END),
-            identifier.described.flat(FRONT_END),
-            "the checkpoint",
+            described.flat(FRONT_END), identifier.described.flat(FRONT_END), "the checkpoint"
         ),
     }
-
-
-def _fits(tensor: Tensor, start: TrainedStart, name: str) -> bool:
-    return name in start.weights and start.weights[name].shape == tensor.shape
 
 
 def _head(identifier: LanguageIdentifier) -> set[str]:
@@ -144,16 +143,6 @@ def _head(identifier: LanguageIdentifier) -> set[str]:
         wider = build_network(description, bins, more=1).state_dict()
     own = identifier.network.state_dict()
     return {f"network.{name}" for name in own if own[name].shape != wider[name].shape}
-
-
-def _normaliser(own: dict[str, Tensor], start: TrainedStart) -> list[str]:
-    names = [name for name in own if name.startswith("normaliser.")]
-    if not all(_fits(own[name], start, name) for name in names):
-        raise LangidError(
-            f"init.normaliser=keep: that of {start.settings['checkpoint']} is of other features, in"
-            " size; take init.normaliser=refit"
-        )
-    return names
 
 
 def _kind(description: RunDescription) -> str:
@@ -167,26 +156,26 @@ def freeze(identifier: LanguageIdentifier, prefixes: Sequence[str]) -> list[str]
     is below, and where nothing is left to learn.
     """
     parameters = dict(identifier.named_parameters())
-
-    def below(name: str) -> bool:
-        return any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes)
-
     for prefix in prefixes:
-        if not any(f"{name}.".startswith(f"{prefix}.") for name in parameters):
+        if not any(_is_below(name, [prefix]) for name in parameters):
             accepted = ", ".join(_grouped(parameters))
             raise LangidError(
                 f"init.freeze: no parameter is named {prefix} or below it; accepted are {accepted},"
                 " and names above and below them"
             )
-    frozen = [name for name in parameters if below(name)]
+    frozen = [name for name in parameters if _is_below(name, prefixes)]
     if len(frozen) == len(parameters):
         raise LangidError("init.freeze: all parameters are frozen, nothing is left to learn")
     for name in frozen:
         parameters[name].requires_grad_(False)
     for name, module in identifier.named_modules():
-        if below(name) and any(True for _ in module.buffers(recurse=False)):
+        if _is_below(name, prefixes) and any(True for _ in module.buffers(recurse=False)):
             module.eval()  # a normalisation; Lightning leaves such modes alone
     return frozen
+
+
+def _is_below(name: str, prefixes: Sequence[str]) -> bool:
+    return f"{name}.".startswith(tuple(f"{prefix}." for prefix in prefixes))
 
 
 def _grouped(names: Iterable[str]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from langid.training.checkpoint import read_checkpoint
 
 
 class MovedRun(Callback):
-    """Tells callbacks of checkpoints what lies in the folder that is resumed.
+    """Tells callbacks that keep the best checkpoints what lies in the folder that is resumed.
 
     Lightning remembers absolute paths, and forgets the best score where they are others now.
     """
@@ -21,36 +21,22 @@ class MovedRun(Callback):
     ) -> None:
         states = checkpoint["callbacks"]
         for callback in trainer.checkpoint_callbacks:
-            if isinstance(callback, ModelCheckpoint) and callback.state_key in states:
-                state = _moved(callback, states[callback.state_key])
-                if callback.monitor is not None:
-                    state = _with_scores(callback, state, trainer.is_global_zero)
-                states[callback.state_key] = state
+            key = callback.state_key
+            if isinstance(callback, ModelCheckpoint) and callback.monitor and key in states:
+                states[key] = _of_today(callback, states[key], trainer.is_global_zero)
 
 
-def _moved(callback: ModelCheckpoint, state: dict[str, Any]) -> dict[str, Any]:
-    """Return a callback's state with the paths of its folder of today."""
-    folder, before = str(callback.dirpath), state["dirpath"]
-
-    def here(path: str) -> str:
-        return os.path.join(folder, os.path.relpath(path, before)) if path else ""
-
-    return state | {
-        "dirpath": folder,
-        "best_model_path": here(state["best_model_path"]),
-        "last_model_path": here(state["last_model_path"]),
-        "best_k_models": {here(path): score for path, score in state["best_k_models"].items()},
-    }
-
-
-def _with_scores(callback: ModelCheckpoint, state: dict[str, Any], tell: bool) -> dict[str, Any]:
+def _of_today(callback: ModelCheckpoint, state: dict[str, Any], tell: bool) -> dict[str, Any]:
     """Return a callback's state with the best files that are there, by their own scores.
 
     The state of a last.ckpt that was copied can be older than the files. Empty where there is none.
     """
-    remembered = state["best_k_models"] or {callback.format_checkpoint_name({}): None}
+    folder, best = str(callback.dirpath), state["best_k_models"]
+    held = {
+        os.path.join(folder, os.path.relpath(path, state["dirpath"])): best[path] for path in best
+    }
     scores = {}
-    for path, score in remembered.items():
+    for path, score in (held or {callback.format_checkpoint_name({}): None}).items():
         if Path(path).is_file():
             own = read_checkpoint(Path(path))["callbacks"].get(callback.state_key, {})
             scores[path] = own.get("current_score", score)
@@ -61,6 +47,7 @@ def _with_scores(callback: ModelCheckpoint, state: dict[str, Any], tell: bool) -
         return {}
     ranked = sorted(scores, key=lambda path: float(scores[path]), reverse=callback.mode == "max")
     return state | {
+        "dirpath": folder,
         "best_k_models": scores,
         "best_model_path": ranked[0],
         "best_model_score": scores[ranked[0]],

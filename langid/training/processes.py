@@ -12,27 +12,19 @@ from typing import TypeVar
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 
 from langid.errors import LangidError
 
 Item = TypeVar("Item")
-VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 GRACE_S = 10  # for a process to say itself why it ends, and for one that is done to go
 # What gloo and NCCL say where the process at the other end is gone.
 LOST = re.compile(r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|recvValue|sendBytes")
 
 
-def started_together() -> int:
-    """Return how many processes torchrun or srun has started for this run, 1 without them."""
-    step = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
-    return int(os.environ.get("WORLD_SIZE", step))
-
-
 def check_processes(trainer: Trainer) -> None:
-    """Raise LangidError where processes were started that the trainer does not count on."""
-    started = started_together()
+    """Raise LangidError where torchrun or srun started processes the trainer does not count on."""
+    started = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
     if started > 1 and started != trainer.world_size:
         raise LangidError(
             f"{started} processes were started, and trainer.devices={trainer.num_devices} times"
@@ -91,9 +83,8 @@ def other_processes(trainer: Trainer, command: Sequence[str] | None) -> Iterator
     Does nothing for one device, nor under torchrun or srun. Raises LangidError in the body's place
     where another process has ended before its time.
     """
-    strategy = trainer.strategy
-    environment = strategy.cluster_environment if isinstance(strategy, ParallelStrategy) else None
-    before = {name: os.environ.get(name) for name in VARIABLES}
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    before = dict(os.environ)
     children: list[subprocess.Popen[bytes]] = []
     done = threading.Event()
     if trainer.world_size > 1:
@@ -166,11 +157,9 @@ def _end(children: "Sequence[subprocess.Popen[bytes]]") -> None:
         child.wait()
 
 
-def _forget(before: dict[str, str | None]) -> None:
+def _forget(before: dict[str, str]) -> None:
     """Leave the process group, so that the next run of this process can have its own."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    for name, value in before.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+    os.environ.clear()
+    os.environ.update(before)

@@ -123,24 +123,21 @@ def describe(
     config: dict[str, Any], data: LanguageDataModule, init: dict[str, Any] | None = None
 ) -> RunDescription:
     """Return the description of a run from its resolved configuration, its data and its start."""
-    taken = (
-        "seed", "task", "model", "split", "data", "balance", "augment", "waveform", "loss",
-        "select", "optimizer",
-    )  # fmt: skip
-    return RunDescription(
-        **{name: config[name] for name in taken},
-        versions=versions(),
-        classes=data.classes,
-        left_out=data.left_out,
-        silence=data.silence.name,
-        split_summary=data.summary(),
-        scheduler=config.get("scheduler"),
-        init=init,
-        features=data.store.description["features"],
-        detector=data.store.description["detector"],
-        fingerprint=data.store.fingerprint,
-        store=str(data.store.path),
-    )
+    known = {field.name for field in fields(RunDescription)}
+    found = {
+        "versions": versions(),
+        "classes": data.classes,
+        "left_out": data.left_out,
+        "silence": data.silence.name,
+        "split_summary": data.summary(),
+        "scheduler": config.get("scheduler"),
+        "init": init,
+        "features": data.store.description["features"],
+        "detector": data.store.description["detector"],
+        "fingerprint": data.store.fingerprint,
+        "store": str(data.store.path),
+    }
+    return RunDescription(**{name: config[name] for name in known & config.keys()} | found)
 
 
 def data_of(description: RunDescription, store: Path | None = None) -> LanguageDataModule:

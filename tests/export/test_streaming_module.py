@@ -26,7 +26,7 @@ class WholeUtterance(Network):
 
 def test_a_network_without_steps_is_refused(trained: LanguageIdentifier) -> None:
     identifier = LanguageIdentifier(
-        WholeUtterance(), trained.front_end, trained.classes, trained.silence, trained.description
+        WholeUtterance(), trained.front_end, trained.classes, trained.silence, trained.described
     )
     with pytest.raises(LangidError, match="WholeUtterance needs the whole utterance: train model="):
         StreamingModule(identifier)
