@@ -10,7 +10,7 @@ import soundfile
 
 from langid.corpora.folder_walk import is_hidden
 
-FIRST = ("wav", "flac", "ogg", "opus")  # the order in which one of several conversions is taken
+RANKS = {"wav": 0, "flac": 1, "ogg": 2, "opus": 3}  # the first of several conversions is taken
 
 
 @functools.cache
@@ -48,11 +48,9 @@ class ClipFolder:
     @functools.cached_property
     def _of_stem(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for name in self.names:
+        for name in sorted(self.names, key=lambda name: (RANKS.get(suffix_of(name), 9), name)):
             if suffix_of(name) in audio_suffixes() and not is_hidden(name):
                 found.setdefault(os.path.splitext(name)[0], []).append(name)
-        for names in found.values():
-            names.sort(key=_rank)
         return found
 
 
@@ -66,8 +64,3 @@ def converted_note(converted: Sequence[Sequence[str]]) -> str:
         note += f"; {len(several)} are there more than once, and the first of them is read, as in"
         note += f" {', '.join(several[0])}"
     return note
-
-
-def _rank(name: str) -> tuple[int, str]:
-    suffix = suffix_of(name)
-    return FIRST.index(suffix) if suffix in FIRST else len(FIRST), name

@@ -60,12 +60,10 @@ class CommonVoice(Reader):
                     if not self._read_table(clips, table, manifest, seen):
                         absent.setdefault(table, []).append(locale)
             manifest.notes += [_absent(root, table, absent[table], chosen) for table in absent]
-        if not manifest.utterances:
-            raise LangidError(
-                f"{', '.join(map(str, self.roots))}: no usable row; all {len(manifest.skipped)}"
-                f" were left out{manifest.first_reason()}"
-            )
-        return manifest
+        return manifest.or_refused(
+            f"{', '.join(map(str, self.roots))}: no usable row; all {len(manifest.skipped)} were"
+            " left out"
+        )
 
     def _wanted(self, present: set[str]) -> list[str]:
         wanted = sorted(present) if self.locales is None else self.locales
@@ -102,9 +100,10 @@ class CommonVoice(Reader):
         """Add the rows of a locale's table; return whether it has any."""
         source = clips.folder.with_name(f"{table}.tsv")
         locale = source.parent.name
-        header, rows, reason = _content(source)
-        if reason:
-            manifest.skip(source, "", language_of(locale), reason)
+        try:
+            header, rows = _content(source)
+        except EmptyTableError as error:
+            manifest.skip(source, "", language_of(locale), str(error).removeprefix(f"{source}: "))
             return False
         converted = []
         for number, row in enumerate(rows, start=2):
@@ -116,10 +115,9 @@ class CommonVoice(Reader):
                 reason = f"{len(row)} fields, the header has {len(header)}"
             elif not files:
                 reason = f"the clip is not in {clips.folder}"
-            elif key in seen:
-                reason = f"the same clip as in {seen[key]}"
+            elif (first := seen.setdefault(key, place)) != place:
+                reason = f"the same clip as in {first}"
             else:
-                seen[key] = place
                 manifest.add(place, **_columns(clips.folder / files[0], table, cells))
                 if files[0] not in clips.names_of(path):
                     converted.append(files)
@@ -134,17 +132,16 @@ def _tables(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.tsv") if not is_hidden(path.name))
 
 
-def _content(source: Path) -> tuple[list[str], list[list[str]], str]:
-    """Return header and rows of a table, or the reason that it has none."""
+def _content(source: Path) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of a table; raise EmptyTableError where it has none."""
     if not source.is_file():
         tables = ", ".join(_tables(source.parent))
-        return [], [], f"no such table; corpus.tsv can be {tables}"
-    try:
-        header, rows = read_rows(source)
-    except EmptyTableError as error:
-        return [], [], str(error).removeprefix(f"{source}: ")
+        raise EmptyTableError(f"no such table; corpus.tsv can be {tables}")
+    header, rows = read_rows(source)
     require_columns(source, header, REQUIRED)
-    return header, rows, "" if rows else "the table has a header and no rows"
+    if not rows:
+        raise EmptyTableError("the table has a header and no rows")
+    return header, rows
 
 
 def _absent(root: Path, table: str, locales: list[str], chosen: list[str]) -> str:

@@ -3,20 +3,11 @@
 import os
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from langid.errors import LangidError
 
 OF_SYSTEMS = ("@eaDir", "__MACOSX")  # of network disks, and of archives that were made on a Mac
-
-
-@dataclass
-class Walk:
-    """The ``files`` in the order of their paths, and the reason for each path that has none."""
-
-    files: list[Path] = field(default_factory=list)
-    left_out: dict[Path, str] = field(default_factory=dict)
 
 
 def root_folders(root: str | Sequence[str]) -> list[Path]:
@@ -39,46 +30,42 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name in OF_SYSTEMS
 
 
-def walk(root: Path) -> Walk:
-    """Return the files below a folder; each folder is entered once, by its own path if it has one.
+def walk(root: Path) -> tuple[list[Path], dict[Path, str]]:
+    """Return the files below a folder, sorted, and what is left out, with the reasons.
 
-    Left out are hidden names, links that lead nowhere, upwards or to a folder that was entered, and
-    folders that cannot be read. Raises OSError where that is ``root``.
+    Each folder is entered once, by its own path if it has one. Left out are hidden names, links
+    that lead nowhere, upwards or to a folder that was entered, and folders that cannot be read.
+    Raises OSError where that is ``root``.
     """
-    found = Walk()
+    files: list[Path] = []
+    left_out: dict[Path, str] = {}
     above = [*root.absolute().parents, *root.resolve().parents]
     known = {_identity(folder): f"leads up to {folder}" for folder in above}
     folders, links = deque([root]), deque[Path]()
     while folders or links:
         folder = folders.popleft() if folders else links.popleft()
         try:
-            reason, entries = _enter(folder, known)
+            identity = _identity(folder)
+            if identity in known:
+                left_out[folder] = known[identity]
+                continue
+            known[identity] = f"the same folder as {folder}"
+            with os.scandir(folder) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
             if folder == root:
                 raise
-            reason, entries = f"the folder cannot be read ({error.strerror})", []
-        if reason:
-            found.left_out[folder] = reason
+            left_out[folder] = f"the folder cannot be read ({error.strerror})"
+            continue
         for entry in entries:
             path = folder / entry.name
             if reason := _obstacle(entry):
-                found.left_out[path] = reason
+                left_out[path] = reason
             elif entry.is_dir():
                 (links if entry.is_symlink() else folders).append(path)
             else:
-                found.files.append(path)
-    found.files.sort()
-    return found
-
-
-def _enter(folder: Path, known: dict[tuple[int, int], str]) -> tuple[str, list["os.DirEntry[str]"]]:
-    """Return why a folder is not entered, or nothing, and its entries by name; note it as known."""
-    identity = _identity(folder)
-    if identity in known:
-        return known[identity], []
-    known[identity] = f"the same folder as {folder}"
-    with os.scandir(folder) as entries:
-        return "", sorted(entries, key=lambda entry: entry.name)
+                files.append(path)
+    return sorted(files), left_out
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -44,23 +44,20 @@ class Folders(Reader):
             if not any(path.is_dir() for path in root.iterdir() if not is_hidden(path.name)):
                 raise LangidError(f"corpus.root={root}: no folders; expected one per language")
             self._read_root(root, manifest)
-        if not manifest.utterances:
-            raise LangidError(
-                f"corpus.root={', '.join(map(str, self.roots))}: no audio file below a language's"
-                f" folder; libsndfile reads {', '.join(sorted(audio_suffixes()))}"
-                f"{manifest.first_reason()}"
-            )
-        return manifest
+        return manifest.or_refused(
+            f"corpus.root={', '.join(map(str, self.roots))}: no audio file below a language's"
+            f" folder; libsndfile reads {', '.join(sorted(audio_suffixes()))}"
+        )
 
     def _read_root(self, root: Path, manifest: Manifest) -> None:
-        found = walk(root)
-        folders = {path.relative_to(root).parts[0] for path in found.files if path.parent != root}
+        files, left_out = walk(root)
+        folders = {path.relative_to(root).parts[0] for path in files if path.parent != root}
         manifest.notes += unknown_note(root, folders)
-        for path, reason in found.left_out.items():
+        for path, reason in left_out.items():
             if path.parent != root or not is_hidden(path.name):
                 language = path.relative_to(root).parts[0]
                 manifest.skip(root / language, str(path), language_of(language), reason)
-        for path in found.files:
+        for path in files:
             folder, *below = path.relative_to(root).parts
             if below:  # a file beside the folders has no language
                 self._read_file(root, folder, "/".join(below), manifest)

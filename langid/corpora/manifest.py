@@ -58,12 +58,12 @@ class Manifest:
         row = [re.sub(NO_TEXT, "\ufffd", cell) for cell in cells]
         self.skipped.append(dict(zip(SKIPPED_COLUMNS, row, strict=True)))
 
-    def first_reason(self) -> str:
-        """Return what to add to a message that no row could be used."""
-        if not self.skipped:
-            return ""
-        first = self.skipped[0]
-        return f"; the first was left out because: {first['source']}: {first['reason']}"
+    def or_refused(self, problem: str) -> "Manifest":
+        """Return itself; raise LangidError, of a problem and its first case, without utterances."""
+        if not self.utterances:
+            told = [f"{row['source']}: {row['reason']}" for row in self.skipped[:1]]
+            raise LangidError("; the first was left out because: ".join([problem, *told]))
+        return self
 
     def sha256(self) -> str:
         """Return the hash of the utterances, in order."""
@@ -170,31 +170,21 @@ class ManifestFile(Reader):
         manifest = Manifest()
         seen: set[str] = set()
         for number, row in enumerate(rows, start=2):
-            source = f"{self.path}:{number}"
+            source, cells = f"{self.path}:{number}", dict(zip(header, row, strict=False))
+            empty = [name for name in REQUIRED if not cells.get(name)]
+            reason = ""
             if len(row) != len(header):
                 reason = f"{len(row)} fields, the header has {len(header)}"
-                manifest.skip(source, "\t".join(row), "", reason)
-                continue
-            cells = {name: cell for name, cell in zip(header, row, strict=True) if name in COLUMNS}
-            reason = self._reject(cells, seen)
+            elif empty:
+                reason = f"{', '.join(empty)} is empty"
+            elif cells["utterance_id"] in seen:
+                reason = "the same utterance_id as an earlier row"
+            elif (part := cells.get("split", "")) not in SPLITS:
+                reason = f"split is {part!r}; accepted are train, validation, test or nothing"
             if reason:
-                manifest.skip(source, cells["path"], cells["language"], reason)
+                manifest.skip(source, cells.get("path", ""), cells.get("language", ""), reason)
                 continue
             seen.add(cells["utterance_id"])
-            cells["path"] = str(self.path.parent / cells["path"])
-            manifest.add(source, **cells | {"duration_s": ""})
-        if not manifest.utterances:
-            raise LangidError(
-                f"{self.path}: no usable row among {len(rows)}{manifest.first_reason()}"
-            )
-        return manifest
-
-    def _reject(self, cells: dict[str, str], seen: set[str]) -> str:
-        empty = [name for name in REQUIRED if not cells[name]]
-        if empty:
-            return f"{', '.join(empty)} is empty"
-        if cells["utterance_id"] in seen:
-            return "the same utterance_id as an earlier row"
-        if cells.get("split", "") not in SPLITS:
-            return f"split is {cells['split']!r}; accepted are train, validation, test or nothing"
-        return ""
+            cells |= {"path": str(self.path.parent / cells["path"]), "duration_s": ""}
+            manifest.add(source, **{name: cells[name] for name in COLUMNS if name in cells})
+        return manifest.or_refused(f"{self.path}: no usable row among {len(rows)}")

@@ -1,6 +1,6 @@
 """Which utterance, or which sequence of it, belongs to training, validation and test."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -64,11 +64,18 @@ class Split:
         raise TypeError(f"{type(self).__name__} does not say how rows are assigned")
 
 
+def speaker_groups(rows: pd.DataFrame) -> pd.Series:
+    """Return who speaks in each row; where that is unknown, the utterance stands for a speaker."""
+    return rows["speaker"].where(rows["speaker"] != "", "utterance " + rows["utterance_id"])
+
+
 class _RandomSplit(Split):
-    """A seeded random split of groups of rows, stratified by class, in given fractions.
+    """A seeded random split of ``groups`` of rows, stratified by class, in given fractions.
 
     The fraction of the test part may be 0: then there is none.
     """
+
+    groups: Callable[[pd.DataFrame], pd.Series]  # the name of what each row stays together with
 
     def __init__(
         self,
@@ -90,12 +97,7 @@ class _RandomSplit(Split):
     def assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = self.fractions[: len(self.parts)]
         dealt = deal(self.groups(rows), rows["class"], shares, self.seed)
-        parts: np.ndarray = np.array(PARTS)[dealt]
-        return np.asarray(parts)
-
-    def groups(self, rows: pd.DataFrame) -> pd.Series:
-        """Return the name of what each row stays together with."""
-        raise TypeError(f"{type(self).__name__} does not say what stays together")
+        return np.asarray(np.array(PARTS)[dealt])
 
 
 class SpeakerSplit(_RandomSplit):
@@ -104,15 +106,13 @@ class SpeakerSplit(_RandomSplit):
     An utterance without a speaker counts as a speaker of its own.
     """
 
-    def groups(self, rows: pd.DataFrame) -> pd.Series:
-        return speaker_groups(rows)
+    groups = staticmethod(speaker_groups)
 
 
 class RecordingSplit(_RandomSplit):
     """Utterances are dealt one by one, so speakers are shared between the parts."""
 
-    def groups(self, rows: pd.DataFrame) -> pd.Series:
-        return rows["utterance_id"]
+    groups = staticmethod(lambda rows: rows["utterance_id"])
 
 
 class SequenceSplit(_RandomSplit):
@@ -122,9 +122,7 @@ class SequenceSplit(_RandomSplit):
     """
 
     cuts_utterances = True
-
-    def groups(self, rows: pd.DataFrame) -> pd.Series:
-        return pd.Series(np.arange(len(rows)), index=rows.index)
+    groups = staticmethod(lambda rows: pd.Series(np.arange(len(rows)), index=rows.index))
 
 
 class HeldOutFilesSplit(SequenceSplit):
@@ -198,11 +196,6 @@ class OfficialSplit(Split):
                 " with 'corpus.tsv=[train,dev,test]', or choose split=speaker"
             )
         return np.asarray(parts)
-
-
-def speaker_groups(rows: pd.DataFrame) -> pd.Series:
-    """Return who speaks in each row; where that is unknown, the utterance stands for a speaker."""
-    return rows["speaker"].where(rows["speaker"] != "", "utterance " + rows["utterance_id"])
 
 
 def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int]:

@@ -49,9 +49,9 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
     for folder in folders:
         if not folder.is_dir():
             raise LangidError(f"{folder}: no such folder")
-        below = walk(folder)
-        left_out |= {p: reason for p, reason in below.left_out.items() if not is_hidden(p.name)}
-        runs = sorted(path.parent for path in below.files if path.name == "run.json")
+        files, no_files = walk(folder)
+        left_out |= {p: reason for p, reason in no_files.items() if not is_hidden(p.name)}
+        runs = sorted(path.parent for path in files if path.name == "run.json")
         if not runs:
             raise LangidError(f"{folder}: no run in it (no run.json); langid train makes runs")
         for run in runs:

@@ -114,11 +114,6 @@ def _are_names(value: Any) -> bool:
     return listed and all(isinstance(name, str) for name in value)
 
 
-def decay(half_life_s: float, hop_s: float) -> float:
-    """Return how much a frame counts one speech frame later."""
-    return float(0.5 ** (hop_s / half_life_s))
-
-
 def shares(totals: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     """Restrict ``totals (..., classes)`` to some classes that sum to 1; equal where all are 0."""
     chosen = totals.take(columns, -1)

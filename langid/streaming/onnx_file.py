@@ -52,13 +52,12 @@ def read_file(path: Path, schema: str, expected: Expected) -> tuple[bytes, dict[
                 f"model={path}: changed or damaged after its export (its SHA-256 is not the one it"
                 " was written with); fetch it again, or run langid export"
             )
-        foreign = _foreign_part(content)
+        if foreign := _foreign_part(content):
+            raise LangidError(f"model={path}: {foreign}; use a file of langid export")
     except ValueError as error:
         raise LangidError(
             f"model={path}: not a whole ONNX file ({error}); fetch it again, or run langid export"
         ) from error
-    if foreign:
-        raise LangidError(f"model={path}: {foreign}; use a file of langid export")
     return content, metadata
 
 
@@ -125,11 +124,8 @@ def _metadata(content: bytes) -> dict[str, str]:
     for field, value, _ in _fields(memoryview(content)):
         graphs += field == GRAPH
         if field == METADATA:
-            entry = {number: part for number, part, _ in _fields(_bytes(value))}
-            key, text = (
-                str(_bytes(entry.get(number, memoryview(b""))), "utf-8")
-                for number in (ENTRY_KEY, ENTRY_VALUE)
-            )
+            entry = {number: _bytes(part) for number, part, _ in _fields(_bytes(value))}
+            key, text = (str(entry.get(n, b""), "utf-8") for n in (ENTRY_KEY, ENTRY_VALUE))
             texts[key] = text
     if graphs != 1:
         raise ValueError("it holds no graph" if len(content) else "it is empty")

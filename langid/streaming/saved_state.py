@@ -1,21 +1,14 @@
 """What a stream remembers, saved and looked at before another stream goes on from it."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from langid.errors import LangidError
-from langid.streaming.decision import DecisionSettings
 
 TEXTS = ("model", "settings")
 MOST = 2**53  # frames; what floats count exactly
-
-
-def settings_text(settings: DecisionSettings) -> str:
-    """Return settings as a text that is the same for the same settings."""
-    return json.dumps(settings.plain())
 
 
 def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, classes: int) -> None:

@@ -1,5 +1,6 @@
 """One stream of speech: feed samples of any number, get a posterior every hop."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -17,7 +18,7 @@ from langid.streaming.samples import (
     checked_samples,
     whole_hops,
 )
-from langid.streaming.saved_state import check_state, settings_text
+from langid.streaming.saved_state import check_state
 from langid.streaming.windowed_model import load_model
 
 NO_SPEECH = np.zeros(0, np.bool_)
@@ -131,7 +132,7 @@ class StreamingIdentifier(ModelStreams):
             )
         return {
             "model": self.model.metadata["weights_sha256"],
-            "settings": settings_text(self.settings),
+            "settings": json.dumps(self.settings.plain()),
             **{f"state_{number}": array for number, array in enumerate(self._stepper.state)},
             "sample_rate": self._rate or 0,
             "pending": self._pending.copy(),

@@ -14,9 +14,9 @@ def fill(root: Path, *names: str) -> None:
 
 def told(root: Path) -> tuple[list[str], dict[str, str]]:
     """Return what a walk finds and leaves out, by paths below the root."""
-    found = walk(root)
-    left_out = {path.relative_to(root).as_posix(): why for path, why in found.left_out.items()}
-    return [path.relative_to(root).as_posix() for path in found.files], left_out
+    files, left_out = walk(root)
+    reasons = {path.relative_to(root).as_posix(): why for path, why in left_out.items()}
+    return [path.relative_to(root).as_posix() for path in files], reasons
 
 
 def test_folders_behind_links_are_entered_and_hidden_ones_are_not(tmp_path: Path) -> None:
