@@ -38,9 +38,8 @@ class Predictions:
     class is right; of a unit with ``no_speech`` all frames made the posteriors. ``descriptions``
     are those of the checkpoints, ``fingerprint`` is that of the store, and ``left_out`` counts the
     rows of the whole store that have none of the classes. ``speaker`` is empty where nobody knows
-    who speaks. ``trained_on`` are the utterances of a store that checkpoints were trained on which
-    they heard in training; None for a part that is held out, a foreign store, or a split that is
-    not dealt as it was.
+    who speaks. ``trained_on`` are the utterances of the store that were heard in training; None for
+    a part that is held out, a foreign store, or a split that is not dealt as it was.
     """
 
     table: pd.DataFrame
@@ -51,6 +50,16 @@ class Predictions:
     column: str = "language"
     left_out: dict[str, Any] = field(default_factory=dict)
     trained_on: pd.DataFrame | None = None
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The class of each unit, ``(units,)``."""
+        return np.asarray(self.table[self.column].map(self.classes.index))
+
+    @property
+    def posteriors(self) -> np.ndarray:
+        """What is said of each unit, ``(units, classes)``."""
+        return np.asarray(self.table[[f"p({name})" for name in self.classes]], float)
 
 
 def predict_part(
@@ -76,8 +85,8 @@ def predict_part(
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
     for group in groups:
-        pieces, rows, unit = _units(group[0], held, part)
-        tables.append(_predict(group, held, pieces, rows, workers))
+        pieces, unit = _pieces(group[0], held, part)
+        tables.append(_predict(group, held, pieces, workers))
         units.add(unit)
     descriptions, classes = [one.described for one in identifiers], identifiers[0].classes
     task = descriptions[0].build_task()
@@ -89,7 +98,7 @@ def predict_part(
         held.fingerprint,
         task.column,
         task.left_out(held.utterances, classes),
-        None if part in PARTS[1:] else _trained_on(identifiers, held),
+        None if part in PARTS[1:] else _trained_on(descriptions, held),
     )
 
 
@@ -98,8 +107,7 @@ def of_corpora(predictions: Predictions, names: Sequence[str], part: str) -> Pre
 
     Raises LangidError for a corpus that holds none of them.
     """
-    table = predictions.table
-    held = sorted(set(table["corpus"]))
+    table, held = predictions.table, sorted(set(predictions.table["corpus"]))
     if unknown := [name for name in names if name not in held]:
         raise LangidError(
             f"corpora: no {', '.join(unknown)} in the {part} part; it holds {', '.join(held)}"
@@ -114,23 +122,30 @@ def _loaded(
     if not identifiers:
         raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
     alike = HEARD_ALIKE if ensemble else ("task", "classes")
+    first = identifiers[0].described
     for path, identifier in zip(checkpoints, identifiers, strict=True):
         _check_store(identifier, path, store, part)
-        _check_alike(identifiers[0].described, identifier.described, path, alike)
+        for key in alike:
+            if first.flat([key]) != identifier.described.flat([key]):
+                raise LangidError(
+                    f"checkpoint={path}: its {key} {getattr(identifier.described, key)} is not that"
+                    f" of the first one, {getattr(first, key)}; only checkpoints with the same"
+                    f" {', '.join(alike)} can be scored together"
+                )
         identifier.to(device)
     return identifiers
 
 
 def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFrame:
-    pooled = pd.concat(tables, ignore_index=True)
-    doubled = pooled.loc[pooled["number"].duplicated(), "utterance_id"]
+    pooled = pd.concat(tables)
+    doubled = pooled.loc[pooled.index.duplicated(), "utterance_id"]
     if len(doubled) or len(units) > 1:
         which = f" ({len(doubled)} of them, the first is {doubled.iloc[0]})" if len(doubled) else ""
         raise LangidError(
             f"checkpoint: several of them score the same utterances{which}; only folds of one split"
             " can be pooled, and ensemble=true averages the posteriors of one"
         )
-    return pooled.set_index("number")
+    return pooled
 
 
 def device_of(accelerator: str) -> torch.device:
@@ -142,18 +157,6 @@ def device_of(accelerator: str) -> torch.device:
             f"accelerator={accelerator}: accepted on this machine are auto, {', '.join(names)}"
         )
     return torch.device(names[-1] if accelerator == "auto" else accelerator)
-
-
-def _check_alike(
-    first: RunDescription, other: RunDescription, path: Path, keys: Sequence[str]
-) -> None:
-    for key in keys:
-        if first.flat([key]) != other.flat([key]):
-            raise LangidError(
-                f"checkpoint={path}: its {key} {getattr(other, key)} is not that of the first"
-                f" one, {getattr(first, key)}; only checkpoints with the same {', '.join(keys)}"
-                " can be scored together"
-            )
 
 
 def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part: str) -> None:
@@ -179,46 +182,37 @@ def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part:
         )
 
 
-def _units(
-    identifier: LanguageIdentifier, store: Store, part: str
-) -> tuple[pd.DataFrame, np.ndarray, str]:
-    """Return the pieces to hear, the utterance's row of each unit, and what a unit is.
+def _pieces(identifier: LanguageIdentifier, store: Store, part: str) -> tuple[pd.DataFrame, str]:
+    """Return the pieces to hear, and what a unit is.
 
     ``all`` is every utterance of the store that has one of the classes, whatever the split.
     """
     if part == "all":
-        task = identifier.described.build_task()
-        pieces = cut_whole(store, identifier.silence)
-        labels = task.labels(store.utterances, identifier.classes)
+        labels = identifier.described.build_task().labels(store.utterances, identifier.classes)
         targets = pd.Index(identifier.classes).get_indexer(labels)  # -1: none of them
+        pieces = cut_whole(store, identifier.silence)
         pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
-        return pieces[pieces["target"] >= 0], np.arange(len(store.utterances)), "utterance"
+        return pieces[pieces["target"] >= 0], "utterance"
     split: Split = build(identifier.described.split, "split")
     if part not in split.parts:
         raise LangidError(
             f"part={part}: the split of this training has no {part} part; score part=validation"
         )
-    data = data_of(identifier.described, store.path)
     unit = "sequence" if split.cuts_utterances else "utterance"
-    return data.pieces[part], data.parts["row"].to_numpy(), unit
+    return data_of(identifier.described, store.path).pieces[part], unit
 
 
-def _trained_on(identifiers: Sequence[LanguageIdentifier], store: Store) -> pd.DataFrame | None:
+def _trained_on(descriptions: Sequence[RunDescription], store: Store) -> pd.DataFrame | None:
     """Return the utterances of the store that were heard in training, where that can be told."""
     heard: set[int] = set()
-    for identifier in identifiers:
-        description = identifier.described
+    for description in descriptions:
         if description.fingerprint != store.fingerprint:
             return None
         try:
             data = data_of(description, store.path)
         except LangidError:  # splits deal otherwise than they did
             return None
-        now, then = (
-            {name: counts["clips"] for name, counts in summary["parts"]["train"].items()}
-            for summary in (data.summary(), description.split_summary)
-        )
-        if now != then:
+        if data.summary()["parts"]["train"] != description.split_summary["parts"]["train"]:
             return None
         heard |= set(data.parts["row"][data.parts["part"] == "train"])
     return store.utterances.iloc[sorted(heard)]
@@ -226,19 +220,15 @@ def _trained_on(identifiers: Sequence[LanguageIdentifier], store: Store) -> pd.D
 
 @torch.inference_mode()
 def _predict(
-    identifiers: Sequence[LanguageIdentifier],
-    store: Store,
-    pieces: pd.DataFrame,
-    rows: np.ndarray,
-    workers: int,
+    identifiers: Sequence[LanguageIdentifier], store: Store, pieces: pd.DataFrame, workers: int
 ) -> pd.DataFrame:
     identifier = identifiers[0]  # of an ensemble, all are alike but for their weights
-    classes = identifier.classes
-    scores = UtteranceScores(len(rows), len(classes))
+    classes, device = identifier.classes, identifier.device
+    row_of = pieces.drop_duplicates("unit").set_index("unit")["row"]
+    scores = UtteranceScores(row_of.index.max() + 1, len(classes))
     loader = piece_loader(store, pieces, identifier.silence, len(classes), BATCH, workers)
     members = [PieceInference(member) for member in identifiers]
     # Of protocols that change features in evaluation, the same changes every time.
-    device = identifier.device
     forked = torch.random.fork_rng([device] if device.type == "cuda" else [])
     with forked, progress("evaluating", "sequences") as bar:
         torch.manual_seed(0)
@@ -249,7 +239,7 @@ def _predict(
             scores.update(torch.stack(each).mean(0), batch)
             bar.advance(shown, len(batch))
     number, means, frames, right_frames = (of.numpy() for of in scores.compute())
-    heard = store.utterances.iloc[rows[number]].reset_index(drop=True)
+    heard = store.utterances.iloc[row_of[number].to_numpy()].set_axis(number)
     table: pd.DataFrame = heard[TABLE].copy()
     task = identifier.described.build_task()
     table[task.column] = task.labels(heard, classes)
@@ -257,5 +247,4 @@ def _predict(
     table[[f"p({name})" for name in classes]] = means
     table["no_speech"] = frames == 0
     table["frames"], table["right_frames"] = frames.astype(int), right_frames.astype(int)
-    table["number"] = number
     return table

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from langid.atomic_file import write_text
-from langid.corpora.splits import PARTS, clips_and_speakers, speaker_groups
+from langid.corpora.splits import PARTS, clips_and_speakers, shared_between_parts, speaker_groups
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.scoring import frame_accuracy, score
 from langid.evaluation.threshold import thresholds
@@ -31,8 +31,7 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
     flatter it.
     """
     table, classes, column = predictions.table, predictions.classes, predictions.column
-    targets = table[column].map(classes.index).to_numpy()
-    posteriors = table[[f"p({name})" for name in classes]].to_numpy(dtype=float)
+    targets, posteriors = predictions.targets, predictions.posteriors
     speakers = speaker_groups(table).tolist()
     figures = score(targets, posteriors, speakers, classes)
     frames = (table[name].to_numpy() for name in ("frames", "right_frames"))
@@ -85,12 +84,9 @@ def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None
     elif predictions.trained_on is None:
         return None
     else:
-        heard = predictions.trained_on
-        shared = {
-            "speakers": len((set(table["speaker"]) & set(heard["speaker"])) - {""}),
-            "utterances": len(set(table["utterance_id"]) & set(heard["utterance_id"])),
-            "unknown_speakers": clips_and_speakers(table)["unknown_speakers"],
-        }
+        both = {"train": predictions.trained_on, "test": table}
+        parts = np.repeat(list(both), [len(rows) for rows in both.values()])
+        shared = shared_between_parts(pd.concat(both.values()), parts)
     return shared if (table["speaker"] != "").any() else shared | {"speakers": None}
 
 

@@ -1,7 +1,7 @@
 """What ``langid evaluate streaming=true`` writes: streaming.json, streaming.csv and .png."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from langid.errors import LangidError
 from langid.evaluation.decision_time import accuracy_by_speech, choose_decide_at, time_to_decision
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
-from langid.evaluation.scoring import paired_difference, score
+from langid.evaluation.scoring import Figure, paired_difference, score
 from langid.evaluation.streamed import (
     CHUNK_S,
     ROUNDS,
@@ -34,7 +34,6 @@ from langid.training.run_record import write_record
 
 SCHEMA = "langid-streaming-2"
 SINCE_S = (0.0, 30.0, 60.0, 120.0, STREAM_S)  # of a stream, which a clip begins before its end
-NOT_RESET = ("mixed", "same")  # conditions in which a stream goes on from clip to clip
 METRICS = ("accuracy", "balanced_accuracy")
 SEED = 0
 
@@ -56,31 +55,12 @@ def make_streaming_report(
     ``validation``. ``by_speech_of_speakers``: the same of each speaker's clips, joined in one
     stream, which go on for longer. Raises LangidError where not whole utterances are scored.
     """
-    of_part, chosen_on = (_clips(them, store) for them in (predictions, validation))
-    classes = predictions.classes
-    seconds, targets = of_part["seconds"].to_numpy(), of_part["target"].to_numpy()
-    streams = {
-        "reset": _apart(of_part),
-        "mixed": deal(seconds, np.zeros(len(of_part), int), SEED),
-        "same": deal(seconds, targets, SEED),
-    }
-    before = _streamed(stream, chosen_on, _apart(chosen_on), "validation")
-    streamed = {name: _streamed(stream, of_part, some, name) for name, some in streams.items()}
-    of_speakers = list(of_part.groupby(["speaker", "target"]).indices.values())
-    joined = join(_streamed(stream, of_part, of_speakers, "speakers"), of_speakers)
-    conditions = {"offline": _figures(of_part, of_part[classes].to_numpy(float), classes)}
-    for name, said in streamed.items():
-        conditions[name] = _condition(said, classes) | {"streams": len(streams[name])}
     return {
         "schema": SCHEMA,
         "part": part,
-        "classes": classes,
+        "classes": predictions.classes,
         **clips_and_speakers(predictions.table),
-        "conditions": conditions,
-        "since_reset": {name: _since_reset(streamed[name]) for name in NOT_RESET},
-        "by_speech": accuracy_by_speech(streamed["reset"]),
-        "by_speech_of_speakers": accuracy_by_speech(joined),
-        "decisions": _decisions(before, streamed["reset"]),
+        **_measured(stream, predictions, validation, store),
         "thresholds_chosen_on": {"part": "validation", **clips_and_speakers(validation.table)},
         "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
         "fingerprint": predictions.fingerprint,
@@ -90,33 +70,52 @@ def make_streaming_report(
     }
 
 
-def _clips(predictions: Predictions, store: Path) -> pd.DataFrame:
-    """Return of each clip ``path, seconds, target, speaker``, and what is said of it offline.
+def _measured(
+    stream: StreamingIdentifier, predictions: Predictions, validation: Predictions, store: Path
+) -> dict[str, Any]:
+    """Return ``conditions`` and all else that is measured on clips."""
+    clips, chosen_on = (_clips(them, Store(store)) for them in (predictions, validation))
+    each, chosen_each = ([[number] for number in range(len(of))] for of in (clips, chosen_on))
+    before = _streamed(stream, chosen_on, chosen_each, "validation")
+    seconds, targets, classes = (
+        clips["seconds"].to_numpy(),
+        predictions.targets,
+        predictions.classes,
+    )
+    mixed, same = (deal(seconds, groups, SEED) for groups in (np.zeros_like(targets), targets))
+    conditions = {"offline": _figures(clips, predictions.posteriors, classes)}
+    streamed = {}
+    for name, streams in (("reset", each), ("mixed", mixed), ("same", same)):
+        streamed[name] = _streamed(stream, clips, streams, name)
+        conditions[name] = _condition(streamed[name], classes) | {"streams": len(streams)}
+    of_speakers = list(clips.groupby(["speaker", "target"]).indices.values())
+    joined = join(_streamed(stream, clips, of_speakers, "speakers"), of_speakers)
+    return {
+        "conditions": conditions,
+        "since_reset": {name: _since_reset(streamed[name]) for name in ("mixed", "same")},
+        "by_speech": accuracy_by_speech(streamed["reset"]),
+        "by_speech_of_speakers": accuracy_by_speech(joined),
+        "decisions": _decisions(before, streamed["reset"]),
+    }
 
-    That is ``offline``, a class, and the posterior of every class by its name. A clip of an unknown
-    speaker is a speaker of its own.
+
+def _clips(predictions: Predictions, store: Store) -> pd.DataFrame:
+    """Return of each clip ``path, seconds, target, speaker``, and ``offline``, what is said of it.
+
+    A clip of an unknown speaker is a speaker of its own.
     """
     if predictions.unit != "utterance":
         raise LangidError(
             "streaming=true: the split of this training cuts utterances, and streams are of whole"
             " clips; train with split=speaker or kfold"
         )
-    held, table, classes = Store(store), predictions.table, predictions.classes
-    rows = held.utterances.iloc[table.index]
-    clips = pd.DataFrame(
-        {
-            "path": rows["path"].to_numpy(),
-            "seconds": rows["frames"].to_numpy() / held.frames_per_second,
-            "target": table[predictions.column].map(classes.index).to_numpy(),
-            "speaker": speaker_groups(table).to_numpy(),
-        }
+    rows = store.utterances.iloc[predictions.table.index]
+    return rows[["path"]].assign(
+        seconds=rows["frames"] / store.frames_per_second,
+        target=predictions.targets,
+        speaker=speaker_groups(predictions.table),
+        offline=predictions.posteriors.argmax(1),
     )
-    clips[classes] = table[[f"p({name})" for name in classes]].to_numpy()
-    return clips.assign(offline=clips[classes].to_numpy(float).argmax(1))
-
-
-def _apart(clips: pd.DataFrame) -> list[list[int]]:
-    return [[number] for number in range(len(clips))]
 
 
 def _streamed(
@@ -168,38 +167,39 @@ def _decisions(before: Streamed, streamed: Streamed) -> list[dict[str, Any]]:
 
 def table_of(report: dict[str, Any]) -> pd.DataFrame:
     """Return the report's figures with intervals, one a row; ``reason`` says why one has none."""
-    rows: list[dict[str, Any]] = []
+    rows = [
+        {"figure": name, "of": of, "clips": clips, "reason": "", **figure}
+        for name, of, figure, clips in _rows(report)
+        if figure is not None
+    ]
+    columns = ["figure", "of", "value", "low", "high", "reason", "clips"]
+    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
 
-    def add(figure: str, of: str, value: dict[str, Any] | None, clips: int) -> None:
-        if value is not None:
-            rows.append({"figure": figure, "of": of, "clips": clips, "reason": "", **value})
 
+def _rows(report: dict[str, Any]) -> Iterator[tuple[str, str, Figure | None, int]]:
+    """Yield each figure with its name, what it is of, and how many clips that are."""
     for name, condition in report["conditions"].items():
         for metric in METRICS:
-            add(metric, name, condition[metric], condition["clips"])
-            if "behind" in condition:
-                add(f"{metric} behind", name, condition["behind"][metric], condition["clips"])
+            yield metric, name, condition[metric], condition["clips"]
+            behind = condition.get("behind", {}).get(metric)
+            yield f"{metric} behind", name, behind, condition["clips"]
     for name, spans in report["since_reset"].items():
         for span in spans:
             of = f"{name}, {span['from_s']:g} to {span['to_s']:g} s after the reset"
-            add("accuracy", of, span["accuracy"], span["clips"])
-    for row in report["by_speech"]:
-        after = f"after {row['seconds']:g} s of speech"
-        add("accuracy", after, row["all"], report["clips"])
-        add("accuracy", f"{after}, clips with so much", row["long"], row["clips"])
-    for row in report["by_speech_of_speakers"]:
-        of = f"after {row['seconds']:g} s of speech, speakers with so much"
-        add("accuracy", of, row["long"], row["clips"])
+            yield "accuracy", of, span["accuracy"], span["clips"]
+    for row, of_speakers in zip(report["by_speech"], report["by_speech_of_speakers"], strict=True):
+        of = f"after {row['seconds']:g} s of speech"
+        yield "accuracy", of, row["all"], report["clips"]
+        for some, who in ((row, "clips"), (of_speakers, "speakers")):
+            yield "accuracy", f"{of}, {who} with so much", some["long"], some["clips"]
     for row in report["decisions"]:
         if (measured := row["measured"]) is not None:
             of = f"decide_at={row['decide_at']:g} (error rate {row['error_rate']:g})"
-            add("decided", of, measured["share"], measured["clips"])
-            add("error", of, measured["error"], measured["decided"])
+            yield "decided", of, measured["share"], measured["clips"]
+            yield "error", of, measured["error"], measured["decided"]
             if measured["decided"]:
                 quartiles = dict(zip(("low", "value", "high"), measured["speech_s"], strict=True))
-                add("speech_s, quartiles", of, quartiles, measured["decided"])
-    columns = ["figure", "of", "value", "low", "high", "reason", "clips"]
-    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
+                yield "speech_s, quartiles", of, quartiles, measured["decided"]
 
 
 def write_streaming_report(report: dict[str, Any], folder: Path) -> None:
