@@ -19,18 +19,14 @@ def accuracy_by_speech(streamed: Streamed) -> list[dict[str, Any]]:
     ``clips``, how many have so much; and ``long``, the accuracy of these alone (None where there is
     none).
     """
-    frames = np.array([len(clip.posteriors) for clip in streamed.clips])
-    right = [
-        running_posteriors(clip.posteriors).argmax(1) == target
-        for clip, target in zip(streamed.clips, streamed.targets, strict=True)
-    ]
+    said = [running_posteriors(clip.posteriors).argmax(1) for clip in streamed.clips]
     rows = []
     for seconds in SECONDS:
         wanted = round(seconds / streamed.hop_s)
-        now = np.array([own[min(wanted, len(own)) - 1] for own in right])
-        long = frames >= wanted
-        of_long = streamed.share(now, long) if long.any() else None
-        row = {"seconds": seconds, "all": streamed.share(now), "clips": int(long.sum())}
+        right = np.array([own[:wanted][-1] for own in said]) == streamed.targets
+        long = np.array([len(own) >= wanted for own in said])
+        of_long = streamed.share(right, long) if long.any() else None
+        row = {"seconds": seconds, "all": streamed.share(right), "clips": int(long.sum())}
         rows.append(row | {"long": of_long})
     return rows
 
@@ -75,14 +71,14 @@ def time_to_decision(streamed: Streamed, threshold: float) -> dict[str, Any]:
     first = [first_decisions(clip, np.array([threshold])) for clip in streamed.clips]
     frames, labels = np.array(first)[:, :, 0].T
     decided = frames >= 0
-    counts = {"clips": len(frames), "decided": int(decided.sum())}
-    found = counts | {"share": streamed.share(decided)}
+    found = {"clips": len(frames), "decided": int(decided.sum()), "share": streamed.share(decided)}
     if not decided.any():
         return found | {"error": None, "speech_s": None, "audio_s": None}
+    speech_s = (frames[decided] + 1) * streamed.hop_s
     ends = zip(streamed.clips, frames, strict=True)
     audio_s = [clip.after_s[frame] for clip, frame in ends if frame >= 0]
     return found | {
         "error": streamed.share(labels != streamed.targets, decided),
-        "speech_s": np.quantile((frames[decided] + 1) * streamed.hop_s, QUARTILES).tolist(),
+        "speech_s": np.quantile(speech_s, QUARTILES).tolist(),
         "audio_s": np.quantile(audio_s, QUARTILES).tolist(),
     }

@@ -43,11 +43,10 @@ def score(
     values = metrics.of_posteriors(targets, posteriors)
     right = (predicted == targets).astype(float)
     mean = (values["support"] > 0) / (values["support"] > 0).sum()
-    recall = ratios(unit, targets, right, mean)
+    recall, precision = (ratios(unit, of, right, mean) for of in (targets, predicted))
     # A clip counts half as what it is and half as what it is taken for: 2 right / (true + taken).
     both, halves = np.concatenate([targets, predicted]), np.full(2 * len(unit), 0.5)
     f1 = ratios(np.tile(unit, 2), both, np.tile(right / 2, 2), mean, halves)
-    precision = ratios(unit, predicted, right, mean)
     held = _speakers_of(recall)
     few, few_of_a_class = _few(int(unit.max()) + 1), _few_of_a_class(held, classes)
     by_clips = replace(recall, weight=values["support"] / len(targets))
@@ -103,12 +102,12 @@ def paired_difference(
         for alone in (ours & ~theirs, theirs & ~ours)
     )
     by_clips = (replace(part, weight=support / len(targets)) for part in (better, worse))
-    mean_of_clips, mean_of_classes = of_differences(*by_clips), of_differences(better, worse)
     few_of_a_class = _few_of_a_class(_speakers_of(better), classes)
-    return {
-        "accuracy": _told(mean_of_clips[0][0], mean_of_clips, _few(int(unit.max()) + 1)),
-        "balanced_accuracy": _told(mean_of_classes[0][0], mean_of_classes, few_of_a_class),
+    bounds = {
+        "accuracy": (of_differences(*by_clips), _few(int(unit.max()) + 1)),
+        "balanced_accuracy": (of_differences(better, worse), few_of_a_class),
     }
+    return {name: _told(of[0][0], of, reason) for name, (of, reason) in bounds.items()}
 
 
 def _by_class(

@@ -17,6 +17,8 @@ from langid.utterance import counted_frames
 CHUNK_S = 0.1
 STREAM_S = 300.0
 ROUNDS = 3
+SEED = 0
+DEALT = {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED}
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,14 @@ def _feed(stream: StreamingIdentifier, samples: np.ndarray) -> tuple[np.ndarray,
     return posteriors, speech
 
 
-def deal(seconds: np.ndarray, groups: np.ndarray, seed: int = 0) -> list[list[int]]:
+def deal(seconds: np.ndarray, groups: np.ndarray) -> list[list[int]]:
     """Return streams of about five minutes, as lists of clip numbers in a random order.
 
     ``seconds (clips,)`` are the clips' lengths. A stream holds clips of one of ``groups (clips,)``
     alone. Every clip is dealt three times, each time in another order; the last stream of an order
     is shorter.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     streams = []
     for _ in range(ROUNDS):
         order = generator.permutation(len(seconds))

@@ -16,15 +16,7 @@ from langid.evaluation.decision_time import accuracy_by_speech, choose_decide_at
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
 from langid.evaluation.scoring import Figure, paired_difference, score
-from langid.evaluation.streamed import (
-    CHUNK_S,
-    ROUNDS,
-    STREAM_S,
-    Streamed,
-    deal,
-    join,
-    stream_clips,
-)
+from langid.evaluation.streamed import DEALT, STREAM_S, Streamed, deal, join, stream_clips
 from langid.evaluation.threshold import ERROR_RATES
 from langid.plots import draw_streaming, save_figure
 from langid.progress import progress
@@ -35,7 +27,6 @@ from langid.training.run_record import write_record
 SCHEMA = "langid-streaming-2"
 SINCE_S = (0.0, 30.0, 60.0, 120.0, STREAM_S)  # of a stream, which a clip begins before its end
 METRICS = ("accuracy", "balanced_accuracy")
-SEED = 0
 
 
 def make_streaming_report(
@@ -62,7 +53,7 @@ def make_streaming_report(
         **clips_and_speakers(predictions.table),
         **_measured(stream, predictions, validation, store),
         "thresholds_chosen_on": {"part": "validation", **clips_and_speakers(validation.table)},
-        "streams": {"chunk_s": CHUNK_S, "stream_s": STREAM_S, "rounds": ROUNDS, "seed": SEED},
+        "streams": DEALT,
         "fingerprint": predictions.fingerprint,
         "trained_seed": predictions.descriptions[0].seed,
         "split": predictions.descriptions[0].split,
@@ -82,7 +73,7 @@ def _measured(
         predictions.targets,
         predictions.classes,
     )
-    mixed, same = (deal(seconds, groups, SEED) for groups in (np.zeros_like(targets), targets))
+    mixed, same = (deal(seconds, groups) for groups in (np.zeros_like(targets), targets))
     conditions = {"offline": _figures(clips, predictions.posteriors, classes)}
     streamed = {}
     for name, streams in (("reset", each), ("mixed", mixed), ("same", same)):

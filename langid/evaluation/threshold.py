@@ -29,11 +29,9 @@ def thresholds(targets: np.ndarray, posteriors: np.ndarray) -> dict[str, Any]:
     threshold gives a rate it stands as null.
     """
     confidences, right = posteriors.max(1), posteriors.argmax(1) == targets
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Any] = dict.fromkeys(map(str, ERROR_RATES))
     for rate in ERROR_RATES:
-        threshold = choose_threshold(confidences, right, rate)
-        chosen[str(rate)] = None
-        if threshold is not None:
+        if (threshold := choose_threshold(confidences, right, rate)) is not None:
             answered = float((confidences >= threshold).mean())
             chosen[str(rate)] = {"unknown_below": threshold, "answered": answered}
     return chosen
