@@ -1,5 +1,6 @@
 """Audio files to mono float samples, block by block."""
 
+import functools
 import io
 import shlex
 from collections.abc import Iterator
@@ -86,8 +87,7 @@ def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> It
         raise AudioError(_refusal(path, kind))
     parts = parts_of(file, kind.name if kind else "", start, size)
     for number, part in enumerate(parts, 1):
-        whole = len(parts) == 1
-        where = "" if whole else f" in part {number} of {len(parts)}, from byte {part.start} on"
+        where = f" in part {number} of {len(parts)}, from byte {part.start} on"
         try:
             with _opened(file, part, size) as stream:
                 block_frames = max(1, int(block_s * stream.samplerate))
@@ -96,7 +96,7 @@ def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> It
             reason = "it is no format that libsndfile recognises"
             if kind:  # the library's own words without its copy of the path
                 words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
-                reason = f"{kind.name}, damaged or cut{where}: {words}"
+                reason = f"{kind.name}, damaged or cut{where if len(parts) > 1 else ''}: {words}"
             raise AudioError(f"{path}: cannot be decoded ({reason})") from error
 
 
@@ -104,14 +104,12 @@ def _recognised(file: BinaryIO) -> tuple[int, Kind | None]:
     """Return where a file begins behind a tag of ID3v2, and its kind."""
     file.seek(0)
     head = file.read(HEAD)
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0, kind_of(head)
-    length = 0
-    for byte in head[6:10]:  # of seven bits each
-        length = length << 7 | byte & 0x7F
-    file.seek(10 + length)
-    behind = kind_of(file.read(HEAD))
-    return (10 + length, behind) if behind else (0, kind_of(head))
+    if head[:3] == b"ID3" and len(head) >= 10:
+        length = functools.reduce(lambda high, byte: high << 7 | byte & 0x7F, head[6:10], 0)
+        file.seek(10 + length)
+        if behind := kind_of(file.read(HEAD)):
+            return 10 + length, behind
+    return 0, kind_of(head)
 
 
 def _refusal(path: Path, kind: Kind) -> str:
@@ -133,8 +131,7 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
     def block(self, frames: int) -> np.ndarray:
         """Return the next ``(samples, channels)`` float32, fewer at the end."""
         with native_stderr_off():
-            found: np.ndarray = self.read(frames, dtype="float32", always_2d=True)
-        return found
+            return np.asarray(self.read(frames, dtype="float32", always_2d=True))
 
 
 def _opened(file: BinaryIO, part: Part, size: int) -> _Stream:

@@ -5,6 +5,7 @@ streams begin and end, so that each can be decoded on its own.
 """
 
 import io
+import itertools
 import re
 import struct
 from collections.abc import Iterator
@@ -76,11 +77,8 @@ def _cut(file: BinaryIO, kind: str, start: int, size: int) -> list[Part]:
     file.seek(start + 4)
     length = int.from_bytes(file.read(4), "little" if kind == "WAV" else "big")
     alone = kind in ("WAV", "AIFF") and abs(start + 8 + length - size) <= 1
-    places = [start]
-    if not alone:
-        places += _beginnings(file, BEGINNINGS[kind], start + 4)
-    stops = [*places[1:], size]
-    parts = [Part(begin, stop) for begin, stop in zip(places, stops, strict=True)]
+    further = () if alone else _beginnings(file, BEGINNINGS[kind], start + 4)
+    parts = [Part(*extent) for extent in itertools.pairwise([start, *further, size])]
     return [_with_size(file, part) for part in parts] if kind == "WAV" else parts
 
 

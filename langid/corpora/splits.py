@@ -50,8 +50,7 @@ class Split:
                 "split.train_only names every corpus of the store that the task can use; none is"
                 " left to test"
             )
-        parts = np.full(len(rows), "", dtype=object)
-        parts[labelled & fixed] = "train"
+        parts = np.where(labelled & fixed, "train", "").astype(object)
         parts[dealt] = self.assign(rows[dealt])
         # A speaker of the held-out parts who also speaks in a train-only corpus must not train.
         held_out = set(rows["speaker"][np.isin(parts, PARTS[1:])]) - {""}

@@ -38,8 +38,7 @@ def checked_samples(samples: Any) -> np.ndarray:
             f"samples reach {peak:.4g}: expected floats of full scale 1, or int16; divide"
             " floats that hold 16-bit values by 32768"
         )
-    checked: np.ndarray = found.astype(np.float32, copy=False)
-    return checked
+    return np.asarray(found, np.float32)
 
 
 def write_floats(samples: np.ndarray, out: np.ndarray) -> None:
@@ -111,14 +110,13 @@ class Resampler:
         if self._stream is None:
             return samples
         self.waiting = self.waiting or len(samples) > 0
-        resampled: np.ndarray = self._stream.resample_chunk(as_floats(samples))
-        return resampled
+        return np.asarray(self._stream.resample_chunk(as_floats(samples)))
 
     def flush(self) -> np.ndarray:
         """Return what is left, as if silence followed, and begin anew."""
         if not self.waiting:
             return NOTHING
-        rest: np.ndarray = self._stream.resample_chunk(NOTHING, last=True)
+        rest = np.asarray(self._stream.resample_chunk(NOTHING, last=True))
         self._stream.clear()
         self.waiting = False
         return rest

@@ -129,15 +129,13 @@ class Segmenter:
         for _ in range(count):
             frame, posteriors = self._open.popleft()
             growing = self._growing
-            if growing and (
-                growing.label != self._current or frame - growing.last - 1 > self._pause
-            ):
+            of_current = growing and growing.label == self._current
+            if growing is None or not of_current or frame - growing.last - 1 > self._pause:
                 self._end_segment()
-            if self._growing is None:
-                self._growing = _Growing(self._current or 0, frame)
-            self._growing.last = frame
-            self._growing.frames += 1
-            self._growing.total = self._growing.total + posteriors
+                growing = self._growing = _Growing(self._current or 0, frame)
+            growing.last = frame
+            growing.frames += 1
+            growing.total = growing.total + posteriors
 
     def _end_segment(self, end_s: float = math.inf) -> None:
         if self._growing is None:

@@ -179,5 +179,4 @@ class StreamingIdentifier(ModelStreams):
         posteriors, speech = self._stepper.step(samples[None])
         self._speech = speech
         self._rule.update(posteriors, speech)
-        frames: np.ndarray = posteriors[0]
-        return frames.copy()  # the next step overwrites these
+        return np.array(posteriors[0])  # the next step overwrites these

@@ -86,14 +86,10 @@ class WindowStepper:
 
     def _process(self, hop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``hop (streams, hop) -> posteriors (streams, classes), speech (streams,)``."""
-        size = self._samples.shape[1]
-        for row, new in enumerate(hop):
-            window, filled = self._samples[row], int(self._filled[row, 0])
-            over = max(0, filled + len(new) - size)
-            if over:  # the oldest samples leave
-                window[:-over] = window[over:].copy()
-            self._filled[row] = filled + len(new) - over
-            window[filled - over : filled - over + len(new)] = new
+        for window, filled, new in zip(self._samples, self._filled, hop, strict=True):
+            heard = np.concatenate([window[: filled[0]], new])[-len(window) :]
+            window[: len(heard)] = heard
+            filled[0] = len(heard)
         frames, last = self._filled[:, 0] // self._frame, self._hop // self._frame
         posteriors, speech = self._session.run(
             ["posteriors", "speech"], {"samples": self._samples, "frames": frames}
