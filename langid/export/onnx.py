@@ -20,11 +20,10 @@ from langid.export.parity import compare, write_checked
 from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.onnx_file import KEY, digest
-from langid.streaming.onnx_model import OnnxModel
+from langid.streaming.onnx_model import OnnxModel, Ports, ports
 from langid.training.identifier import LanguageIdentifier
 
 EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 4  # torch runs layers over every frame of the example
-Shapes = dict[str, list[str | int]]
 
 
 def export_onnx(
@@ -41,17 +40,14 @@ def export_onnx(
     that cannot be streamed, and where they disagree.
     """
     module = FusedModule(identifier)
-    arguments, dynamic_shapes = example(module)
-    names = [f"state_{number}" for number in range(len(arguments) - 1)]
-    outputs = ["posteriors", "speech", *(f"next_{name}" for name in names)]
-    model = graph_of(module, arguments, ["samples", *names], outputs, dynamic_shapes)
-    declare_shapes(model, _shapes(module))
+    metadata = module.metadata(decision)
+    content = content_of(module, *example(module), ports(metadata), metadata)
 
     def differences(written: Path) -> dict[str, float]:
         pytorch = TorchModel(StreamingModule(identifier))
         return compare(identifier, {"PyTorch": pytorch, "ONNX": OnnxModel(written)}, clips)
 
-    return write_checked(path, described(model, module.metadata(decision)), clips, differences)
+    return write_checked(path, content, clips, differences)
 
 
 def described(model: onnx.ModelProto, metadata: dict[str, Any]) -> bytes:
@@ -72,14 +68,15 @@ def example(module: StreamingModule) -> tuple[tuple[torch.Tensor, ...], tuple[An
     return (samples, *state), (lengths, tuple({0: streams} for _ in state))
 
 
-def graph_of(
+def content_of(
     module: torch.nn.Module,
     arguments: tuple[torch.Tensor, ...],
-    inputs: list[str],
-    outputs: list[str],
     dynamic_shapes: tuple[Any, ...],
-) -> onnx.ModelProto:
-    """Return the graph of a module, traced on example arguments."""
+    ports: Ports,
+    metadata: dict[str, Any],
+) -> bytes:
+    """Return the file of a module, traced on example arguments, with its metadata."""
+    names = list(ports)
     with quiet(), WholeLayers():
         program = torch.onnx.export(
             module,
@@ -87,12 +84,17 @@ def graph_of(
             dynamo=True,
             custom_translation_table=TRANSLATIONS | OWN,
             verbose=False,
-            input_names=inputs,
-            output_names=outputs,
+            input_names=names[: len(arguments)],
+            output_names=names[len(arguments) :],
             dynamic_shapes=dynamic_shapes,
         )
     assert program is not None
-    return program.model_proto
+    model = program.model_proto
+    for value in (*model.graph.input, *model.graph.output):  # of the example some have its lengths
+        kind, axes = value.type.tensor_type.elem_type, ports[value.name][1]
+        value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, axes))
+    del model.graph.value_info[:]
+    return described(model, metadata)
 
 
 def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
@@ -105,32 +107,6 @@ OWN: dict[Any, Any] = {
     torch.ops.aten.unfold.default: _unfold,
     torch.ops.langid.reshape.default: lambda x, sizes: op.Reshape(x, sizes),
 }
-
-
-def _shapes(module: StreamingModule) -> Shapes:
-    """Return the axes of inputs and outputs by their names."""
-    shapes: Shapes = {
-        "samples": ["streams", f"{module.front_end.hop_samples}*frames"],
-        "posteriors": ["streams", "frames", len(module.identifier.classes)],
-        "speech": ["streams", "frames"],
-    }
-    for number, state in enumerate(module.initial_state(1)):
-        axes = ["streams", *state.shape[1:]]
-        shapes[f"state_{number}"] = shapes[f"next_state_{number}"] = axes
-    return shapes
-
-
-def declare_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
-    """Name the axes of inputs and outputs; the exporter leaves the example's frames in some."""
-    for value in (*model.graph.input, *model.graph.output):
-        dimensions = value.type.tensor_type.shape
-        del dimensions.dim[:]
-        for size in shapes[value.name]:
-            if isinstance(size, str):
-                dimensions.dim.add(dim_param=size)
-            else:
-                dimensions.dim.add(dim_value=size)
-    del model.graph.value_info[:]
 
 
 @contextlib.contextmanager

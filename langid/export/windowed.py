@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from langid.errors import LangidError
-from langid.export.onnx import Shapes, declare_shapes, described, graph_of
+from langid.export.onnx import content_of
 from langid.export.parity import (
     feed_clip,
     largest_difference,
@@ -22,7 +22,7 @@ from langid.networks.padding import frame_mask
 from langid.streaming.decision import MEAN, DecisionSettings, is_number
 from langid.streaming.samples import whole_hops
 from langid.streaming.streamer import StreamingIdentifier
-from langid.streaming.windowed_model import SCHEMA, WindowedModel
+from langid.streaming.windowed_model import SCHEMA, WindowedModel, ports
 from langid.training.identifier import LanguageIdentifier
 from langid.utterance import utterance_posterior
 
@@ -103,27 +103,17 @@ def export_offline(
     where they disagree.
     """
     module = OfflineModule(identifier, window_s, hop_s)
-    model = graph_of(
-        module,
-        (torch.zeros(2, module.window_samples), torch.tensor([1, 2])),
-        ["samples", "frames"],
-        ["posteriors", "speech"],
-        ({0: torch.export.Dim("streams")},) * 2,
-    )
-    shapes: Shapes = {
-        "samples": ["streams", module.window_samples],
-        "frames": ["streams"],
-        "posteriors": ["streams", len(identifier.classes)],
-        "speech": ["streams", module.window_samples // module.front_end.hop_samples],
-    }
-    declare_shapes(model, shapes)
+    metadata = module.metadata(decision)
+    arguments = (torch.zeros(2, module.window_samples), torch.tensor([1, 2]))
+    dynamic_shapes = ({0: torch.export.Dim("streams")},) * 2
+    content = content_of(module, arguments, dynamic_shapes, ports(metadata), metadata)
 
     def differences(written: Path) -> dict[str, float]:
         stream = StreamingIdentifier(WindowedModel(written))
         largest = max(_difference(stream, module, clip) for clip in clips)
         return {"ONNX, window by window": largest}
 
-    return write_checked(path, described(model, module.metadata(decision)), clips, differences)
+    return write_checked(path, content, clips, differences)
 
 
 def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.ndarray) -> float:

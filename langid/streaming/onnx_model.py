@@ -91,17 +91,18 @@ def opened(
     return session, metadata
 
 
-def _ports(metadata: dict[str, Any]) -> Ports:
+def ports(metadata: dict[str, Any]) -> Ports:
+    """Return what the graph of a stream takes, and behind it what it gives."""
     frames, number = ["streams", "frames"], "tensor(float)"
-    described: Ports = {
+    shapes = enumerate(metadata["state"])
+    states: Ports = {f"state_{place}": (number, ["streams", *shape]) for place, shape in shapes}
+    return {
         "samples": (number, ["streams", f"{metadata['hop_samples']}*frames"]),
+        **states,
         "posteriors": (number, [*frames, len(metadata["classes"])]),
         "speech": ("tensor(bool)", frames),
+        **{f"next_{name}": state for name, state in states.items()},
     }
-    for place, shape in enumerate(metadata["state"]):
-        name = f"state_{place}"
-        described[name] = described[f"next_{name}"] = (number, ["streams", *shape])
-    return described
 
 
 class OnnxModel:
@@ -111,7 +112,7 @@ class OnnxModel:
     """
 
     def __init__(self, path: str | Path):
-        self.session, self.metadata = opened(path, SCHEMA, EXPECTED, _ports)
+        self.session, self.metadata = opened(path, SCHEMA, EXPECTED, ports)
         shapes, values = len(self.metadata["state"]), len(self.metadata["initial_state"])
         if shapes != values:
             raise LangidError(

@@ -20,13 +20,14 @@ WINDOW_EXPECTED: Expected = {
 }
 
 
-def _ports(metadata: dict[str, Any]) -> Ports:
+def ports(metadata: dict[str, Any]) -> Ports:
+    """Return what the graph of a window takes, and behind it what it gives."""
     window, frame = metadata["window_samples"], metadata["frame_samples"]
     return {
         "samples": ("tensor(float)", ["streams", window]),
         "frames": ("tensor(int64)", ["streams"]),
         "posteriors": ("tensor(float)", ["streams", len(metadata["classes"])]),
-        "speech": ("tensor(bool)", ["streams", window / frame]),
+        "speech": ("tensor(bool)", ["streams", window // frame]),
     }
 
 
@@ -38,11 +39,11 @@ class WindowedModel:
     """
 
     def __init__(self, path: str | Path):
-        self.session, self.metadata = opened(path, SCHEMA, WINDOW_EXPECTED, _ports)
+        self.session, self.metadata = opened(path, SCHEMA, WINDOW_EXPECTED, ports)
         hop, frame, window = (
             self.metadata[f"{name}_samples"] for name in ("hop", "frame", "window")
         )
-        if hop % frame or hop > window:
+        if hop % frame or window % frame or hop > window:
             raise LangidError(
                 f"model={path}: its metadata describe a hop of {hop} samples, expected are whole"
                 f" frames of {frame} and at most a window, {window}; run langid export again"

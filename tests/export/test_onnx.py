@@ -205,7 +205,8 @@ def test_a_graph_that_differs_is_not_written(
     )
     bias = onnx.numpy_helper.to_array(weights) + np.float32(0.1)
     weights.CopyFrom(onnx.numpy_helper.from_array(bias, weights.name))
-    monkeypatch.setattr(export, "graph_of", lambda *given: wrong)
+    described = export.described
+    monkeypatch.setattr(export, "described", lambda _, metadata: described(wrong, metadata))
     path = tmp_path / "model.onnx"
     path.write_text("an older file")
     with pytest.raises(LangidError, match="not written, the exported graph differs from PyTorch"):
