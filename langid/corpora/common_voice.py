@@ -59,7 +59,12 @@ class CommonVoice(Reader):
                 for table in self.tables:
                     if not self._read_table(clips, table, manifest, seen):
                         absent.setdefault(table, []).append(locale)
-            manifest.notes += [_absent(root, table, absent[table], chosen) for table in absent]
+            for table, without in absent.items():
+                names = ", ".join(without[:SHOWN]) + (" and others" if len(without) > SHOWN else "")
+                manifest.notes.append(
+                    f"{root}: {table}.tsv is missing or has no rows in {len(without)} of"
+                    f" {len(chosen)} locales ({names}); what is there is read"
+                )
         return manifest.or_refused(
             f"{', '.join(map(str, self.roots))}: no usable row; all {len(manifest.skipped)} were"
             " left out"
@@ -82,16 +87,12 @@ class CommonVoice(Reader):
         locales = [path.name for path in folders if _tables(path) and not is_hidden(path.name)]
         if locales:
             return locales
+        remedy = "expected LOCALE/clips/ and LOCALE/validated.tsv below it"
         if _tables(root):
-            remedy = (
-                "this looks like one locale's folder; give its parent:"
-                f" {override('corpus.root', root.parent)}"
-            )
-        else:
-            releases = sorted({clips.parents[1].name for clips in root.glob("*/*/clips")})
-            remedy = "expected LOCALE/clips/ and LOCALE/validated.tsv below it"
-            if releases:
-                remedy += f"; it holds release folders, give those: {', '.join(releases)}"
+            parent = override("corpus.root", root.parent)
+            remedy = f"this looks like one locale's folder; give its parent: {parent}"
+        elif releases := sorted({clips.parents[1].name for clips in root.glob("*/*/clips")}):
+            remedy += f"; it holds release folders, give those: {', '.join(releases)}"
         raise LangidError(f"corpus.root={root}: no folder of a locale; {remedy}")
 
     def _read_table(
@@ -142,15 +143,6 @@ def _content(source: Path) -> tuple[list[str], list[list[str]]]:
     if not rows:
         raise EmptyTableError("the table has a header and no rows")
     return header, rows
-
-
-def _absent(root: Path, table: str, locales: list[str], chosen: list[str]) -> str:
-    """Return a line for people on the locales that a table is missing from."""
-    names = ", ".join(locales[:SHOWN]) + (" and others" if len(locales) > SHOWN else "")
-    return (
-        f"{root}: {table}.tsv is missing or has no rows in {len(locales)} of {len(chosen)} locales"
-        f" ({names}); what is there is read"
-    )
 
 
 def _columns(clip: Path, table: str, cells: dict[str, str]) -> dict[str, str]:

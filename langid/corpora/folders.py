@@ -51,29 +51,27 @@ class Folders(Reader):
 
     def _read_root(self, root: Path, manifest: Manifest) -> None:
         files, left_out = walk(root)
-        folders = {path.relative_to(root).parts[0] for path in files if path.parent != root}
-        manifest.notes += unknown_note(root, folders)
-        for path, reason in left_out.items():
-            if path.parent != root or not is_hidden(path.name):
-                language = path.relative_to(root).parts[0]
-                manifest.skip(root / language, str(path), language_of(language), reason)
+        files = [path for path in files if path.parent != root]  # which would have no language
+        left_out = {
+            p: why for p, why in left_out.items() if p.parent != root or not is_hidden(p.name)
+        }
         for path in files:
-            folder, *below = path.relative_to(root).parts
-            if below:  # a file beside the folders has no language
-                self._read_file(root, folder, "/".join(below), manifest)
-
-    def _read_file(self, root: Path, folder: str, below: str, manifest: Manifest) -> None:
-        path, language = root / folder / below, language_of(folder)
-        if suffix_of(path.name) not in audio_suffixes():
-            reason = f"not an audio format that libsndfile reads ({path.suffix or 'no suffix'})"
-            manifest.skip(root / folder, str(path), language, reason)
-            return
-        match = self.speaker.search(below) if self.speaker else None
-        manifest.add(
-            root / folder,
-            utterance_id=f"{root.name}/{folder}/{below}",
-            path=str(path),
-            language=language,
-            speaker=(match.group(1) or "") if match else "",
-            corpus=root.name,
-        )
+            if suffix_of(path.name) not in audio_suffixes():
+                suffix = path.suffix or "no suffix"
+                left_out[path] = f"not an audio format that libsndfile reads ({suffix})"
+        manifest.notes += unknown_note(root, {path.relative_to(root).parts[0] for path in files})
+        for path in sorted({*files, *left_out}):
+            folder, *inside = path.relative_to(root).parts
+            if path in left_out:
+                manifest.skip(root / folder, str(path), language_of(folder), left_out[path])
+                continue
+            below = "/".join(inside)
+            match = self.speaker.search(below) if self.speaker else None
+            manifest.add(
+                root / folder,
+                utterance_id=f"{root.name}/{folder}/{below}",
+                path=str(path),
+                language=language_of(folder),
+                speaker=(match.group(1) or "") if match else "",
+                corpus=root.name,
+            )

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,10 +46,14 @@ class Manifest:
         ``source`` tells where it comes from, should it be skipped: ``table.tsv:7``, say.
         """
         row = dict.fromkeys(COLUMNS, "") | columns
-        if reason := _unstorable(row):
-            self.skip(source or row["corpus"], row["path"], row["language"], reason)
-        else:
+        odd = re.search(f"\0|{NO_TEXT}", "\t".join(row.values()))
+        if odd is None:
             self.utterances.append(row)
+            return
+        name = next(name for name in ("path", *row) if odd[0] in row[name])
+        nul = odd[0] == "\0"
+        reason = "holds a NUL character; take it out" if nul else "is not UTF-8; rename it"
+        self.skip(source or row["corpus"], row["path"], row["language"], f"{name} {reason}")
 
     def skip(self, source: str | Path, path: str, language: str, reason: str) -> None:
         """Record a row that is left out, and why; bytes that are no text become U+FFFD."""
@@ -69,17 +72,6 @@ class Manifest:
         """Return the hash of the utterances, in order."""
         text = "\n".join("\t".join(row[name] for name in COLUMNS) for row in self.utterances)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _unstorable(row: Mapping[str, str]) -> str:
-    """Return why the text of a row cannot be kept, or nothing."""
-    odd = re.search(f"\0|{NO_TEXT}", "\t".join(row.values()))
-    if odd is None:
-        return ""
-    name = next(name for name in ("path", *row) if odd[0] in row[name])
-    if odd[0] == "\0":
-        return f"{name} holds a NUL character; take it out"
-    return f"{name} is not UTF-8; rename it"
 
 
 def write_table(rows: list[dict[str, str]], columns: tuple[str, ...], path: Path) -> None:

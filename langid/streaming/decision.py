@@ -101,17 +101,13 @@ def columns_of(classes: Sequence[str], considered: Sequence[str] | None) -> list
 
     Raises LangidError for a name that is no class, with those that are, and for no list.
     """
-    if considered is not None and not _are_names(considered):
+    wanted = classes if considered is None else considered
+    listed = isinstance(wanted, Sequence) and not isinstance(wanted, str) and len(wanted) > 0
+    if not listed or not all(isinstance(name, str) for name in wanted):
         raise LangidError(f"languages={considered}: expected a list of the model's classes")
-    wanted = set(classes if considered is None else considered)
-    for name in sorted(wanted - set(classes)):
+    for name in sorted(set(wanted) - set(classes)):
         raise LangidError(f"languages: the model has no {name}; it knows {', '.join(classes)}")
     return [column for column, name in enumerate(classes) if name in wanted]
-
-
-def _are_names(value: Any) -> bool:
-    listed = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
-    return listed and all(isinstance(name, str) for name in value)
 
 
 def shares(totals: np.ndarray, columns: Sequence[int]) -> np.ndarray:

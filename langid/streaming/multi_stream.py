@@ -134,7 +134,6 @@ class MultiStream(ModelStreams):
         return self._streams[number]
 
     def _grow(self, rows: int) -> None:
-        """Have so many rows from now on."""
         old = len(self._waiting)
         self._free += range(rows - 1, old - 1, -1)
         new = [np.repeat(array, rows - old, 0) for array in self._fresh]
@@ -160,13 +159,9 @@ class MultiStream(ModelStreams):
             self._decisions.update(batch.rows, posteriors, speech)
             for row, frames in zip(batch.rows.tolist(), posteriors, strict=True):
                 found[row].append(frames.copy())  # a row of the batch would keep all of it
-        answers = map(self._joined, found.values())
+        nothing = np.zeros((0, len(self.classes)), np.float32)
+        answers = (p[0] if len(p) == 1 else np.concatenate([nothing, *p]) for p in found.values())
         return dict(zip(samples, answers, strict=True))
-
-    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *parts])
 
     def _load(self, rows: np.ndarray) -> None:
         """Let the stepper hold these rows, in this order."""

@@ -8,7 +8,7 @@ import numpy as np
 from langid.audio.full_scale import LOUDEST, peak_beyond
 from langid.errors import LangidError
 
-INT16, SCALE = np.dtype(np.int16), np.float32(1 / 32768)
+FLOAT32, INT16, SCALE = np.dtype(np.float32), np.dtype(np.int16), np.float32(1 / 32768)
 NOTHING = np.zeros(0, np.float32)
 
 
@@ -67,12 +67,10 @@ def are_samples(blocks: Iterable[Any]) -> bool:
     """
     floats = [NOTHING]
     for block in blocks:
-        if type(block) is not np.ndarray or block.ndim != 1:
+        if type(block) is not np.ndarray or block.ndim != 1 or block.dtype not in (FLOAT32, INT16):
             return False
-        if block.dtype == np.float32:
+        if block.dtype == FLOAT32:
             floats.append(block)
-        elif block.dtype != np.int16:
-            return False
     joined = np.concatenate(floats)  # one that holds NaN has no lowest and no highest
     return bool(joined.min(initial=0) >= -LOUDEST and joined.max(initial=0) <= LOUDEST)
 

@@ -22,16 +22,15 @@ def real_time_factors(
     a machine does then disturbs least.
     """
     rate, hop = (int(models[0].metadata[name]) for name in ("sample_rate", "hop_samples"))
-    longest = max(hop, round(LONGEST_S * rate))
+    samples = samples[: round(MEASURED_S * rate)]
+    longest = min(max(hop, round(LONGEST_S * rate)), len(samples))
     factors = {}
     for size in [number * hop for number in hops if number * hop <= longest]:
-        count = min(round(MEASURED_S * rate), len(samples)) // size
-        if not count:
-            continue
+        count = len(samples) // size
         chunks = samples[: count * size].reshape(count, 1, size)
         times = [[_seconds(model, chunks) for model in models] for _ in range(ROUNDS)]
         best = np.min(times, axis=0).sum(-1) * rate / (count * size)
-        factors[f"{1000 * size / rate:g} ms at a time"] = [float(factor) for factor in best]
+        factors[f"{1000 * size / rate:g} ms at a time"] = best.tolist()
     return factors
 
 
