@@ -66,13 +66,11 @@ def coverage(speakers: int, recall: float, draws: int) -> dict[str, tuple[float,
     pull = (1 - ALIKE) / ALIKE
     chance = generator.beta(pull * recall, max(pull * (1 - recall), 1e-9), clips.shape)
     right = clips if recall == 1 else generator.binomial(clips, chance)
-    groups = np.arange(draws * CLASSES)
-    own = Ratios(
-        unit=np.arange(clips.size), group=np.repeat(groups, speakers),
-        amount=right.ravel().astype(float), count=clips.ravel().astype(float),
-        weight=np.full(len(groups), 1 / CLASSES), figure=groups // CLASSES,
-    )  # fmt: skip
-    found = {"langid": of_proportions(own)[1:]}
+    unit, group = np.arange(CLASSES * speakers), np.repeat(np.arange(CLASSES), speakers)
+    weight = np.full(CLASSES, 1 / CLASSES)
+    parts = (of.reshape(draws, -1).astype(float) for of in (right, clips))
+    own = (Ratios(unit, group, *pair, weight) for pair in zip(*parts, strict=True))
+    found = {"langid": np.array([of_proportions(one) for one in own]).T[1:]}
     often = generator.multinomial(speakers, np.full(speakers, 1 / speakers), RESAMPLES).T
     recalls = (right @ often) / (clips @ often)
     found["bootstrap"] = tuple(np.quantile(recalls.mean(1), [0.025, 0.975], axis=1))

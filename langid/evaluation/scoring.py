@@ -48,7 +48,7 @@ def score(
     both, halves = np.concatenate([targets, predicted]), np.full(2 * len(unit), 0.5)
     f1 = ratios(np.tile(unit, 2), both, np.tile(right / 2, 2), mean, halves)
     held = _speakers_of(recall)
-    few, few_of_a_class = _few(int(unit.max()) + 1), _few_of_a_class(held, classes)
+    few, few_of_a_class = _few(recall.units()), _few_of_a_class(held, classes)
     by_clips = replace(recall, weight=values["support"] / len(targets))
     nll = ratios(unit, targets, metrics.surprise(targets, posteriors), by_clips.weight)
     bounds = {
@@ -78,8 +78,8 @@ def frame_accuracy(
     unit = _units(speakers)
     weight = np.bincount(targets, frames) / frames.sum()
     right = ratios(unit, targets, right_frames, weight, frames)
-    few = _few(len(np.unique(right.unit)))
-    return _told(metrics.frame_accuracy(frames, right_frames), of_proportions(right), few)
+    value = metrics.frame_accuracy(frames, right_frames)
+    return _told(value, of_proportions(right), _few(right.units()))
 
 
 def paired_difference(
@@ -104,10 +104,10 @@ def paired_difference(
     by_clips = (replace(part, weight=support / len(targets)) for part in (better, worse))
     few_of_a_class = _few_of_a_class(_speakers_of(better), classes)
     bounds = {
-        "accuracy": (of_differences(*by_clips), _few(int(unit.max()) + 1)),
+        "accuracy": (of_differences(*by_clips), _few(better.units())),
         "balanced_accuracy": (of_differences(better, worse), few_of_a_class),
     }
-    return {name: _told(of[0][0], of, reason) for name, (of, reason) in bounds.items()}
+    return {name: _told(of[0], of, reason) for name, (of, reason) in bounds.items()}
 
 
 def _by_class(
@@ -117,16 +117,15 @@ def _by_class(
     classes: Sequence[str],
 ) -> dict[str, Any]:
     """Return the figures of each class; a precision needs speakers that were taken for it, too."""
-    bounds = {metric: of_proportions(by_group(some)) for metric, some in of.items()}
-    taken = _speakers_of(of["precision"])
+    of_classes = {metric: by_group(some) for metric, some in of.items()}
     found: dict[str, Any] = {}
     for index, name in enumerate(classes):
         found[name] = {"support": int(values["support"][index])}
-        for metric, of_metric in bounds.items():
-            reason = _few(int(held[index]))
-            if metric == "precision" and not reason and taken[index] < MIN_SPEAKERS:
-                reason = f"{taken[index]} speakers taken for it"
-            found[name][metric] = _told(values[metric][index], of_metric, reason, index)
+        for metric, figures in of_classes.items():
+            reason, figure = _few(int(held[index])), figures[index]
+            if metric == "precision" and not reason and figure.units() < MIN_SPEAKERS:
+                reason = f"{figure.units()} speakers taken for it"
+            found[name][metric] = _told(values[metric][index], of_proportions(figure), reason)
     return found
 
 
@@ -153,11 +152,11 @@ def _few_of_a_class(held: np.ndarray, classes: Sequence[str]) -> str:
     return first + more * (others > 0)
 
 
-def _told(value: Any, bounds: Bounds, reason: str, index: int = 0) -> Figure:
+def _told(value: Any, bounds: Bounds, reason: str) -> Figure:
     """Return a figure as plain data; one that is not a number is of a class that is not there."""
     there = np.isfinite(value)
     if reason or not there:
         why = reason if there else "does not occur"
         return {"value": float(value) if there else None, "low": None, "high": None, "reason": why}
-    value, low, high = float(value), *(float(end[index]) for end in bounds[1:])
+    value, (_, low, high) = float(value), bounds
     return {"value": value, "low": min(low, value), "high": max(high, value)}

@@ -68,11 +68,8 @@ def _measured(
     clips, chosen_on = (_clips(them, Store(store)) for them in (predictions, validation))
     each, chosen_each = ([[number] for number in range(len(of))] for of in (clips, chosen_on))
     before = _streamed(stream, chosen_on, chosen_each, "validation")
-    seconds, targets, classes = (
-        clips["seconds"].to_numpy(),
-        predictions.targets,
-        predictions.classes,
-    )
+    seconds, targets = clips["seconds"].to_numpy(), predictions.targets
+    classes = predictions.classes
     mixed, same = (deal(seconds, groups) for groups in (np.zeros_like(targets), targets))
     conditions = {"offline": _figures(clips, predictions.posteriors, classes)}
     streamed = {}
