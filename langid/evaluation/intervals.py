@@ -99,7 +99,7 @@ class Ratios:
 
 
 def ratios(
-    unit: np.ndarray,
+    units: Sequence[str] | np.ndarray,
     group: np.ndarray,
     amount: np.ndarray,
     weight: np.ndarray,
@@ -107,9 +107,10 @@ def ratios(
 ) -> Ratios:
     """Return the figure of the sums over clips of ``amount`` and ``count``, which is 1 by default.
 
-    ``unit``, ``group``, ``amount`` and ``count`` are ``(clips,)``, ``weight (groups,)``. Clips that
-    count nothing are left out.
+    ``units`` (names or numbers), ``group``, ``amount`` and ``count`` are ``(clips,)``, ``weight
+    (groups,)``. Clips that count nothing are left out.
     """
+    unit = np.unique(np.asarray(units), return_inverse=True)[1]
     count = np.ones(len(unit)) if count is None else count
     kept = count > 0
     pairs, row = np.unique(unit[kept] * len(weight) + group[kept], return_inverse=True)

@@ -39,18 +39,17 @@ def score(
     ``targets (units,)`` are class indices, ``posteriors (units, classes)`` sum to 1, ``speakers
     (units,)`` say who speaks. Of a class that does not occur recall and F1 are None.
     """
-    unit, predicted = _units(speakers), posteriors.argmax(1)
+    predicted = posteriors.argmax(1)
     values = metrics.of_posteriors(targets, posteriors)
     right = (predicted == targets).astype(float)
     mean = (values["support"] > 0) / (values["support"] > 0).sum()
-    recall, precision = (ratios(unit, of, right, mean) for of in (targets, predicted))
+    recall, precision = (ratios(speakers, of, right, mean) for of in (targets, predicted))
     # A clip counts half as what it is and half as what it is taken for: 2 right / (true + taken).
-    both, halves = np.concatenate([targets, predicted]), np.full(2 * len(unit), 0.5)
-    f1 = ratios(np.tile(unit, 2), both, np.tile(right / 2, 2), mean, halves)
-    held = _speakers_of(recall)
-    few, few_of_a_class = _few(recall.units()), _few_of_a_class(held, classes)
+    both, halves = np.concatenate([targets, predicted]), np.full(2 * len(targets), 0.5)
+    f1 = ratios(np.tile(speakers, 2), both, np.tile(right / 2, 2), mean, halves)
+    few, few_of_a_class = _few(recall), _few_of_a_class(recall, classes)
     by_clips = replace(recall, weight=values["support"] / len(targets))
-    nll = ratios(unit, targets, metrics.surprise(targets, posteriors), by_clips.weight)
+    nll = ratios(speakers, targets, metrics.surprise(targets, posteriors), by_clips.weight)
     bounds = {
         "accuracy": (of_proportions(by_clips), few),
         "balanced_accuracy": (of_proportions(recall), few_of_a_class),
@@ -60,7 +59,7 @@ def score(
     of_classes = {"precision": precision, "recall": recall, "f1": f1}
     return {
         **{name: _told(values[name], *of) for name, of in bounds.items()},
-        "classes": _by_class(of_classes, values, held, classes),
+        "classes": _by_class(of_classes, values, classes),
         "confusion": values["confusion"].tolist(),
         "support": len(targets),
         "interval": INTERVAL,
@@ -75,11 +74,10 @@ def frame_accuracy(
     ``frames (utterances,)`` count speech frames, ``right_frames (utterances,)`` those that are
     right. An utterance may be there several times.
     """
-    unit = _units(speakers)
     weight = np.bincount(targets, frames) / frames.sum()
-    right = ratios(unit, targets, right_frames, weight, frames)
+    right = ratios(speakers, targets, right_frames, weight, frames)
     value = metrics.frame_accuracy(frames, right_frames)
-    return _told(value, of_proportions(right), _few(right.units()))
+    return _told(value, of_proportions(right), _few(right))
 
 
 def paired_difference(
@@ -94,60 +92,53 @@ def paired_difference(
     All three are class indices ``(utterances,)``. Only utterances that one of them alone has right
     count, so that what makes utterances easy or hard for both does not widen the interval.
     """
-    unit, support = _units(speakers), np.bincount(targets, minlength=len(classes))
+    support = np.bincount(targets, minlength=len(classes))
     ours, theirs = predicted == targets, reference == targets
     mean = (support > 0) / (support > 0).sum()
     better, worse = (
-        ratios(unit, targets, alone.astype(float), mean)
+        ratios(speakers, targets, alone.astype(float), mean)
         for alone in (ours & ~theirs, theirs & ~ours)
     )
     by_clips = (replace(part, weight=support / len(targets)) for part in (better, worse))
-    few_of_a_class = _few_of_a_class(_speakers_of(better), classes)
+    few_of_a_class = _few_of_a_class(better, classes)
     bounds = {
-        "accuracy": (of_differences(*by_clips), _few(better.units())),
+        "accuracy": (of_differences(*by_clips), _few(better)),
         "balanced_accuracy": (of_differences(better, worse), few_of_a_class),
     }
     return {name: _told(of[0], of, reason) for name, (of, reason) in bounds.items()}
 
 
 def _by_class(
-    of: Mapping[str, Ratios],
-    values: Mapping[str, np.ndarray],
-    held: np.ndarray,
-    classes: Sequence[str],
+    of: Mapping[str, Ratios], values: Mapping[str, np.ndarray], classes: Sequence[str]
 ) -> dict[str, Any]:
     """Return the figures of each class; a precision needs speakers that were taken for it, too."""
     of_classes = {metric: by_group(some) for metric, some in of.items()}
     found: dict[str, Any] = {}
     for index, name in enumerate(classes):
         found[name] = {"support": int(values["support"][index])}
+        few = _few(of_classes["recall"][index])
         for metric, figures in of_classes.items():
-            reason, figure = _few(int(held[index])), figures[index]
-            if metric == "precision" and not reason and figure.units() < MIN_SPEAKERS:
+            figure, reason = figures[index], few
+            if metric == "precision" and not few and figure.units() < MIN_SPEAKERS:
                 reason = f"{figure.units()} speakers taken for it"
             found[name][metric] = _told(values[metric][index], of_proportions(figure), reason)
     return found
 
 
-def _units(speakers: Sequence[str]) -> np.ndarray:
-    unit: np.ndarray = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)[1]
-    return unit
-
-
-def _speakers_of(by_class: Ratios) -> np.ndarray:
-    return np.bincount(by_class.group, minlength=len(by_class.weight))
-
-
-def _few(speakers: int) -> str:
+def _few(of: Ratios) -> str:
     """Return why there is no interval, or nothing."""
+    speakers = of.units()
     return f"{speakers} speaker{'s' * (speakers != 1)}" if speakers < MIN_SPEAKERS else ""
 
 
-def _few_of_a_class(held: np.ndarray, classes: Sequence[str]) -> str:
-    short = [index for index in np.flatnonzero(held).tolist() if held[index] < MIN_SPEAKERS]
+def _few_of_a_class(of: Ratios, classes: Sequence[str]) -> str:
+    few = [
+        (name, _few(one)) for name, one in zip(classes, by_group(of), strict=True) if one.units()
+    ]
+    short = [f"{name}: {reason}" for name, reason in few if reason]
     if not short:
         return ""
-    first, others = f"{classes[short[0]]}: {_few(int(held[short[0]]))}", len(short) - 1
+    first, others = short[0], len(short) - 1
     more = f", and {others} more class{'es' * (others > 1)} below {MIN_SPEAKERS}"
     return first + more * (others > 0)
 
