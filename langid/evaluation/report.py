@@ -22,13 +22,11 @@ SCHEMA = "langid-report-2"
 def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
     """Return the report of a part as plain data.
 
-    ``clips`` counts utterances, ``speakers`` those that are known, and ``unknown_speakers`` the
-    clips of which nobody knows who speaks, in all and of each class; ``scored`` and ``support``
-    count the units that are scored, which are sequences of utterances under a split that cuts
-    them. ``absent`` names the classes that the part has no clip of, and that no mean over classes
-    takes in. ``left_out`` counts what the whole store holds without one of the task's classes. Of
-    the validation part alone there are ``thresholds`` too: chosen on the test part they would
-    flatter it.
+    ``clips``, ``speakers`` and ``unknown_speakers`` are those of ``clips_and_speakers``, in all and
+    of each class; ``scored`` names and ``support`` counts the units that are scored. ``absent`` are
+    the classes that the part has no clip of, and that no mean over classes takes in. Of the
+    validation part alone there are ``thresholds`` too: chosen on the test part they would flatter
+    it.
     """
     table, classes, column = predictions.table, predictions.classes, predictions.column
     targets, posteriors = predictions.targets, predictions.posteriors

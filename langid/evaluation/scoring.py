@@ -132,15 +132,10 @@ def _few(of: Ratios) -> str:
 
 
 def _few_of_a_class(of: Ratios, classes: Sequence[str]) -> str:
-    few = [
-        (name, _few(one)) for name, one in zip(classes, by_group(of), strict=True) if one.units()
-    ]
-    short = [f"{name}: {reason}" for name, reason in few if reason]
-    if not short:
-        return ""
-    first, others = short[0], len(short) - 1
-    more = f", and {others} more class{'es' * (others > 1)} below {MIN_SPEAKERS}"
-    return first + more * (others > 0)
+    held = {name: one for name, one in zip(classes, by_group(of), strict=True) if one.units()}
+    first, *others = [f"{name}: {_few(one)}" for name, one in held.items() if _few(one)] or [""]
+    more = f", and {len(others)} more class{'es' * (len(others) > 1)} below {MIN_SPEAKERS}"
+    return first + more * bool(others)
 
 
 def _told(value: Any, bounds: Bounds, reason: str) -> Figure:

@@ -111,7 +111,7 @@ class LogMel(Features):
         self.weights = nn.Buffer((window / window.sum()).float(), persistent=False)
         # No filter passes 0 Hz; without it a row is a power of two long, and products are faster.
         self.filters = nn.Buffer(filters[1:].contiguous(), persistent=False)
-        parts = (part[:, 1:].contiguous() for part in self._half_window_transform())
+        parts = self._half_window_transform()
         self.cosine, self.sine = (nn.Buffer(part, persistent=False) for part in parts)
 
     def initial_state(self, batch_size: int) -> Tensor:
@@ -155,18 +155,17 @@ class LogMel(Features):
         return spectrum.real.square() + spectrum.imag.square()
 
     def _half_window_transform(self) -> tuple[Tensor, Tensor]:
-        """Return ``(window // 2, n_fft // 2 + 1)`` twice: half a window of unit power, transformed.
+        """Return ``(window // 2, n_fft // 2)`` twice: half a window of unit power, transformed.
 
         The Hann window is zero at its first sample, which so has no partner on the other side.
         """
-        half = self.window_samples // 2
-        window = self.window.double()
-        offset = torch.arange(half, dtype=torch.float64)[:, None]
-        frequency = torch.arange(self.n_fft // 2 + 1, dtype=torch.float64)[None]
+        window = self.window[self.window_samples // 2 :, None].double()
+        offset = torch.arange(len(window), dtype=torch.float64)[:, None]
+        frequency = torch.arange(1, self.n_fft // 2 + 1, dtype=torch.float64)  # none is 0 Hz
         angle = 2 * math.pi * offset * frequency / self.n_fft
-        cosine = window[half:, None] * angle.cos()
+        cosine = window * angle.cos()
         cosine[0] *= 0.5  # the centre sample stands in both halves of the even part
-        return cosine.float(), (window[half:, None] * angle.sin()).float()
+        return cosine.float(), (window * angle.sin()).float()
 
 
 def begun(state: Tensor, first: Tensor) -> Tensor:
