@@ -26,7 +26,7 @@ from random_model import random_identifier
 from langid.audio.decode import read_audio
 from langid.corpora.common_voice import CommonVoice
 from langid.export.onnx import export_onnx
-from langid.export.parity import TOLERANCE, difference
+from langid.export.parity import TOLERANCE, feed_clip, largest_difference
 from langid.export.streaming_module import StreamingModule, TorchModel
 from langid.export.torch_export import ExportedModel, export_pt2
 from langid.streaming.streamer import StreamingIdentifier
@@ -89,7 +89,8 @@ def differences(
                 posteriors = identifier.posteriors(torch.from_numpy(samples)[None])[0]
                 expected[length] = posteriors[0].numpy()
             offline = expected[length]
-            largest[chunk] = max(largest[chunk], difference(stream, chunk, samples, offline))
+            found = largest_difference(feed_clip(stream, samples, chunk), offline)
+            largest[chunk] = max(largest[chunk], found)
             spread = max(spread, float(np.ptp(offline, axis=0).max()))
     return largest, spread
 

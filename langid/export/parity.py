@@ -71,8 +71,10 @@ def compare(
         stream = StreamingIdentifier(model)
         for chunk in CHUNKS:
             size = f"{chunk} samples" if chunk < CHUNKS[-1] else "whole clip"
-            pairs = zip(clips, offline, strict=True)
-            differences[f"{name}, {size}"] = max(difference(stream, chunk, *pair) for pair in pairs)
+            differences[f"{name}, {size}"] = max(
+                largest_difference(feed_clip(stream, clip, chunk), expected)
+                for clip, expected in zip(clips, offline, strict=True)
+            )
     return differences
 
 
@@ -94,13 +96,6 @@ def feed_clip(stream: StreamingIdentifier, clip: np.ndarray, chunk: int) -> np.n
     stream.reset()
     pieces = [stream.feed(clip[i : i + chunk]) for i in range(0, len(clip), chunk)]
     return np.concatenate([*pieces, stream.flush()])
-
-
-def difference(
-    stream: StreamingIdentifier, chunk: int, clip: np.ndarray, offline: np.ndarray
-) -> float:
-    """Return the largest difference on one clip that is fed in chunks of so many samples."""
-    return largest_difference(feed_clip(stream, clip, chunk), offline)
 
 
 def largest_difference(streamed: np.ndarray, offline: np.ndarray) -> float:

@@ -124,15 +124,14 @@ def _compared(
     models = [load_model(source), load_model(path)]
     official = vars(MEAN) | {"languages": models[0].metadata["classes"]}  # whatever the file says
     streams = [StreamingIdentifier(model, **official) for model in models]
-    right, same, score, frame = [0, 0], 0, 0.0, 0.0
+    right, own_right, same, score, frame = 0, 0, 0, 0.0, 0.0
     for clip in clips:
         posteriors = [feed_clip(stream, clip.samples, len(clip.samples)) for stream in streams]
-        decisions = [stream.decision for stream in streams]
-        labels = [decision.label for decision in decisions]
-        scores = [np.array(list(decision.posteriors.values())) for decision in decisions]
-        target = streams[0].classes[clip.target]
-        right = [count + (label == target) for count, label in zip(right, labels, strict=True)]
-        same += labels[0] == labels[1]
+        scores = [np.array(list(stream.decision.posteriors.values())) for stream in streams]
+        before, own = (said.argmax() for said in scores)
+        right += before == clip.target
+        own_right += own == clip.target
+        same += before == own
         score = max(score, largest_difference(*scores))
         frame = max(frame, largest_difference(*posteriors))
     return Comparison(
@@ -140,8 +139,8 @@ def _compared(
         clips=len(clips),
         bytes=(source.stat().st_size, path.stat().st_size),
         factors=real_time_factors(models, np.concatenate([clip.samples for clip in clips])),
-        right=(right[0], right[1]),
-        same=same,
+        right=(int(right), int(own_right)),
+        same=int(same),
         score=score,
         frame=frame,
     )

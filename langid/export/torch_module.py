@@ -70,13 +70,18 @@ class StreamingRecurrentModule(Inference, nn.Module):
         LangidError for a file that is absent, damaged, changed after its export, or another kind.
         """
         content = _read(Path(path))
-        if not _is_intact(content):
+        try:
+            description = content["description"]
+            intact = digest(description, content["state_dict"]) == description["sha256"]
+        except (AttributeError, KeyError, TypeError, ValueError):  # they may be anything
+            intact = False
+        if not intact:
             raise LangidError(
                 f"{path}: changed or damaged after its export (its SHA-256 is not the one it was"
                 " written with); run langid export again, or fetch the file again"
             )
         try:
-            module = cls(content["description"])
+            module = cls(description)
             module.load_state_dict(content["state_dict"])
         except Exception as error:  # a description that was changed by hand can be wrong anywhere
             raise LangidError(
@@ -115,7 +120,6 @@ class StreamingRecurrentModule(Inference, nn.Module):
     forward = step
 
     def _checked(self, frame: Any) -> Tensor:
-        """Return a frame as float32."""
         if not isinstance(frame, Tensor) or not frame.is_floating_point():
             found = frame.dtype if isinstance(frame, Tensor) else type(frame).__name__
             raise LangidError(
@@ -222,12 +226,3 @@ def _read(path: Path) -> dict[str, Any]:
             f" {SCHEMA}); run langid train and langid export format=module again"
         )
     return dict(content)
-
-
-def _is_intact(content: dict[str, Any]) -> bool:
-    """Whether description and weights, which may be anything, are as they were written."""
-    try:
-        description = content["description"]
-        return bool(digest(description, content["state_dict"]) == description["sha256"])
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False

@@ -10,12 +10,7 @@ from torch import Tensor
 
 from langid.errors import LangidError
 from langid.export.onnx import content_of
-from langid.export.parity import (
-    feed_clip,
-    largest_difference,
-    posteriors_and_speech,
-    write_checked,
-)
+from langid.export.parity import feed_clip, largest_difference, posteriors_and_speech, write_checked
 from langid.export.streaming_module import IdentifierModule, common_metadata
 from langid.networks.network import StreamingNetwork
 from langid.networks.padding import frame_mask

@@ -13,7 +13,7 @@ from langid.data.dataset import Batch
 from langid.data.silence_policy import IGNORED, SilencePolicy
 from langid.errors import LangidError
 from langid.metrics import DIRECTIONS, frame_accuracy, of_posteriors
-from langid.networks.network import Network, Normaliser, StreamingNetwork, UtteranceNetwork
+from langid.networks.network import Network, Normaliser, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.diverged import Diverged
 from langid.training.inference import CarriedState, Inference, PieceInference
@@ -103,23 +103,20 @@ class LanguageIdentifier(Inference, LightningModule):
         return self.clip_posteriors(samples)
 
     def on_train_epoch_start(self) -> None:
-        self.carried = None
+        carries = self.trainer.datamodule.carry_state  # type: ignore[attr-defined]
+        self.carried = CarriedState(self.network) if carries else None  # type: ignore[arg-type]
 
     def _training_logits(self, batch: Batch) -> Tensor:
-        if not self.trainer.datamodule.carry_state:  # type: ignore[attr-defined]
+        if self.carried is None:
             logits: Tensor = self(batch.features, batch.lengths)
             return logits
-        if self.carried is None:
-            assert isinstance(self.network, StreamingNetwork)
-            self.carried = CarriedState(self.network)
         features, there = self.prepared(batch.features, batch.lengths), batch.there
         return self.carried.process(features, None if there.all() else there)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         batch = self.with_features(batch)
         logits = self._training_logits(batch)
-        loss = self._loss(logits, batch)
-        own = self._sums(loss, batch)
+        loss, own = self._loss(logits, batch)
         right = right_frames(logits[..., : len(self.classes)], batch.speech, batch.target)
         frames = torch.stack([right.sum(), batch.speech.sum()]).float()
         (loss_sum, weight), (right_sum, speech) = summed(torch.stack([own, frames]))
@@ -152,7 +149,7 @@ class LanguageIdentifier(Inference, LightningModule):
         self.scores.update(self.class_posteriors(logits), batch)
         if batch.silent:  # of which no loss is due
             return
-        sums = self._sums(self._loss(logits, batch), batch).cpu()
+        sums = self._loss(logits, batch)[1].cpu()
         if not sums[0].isfinite():
             self.failed.append(batch)
         self.sums += sums.double()
@@ -178,19 +175,14 @@ class LanguageIdentifier(Inference, LightningModule):
         optimizer = self.optimizer(self.parameters())
         if self.scheduler is None:
             return optimizer
-        # Lightning steps schedulers after it has saved the checkpoint of the epoch, and a resumed
-        # run would miss that step; so it never does, and the two methods below do it in time.
-        never = {"frequency": sys.maxsize, "monitor": "val/loss"}
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.scheduler(optimizer), **never},
-        }
-
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        super().optimizer_step(*args, **kwargs)
-        scheduler = self.lr_schedulers()
-        if getattr(scheduler, "every_step", False):
-            scheduler.step()  # type: ignore[union-attr, call-arg]
+        configured = {"scheduler": self.scheduler(optimizer), "monitor": "val/loss"}
+        if getattr(configured["scheduler"], "every_step", False):
+            configured["interval"] = "step"
+        else:
+            # Lightning steps after it has saved the checkpoint of the epoch, and a resumed run
+            # would miss that step; so it never does, and the method below does it in time.
+            configured["frequency"] = sys.maxsize
+        return {"optimizer": optimizer, "lr_scheduler": configured}
 
     def on_train_epoch_end(self) -> None:
         scheduler = self.lr_schedulers()
@@ -212,17 +204,14 @@ class LanguageIdentifier(Inference, LightningModule):
             if name.startswith("val/")
         }
 
-    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        assert self.loss is not None
-        said = logits.expand(-1, batch.targets.shape[1], -1)  # once of a sequence: of all frames
-        loss: Tensor = self.loss(said, self._targets(batch))
-        return loss
-
-    def _sums(self, loss: Tensor, batch: Batch) -> Tensor:
-        """Return the loss times the weight that is due in the batch, and the weight, ``(2,)``."""
+    def _loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss; and it times the weight that is due in the batch, beside the weight."""
         assert isinstance(self.loss, WeightedLoss)
-        weight = self.loss.total_weight(self._targets(batch))
-        return torch.stack([loss.detach().float() * weight, weight])
+        targets = self._targets(batch)
+        said = logits.expand(-1, targets.shape[1], -1)  # once of a sequence: of all frames
+        loss: Tensor = self.loss(said, targets)
+        weight = self.loss.total_weight(targets)
+        return loss, torch.stack([loss.detach().float() * weight, weight])
 
     def _targets(self, batch: Batch) -> Tensor:
         """Return the target of each frame, ``(batch, frames)``, IGNORED where no loss is due.

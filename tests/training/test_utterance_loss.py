@@ -54,7 +54,7 @@ def hearing_utterances(checkpoint: Path, silence: str, loss: WeightedLoss) -> La
 def shares(identifier: LanguageIdentifier, batch: Batch, classes: int) -> torch.Tensor:
     """Return what each sequence of a batch has of its loss, ``(batch,)``, by the gradient."""
     logits = torch.zeros(len(batch), 1, classes, requires_grad=True)
-    identifier._loss(logits, batch).backward()
+    identifier._loss(logits, batch)[0].backward()
     assert logits.grad is not None
     pull = -logits.grad[:, 0].gather(1, batch.target[:, None]).squeeze(1)
     return pull / pull.sum()
@@ -98,7 +98,7 @@ def test_sums_of_parts_of_a_batch_make_the_loss_of_all(checkpoint_path: Path) ->
 
     def sums(rows: slice) -> torch.Tensor:
         batch = batch_of(lengths[rows], language[rows], speech=2)
-        return identifier._sums(identifier._loss(logits[rows], batch), batch)
+        return identifier._loss(logits[rows], batch)[1]
 
     whole, parts = sums(slice(4)), sums(slice(1)) + sums(slice(1, 4))
     torch.testing.assert_close(parts, whole)
