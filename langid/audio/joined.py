@@ -8,14 +8,11 @@ import io
 import itertools
 import re
 import struct
-from collections.abc import Iterator
 from typing import BinaryIO
 
-from langid.audio.mpeg_frames import Part, runs
+from langid.audio.mpeg_frames import Part, places, runs
 
-CHUNK = 1 << 16
 LARGEST = 0xFFFFFFFE  # bytes that a WAV can say it has; one more means that it does not know
-OVERLAP = 64  # bytes; more than any beginning that is looked for
 # What a further stream begins with, in full, so that no sound can be taken for it.
 BEGINNINGS = {
     "FLAC": re.compile(rb"fLaC[\x00\x80]\x00\x00\x22"),
@@ -77,23 +74,9 @@ def _cut(file: BinaryIO, kind: str, start: int, size: int) -> list[Part]:
     file.seek(start + 4)
     length = int.from_bytes(file.read(4), "little" if kind == "WAV" else "big")
     alone = kind in ("WAV", "AIFF") and abs(start + 8 + length - size) <= 1
-    further = () if alone else _beginnings(file, BEGINNINGS[kind], start + 4)
+    further = () if alone else places(file, BEGINNINGS[kind], start + 4)
     parts = [Part(*extent) for extent in itertools.pairwise([start, *further, size])]
     return [_with_size(file, part) for part in parts] if kind == "WAV" else parts
-
-
-def _beginnings(file: BinaryIO, pattern: re.Pattern[bytes], at: int) -> Iterator[int]:
-    """Yield where a pattern stands in a file, from a byte on."""
-    file.seek(at)
-    rest = b""
-    while chunk := file.read(CHUNK):
-        content = rest + chunk
-        last = len(content) - OVERLAP if len(chunk) == CHUNK else len(content)
-        for match in pattern.finditer(content):
-            if match.start() < last:
-                yield at + match.start()
-        rest = content[max(0, last) :]
-        at += len(content) - len(rest)
 
 
 def _with_size(file: BinaryIO, part: Part) -> Part:
@@ -121,7 +104,7 @@ def _chains(file: BinaryIO, start: int, size: int) -> list[Part]:
         file.seek(at)
         header = file.read(27 + 255)
         if not header.startswith(b"OggS\x00"):
-            at = next(_beginnings(file, re.compile(rb"OggS\x00"), at + 1), size)
+            at = next(places(file, re.compile(rb"OggS\x00"), at + 1), size)
             continue
         stop = at + 27 + header[26] + sum(header[27 : 27 + header[26]])
         if stop > size:  # the file ends within a page

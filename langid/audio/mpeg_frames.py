@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 CHUNK = 1 << 17
 REACH = 64  # bytes of a frame that are looked at: header, side information, the head of a tag
+OVERLAP = 64  # bytes that are looked at twice, for what lies across
 RUN = 3  # frames that follow each other are no chance
 # Eleven bits of sync, a layer, then a bit rate and a sample rate that exist.
 SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")
@@ -153,17 +154,21 @@ def _frames(file: BinaryIO, at: int) -> Iterator[tuple[int, Frame, int]]:
         at += frame.size
 
 
-def _next_run(file: BinaryIO, at: int) -> int | None:
-    """Return where frames begin, at a byte or behind it."""
-    while True:
+def places(file: BinaryIO, pattern: re.Pattern[bytes], at: int) -> Iterator[int]:
+    """Yield where a pattern of at most OVERLAP bytes stands in a file, from a byte on."""
+    content = bytes(CHUNK)
+    while len(content) == CHUNK:
         file.seek(at)
         content = file.read(CHUNK)
-        for sync in SYNC.finditer(content):
-            if _is_run(file, at + sync.start()):
-                return at + sync.start()
-        if len(content) < CHUNK:
-            return None
-        at += CHUNK - 3  # a header may lie across
+        last = len(content) - OVERLAP if len(content) == CHUNK else len(content)
+        yield from (
+            at + found.start() for found in pattern.finditer(content) if found.start() < last
+        )
+        at += last
+
+
+def _next_run(file: BinaryIO, at: int) -> int | None:
+    return next((place for place in places(file, SYNC, at) if _is_run(file, place)), None)
 
 
 def _is_run(file: BinaryIO, at: int) -> bool:

@@ -10,18 +10,11 @@ import numpy as np
 from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
-from langid.streaming.samples import (
-    NOTHING,
-    Resampler,
-    as_floats,
-    checked_rate,
-    checked_samples,
-    whole_hops,
-)
+from langid.streaming.samples import Resampler, as_floats, checked_rate, checked_samples, whole_hops
 from langid.streaming.saved_state import check_state
 from langid.streaming.windowed_model import load_model
 
-NO_SPEECH = np.zeros(0, np.bool_)
+NOTHING, NO_SPEECH = np.zeros(0, np.float32), np.zeros(0, np.bool_)
 
 
 class Stepper(Protocol):
