@@ -114,11 +114,9 @@ def _draw_since(axes: Axes, report: Mapping[str, Any]) -> None:
 def _draw_speech(axes: Axes, report: Mapping[str, Any]) -> None:
     clips, speakers = report["by_speech"], report["by_speech_of_speakers"]
     seconds = np.array([row["seconds"] for row in clips])
-    there = np.array([row["long"] is not None for row in speakers], bool)
-    joined = [row["long"] for row in speakers if row["long"] is not None]
-    label = "speakers with so much, clips joined"
+    joined, label = [row["long"] or {} for row in speakers], "speakers with so much, clips joined"
     _draw_dots(axes, seconds / 1.03, [row["all"] for row in clips], fmt="o-C0", label="clips")
-    _draw_dots(axes, seconds[there] * 1.03, joined, fmt="o-C1", label=label)
+    _draw_dots(axes, seconds * 1.03, joined, fmt="o-C1", label=label)
     axes.set_xscale("log")
     axes.set_xticks(seconds, [f"{row['seconds']:g}\n({row['clips']})" for row in speakers])
     axes.set_xticks([], minor=True)
@@ -150,9 +148,9 @@ def _draw_decisions(axes: Axes, decisions: Sequence[Mapping[str, Any]]) -> None:
 def _draw_dots(
     axes: Axes, place: np.ndarray, figures: Sequence[Mapping[str, Any]], **style: Any
 ) -> None:
-    """Draw figures as dots with their intervals; one that has none (NaN) is a dot alone."""
+    """Draw figures as dots with their intervals; what is None or not there (NaN) is not drawn."""
     ends = ("value", "low", "high")
-    value, low, high = (np.array([figure[end] for figure in figures], float) for end in ends)
+    value, low, high = (np.array([figure.get(end) for figure in figures], float) for end in ends)
     axes.errorbar(place, value, _reach(value, low, high), **DOTS | style)
 
 
