@@ -69,11 +69,17 @@ def test_a_text_is_whole_and_its_folder_made(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_one_place_gives_a_file_its_name() -> None:
+@pytest.mark.parametrize(
+    ("pattern", "place"),
+    [
+        (r"\bos\.(replace|rename)\(|\.partial[{\"]", "atomic_file.py"),
+        (r"\.savefig\(|\.to_csv\((?!index=|sep=)", "plots.py"),  # of a table the text is made
+    ],
+)
+def test_one_place_gives_a_file_its_name(pattern: str, place: str) -> None:
     package = Path(__file__).resolve().parents[1] / "langid"
-    renames = re.compile(r"\bos\.(replace|rename)\(|\.partial[{\"]")
-    found = [path.name for path in package.rglob("*.py") if renames.search(path.read_text("utf-8"))]
-    assert found == ["atomic_file.py"]
+    texts = {path.name: path.read_text("utf-8") for path in package.rglob("*.py")}
+    assert [name for name, text in texts.items() if re.search(pattern, text)] == [place]
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("module", "pt"), ("pt2", "pt2")])
