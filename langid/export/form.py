@@ -80,8 +80,7 @@ class Form:
 
         ``clips`` are real speech, ``(samples,)`` each, on which the file must say what offline
         PyTorch does. Another precision than float32 is compared with it on clips of the training's
-        validation part. Raises LangidError where a comparison fails or there is nothing to compare
-        on.
+        validation part. Raises LangidError where a comparison fails or has nothing to go by.
         """
         write = self._writer()
         if self.precision == "float32":

@@ -54,12 +54,11 @@ def reduce_precision(
 ) -> Comparison:
     """Write the file ``source``, of float32, in another precision, and return what came of it.
 
-    ``float16`` stores the network's weights so; the graph makes float32 of them. ``int8`` quantises
-    weights, and activations as they come, of its products, LSTM layers and convolutions, by
-    onnxruntime's own dynamic quantisation (it has none of GRU and RNN). The front end stays as it
-    is: the spectrum's quiet bands are differences of loud ones, and drown in coarse numbers. Raises
-    LangidError, and writes nothing, where scores (mean posteriors over speech) differ by more than
-    LIMITS.
+    ``float16`` stores the network's weights so; the graph makes float32 of them. ``int8`` is
+    onnxruntime's dynamic quantisation of its products, LSTM layers and convolutions (there is none
+    of GRU and RNN). The front end stays as it is: the spectrum's quiet bands are differences of
+    loud ones, and drown in coarse numbers. Raises LangidError, and writes nothing, where scores
+    (mean posteriors over speech) differ by more than LIMITS.
     """
     model = onnx.load_model_from_string(source.read_bytes())
     (metadata,) = (json.loads(entry.value) for entry in model.metadata_props if entry.key == KEY)

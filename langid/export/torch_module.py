@@ -153,8 +153,7 @@ def export_module(
 ) -> dict[str, float]:
     """Write a StreamingRecurrentModule, and return the largest difference, frame by frame.
 
-    Raises LangidError for a network that is not recurrent; other checks are those of
-    ``export_onnx``.
+    Raises LangidError as ``export_onnx`` does, and for a network that is not recurrent.
     """
     from langid.export.parity import write_checked  # what follows is not needed to load a module
     from langid.export.streaming_module import StreamingModule, common_metadata

@@ -67,9 +67,8 @@ class OfflineModule(IdentifierModule):
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
         """Return what a runtime must know, as plain data, ``decision`` among it.
 
-        ``latency_s`` is the longest time from a sample to the first answer that knows it.
-        After a change of class it takes up to ``window_s + hop_s`` until an answer is of
-        nothing but the new one.
+        ``latency_s`` is the longest time from a sample to the first answer that knows it; up to
+        ``window_s + hop_s`` after a change of class an answer is of nothing but the new one.
         """
         rate = self.front_end.sample_rate
         return common_metadata(self.identifier, decision) | {
@@ -93,9 +92,8 @@ def export_offline(
 ) -> dict[str, float]:
     """Write the identifier as a function of a window, and return the largest differences.
 
-    Before the file gets its name, what it says of every window of the clips, full or not, must be
-    what offline PyTorch says of the same samples. Raises LangidError as OfflineModule does, and
-    where they disagree.
+    What it says of every window of the clips, full or not, must be what offline PyTorch says of the
+    same samples. Raises LangidError as OfflineModule does, and where they disagree.
     """
     module = OfflineModule(identifier, window_s, hop_s)
     metadata = module.metadata(decision)

@@ -16,9 +16,8 @@ class ECAPATDNN(UtteranceNetwork):
 
     Desplanques et al. 2020, "ECAPA-TDNN: Emphasized Channel Attention, Propagation and Aggregation
     in TDNN Based Speaker Verification"; the defaults are their network of 6.2 million parameters.
-    Classes are told by a linear layer and cross-entropy instead of the additive angular margin.
-    ``aggregated`` is the width behind the multi-layer aggregation, ``bottleneck`` that of
-    squeeze-excitation and attention.
+    A linear layer stands in for the additive angular margin. ``aggregated`` is the width behind the
+    multi-layer aggregation, ``bottleneck`` that of squeeze-excitation and attention.
     """
 
     def __init__(

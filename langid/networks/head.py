@@ -13,9 +13,8 @@ class Head(nn.Module):
     """Dense layers, each with its activation, dropout, and the output layer.
 
     ``hidden (batch, time, units) -> logits (batch, time, classes)``. ``dense`` is the width of one
-    layer or a list with the width of each; with 0 or an empty list there is none, and what is
-    hidden goes straight to the output. ``activation`` is ``relu`` or ``tanh``. Raises ValueError
-    for anything else.
+    layer or a list with the width of each; 0 or an empty list is for none. ``activation`` is
+    ``relu`` or ``tanh``. Raises ValueError for anything else.
     """
 
     def __init__(

@@ -35,9 +35,6 @@ class LanguageIdentifier(Inference, LightningModule):
     ``every_step`` is true moves on with each step of the optimiser, any other with each epoch.
     In batches ``waveform`` changes the samples that features are made of, and ``augment`` the
     normalised features; not those of ``posteriors``.
-
-    What is summed over a validation part is summed in float64, on the CPU: not every device knows
-    numbers of 64 bits. On the device all are of 32.
     """
 
     def __init__(
@@ -68,7 +65,7 @@ class LanguageIdentifier(Inference, LightningModule):
         self.carried: CarriedState | None = None  # in training with carried state
         self.scores: UtteranceScores | None = None
         self.confusion: np.ndarray | None = None  # of the last validation
-        self.sums = torch.zeros(2, dtype=torch.float64)
+        self.sums = torch.zeros(2, dtype=torch.float64)  # on the CPU: not every device knows such
         self.validation_loss: Tensor | None = None
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
@@ -186,22 +183,18 @@ class LanguageIdentifier(Inference, LightningModule):
 
     def on_train_epoch_end(self) -> None:
         scheduler = self.lr_schedulers()
-        if getattr(scheduler, "every_step", False):
-            return
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             if self.validation_loss is not None:  # not every epoch need be validated
                 scheduler.step(self.validation_loss.item())
             self.validation_loss = None
-        elif isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler):
-            scheduler.step()
+        elif scheduler is not None and not getattr(scheduler, "every_step", False):
+            scheduler.step()  # type: ignore[union-attr, call-arg]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["langid"] = self.described.to_plain()
-        metrics = self.trainer.callback_metrics.items()
+        metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         checkpoint["langid_validation"] = {
-            name.removeprefix("val/"): float(value)
-            for name, value in metrics
-            if name.startswith("val/")
+            name.removeprefix("val/"): metrics[name] for name in metrics if name.startswith("val/")
         }
 
     def _loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

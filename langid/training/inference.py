@@ -101,8 +101,7 @@ class CarriedState:
 class PieceInference:
     """Logits of held-out utterances that come in pieces, one of ``piece_batches`` after the other.
 
-    A streaming network goes on in a piece with the memory that the piece before it has left. Any
-    other takes each piece by itself.
+    A streaming network goes on with the memory that the piece before has left; any other does not.
     """
 
     def __init__(self, identifier: "LanguageIdentifier"):

@@ -24,10 +24,9 @@ CHOICES = {"head": (None, "keep", "new"), "normaliser": ("keep", "refit")}
 
 @dataclass(frozen=True)
 class TrainedStart:
-    """A checkpoint to start from: its ``description``, its ``weights``, and the ``settings``.
+    """A checkpoint to start from, and the settings of the group ``init``.
 
-    The settings are those of the group ``init``, with the ``head`` decided and the ``sha256`` of
-    the file.
+    ``head`` is decided there, and the file's ``sha256`` added.
     """
 
     settings: dict[str, Any]
@@ -40,9 +39,8 @@ def read_start(
 ) -> TrainedStart | None:
     """Return what ``init`` names, for a run of some classes; None where it names no checkpoint.
 
-    Nothing in the file is executed or built. Raises LangidError for a file that is no checkpoint of
-    langid, for values that ``init`` does not take, and for a head that is to be kept though the
-    classes are others.
+    Nothing in the file is executed or built. Raises LangidError for a file that is no checkpoint,
+    for values that ``init`` does not take, and for a head that cannot be kept.
     """
     _check(init)
     if init["checkpoint"] is None:

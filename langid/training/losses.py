@@ -56,8 +56,6 @@ class WeightedLoss(nn.Module):
     IGNORED count for nothing. What an utterance network says counts at every frame of the sequence.
     """
 
-    weight: Tensor
-
     def __init__(
         self,
         class_frames: Sequence[int],
@@ -66,7 +64,7 @@ class WeightedLoss(nn.Module):
     ):
         super().__init__()
         weight = weights_of(class_weights, class_frames, _checked("beta", beta, below=1))
-        self.register_buffer("weight", weight, persistent=False)
+        self.weight = nn.Buffer(weight, persistent=False)
 
     def total_weight(self, targets: Tensor) -> Tensor:
         """Return what the mean over ``targets (batch, frames)`` is divided by, ``()``."""

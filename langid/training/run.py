@@ -39,8 +39,7 @@ def train(
     ``config`` is plain and resolved, with the keys of conf/train.yaml. ``callbacks`` follow those
     in it, ``begun`` is called before the first step, and ``command`` is the line that the processes
     of other devices run, all of which return None. Raises LangidError where the folder holds
-    another run or another process trains in it, and for data and values that cannot be trained
-    with.
+    another run or a process trains in it, and for data and values that cannot be trained with.
     """
     started, output = time.monotonic(), Path(config["output"])
     resume = Path(str(config["resume"])).expanduser().resolve() if config["resume"] else None

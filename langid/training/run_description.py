@@ -19,10 +19,9 @@ SCHEMA = "langid-checkpoint-3"
 # How a run is carried out and shown and where its start lies: nothing of what is learnt.
 RUNTIME = (
     "callbacks.confusion", "callbacks.epoch_line", "callbacks.learning_rate", "data.workers",
-    "init.checkpoint",
-    "logger", "trainer.accelerator", "trainer.default_root_dir", "trainer.devices",
-    "trainer.enable_model_summary", "trainer.enable_progress_bar", "trainer.log_every_n_steps",
-    "trainer.num_nodes", "trainer.profiler", "trainer.strategy",
+    "init.checkpoint", "logger", "trainer.accelerator", "trainer.default_root_dir",
+    "trainer.devices", "trainer.enable_model_summary", "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps", "trainer.num_nodes", "trainer.profiler", "trainer.strategy",
 )  # fmt: skip
 # What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
 RESUMED_ALIKE = (

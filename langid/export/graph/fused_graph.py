@@ -47,10 +47,6 @@ class FusedModule(StreamingModule):
 class FastFrontEnd(nn.Module):
     """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out."""
 
-    past: int  # hops that are remembered
-    quiet: float
-    loud: float
-
     def __init__(self, front_end: FrontEnd):
         super().__init__()
         self.sample_rate = front_end.sample_rate
@@ -62,7 +58,7 @@ class FastFrontEnd(nn.Module):
         detector: Any = front_end.detector
         self.detector = detector
         self.quiet, self.loud = (10 ** (d / 10) for d in (detector.quiet_db, detector.loud_db))
-        self.past = max(self.mel.reach, detector.smooth_frames - 1)
+        self.past = max(self.mel.reach, detector.smooth_frames - 1)  # hops that are remembered
         samples = torch.eye(ROW)
         differences = samples[:, ::2] - samples[:, 1::2]
         self.parts = nn.Buffer(torch.cat([samples, differences], dim=1), persistent=False)
