@@ -8,8 +8,7 @@ LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features 
 def peak_beyond(samples: np.ndarray) -> float | None:
     """Return the largest magnitude of float ``samples`` beyond LOUDEST, or None where all are less.
 
-    Mixes that reach a little over full scale pass; floats that hold 16-bit values do not. For NaN
-    the result is NaN or infinity.
+    Mixes a little over full scale pass, 16-bit values as floats do not. For NaN it is not finite.
     """
     flat = samples.ravel()
     # No sample is above the root of the sum of squares, which is one fast call.

@@ -1,7 +1,6 @@
 """Frames of MPEG audio (MP3 and layers I, II), found by their headers, without decoding.
 
-Headers as in ISO/IEC 11172-3 and 13818-3, and MPEG 2.5; the tag that counts a stream's frames as
-in Xing's and LAME's encoders.
+Headers as in ISO/IEC 11172-3, 13818-3 and MPEG 2.5; the tag that counts frames as Xing's, LAME's.
 """
 
 import functools
@@ -76,9 +75,8 @@ def frame_of(header: bytes) -> Frame | None:
 def runs(file: BinaryIO, start: int = 0) -> list[Part]:
     """Return the runs of frames in a file from a byte on, without what is between them.
 
-    A run ends where the layout changes, where another encoder's tag stands, and after as many
-    frames as its own tag counts. Too few frames to tell from chance are no run; those that follow
-    one without a gap belong to it.
+    A run ends with its layout, before another tag, and after as many frames as its own tag counts.
+    Too few frames to tell from chance are no run, but part of one that they follow without a gap.
     """
     file.seek(start)
     if alike := _alike(file.read(CHUNK + 1)):

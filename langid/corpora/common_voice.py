@@ -34,9 +34,8 @@ class CommonVoice(Reader):
         self.roots = root_folders(root)
         locales = [locales] if isinstance(locales, str) else locales
         self.locales = list(locales) if locales is not None else None
-        self.tables = [
-            name.removesuffix(".tsv") for name in ([tsv] if isinstance(tsv, str) else list(tsv))
-        ]
+        tables = [tsv] if isinstance(tsv, str) else tsv
+        self.tables = [name.removesuffix(".tsv") for name in tables]
         if not self.tables or self.locales == []:
             raise LangidError("corpus.locales and corpus.tsv must not be empty lists")
 
@@ -72,8 +71,7 @@ class CommonVoice(Reader):
 
     def _wanted(self, present: set[str]) -> list[str]:
         wanted = sorted(present) if self.locales is None else self.locales
-        unknown = [locale for locale in wanted if locale not in present]
-        if unknown:
+        if unknown := [locale for locale in wanted if locale not in present]:
             raise LangidError(
                 f"corpus.locales: no folder for {', '.join(unknown)} in"
                 f" {', '.join(map(str, self.roots))}; found {', '.join(sorted(present))}"

@@ -40,12 +40,12 @@ def walk(root: Path) -> tuple[list[Path], dict[Path, str]]:
     files: list[Path] = []
     left_out: dict[Path, str] = {}
     above = [*root.absolute().parents, *root.resolve().parents]
-    known = {_identity(folder): f"leads up to {folder}" for folder in above}
+    known = {folder.stat()[1:3]: f"leads up to {folder}" for folder in above}
     folders, links = deque([root]), deque[Path]()
     while folders or links:
         folder = folders.popleft() if folders else links.popleft()
         try:
-            identity = _identity(folder)
+            identity = folder.stat()[1:3]  # inode and device
             if identity in known:
                 left_out[folder] = known[identity]
                 continue
@@ -66,11 +66,6 @@ def walk(root: Path) -> tuple[list[Path], dict[Path, str]]:
             else:
                 files.append(path)
     return sorted(files), left_out
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
 
 
 def _obstacle(entry: "os.DirEntry[str]") -> str:

@@ -28,10 +28,7 @@ def language_of(code: str) -> str:
 
 
 def unknown_note(root: object, folders: Iterable[str]) -> list[str]:
-    """Return a line for people on the folders that are named after no language, if there are any.
-
-    It gives the nearest name that is known.
-    """
+    """Return a line for people, if need be, on folders named after no language, and the nearest."""
     unknown = [name for name in sorted(folders) if not _known(name)]
     if not unknown:
         return []

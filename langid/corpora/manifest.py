@@ -106,10 +106,7 @@ def _read(cell: str) -> str:
 
 
 def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a TSV as ``write_table`` was given them.
-
-    Raises LangidError as ``read_rows`` does.
-    """
+    """Return header and rows of a TSV as ``write_table`` had them; errors as ``read_rows``."""
     header, rows = read_rows(path)
     return header, [[_read(cell) for cell in row] for row in rows]
 
@@ -133,8 +130,7 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def require_columns(path: Path, header: list[str], required: tuple[str, ...]) -> None:
     """Raise LangidError where a column that is needed is not in a table's header."""
-    missing = [name for name in required if name not in header]
-    if missing:
+    if missing := [name for name in required if name not in header]:
         raise LangidError(
             f"{path}: no column {', '.join(missing)}; found {', '.join(header)};"
             f" needed are {', '.join(required)}, separated by tabs"

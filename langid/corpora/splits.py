@@ -29,15 +29,13 @@ class Split:
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Return a part for each row (``train``, ``validation``, ``test``, or empty: left out).
 
-        ``rows`` has the manifest's columns, and ``class`` where that is not the language: parts
-        are stratified by it, and rows without one are left out. Raises LangidError where the split
-        cannot be made.
+        ``rows`` has the manifest's columns, and ``class``, by which parts are stratified, where it
+        is not the language; rows without one are left out. Raises LangidError where that cannot be.
         """
         if "class" not in rows:
             rows = rows.assign(**{"class": rows["language"]})
         known = sorted(set(rows["corpus"]))
-        unknown = [name for name in self.train_only if name not in known]
-        if unknown:
+        if unknown := [name for name in self.train_only if name not in known]:
             raise LangidError(
                 f"split.train_only: no corpus {', '.join(unknown)} in the store;"
                 f" it holds {', '.join(known)}"
@@ -188,8 +186,7 @@ class OfficialSplit(Split):
 
     def assign(self, rows: pd.DataFrame) -> np.ndarray:
         parts = rows["split"].to_numpy(dtype=object)
-        missing = [part for part in PARTS if part not in set(parts)]
-        if missing:
+        if missing := [part for part in PARTS if part not in set(parts)]:
             raise LangidError(
                 f"split=official: no utterance of the store is marked {', '.join(missing)}; prepare"
                 " with 'corpus.tsv=[train,dev,test]', or choose split=speaker"

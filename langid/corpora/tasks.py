@@ -23,8 +23,7 @@ class Task:
     ``classes`` restricts and orders the classes; without it they are all values found, sorted
     (ages from young to old). ``merge`` maps values to the class that they go into, before
     ``classes`` is looked at. Rows without a value, or of a class that is not among ``classes``,
-    are left out. Raises LangidError for a column that is none of ``PREDICTED`` and for classes or
-    merges that are not names.
+    are left out. Raises LangidError for a column that is not PREDICTED, and for what is no name.
     """
 
     def __init__(

@@ -47,10 +47,7 @@ class DecisionTable:
         self._rows[row] = self._fresh[0]
 
     def update(self, rows: np.ndarray, posteriors: np.ndarray, speech: np.ndarray) -> None:
-        """Take in ``posteriors (rows, frames, classes)`` and ``speech (rows, frames) bool``.
-
-        No row may come twice.
-        """
+        """Take in ``posteriors (rows, frames, classes), speech (rows, frames)``, no row twice."""
         self._rows["frames"][rows] += speech.shape[1]
         # Until there is speech all frames count, and none of them from then on.
         silent, spoken = self._rows["speech_frames"][rows] == 0, speech.any(1)
@@ -149,7 +146,8 @@ class DecisionRule:
 
     def reset(self) -> None:
         """Be before the first frame."""
-        self._forget()
+        self._posteriors.clear()
+        self._speech.clear()
         self._table.reset(0)
 
     def update(self, posteriors: np.ndarray, speech: np.ndarray) -> None:
@@ -173,12 +171,8 @@ class DecisionRule:
 
     @state.setter
     def state(self, state: Mapping[str, Any]) -> None:
-        self._forget()
+        self.reset()
         self._table.set_state(0, state)
-
-    def _forget(self) -> None:
-        self._posteriors.clear()
-        self._speech.clear()
 
     def _sum_up(self) -> None:
         """Add what waits, in one go: numpy is slow on single frames."""
@@ -186,6 +180,7 @@ class DecisionRule:
             return
         speech = np.frombuffer(bytes(self._speech), np.bool_)
         posteriors = np.frombuffer(bytes(self._posteriors), np.float32)
-        self._forget()
+        self._posteriors.clear()
+        self._speech.clear()
         frames = posteriors.reshape(1, len(speech), -1)
         self._table.update(np.zeros(1, np.intp), frames, speech[None])

@@ -10,10 +10,7 @@ from langid.streaming.samples import as_floats, whole_hops
 
 
 class Batch(NamedTuple):
-    """Rows in ascending order, and as many samples of each, ``(rows, samples)``.
-
-    Samples are float32, or int16 to be scaled.
-    """
+    """``samples (rows, samples)``, float32 or int16 to be scaled, of rows in ascending order."""
 
     rows: np.ndarray
     samples: np.ndarray
@@ -47,10 +44,9 @@ class HopQueue:
         return whole_hops(ending, self._hop)[waiting:]
 
     def batches(self, samples: Mapping[int, np.ndarray]) -> Iterator[Batch]:
-        """Take in ``samples (samples,)`` of some rows and yield the hops that are full.
+        """Take in ``samples (samples,)``, as those of a Batch, of some rows; yield full hops.
 
-        Samples are float32, or int16 to be scaled. Rows with as many hops go together; those with
-        more go on without the others.
+        Rows with as many hops go together; those with more go on without the others.
         """
         batches = list(self._alike(samples))
         ends = {block.shape[1] // self._hop * self._hop for _, block in batches}

@@ -28,8 +28,7 @@ class Listening:
     def chunks(self, blocks: Iterable[np.ndarray], sizes: Iterator[int]) -> Iterator[Chunk]:
         """Yield ``samples, posteriors (frames, classes), speech (frames,)`` of each chunk.
 
-        Sizes are in samples, whole numbers of hops. The last chunk may be shorter; its
-        last sample fills its last hop.
+        Sizes are whole hops, in samples. The last chunk may be shorter; its last sample fills it.
         """
         for chunk in _rechunked(blocks, sizes):
             began = time.perf_counter()

@@ -16,8 +16,7 @@ from langid.streaming.streamer import ModelStreams, StreamingModel
 class RefusedSamples(LangidError):
     """Samples of some streams that were not taken; those of all others were.
 
-    ``refused`` holds the reason for each such stream, ``posteriors`` is what ``step`` returns for
-    the others.
+    ``refused`` holds the reason for each, ``posteriors`` what ``step`` returns for the others.
     """
 
     def __init__(self, refused: dict[int, LangidError], posteriors: dict[int, np.ndarray]):
@@ -56,8 +55,7 @@ class MultiStream(ModelStreams):
     def join(self, sample_rate: int | None = None) -> int:
         """Begin a stream and return its number, which no other stream will have.
 
-        Its samples are at ``sample_rate`` in Hz, by default the model's. Raises LangidError for a
-        rate that is none.
+        ``sample_rate`` is in Hz, by default the model's; raises LangidError for what is no rate.
         """
         rate = self.sample_rate if sample_rate is None else checked_rate(sample_rate)
         if not self._free:

@@ -79,8 +79,8 @@ def schema_of(path: Path) -> Any:
 def digest(content: bytes, metadata: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a model file: of its graph with all weights, and of the metadata.
 
-    ``content`` is the file, whose own metadata is left out, for the digest stands there. Raises
-    ValueError where the file is not whole.
+    The file's own metadata are left out, for the digest stands there. Raises ValueError for what
+    is no whole file.
     """
     whole = hashlib.sha256()
     start = 0

@@ -106,10 +106,7 @@ def ports(metadata: dict[str, Any]) -> Ports:
 
 
 class OnnxModel:
-    """Runs a file of ``langid export``: PCM and state in, posteriors and state out.
-
-    Errors are those of ``opened``.
-    """
+    """Runs a file of ``langid export``, PCM and state in and out; errors are as of ``opened``."""
 
     def __init__(self, path: str | Path):
         self.session, self.metadata = opened(path, SCHEMA, EXPECTED, ports)
@@ -138,8 +135,7 @@ class OnnxStepper:
 
     onnxruntime reads and writes these arrays in place: samples in, and of two sets of states one
     in and the other out, in turns. Handing arrays over at every call takes a quarter more time.
-    Many streams are stepped some at a time, and many frames too, so that their samples and what is
-    between two layers stay in the cache.
+    Many streams or frames are stepped some at a time, to stay in the cache between two layers.
     """
 
     def __init__(self, model: OnnxModel, streams: int):

@@ -15,8 +15,7 @@ NOTHING = np.zeros(0, np.float32)
 def checked_samples(samples: Any) -> np.ndarray:
     """Return mono samples ``(samples,)`` as int16, or as float32 of full scale 1.
 
-    Accepted are floats of full scale 1 and 16-bit integers. Raises LangidError for any other kind,
-    shape or scale and for NaN or infinity.
+    Raises LangidError for any other kind, shape or scale, and for NaN or infinity.
     """
     try:
         found: np.ndarray = np.asarray(samples)

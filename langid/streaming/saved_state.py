@@ -14,8 +14,7 @@ MOST = 2**53  # frames; what floats count exactly
 def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, classes: int) -> None:
     """Raise LangidError for a state that a stream cannot go on from.
 
-    ``fresh`` is the state of that stream before its first sample; ``classes`` counts those that
-    it considers.
+    ``fresh`` is its state before the first sample, ``classes`` the number that it considers.
     """
     if not isinstance(state, Mapping):
         raise LangidError(

@@ -41,8 +41,7 @@ class Segmenter:
     41, 1954) with posteriors in place of log likelihoods, as networks are too sure of single
     frames; where that leaves less than half of ``min_duration_s`` to a pause, into the pause.
     Pauses longer than ``pause_s`` end a segment; the class goes on behind them. Memory does not
-    grow with the recording. Raises LangidError for numbers that are no durations and names
-    that are no classes.
+    grow with the recording. Raises LangidError for what is no duration or no class.
     """
 
     def __init__(

@@ -18,8 +18,7 @@ def real_time_factors(
     """Return each model's time for a second of ``samples (samples,)``, by what comes at a time.
 
     ``hops`` are numbers of hops; left out are those of more than a second, and of more than there
-    are samples. The models take turns, and of each chunk the best of some rounds counts: what else
-    a machine does then disturbs least.
+    are samples. The models take turns, and of each chunk the best of some rounds counts.
     """
     rate, hop = (int(models[0].metadata[name]) for name in ("sample_rate", "hop_samples"))
     samples = samples[: round(MEASURED_S * rate)]

@@ -12,11 +12,10 @@ COLUMNS = 2000  # the picture has at least so many, and never twice as many
 
 
 class Trace:
-    """Envelope of the samples, share of speech and mean posteriors per column.
+    """``columns (columns, 3 + classes)``: lowest and highest sample, share of speech, posteriors.
 
-    ``columns (columns, 3 + classes)``: lowest and highest sample, share of speech, posteriors. One
-    is a hop at first; when there are too many, two become one, so that memory does not grow with
-    the recording.
+    A column is a hop at first; when there are too many, two become one, so that memory does not
+    grow with the recording.
     """
 
     def __init__(self, classes: Sequence[str], hop_samples: int, sample_rate: int):
