@@ -78,8 +78,8 @@ def test_a_text_is_whole_and_its_folder_made(tmp_path: Path) -> None:
 )
 def test_one_place_gives_a_file_its_name(pattern: str, place: str) -> None:
     package = Path(__file__).resolve().parents[1] / "langid"
-    texts = {path.name: path.read_text("utf-8") for path in package.rglob("*.py")}
-    assert [name for name, text in texts.items() if re.search(pattern, text)] == [place]
+    texts = [(path.name, path.read_text("utf-8")) for path in package.rglob("*.py")]
+    assert [name for name, text in texts if re.search(pattern, text)] == [place]
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("module", "pt"), ("pt2", "pt2")])
