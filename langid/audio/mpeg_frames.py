@@ -170,6 +170,5 @@ def _next_run(file: BinaryIO, at: int) -> int | None:
 
 
 def _is_run(file: BinaryIO, at: int) -> bool:
-    """Return whether frames of one layout follow each other."""
     layouts = [frame.layout for _, frame, _ in itertools.islice(_frames(file, at), RUN)]
     return len(layouts) == RUN and len(set(layouts)) == 1

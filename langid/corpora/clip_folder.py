@@ -10,7 +10,7 @@ import soundfile
 
 from langid.corpora.folder_walk import is_hidden
 
-RANKS = {"wav": 0, "flac": 1, "ogg": 2, "opus": 3}  # the first of several conversions is taken
+RANKS = {"wav": 0, "flac": 1, "ogg": 2, "opus": 3}  # of several conversions; all others behind
 
 
 @functools.cache

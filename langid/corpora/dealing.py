@@ -111,10 +111,8 @@ def _draw(held: list[tuple[_Class, float]], random: np.random.Generator) -> int:
 
 
 def _require_groups(names: np.ndarray, counts: np.ndarray, parts: int) -> None:
-    short = [
-        f"{name} has {count}" for name, count in zip(names, counts, strict=True) if count < parts
-    ]
-    if short:
+    pairs = zip(names, counts, strict=True)
+    if short := [f"{name} has {count}" for name, count in pairs if count < parts]:
         raise LangidError(
             f"split: {' and '.join(short)} speakers or recordings to deal, fewer than the {parts}"
             " parts; prepare more speech, merge classes (task.merge) or leave some out"

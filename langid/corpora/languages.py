@@ -21,8 +21,7 @@ SHOWN = 20  # as many folders as a note names
 def language_of(code: str) -> str:
     """Return the language that a corpus calls ``code``, an ISO 639 code or an English name.
 
-    ``zh``, ``cmn_hans_cn`` and ``zh-TW`` are Mandarin, ``zh-HK`` and ``yue`` Cantonese. What is
-    the name of no language stays as it is.
+    ``zh``, ``cmn_hans_cn``, ``zh-TW``: Mandarin; ``zh-HK``, ``yue``: Cantonese; names of none stay.
     """
     return _known(code) or code
 

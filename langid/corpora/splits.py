@@ -144,9 +144,8 @@ class HeldOutFilesSplit(SequenceSplit):
                 " split=sequence deals sequences alone"
             )
         test = self.fractions[2]
-        held_out = deal(
-            rows["utterance_id"], rows["class"], np.array([1 - test, test]), self.seed
-        ).astype(bool)
+        shares = np.array([1 - test, test])
+        held_out = deal(rows["utterance_id"], rows["class"], shares, self.seed) == 1
         parts = np.full(len(rows), "test", dtype=object)
         others = rows[~held_out]
         shares = self.fractions[:2] / (1 - test)
@@ -202,13 +201,10 @@ def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int
     """
     train = rows[parts == "train"]
     held_out = rows[np.isin(parts, PARTS[1:])]
-    speakers = (set(train["speaker"]) & set(held_out["speaker"])) - {""}
-    utterances = set(train["utterance_id"]) & set(held_out["utterance_id"])
-    unknown = set(held_out["utterance_id"][held_out["speaker"] == ""])
     return {
-        "speakers": len(speakers),
-        "utterances": len(utterances),
-        "unknown_speakers": len(unknown),
+        "speakers": len((set(train["speaker"]) & set(held_out["speaker"])) - {""}),
+        "utterances": len(set(train["utterance_id"]) & set(held_out["utterance_id"])),
+        "unknown_speakers": len(set(held_out["utterance_id"][held_out["speaker"] == ""])),
     }
 
 

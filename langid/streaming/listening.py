@@ -52,7 +52,6 @@ class Listening:
 
 
 def _rechunked(blocks: Iterable[np.ndarray], sizes: Iterator[int]) -> Iterator[np.ndarray]:
-    """Yield the samples of blocks in chunks of those sizes; the last may be shorter."""
     waiting = np.zeros(0, np.float32)
     size = next(sizes)
     for block in blocks:

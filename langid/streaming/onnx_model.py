@@ -119,11 +119,8 @@ class OnnxModel:
 
     def initial_state(self, streams: int) -> list[np.ndarray]:
         """Return the state before the first sample, streams on the first axis of each array."""
-        shapes, values = self.metadata["state"], self.metadata["initial_state"]
-        return [
-            np.full((streams, *shape), value, np.float32)
-            for shape, value in zip(shapes, values, strict=True)
-        ]
+        pairs = zip(self.metadata["state"], self.metadata["initial_state"], strict=True)
+        return [np.full((streams, *shape), value, np.float32) for shape, value in pairs]
 
     def stepper(self, streams: int = 1) -> "OnnxStepper":
         """Return streams that step together, before their first sample."""

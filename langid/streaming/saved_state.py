@@ -20,8 +20,7 @@ def check_state(state: Any, fresh: Mapping[str, Any], hop_samples: int, classes:
         raise LangidError(
             f"state of type {type(state).__name__}: expected the mapping that .state of a stream is"
         )
-    wrong = sorted(set(fresh) ^ set(state))
-    if wrong:
+    if wrong := sorted(set(fresh) ^ set(state)):
         problem = "is missing" if wrong[0] in fresh else "is not known"
         raise LangidError(f"state: not one of a stream of this model; {wrong[0]} {problem}")
     for name in TEXTS:

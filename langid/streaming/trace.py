@@ -31,11 +31,9 @@ class Trace:
         missing = len(speech) * self._hop_samples - len(samples)
         hops = np.pad(samples, (0, missing)).reshape(len(speech), self._hop_samples)
         rows = np.column_stack([hops.min(1), hops.max(1), speech, posteriors])
-        self._waiting = np.concatenate([self._waiting, rows])
-        full = len(self._waiting) // self._hops * self._hops
-        columns = _merged(self._waiting[:full], self._hops)
-        self._waiting = self._waiting[full:]
-        self.columns = np.concatenate([self.columns, columns])
+        rows = np.concatenate([self._waiting, rows])
+        full, self._waiting = np.split(rows, [len(rows) // self._hops * self._hops])
+        self.columns = np.concatenate([self.columns, _merged(full, self._hops)])
         while len(self.columns) >= 2 * COLUMNS:
             self._halve()
 
