@@ -1,7 +1,8 @@
-"""The scale of samples: floats of full scale 1, and how far beyond it they are believed."""
+"""The scale of samples: floats of full scale 1, in steps of 16 bits, and how far they may go."""
 
 import numpy as np
 
+FULL_SCALE = 32768.0  # of 16-bit samples
 LOUDEST = 100.0  # 40 dB above full scale no recording is; beyond, the features would overflow
 
 
@@ -17,3 +18,9 @@ def peak_beyond(samples: np.ndarray) -> float | None:
             return None
     peak = float(np.abs(flat).max(initial=0.0))
     return None if peak <= LOUDEST else peak
+
+
+def in_16_bits(samples: np.ndarray) -> np.ndarray:
+    """Return float ``samples`` as 16 bits have them: rounded, and clipped beyond full scale."""
+    steps: np.ndarray = np.rint(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
+    return steps / FULL_SCALE

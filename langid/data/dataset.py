@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from langid.audio.full_scale import FULL_SCALE
 from langid.data.silence_policy import SilencePolicy
 from langid.data.store import Store
 from langid.signal.features import Features
 
-FULL_SCALE = 32768  # of 16-bit samples
 MADE_AT_ONCE = 8  # sequences, whose windows and spectra need many times their memory
 
 

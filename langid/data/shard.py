@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 
 from langid.audio.decode import AudioError, read_blocks
+from langid.audio.full_scale import FULL_SCALE, in_16_bits
 from langid.build import with_trust
 from langid.corpora.manifest import Manifest
 from langid.data.store import Content
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 SHARD_UTTERANCES = 64
 SILENT_PEAK = 1e-3  # -60 dB of full scale
+OVERSHOOT = 2.0  # 6 dB, as far as decoders and mixes go beyond full scale, to be clipped there
 WHOLE_CLIP_LIMIT_S = 1800.0
-INT16 = 32768  # full scale
 
 
 def facts_of(description: dict[str, Any]) -> tuple[dict[str, int], Content]:
@@ -106,8 +107,9 @@ def _write_utterance(
     for block, samples, features, speech in _frames(path, front_end):
         if not features.isfinite().all():
             raise AudioError(f"{path}: its features are not finite (samples out of range)")
-        stored = _as_int16(samples) if writer.content.name == "samples" else features.numpy()
-        writer.write_frames(stored, speech.numpy())
+        of_samples = writer.content.name == "samples"
+        values = samples * FULL_SCALE if of_samples else features.numpy()
+        writer.write_frames(values, speech.numpy())
         count += len(block)
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
         speech_frames += int(speech.sum())
@@ -121,17 +123,20 @@ def _write_utterance(
     return duration_s
 
 
-def _as_int16(samples: np.ndarray) -> np.ndarray:
-    """Return floats of full scale 1 as 16-bit numbers; what lies beyond full scale is clipped."""
-    scaled: np.ndarray = np.rint(samples * INT16).clip(-INT16, INT16 - 1)
-    return scaled.astype(np.int16)
+def _blocks(path: str, sample_rate: int) -> Iterator[np.ndarray]:
+    """Yield the samples of a file as 16 bits have them, of which both kinds of store are made."""
+    for block in read_blocks(path, sample_rate):
+        peak = float(np.abs(block).max(initial=0.0))
+        if peak > OVERSHOOT:
+            raise AudioError(f"{path}: samples reach {peak:.3g}: scale it to a full scale of 1")
+        yield in_16_bits(block)
 
 
 def _whole_clip(path: str, sample_rate: int) -> np.ndarray:
     """Return all samples of a file, or refuse it before a long one fills the memory."""
     blocks = [np.zeros(0, np.float32)]
     length = 0
-    for block in read_blocks(path, sample_rate):
+    for block in _blocks(path, sample_rate):
         blocks.append(block)
         length += len(block)
         if length > WHOLE_CLIP_LIMIT_S * sample_rate:
@@ -172,7 +177,7 @@ def _frames(
         return
     state = front_end.initial_state(1)
     rest = np.zeros(0, np.float32)
-    blocks = read_blocks(path, front_end.sample_rate)
+    blocks = _blocks(path, front_end.sample_rate)
     block = next(blocks, rest)
     while len(block):
         following = next(blocks, rest[:0])

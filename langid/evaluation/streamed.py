@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from langid.audio.decode import AudioError, read_audio
+from langid.audio.full_scale import in_16_bits
 from langid.errors import LangidError
 from langid.evaluation.scoring import Figure, frame_accuracy
 from langid.streaming.listening import Listening
@@ -80,7 +81,7 @@ def stream_clips(
 
 def _read(path: str, sample_rate: int) -> np.ndarray:
     try:
-        return read_audio(path, sample_rate)
+        return in_16_bits(read_audio(path, sample_rate))  # as prepare did
     except AudioError as error:
         raise LangidError(
             f"streaming=true hears the clips again that the store was made of, and one cannot be"

@@ -20,6 +20,7 @@ import soundfile
 import torch
 
 from langid.audio.decode import read_audio, read_blocks
+from langid.audio.full_scale import in_16_bits
 from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS, Manifest, ManifestFile, read_table
 from langid.data import merge, shard
@@ -573,7 +574,7 @@ def test_power_is_stored_as_it_is(real_rows: list[dict[str, str]], tmp_path: Pat
     for row, start, frames in zip(
         rows, made.utterances["first_frame"], made.utterances["frames"], strict=True
     ):
-        samples = torch.from_numpy(read_audio(row["path"], 32000))[None]
+        samples = torch.from_numpy(in_16_bits(read_audio(row["path"], 32000)))[None]
         features, speech = made.read(start, start + frames)
         expected, expected_speech = front_end(samples)
         assert features.dtype == np.float32
@@ -583,13 +584,18 @@ def test_power_is_stored_as_it_is(real_rows: list[dict[str, str]], tmp_path: Pat
     assert 0 < features.min() < np.finfo(np.float16).smallest_subnormal
 
 
-def test_features_too_large_for_their_store_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("scale", "reason"), [(0.999, "its features are not finite"), (2.1, "samples reach 2.1: scale")]
+)
+def test_what_is_too_loud_is_refused(
+    scale: float, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No loudness is lost in silence: what does not fit is left out with the reason."""
+    frames = Spectrogram.frames
     monkeypatch.setattr(Spectrogram, "stored_as", "float16")
-    noise = np.random.default_rng(0).normal(size=16000)
-    soundfile.write(tmp_path / "loud.wav", noise * 20, 16000, subtype="FLOAT")
-    with pytest.raises(LangidError, match="its features are not finite"):
+    monkeypatch.setattr(Spectrogram, "frames", lambda self, clip: frames(self, clip) * 100)
+    wave = scale * np.sign(np.sin(0.2 * np.arange(64000)))
+    soundfile.write(tmp_path / "loud.wav", wave, 16000, subtype="FLOAT")
+    with pytest.raises(LangidError, match=reason):
         rows = rows_of(tmp_path, ["loud.wav"])
         prepared(rows, tmp_path / "a.h5", features="clip_features.Spectrogram")

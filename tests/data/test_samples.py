@@ -58,6 +58,16 @@ def test_all_else_is_as_in_a_store_of_features(held: Store, store_path: Path) ->
     assert held.path.stat().st_size < stop * HOP * 2 + 100_000
 
 
+def test_features_of_samples_are_those_stored_but_for_float16(
+    held: Store, features: Features, store_path: Path
+) -> None:
+    stored = Store(store_path)
+    for start, stop in zip(held.offsets[:-1], held.offsets[1:], strict=True):
+        samples = torch.from_numpy(held.read(start, stop)[0].reshape(1, -1)) / 32768
+        expected = stored.read(start, stop)[0].astype(np.float32)
+        np.testing.assert_allclose(features(samples)[0].numpy(), expected, rtol=6e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [

@@ -10,6 +10,7 @@ import torch
 
 import langid as package
 from langid.audio.decode import read_audio
+from langid.audio.full_scale import in_16_bits
 from langid.errors import LangidError
 from langid.evaluation.streamed import (
     ROUNDS,
@@ -29,7 +30,7 @@ def stream(model_path: Path) -> StreamingIdentifier:
 
 
 def whole_hops(path: Path) -> np.ndarray:
-    samples = read_audio(path, 16000)
+    samples = in_16_bits(read_audio(path, 16000))
     return np.pad(samples, (0, -len(samples) % 160), mode="edge")
 
 
@@ -51,7 +52,7 @@ def test_from_a_reset_a_clip_is_heard_as_offline(
 def test_without_a_reset_clips_are_heard_as_one_recording(
     stream: StreamingIdentifier, checkpoint_path: Path, real_clips: list[Path], tmp_path: Path
 ) -> None:
-    seconds = [read_audio(path, 16000)[16000:31984] for path in real_clips[::12]]  # of speech
+    seconds = [whole_hops(path)[16000:31984] for path in real_clips[::12]]  # of speech
     paths = [str(tmp_path / f"{number}.wav") for number in range(3)]
     for path, samples in zip(paths, seconds, strict=True):
         soundfile.write(path, samples, 16000, subtype="FLOAT")
