@@ -14,6 +14,12 @@ def override(key: str, value: object) -> str:
     return shlex.quote(f"{key}={in_grammar(value)}")
 
 
+def command_line(command: str, **values: object) -> str:
+    """Return a line of ``langid`` as it is typed, without keys of nothing: None and empty lists."""
+    given = [override(key, value) for key, value in values.items() if value not in (None, [])]
+    return " ".join([f"langid {command}", *given])
+
+
 def in_grammar(value: object) -> str:
     """Return a value, which may be a list, as Hydra's grammar reads it back."""
     if value is None:

@@ -13,7 +13,7 @@ import pytest
 
 from langid.build import ROLES
 from langid.commands.compare import with_folders
-from langid.commands.hydra_flags import is_shown, read_flags
+from langid.commands.hydra_flags import read_flags
 from langid.commands.main import COMMANDS
 from langid.commands.override_check import check_overrides
 from langid.commands.reproduce import with_experiments
@@ -51,7 +51,7 @@ def test_commands_compose(line: str) -> None:
     elif command == "reproduce":
         overrides = with_experiments([*overrides, *(["experiments=all"] if flags.all else [])])
     overrides = [readable(command, override) for override in overrides]
-    check_overrides(command, overrides, whole=not is_shown(flags))
+    check_overrides(command, overrides, whole=not flags.shown)
 
 
 def block(path: str) -> str:

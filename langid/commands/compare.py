@@ -19,7 +19,7 @@ from rich.table import Table
 
 from langid.commands.paths import listed, path_of
 from langid.exclusive import exclusive_folder
-from langid.terminal import print_table
+from langid.terminal import interval, print_named, print_table
 from langid.typed import quoted
 
 if TYPE_CHECKING:
@@ -59,13 +59,10 @@ def run(config: DictConfig) -> None:
         write_comparison(table, output, title)
     _print_table(table, title)
     _print_basis(table, title)
-    print(
-        *(f"left out  {folder}: {reason}" for folder, reason in left_out.items()),
-        f"best      {table['run'][0]}",
-        f"table     {output / 'compare.csv'}",
-        f"picture   {output / 'compare.png'}",
-        sep="\n",
-    )
+    for folder, reason in left_out.items():
+        print(f"left out  {folder}: {reason}")
+    best, picture = table["run"][0], output / "compare.png"
+    print_named(best=best, table=output / "compare.csv", picture=picture)
 
 
 def _print_table(table: "pd.DataFrame", title: str) -> None:
@@ -82,12 +79,12 @@ def _print_table(table: "pd.DataFrame", title: str) -> None:
     )  # fmt: skip
     for _, row in table.iterrows():
         told = not pd.isna(row["difference"])
-        difference = _interval(row, "difference", "+.3f") if told else row["note"]
+        difference = _cell(row, "difference", "+.3f") if told else row["note"]
         shown.add_row(
             *([Path(row["run"]).name] if labelled else []),
             *(str(row[key]) for key in keys),
-            _interval(row, "balanced_accuracy"),
-            _interval(row, "accuracy"),
+            _cell(row, "balanced_accuracy"),
+            _cell(row, "accuracy"),
             difference,
             f"{row['parameters']:,}",
             _number(row["seconds"], ".0f"),
@@ -108,14 +105,12 @@ def _print_basis(table: "pd.DataFrame", title: str) -> None:
             print(f"no interval of {name.replace('_', ' ')}: {reason}")
 
 
-def _interval(row: "pd.Series", name: str, form: str = ".3f") -> str:
+def _cell(row: "pd.Series", name: str, form: str = ".3f") -> str:
     import pandas as pd
 
-    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    if pd.isna(low):
-        return f"{value:{form}}\n–"
-    between = " to " if "+" in form else "–"
-    return f"{value:{form}}\n{low:{form}}{between}{high:{form}}"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    figure = {"low": None if pd.isna(low) else low, "high": high, "reason": ""}
+    return f"{row[name]:{form}}\n{interval(figure, form)}"
 
 
 def _number(value: float | None, form: str) -> str:

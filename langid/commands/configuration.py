@@ -2,19 +2,19 @@
 
 import functools
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import IConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.default_element import ConfigDefault, GroupDefault
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobRuntime, setup_globals
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -44,13 +44,12 @@ def root(folder: str) -> Path:
     return inside if inside.is_dir() else package.parent / folder
 
 
-def reads(argument: str) -> bool:
-    """Return whether Hydra's grammar reads KEY=VALUE."""
+def parsed(argument: str) -> Override | None:
+    """Return KEY=VALUE as Hydra's grammar reads it, or None where it does not."""
     try:
-        OverridesParser.create().parse_override(argument)
+        return OverridesParser.create().parse_override(argument)
     except HydraException:
-        return False
-    return True
+        return None
 
 
 def texts(command: str) -> list[str]:
@@ -63,7 +62,7 @@ def texts(command: str) -> list[str]:
 def groups(command: str, name: str | None = None, overrides: Sequence[str] = ()) -> dict[str, str]:
     """Return the groups of a command with the option that each has by default."""
     found: dict[str, str] = {}
-    primary = repository(command, name, overrides).load_config(name or command)
+    primary = repository(command, overrides).load_config(name or command)
     if primary is None:
         raise LangidError(
             f"--config-name {name}: no such configuration; it is looked for in langid's own folder,"
@@ -80,32 +79,25 @@ def groups(command: str, name: str | None = None, overrides: Sequence[str] = ())
 
 def options(command: str, group: str, overrides: Sequence[str] = ()) -> list[str]:
     """Return the options of a group, those in ``hydra.searchpath`` too, in alphabetical order."""
-    return sorted(repository(command, None, overrides).get_group_options(group, ObjectType.CONFIG))
+    return sorted(repository(command, overrides).get_group_options(group, ObjectType.CONFIG))
 
 
 def option(command: str, group: str, name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Return the content of an option of a group, not resolved."""
-    held = repository(command, None, overrides).load_config(f"{group}/{name}")
+    held = repository(command, overrides).load_config(f"{group}/{name}")
     assert held is not None
     plain: dict[str, Any] = OmegaConf.to_container(held.config)  # type: ignore[assignment]
     return plain
 
 
-def repository(
-    command: str, name: str | None = None, overrides: Sequence[str] = ()
-) -> IConfigRepository:
+def repository(command: str, overrides: Sequence[str] = ()) -> CachingConfigRepository:
     """Return what Hydra finds for a command: in langid's tree, then in ``hydra.searchpath``.
 
     Raises LangidError for a place of the search path that is not there.
     """
-    given = [override for override in overrides if override.startswith(SEARCH_PATH)]
-    if not given and name is None:
+    if not places(overrides):
         return _own_repository(command)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Hydra warns of what is refused below
-        _, found = loader(command, given)._parse_overrides_and_create_caching_repo(
-            name or command, given
-        )
+    found = CachingConfigRepository(loader(command, overrides).repository)
     for source in found.get_sources():
         if not source.available():
             raise LangidError(
@@ -116,8 +108,8 @@ def repository(
 
 
 @functools.cache  # the tree of the package does not change
-def _own_repository(command: str) -> IConfigRepository:
-    return loader(command)._parse_overrides_and_create_caching_repo(command, [])[1]
+def _own_repository(command: str) -> CachingConfigRepository:
+    return CachingConfigRepository(loader(command).repository)
 
 
 def loader(command: str, overrides: Sequence[str] = ()) -> ConfigLoaderImpl:
@@ -130,8 +122,8 @@ def loader(command: str, overrides: Sequence[str] = ()) -> ConfigLoaderImpl:
 
 def places(overrides: Sequence[str]) -> list[str]:
     """Return the places of ``hydra.searchpath`` among overrides."""
-    given = [override for override in overrides if override.startswith(SEARCH_PATH)]
-    values = [override.value() for override in OverridesParser.create().parse_overrides(given)]
+    given = [parsed(override) for override in overrides if override.startswith(SEARCH_PATH)]
+    values = [override.value() for override in given if override is not None]
     return [str(place) for value in values if isinstance(value, list) for place in value]
 
 

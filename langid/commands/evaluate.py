@@ -25,7 +25,7 @@ from rich.table import Table
 from langid.commands.paths import listed, path_of
 from langid.corpora.tasks import left_out_line
 from langid.exclusive import exclusive_folder
-from langid.terminal import print_table
+from langid.terminal import interval, print_named, print_table
 
 if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
@@ -68,18 +68,16 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
     from langid.evaluation.report import who_speaks
 
     table = Table("", "value", "95 % interval", title=f"{report['part']} part: {report['task']}")
-    for name in ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll"):
-        table.add_row(name.replace("_", " "), *_cells(report[name]))
+    names = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll")
+    rows = {name.replace("_", " "): report[name] for name in names}
     for name, figures in report["classes"].items():
         if figures["clips"]:
-            table.add_row(f"recall {name} ({who_speaks(figures)})", *_cells(figures["recall"]))
+            rows[f"recall {name} ({who_speaks(figures)})"] = figures["recall"]
+    for name, figure in rows.items():
+        table.add_row(name, f"{figure['value']:.3f}", interval(figure))
     print_table(table)
-    print(
-        f"{who_speaks(report)}; {_shared(report)}",
-        f"report    {output / 'report.json'}",
-        f"picture   {output / 'confusion.png'}",
-        sep="\n",
-    )
+    print(f"{who_speaks(report)}; {_shared(report)}")
+    print_named(report=output / "report.json", picture=output / "confusion.png")
     if absent := report["absent"]:
         others = len(report["classes"]) - len(absent)
         print(
@@ -113,12 +111,6 @@ def _shared(report: dict[str, Any]) -> str:
         told.append(f"unknown for {report['unknown_speakers']} clips of unknown speakers")
     line = f"shared with training: {', '.join(told)}"
     return line if held_out else f"it holds what was trained on; {line}"
-
-
-def _cells(figure: dict[str, Any]) -> tuple[str, str]:
-    if figure["low"] is None:
-        return f"{figure['value']:.3f}", f"– ({figure['reason']})"
-    return f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}"
 
 
 def _threshold_line(rate: float, chosen: dict[str, float] | None) -> str:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from langid.errors import LangidError
-from langid.terminal import print_table
+from langid.terminal import print_table, with_interval
 
 if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
@@ -91,10 +91,9 @@ def _conditions(report: dict[str, Any]) -> Table:
     )  # fmt: skip
     for name, title in CONDITIONS.items():
         condition = report["conditions"][name]
-        cells = []
+        cells, behind = [], condition.get("behind", {})
         for metric in ("accuracy", "balanced_accuracy"):
-            behind = _points(condition["behind"][metric]) if "behind" in condition else "-"
-            cells += [_interval(condition[metric]), behind]
+            cells += [with_interval(condition[metric]), with_interval(behind.get(metric), "+.1%")]
         table.add_row(title, *cells)
     return table
 
@@ -109,7 +108,7 @@ def _since_reset(report: dict[str, Any]) -> Table:
             table.add_row(
                 f"{span['from_s']:g} to {span['to_s']:g}, {CONDITIONS[name].rpartition(', ')[2]}",
                 str(span["clips"]),
-                _interval(span["accuracy"]),
+                with_interval(span["accuracy"]),
                 f"{span['offline']:.3f}",
             )
     return table
@@ -124,8 +123,8 @@ def _by_speech(report: dict[str, Any]) -> Table:
     for row, of_speakers in zip(report["by_speech"], report["by_speech_of_speakers"], strict=True):
         cells = []
         for some in (row, of_speakers):
-            cells += [str(some["clips"]), "-" if some["long"] is None else _interval(some["long"])]
-        table.add_row(f"{row['seconds']:g} s", _interval(row["all"]), *cells)
+            cells += [str(some["clips"]), with_interval(some["long"])]
+        table.add_row(f"{row['seconds']:g} s", with_interval(row["all"]), *cells)
     return table
 
 
@@ -149,19 +148,6 @@ def _decisions(report: dict[str, Any]) -> Table:
         cells = ["-", "-", "-"]
         if measured["decided"]:
             times = (measured["speech_s"][1], measured["audio_s"][1])
-            cells = [_interval(measured["error"]), *(f"{time:.2f} s" for time in times)]
+            cells = [with_interval(measured["error"]), *(f"{time:.2f} s" for time in times)]
         table.add_row(rate, f"{row['decide_at']:g}", told, share, *cells)
     return table
-
-
-def _interval(figure: dict[str, Any]) -> str:
-    if figure["low"] is None:
-        return f"{figure['value']:.3f} (– {figure['reason']})"
-    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
-
-
-def _points(figure: dict[str, Any]) -> str:
-    if figure["low"] is None:
-        return f"{100 * figure['value']:+.1f} (– {figure['reason']})"
-    value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"

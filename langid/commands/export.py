@@ -21,8 +21,8 @@ from langid.audio.decode import read_audio
 from langid.commands.paths import destination, listed
 from langid.export.form import CHOICES, SUFFIXES, WINDOW, Form
 from langid.streaming.decision import SETTINGS, DecisionSettings
-from langid.terminal import console
-from langid.typed import override
+from langid.terminal import print_named
+from langid.typed import command_line
 
 if TYPE_CHECKING:
     from langid.export.precision import Comparison
@@ -66,29 +66,26 @@ def _clips(audio: Any, identifier: "LanguageIdentifier") -> list[np.ndarray]:
 def _print_differences(differences: dict[str, float], clips: list[np.ndarray]) -> None:
     from langid.export.parity import TOLERANCE
 
-    _print(f"largest difference from offline PyTorch on {len(clips)} clips, in float32:")
+    print(f"largest difference from offline PyTorch on {len(clips)} clips, in float32:")
     for name, difference in differences.items():
-        _print(f"  {name:26} {difference:.1e}  (accepted {TOLERANCE:.0e})")
+        print(f"  {name:26} {difference:.1e}  (accepted {TOLERANCE:.0e})")
 
 
 def _print_comparison(comparison: "Comparison") -> None:
     from langid.export.precision import figures
 
-    _print(f"{comparison.precision} on {comparison.clips} clips of the validation part:")
+    print(f"{comparison.precision} on {comparison.clips} clips of the validation part:")
     for line in figures(comparison):
-        _print(f"  {line}")
+        print(f"  {line}")
 
 
 def _print_file(form: Form, output: Path, clips: list[np.ndarray]) -> None:
-    _print(f"model     {output}  ({output.stat().st_size / 1e6:.2f} MB)")
+    print_named(model=f"{output}  ({output.stat().st_size / 1e6:.2f} MB)")
     if form.format == "pt2":
-        _print(
-            f"load      torch.export.load({str(output)!r}), which runs what a file holds: your own"
-        )
+        print_named(load=f"torch.export.load({str(output)!r}), which runs what it holds: your own")
     elif form.format == "module":
-        _print(
-            f"load      langid.export.torch_module.StreamingRecurrentModule.load({str(output)!r})"
-        )
+        module = "langid.export.torch_module.StreamingRecurrentModule"
+        print_named(load=f"{module}.load({str(output)!r})")
     else:
         _print_stream(output, clips)
 
@@ -99,11 +96,7 @@ def _print_stream(output: Path, clips: list[np.ndarray]) -> None:
 
     model = load_model(output)
     for name, (factor,) in real_time_factors([model], np.concatenate(clips)).items():
-        _print(f"speed     real-time factor {factor:.5f} on one thread, {name}")
-    if line := window_line(model.metadata):
-        _print(f"window    {line}")
-    _print(f"next      langid stream {override('model', output)} audio=FILE")
-
-
-def _print(line: str) -> None:
-    console().print(line, soft_wrap=True)
+        print_named(speed=f"real-time factor {factor:.5f} on one thread, {name}")
+    if window := window_line(model.metadata):
+        print_named(window=window)
+    print_named(next=command_line("stream", model=output, audio="FILE"))

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -17,24 +16,26 @@ from langid.commands.text_keys import readable
 from langid.errors import LangidError
 from langid.typed import in_grammar
 
-SHOWING = {"cfg": ("--cfg", "-c"), "info": ("--info", "-i"), "hydra_help": ("--hydra-help",)}
-SHOWN = {"resolve": ("--resolve",), "package": ("--package", "-p")}  # of --cfg
-PLACES = {"config_dir": ("--config-dir", "-cd"), "config_name": ("--config-name", "-cn")}
+FLAGS = (
+    "--cfg", "-c", "--info", "-i", "--hydra-help", "--resolve", "--package", "-p", "--config-dir",
+    "-cd", "--config-name", "-cn", "--shell-completion", "-sc", "--help", "-h",
+)  # fmt: skip
 COMPLETION = ("--shell-completion", "-sc")
+MODES = ("multirun", "cfg", "info", "hydra_help")  # all but the first one show, and do nothing
 OWN = {"train": ("--multirun", "-m"), "reproduce": ("--all",)}
 
 
 def flags_of(command: str) -> list[str]:
     """Return the flags of a command, each in its long form first."""
-    words = [*SHOWING.values(), *SHOWN.values(), *PLACES.values(), COMPLETION]
-    return [*OWN.get(command, ()), *itertools.chain(*words), "--help", "-h"]
+    return [*OWN.get(command, ()), *FLAGS]
 
 
 def read_flags(command: str, arguments: Sequence[str]) -> argparse.Namespace:
     """Return Hydra's reading of a command line: its flags, and ``overrides``.
 
     ``--config-dir`` has become a part of ``hydra.searchpath`` among these, so that whatever is
-    composed for the command finds it. Raises LangidError for what the command does not take.
+    composed for the command finds it. ``shown`` says whether something of the configuration is
+    shown, and nothing done. Raises LangidError for what the command does not take.
     """
     accepted = flags_of(command)
     for argument in arguments:
@@ -52,13 +53,18 @@ def read_flags(command: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--all", action="store_true")
     parser.error = refuse  # type: ignore[method-assign]
     given = parser.parse_intermixed_args(list(arguments))
-    modes = [f"--{mode.replace('_', '-')}" for mode in ("multirun", *SHOWING) if vars(given)[mode]]
+    modes = [f"--{mode.replace('_', '-')}" for mode in MODES if vars(given)[mode]]
     if len(modes) > 1:
         refuse(f"{' and '.join(modes)} do not go together; take one of them")
     if (given.resolve or given.package) and not given.cfg:
         refuse("--resolve and --package are of --cfg; add --cfg job")
     if given.config_dir is not None:
         given.overrides = _with_folder(given.config_dir, given.overrides)
+    folders = [place for place in places(given.overrides) if place.startswith("file://")]
+    # Hydra looks for another primary configuration before it reads hydra.searchpath.
+    named = given.config_name and folders
+    given.config_dir = folders[0].removeprefix("file://") if named else None
+    given.shown = bool(modes) and not given.multirun
     return given
 
 
@@ -69,26 +75,6 @@ def _with_folder(folder: str, overrides: list[str]) -> list[str]:
         raise LangidError(f"--config-dir {folder}: no such folder")
     others = [override for override in overrides if not override.startswith(SEARCH_PATH)]
     return [*others, f"{SEARCH_PATH}{in_grammar([f'file://{path}', *places(overrides)])}"]
-
-
-def is_shown(given: argparse.Namespace) -> bool:
-    """Return whether something of the configuration is shown, and nothing done."""
-    return any(vars(given)[mode] for mode in SHOWING)
-
-
-def for_hydra(given: argparse.Namespace) -> list[str]:
-    """Return the flags that Hydra itself is to see, in front of overrides.
-
-    It does not take overrides on both sides of a flag.
-    """
-    flags = []
-    for name in ("multirun", *SHOWING, *SHOWN, "config_name"):
-        if value := vars(given)[name]:
-            flags += [f"--{name.replace('_', '-')}", *([] if value is True else [value])]
-    folders = [place for place in places(given.overrides) if place.startswith("file://")]
-    if given.config_name and folders:  # Hydra looks for it before it reads hydra.searchpath
-        flags += ["--config-dir", folders[0].removeprefix("file://")]
-    return flags
 
 
 def complete(arguments: Sequence[str], commands: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
 """The ``langid`` command: one verb, then Hydra overrides."""
 
+import argparse
+import ast
 import contextlib
-import difflib
 import functools
 import importlib
 import os
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra
+from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -21,13 +22,13 @@ from langid.build import trusting, with_trust
 from langid.commands import train
 from langid.commands.compare import with_folders
 from langid.commands.configuration import groups, option, options, texts, tree
-from langid.commands.hydra_flags import COMPLETION, complete, for_hydra, is_shown, read_flags
-from langid.commands.override_check import check_overrides
-from langid.commands.replaced_class import without_foreign_keys
+from langid.commands.hydra_flags import COMPLETION, complete, read_flags
+from langid.commands.override_check import check_overrides, nearest
 from langid.commands.reproduce import with_experiments
-from langid.commands.sweep import Sweep, check_sweep, job_folder
+from langid.commands.sweep import Sweep, job_folder
 from langid.commands.text_keys import readable
 from langid.commands.trust import trusted_packages
+from langid.differences import flatten
 from langid.errors import LangidError, show_traceback
 from langid.metrics import direction
 
@@ -78,11 +79,10 @@ def _guard(work: Callable[[], int | None]) -> int:
 
 def _run(command: str, arguments: list[str]) -> int:
     if command not in COMMANDS:
-        near = difflib.get_close_matches(command, COMMANDS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise LangidError(f"no command {command}; there are {', '.join(COMMANDS)}.{hint}")
+        there = ", ".join(COMMANDS)
+        raise LangidError(f"no command {command}; there are {there}{nearest(command, COMMANDS)}")
     given = read_flags(command, arguments)
-    overrides, name = given.overrides, given.config_name
+    overrides = given.overrides
     if command == "compare":
         overrides = with_folders(overrides)
     if command == "reproduce":
@@ -93,25 +93,26 @@ def _run(command: str, arguments: list[str]) -> int:
         if given.help:
             print(_help(command, overrides))
             return 0
-        check_overrides(command, overrides, name, whole=not is_shown(given))
-        overrides, flags = without_foreign_keys(command, overrides, name), for_hydra(given)
-        if is_shown(given):
-            return _show(command, [*flags, *overrides])
+        given.overrides = check_overrides(
+            command, overrides, given.config_name, whole=not given.shown
+        )
+        if given.shown:
+            return _show(command, given)
         if given.multirun:
-            return _sweep(overrides, name, flags)
-        return _single(command, [*flags, *overrides])
+            return _sweep(given)
+        return _single(command, given)
 
 
-def _show(command: str, arguments: list[str]) -> int:
+def _show(command: str, given: argparse.Namespace) -> int:
     """Let Hydra print what its flags ask for."""
     try:
-        _start_hydra(command, arguments, lambda config: None)
+        _start_hydra(command, given, lambda config: None)
     except SystemExit as ended:  # there is no such package of the configuration, or help is printed
         return BAD_INPUT if ended.code else 0
     return 0
 
 
-def _single(command: str, arguments: list[str]) -> int:
+def _single(command: str, given: argparse.Namespace) -> int:
     codes: list[int] = []
 
     def job(config: DictConfig) -> None:
@@ -119,21 +120,21 @@ def _single(command: str, arguments: list[str]) -> int:
         codes.append(_guard(lambda: module.run(config)))
 
     with making_folders() if command == "train" else contextlib.nullcontext():
-        _start_hydra(command, arguments, job)
+        _start_hydra(command, given, job)
     return max(codes, default=0)
 
 
-def _sweep(overrides: list[str], name: str | None, flags: list[str]) -> int:
+def _sweep(given: argparse.Namespace) -> int:
     """Run all jobs of langid train; those that fail do not stop the others."""
-    overrides = check_sweep(overrides, name)
-    sweep = Sweep(overrides, name)
+    sweep = Sweep(given.overrides, given.config_name)
+    given.overrides = sweep.overrides
     run = with_trust(train.run)  # a launcher may run jobs in other processes
 
     def job(config: DictConfig) -> None:
         sweep.run(config, run)
 
     try:
-        _start_hydra("train", [*flags, *overrides], job)
+        _start_hydra("train", given, job)
     except Exception:  # Hydra raises the first error again when all jobs are done
         if not sweep.failed:
             raise
@@ -145,9 +146,10 @@ def _sweep(overrides: list[str], name: str | None, flags: list[str]) -> int:
     return FAILED if failed else 0
 
 
-def _start_hydra(command: str, arguments: list[str], job: Callable[[DictConfig], None]) -> None:
-    sys.argv = [f"langid {command}", *arguments]
-    hydra.main(version_base="1.3", config_path=str(tree(command)), config_name=command)(job)()
+def _start_hydra(
+    command: str, given: argparse.Namespace, job: Callable[[DictConfig], None]
+) -> None:
+    _run_hydra(given, get_args_parser(), job, str(tree(command)), command)
 
 
 def _register_resolvers(make: bool = False) -> None:
@@ -171,17 +173,11 @@ def making_folders() -> Iterator[None]:
 
 
 def _overview() -> str:
-    lines = [
-        "langid: spoken-language identification",
-        "",
-        "usage: langid COMMAND KEY=VALUE ...",
-        "",
-    ]
-    for command in COMMANDS:
-        lines.append(f"  {command:10}{_documentation(command).splitlines()[0]}")
-    lines += ["", "langid COMMAND --help says what it does, its keys, and two examples."]
-    lines += ["LANGID_DEBUG=1 in the environment shows the traceback of every error."]
-    return "\n".join(lines)
+    begin = "langid: spoken-language identification\n\nusage: langid COMMAND KEY=VALUE ...\n"
+    told = [f"  {name:10}{_documentation(name).splitlines()[0]}" for name in COMMANDS]
+    end = "\nlangid COMMAND --help says what it does, its keys, and two examples."
+    debug = "LANGID_DEBUG=1 in the environment shows the traceback of every error."
+    return "\n".join([begin, *told, end, debug])
 
 
 def _help(command: str, overrides: Sequence[str]) -> str:
@@ -199,31 +195,18 @@ def _help(command: str, overrides: Sequence[str]) -> str:
         lines.append(f"  {group}{' (needed)' if default == '???' else ''}")
         for choice in options(command, group, overrides):
             name = f"{choice} (default)" if choice == default != "default" else choice
-            taken = ", ".join(_keys(option(command, group, choice, overrides)))
-            lines.append(f"    {name:25} {taken}".rstrip())
+            keys = flatten(option(command, group, choice, overrides))
+            taken = [key for key in keys if key.rpartition(".")[2] not in ("_target_", "defaults")]
+            lines.append(f"    {name:25} {', '.join(taken)}".rstrip())
     if command == "train":
         lines += [
-            "",
-            "-m runs a sweep: one job for each combination of KEY=A,B,C. A job that fails does not",
+            "\n-m runs a sweep: one job for each combination of KEY=A,B,C. A job that fails does",
+            "not stop the others; the same line again does what is not finished.",
         ]
-        lines += ["stop the others; the same line again does what is not finished."]
     return "\n".join(lines)
-
-
-def _keys(config: Any, prefix: str = "") -> list[str]:
-    """Return the dotted keys of an option that a person may set."""
-    keys = []
-    for key, value in config.items():
-        if isinstance(value, dict):
-            keys += _keys(value, f"{prefix}{key}.")
-        elif key not in ("_target_", "defaults"):
-            keys.append(f"{prefix}{key}")
-    return keys
 
 
 def _documentation(command: str) -> str:
     """Return the documentation of a command's module without importing its libraries."""
-    import ast
-
     source = Path(__file__).with_name(f"{command}.py").read_text(encoding="utf-8")
     return ast.get_docstring(ast.parse(source)) or ""

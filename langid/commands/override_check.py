@@ -4,13 +4,13 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from langid.commands.configuration import compose, groups, options, reads, texts
+from langid.build import ROLES, class_of, not_taken
+from langid.commands.configuration import compose, groups, options, parsed, texts
 from langid.commands.trust import check_trusted
 from langid.errors import LangidError
 
@@ -25,6 +25,12 @@ HINTS = {
     "experiments": "NAME, or --all",
     "corpus.path": "corpus.path=MANIFEST.tsv",
 }
+KINDS = {  # of a default: what may stand in its place
+    str: ((str, int), "a text"),
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+}
 TAKE_LISTS = {
     ("predict", "audio"),
     ("evaluate", "checkpoint"),
@@ -35,19 +41,22 @@ TAKE_LISTS = {
 
 def check_overrides(
     command: str, arguments: Sequence[str], name: str | None = None, *, whole: bool = True
-) -> None:
-    """Raise LangidError for a key or group that does not exist, or one that is needed and missing.
+) -> list[str]:
+    """Return the overrides to compose: those given, without the keys of classes that are replaced.
 
     Of a sweep the first value of each key is looked at; Hydra itself checks every job. ``name`` is
     that of another primary configuration. Keys may be missing where the ``whole`` is not needed.
+    Raises LangidError for a key or group that does not exist, for one that is needed and missing,
+    and for a class that may not be built.
     """
+    overrides = []
     for argument in arguments:
-        if not reads(argument):
+        if (override := parsed(argument)) is None:
             raise LangidError(
                 f"{argument}: expected KEY=VALUE; a text in a list, or with a comma or bracket, may"
                 ' need quotes of its own: \'KEY=["TEXT","TEXT"]\''
             )
-    overrides = OverridesParser.create().parse_overrides(list(arguments))
+        overrides.append(override)
     values = [_single(override) for override in overrides]
     _check_groups(command, values, name)
     try:
@@ -60,6 +69,7 @@ def check_overrides(
         raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
     _check_kinds(command, config)
     check_trusted(config, values)
+    return [*arguments, *_foreign_keys(config, overrides)]
 
 
 def _missing(plain: Any, prefix: str = "") -> list[str]:
@@ -97,20 +107,31 @@ def _check_kinds(command: str, config: DictConfig) -> None:
             continue
         value = config[key]
         if OmegaConf.is_missing(defaults, key):
-            lists = isinstance(value, ListConfig) and (command, key) in TAKE_LISTS
-            right, expected = isinstance(value, str) or lists, "a path"
-        elif isinstance(defaults[key], str):
-            right, expected = isinstance(value, str | int), "a text"
-        elif isinstance(defaults[key], bool):
-            right, expected = isinstance(value, bool), "true or false"
-        elif isinstance(defaults[key], int):
-            right, expected = type(value) is int, "a whole number"
-        elif isinstance(defaults[key], float):
-            right, expected = type(value) in (int, float), "a number"
+            accepted, expected = (str, *[ListConfig] * ((command, key) in TAKE_LISTS)), "a path"
         else:
-            continue
-        if not right:
+            accepted, expected = KINDS.get(type(defaults[key]), ((type(value),), ""))
+        if type(value) not in accepted:
             raise LangidError(f"{key}={value}: expected {expected}")
+
+
+def _foreign_keys(config: DictConfig, overrides: Sequence[Override]) -> list[str]:
+    """Return overrides that take away what a class typed as KEY._target_ has no use for.
+
+    Else ``model.network._target_=my_project.networks.MyNet`` would be given the sizes of model=gru.
+    Keys that are typed stay, so that one which the class does not take is answered.
+    """
+    typed = {override.key_or_group for override in overrides}
+    taken_away = []
+    for override in overrides:
+        place, _, last = override.key_or_group.rpartition(".")
+        role = "callback" if place.startswith("callbacks.") else place.rpartition(".")[2]
+        if last == "_target_" and role in ROLES and not override.is_sweep_override():
+            node: Any = OmegaConf.select(config, place)
+            keys = [key for key in node if f"{place}.{key}" not in typed]
+            taken_away += [
+                f"~{place}.{key}" for key in not_taken(class_of(override.value(), role), keys)
+            ]
+    return taken_away
 
 
 def _single(override: Override) -> str:
@@ -151,6 +172,6 @@ def _accepted(command: str, config: DictConfig, value: str) -> str:
     return f"Accepted keys are: {', '.join(keys)}{nearest(path[0], keys)}"
 
 
-def nearest(word: str, words: list[str]) -> str:
+def nearest(word: str, words: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, words, n=1)
     return f". Did you mean {near[0]}?" if near else ""

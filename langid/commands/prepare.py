@@ -16,8 +16,8 @@ from rich.table import Table
 
 from langid.commands.configuration import plain_of
 from langid.data.from_corpus import place_of, prepare_corpus
-from langid.terminal import console
-from langid.typed import override
+from langid.terminal import console, print_named
+from langid.typed import command_line
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.store import Store
@@ -27,7 +27,11 @@ def run(config: DictConfig) -> None:
     """Prepare the store and print what is in it."""
     plain = plain_of(config)
     existed = place_of(plain).exists()
-    print_summary(prepare_corpus(plain), existed and not plain["add"])
+    store = prepare_corpus(plain)
+    print_summary(store, existed and not plain["add"])
+    print_named(
+        next=command_line("train", experiment="gru", store=store.path, trusted=plain["trusted"])
+    )
 
 
 def print_summary(store: "Store", unchanged: bool) -> None:
@@ -52,11 +56,4 @@ def print_summary(store: "Store", unchanged: bool) -> None:
     console().print(table)
     if unchanged:
         print("The store was already complete; nothing was done.")
-    print(
-        f"store     {store.path}",
-        f"manifest  {beside(store.path, 'manifest')}",
-        f"skipped   {skipped}",
-        f"next      langid train experiment=gru {override('store', store.path)}",
-        sep="\n",
-        flush=True,
-    )
+    print_named(store=store.path, manifest=beside(store.path, "manifest"), skipped=skipped)

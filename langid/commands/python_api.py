@@ -18,7 +18,6 @@ from langid.commands.configuration import compose, plain_of, resolved
 from langid.commands.main import making_folders
 from langid.commands.override_check import check_overrides
 from langid.commands.paths import path_of
-from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.text_keys import readable
 from langid.commands.trust import check_trusted, trusted_packages
 from langid.errors import LangidError
@@ -142,9 +141,9 @@ def _composed(command: str, config: Configuration, trusted: Sequence[str]) -> It
         )
     overrides = [readable(command, override) for override in config]
     with trusting([*trusted, *trusted_packages(overrides)]):
-        check_overrides(command, overrides)
+        overrides = check_overrides(command, overrides)
         try:
-            composed = compose(command, without_foreign_keys(command, overrides))
+            composed = compose(command, overrides)
         except HydraException as error:  # a sweep
             raise LangidError(str(error)) from None
         yield composed

@@ -20,7 +20,6 @@ from omegaconf import DictConfig, OmegaConf
 from langid.commands.configuration import compose, plain_of, root, search_path
 from langid.commands.override_check import check_overrides, nearest
 from langid.commands.paths import path_of
-from langid.commands.replaced_class import without_foreign_keys
 from langid.commands.sweep import USERS_ERRORS
 from langid.commands.text_keys import readable
 from langid.commands.train import print_start
@@ -113,6 +112,5 @@ def _expected(name: str) -> Expected:
 
 def _composed(command: str, overrides: list[str]) -> dict[str, Any]:
     """Return the plain configuration of a command, once its overrides are checked."""
-    overrides = [*overrides, *search_path()]
-    check_overrides(command, overrides)
-    return plain_of(compose(command, without_foreign_keys(command, overrides)))
+    overrides = check_overrides(command, [*overrides, *search_path()])
+    return plain_of(compose(command, overrides))

@@ -52,36 +52,11 @@ def job_folder(overrides: Sequence[str]) -> str:
     return f"{name.encode()[: LONGEST_NAME - 13].decode(errors='ignore')},{digest}"
 
 
-def check_sweep(overrides: list[str], name: str | None) -> list[str]:
-    """Return the overrides of a sweep, with a folder that does not depend on the time.
-
-    Raises LangidError for several devices per job and for ``resume``, before anything starts.
-    """
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    keys = {override.get_key_element() for override in parsed}
-    if "resume" in keys:
-        raise LangidError(
-            "resume= belongs to a single run; a sweep that was killed goes on when the same line"
-            " is typed again"
-        )
-    values = [
-        list(_values(override)) if _decides_devices(override) else list(_values(override))[:1]
-        for override in parsed
-    ]
-    for combination in itertools.product(*values):
-        check_devices(compose("train", list(combination), name), "a job of a sweep")
-    return overrides if "output" in keys else [*overrides, "output=runs/${name}"]
-
-
 def _values(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [str(override.input_line)]
     key = override.get_key_element()
     return [f"{key}={value}" for value in override.sweep_string_iterator()]
-
-
-def _decides_devices(override: Override) -> bool:
-    return override.get_key_element().lstrip("+").split(".")[0] in DECIDE_DEVICES
 
 
 def check_devices(config: DictConfig, run: str) -> None:
@@ -104,18 +79,34 @@ def check_devices(config: DictConfig, run: str) -> None:
 class Sweep:
     """The jobs of a sweep, and how each of them ended.
 
-    A launcher may run jobs in other processes, so how they ended goes through a file in the sweep's
-    folder: a line of JSON when a job begins, and one when it ends.
+    ``overrides`` are those given, with a folder that does not depend on the time. A launcher may
+    run jobs in other processes, so how they ended goes through a file in that folder: a line of
+    JSON when a job begins, and one when it ends. Raises LangidError for several devices per job and
+    for ``resume``, before anything starts.
     """
 
     def __init__(self, overrides: list[str], name: str | None):
-        parsed = OverridesParser.create().parse_overrides(overrides)
-        swept = [override for override in parsed if override.is_sweep_override()]
-        self.keys = {override.get_key_element() for override in swept}
-        self.total = math.prod(len(_values(override)) for override in swept)
-        folder = compose("train", [_values(override)[0] for override in parsed], name).output
+        read = OverridesParser.create().parse_overrides(overrides)
+        values = {override.get_key_element(): _values(override) for override in read}
+        if "resume" in values:
+            raise LangidError(
+                "resume= belongs to a single run; a sweep that was killed goes on when the same"
+                " line is typed again"
+            )
+        place = ["output=runs/${name}"]
+        self.overrides = overrides if "output" in values else overrides + place
+        values.setdefault("output", place)
+        tried = [
+            of if key.lstrip("+").split(".")[0] in DECIDE_DEVICES else of[:1]
+            for key, of in values.items()
+        ]
+        for combination in itertools.product(*tried):
+            config = compose("train", list(combination), name)
+            check_devices(config, "a job of a sweep")
+        self.keys = {key for key, of in values.items() if len(of) > 1}
+        self.total = math.prod(map(len, values.values()))
         journal = f"jobs.{socket.gethostname()}.{os.getpid()}.jsonl"  # of this sweep alone
-        self.journal = Path(str(folder)).expanduser().resolve() / journal
+        self.journal = Path(str(config.output)).expanduser().resolve() / journal
         self.journal.unlink(missing_ok=True)
 
     @property

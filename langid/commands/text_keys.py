@@ -7,14 +7,14 @@ they stand. What a value is depends on its key instead.
 from typing import Any
 
 from antlr4 import CommonTokenStream, InputStream
-from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
+from hydra.core.override_parser.overrides_parser import create_functions
 from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
 from hydra.core.override_parser.types import QuotedString
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 from omegaconf import OmegaConf
 
-from langid.commands.configuration import groups, option, options, reads, texts
+from langid.commands.configuration import groups, option, options, parsed, texts
 from langid.errors import LangidError
 from langid.typed import quoted
 
@@ -44,7 +44,7 @@ def readable(command: str, argument: str) -> str:
     key, _, value = argument.partition("=")
     if key == "init" in groups(command) and value[:1] != "{" and value not in options(command, key):
         key, argument = "init.checkpoint", f"init.checkpoint={value}"
-    if not reads(argument):
+    if parsed(argument) is None:
         plain = value.lstrip()[:1] not in "'\"[{" and "," not in value and "${" not in value
         return f"{key}={quoted(value)}" if value and plain else argument
     name = key.lstrip("+~")
@@ -58,10 +58,9 @@ def readable(command: str, argument: str) -> str:
 
 def bare(argument: str) -> str:
     """Return KEY=VALUE without the quotes around texts, for people and for names of folders."""
-    key, equals, _ = argument.partition("=")
-    if not equals or key.lstrip("+~") not in TEXT:
-        return argument
-    return f"{key}={_shown(OverridesParser.create().parse_override(argument).value())}"
+    key = argument.partition("=")[0]
+    read = parsed(argument) if key.lstrip("+~") in TEXT else None
+    return f"{key}={_shown(read.value())}" if read else argument
 
 
 def _shown(value: Any) -> str:

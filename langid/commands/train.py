@@ -26,8 +26,8 @@ from rich.table import Table
 from langid.commands.configuration import resolved, search_path
 from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
-from langid.terminal import console
-from langid.typed import override, quoted
+from langid.terminal import console, print_named
+from langid.typed import command_line, quoted
 
 if TYPE_CHECKING:  # the heavy libraries come after Hydra has checked the configuration
     from langid.training.run_record import RunRecord
@@ -168,19 +168,20 @@ def _print_taken(record: "RunRecord") -> None:
 
 def _print_end(record: "RunRecord", output: Path, store: str, part: str) -> None:
     best, checkpoint = record.best, output / "checkpoints" / "best.ckpt"
-    overrides = {"checkpoint": checkpoint, "store": store, "output": output / part}
-    if part != "test":  # evaluate's own default
-        overrides["part"] = part
+    trusted = record.config["trusted"]
+    asked = None if part == "test" else part  # evaluate's own default
     print(
         f"best epoch {best['epoch']} by {record.select}: validation loss {best['loss']:.3f},"
         f" accuracy {best['accuracy']:.3f}, balanced accuracy {best['balanced_accuracy']:.3f}"
-        f"   ({record.seconds:.0f} s)",
-        f"best      {checkpoint}",
-        f"last      {checkpoint.with_name('last.ckpt')}",
-        f"record    {output / 'run.json'}",
-        f"curves    tensorboard --logdir {shlex.quote(str(output))}",
-        "next      langid evaluate "
-        + " ".join(override(key, value) for key, value in overrides.items()),
-        sep="\n",
-        flush=True,
+        f"   ({record.seconds:.0f} s)"
     )
+    print_named(
+        best=checkpoint,
+        last=checkpoint.with_name("last.ckpt"),
+        record=output / "run.json",
+        curves=f"tensorboard --logdir {shlex.quote(str(output))}",
+        next=command_line(
+            "evaluate", checkpoint=checkpoint, store=store, output=output / part, part=asked,
+            trusted=trusted,
+        ),
+    )  # fmt: skip

@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from langid.commands.configuration import parsed
 from langid.errors import LangidError
 
 PACKAGE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -18,10 +17,8 @@ def trusted_packages(overrides: Sequence[str]) -> list[str]:
     packages: Any = []
     for override in overrides:
         if re.match(r"\+*trusted=", override):
-            try:
-                value = OverridesParser.create().parse_override(override).value()
-            except HydraException:
-                value = None
+            read = parsed(override)
+            value = read.value() if read else None
             packages = value if isinstance(value, list) else [value]
             if not all(isinstance(name, str) and PACKAGE.fullmatch(name) for name in packages):
                 raise LangidError(f"{override}: expected names of packages, 'trusted=[my_project]'")

@@ -30,7 +30,7 @@ from langid.commands.sweep import check_devices
 from langid.commands.train import print_start
 from langid.errors import LangidError
 from langid.exclusive import exclusive_folder
-from langid.terminal import console
+from langid.terminal import console, print_named
 
 if TYPE_CHECKING:  # Optuna need not be there
     from langid.search.space import Space
@@ -114,14 +114,10 @@ def _print_best(study: "Study", overrides: list[str]) -> int:
         table.add_row(str(trial.number), *figures, str(best["epoch"]), short(trial.params))
     console().print(table)
     first = trials[0]
-    print(
-        f"study       {study.folder / 'study.db'}",
-        f"checkpoint  {study.folder_of(first) / 'checkpoints' / 'best.ckpt'}",
-        f"the best is trial {first.number}; the same run again:",
-        f"langid train {shlex.join([*overrides, *overrides_of(first.params)])}",
-        sep="\n",
-        flush=True,
-    )
+    best = study.folder_of(first) / "checkpoints" / "best.ckpt"
+    print_named(study=study.folder / "study.db", best=best)
+    print(f"the best is trial {first.number}; the same run again:")
+    print(shlex.join(["langid", "train", *overrides, *overrides_of(first.params)]), flush=True)
     return 0
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from langid.atomic_file import write_text
 from langid.evaluation.report import who_speaks
 from langid.runs.expected import SOUND, Expected
-from langid.terminal import print_table
+from langid.terminal import print_table, with_interval
 
 WIDTH = 160  # where the table does not go to a terminal
 
@@ -37,10 +37,7 @@ def _published(row: dict[str, Any]) -> str:
 
 
 def _here(row: dict[str, Any]) -> str:
-    here = row["here"]
-    low, high = here["low"], here["high"]
-    between = f"– {here['reason']}" if low is None else f"{low:.3f}-{high:.3f}"
-    return f"{here['value']:.3f} ({between}) {_scale(row)}"
+    return f"{with_interval(row['here'])} {_scale(row)}"
 
 
 def _scale(row: dict[str, Any]) -> str:

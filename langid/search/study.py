@@ -15,12 +15,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -82,7 +76,7 @@ class Study:
         started, before = time.monotonic(), self._ended()
         for ended in range(before + 1, trials + 1):
             trial = self._next()
-            values = {key: _suggest(trial, key, kind) for key, kind in self.space.items()}
+            values = {key: trial._suggest(key, kind) for key, kind in self.space.items()}
             print(f"trial {trial.number:3d}  {short(values)}", end="  ", flush=True)
             outcome = self._run_trial(trial, values)
             gc.collect()  # a trainer refers to itself, and the next trial needs its memory
@@ -106,44 +100,40 @@ class Study:
         return optuna.Trial(self.study, running[0]._trial_id) if running else self.study.ask()
 
     def _run_trial(self, trial: optuna.Trial, values: dict[str, Any]) -> str:
-        """Train as the trial says, tell the study how it ended, and say it in words."""
+        """Train as the trial says, tell the study how it ended, and say it in words.
+
+        What training prints goes to output.txt.
+        """
         folder = self.folder_of(trial)
         folder.mkdir(exist_ok=True)
-        try:
-            best = self._train(trial, values)
-        except Exception as error:
-            pruned = isinstance(error, optuna.TrialPruned)
-            status = "pruned" if pruned else "failed"
-            _close_record(folder, status)
-            self.study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)
-            if not pruned:
-                show_traceback()
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            return f"{status} {reason}" if pruned else f"{status}: {reason} ({folder}/output.txt)"
-        trial.set_user_attr("best", best)
-        self.study.tell(trial, best["balanced_accuracy"])
-        return f"balanced accuracy {best['balanced_accuracy']:.3f}, loss {best['loss']:.3f}"
-
-    def _train(self, trial: optuna.Trial, values: dict[str, Any]) -> dict[str, Any]:
-        """Return the figures of best.ckpt; what training prints goes to output.txt."""
-        folder = self.folder_of(trial)
-        config = self.configure(values, folder)
-        with (
-            (folder / "output.txt").open("a", encoding="utf-8") as file,
-            contextlib.redirect_stdout(file),
-        ):
+        with (folder / "output.txt").open("a", encoding="utf-8") as file:
             try:
-                training = unfinished(folder, config)
-                if training is None:  # killed before the study was told
-                    return RunRecord.read(folder).best
-                record = train(training, [Pruning(trial)], self.begun)
-                assert record is not None  # of one device
+                with contextlib.redirect_stdout(file):
+                    best = self._train(trial, values, folder)
             except optuna.TrialPruned as pruned:
-                print(f"pruned {pruned}")
-                raise
-            except Exception:
+                print(f"pruned {pruned}", file=file)
+                status, state, said = "pruned", TrialState.PRUNED, f"pruned {pruned}"
+            except Exception as error:
                 traceback.print_exc(file=file)
-                raise
+                show_traceback()
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                status, state, said = "failed", TrialState.FAIL, f"failed: {reason} ({file.name})"
+            else:
+                trial.set_user_attr("best", best)
+                self.study.tell(trial, best["balanced_accuracy"])
+                return f"balanced accuracy {best['balanced_accuracy']:.3f}, loss {best['loss']:.3f}"
+        if (folder / FILE).is_file() and (record := RunRecord.read(folder)).status == "started":
+            replace(record, status=status).write(folder)
+        self.study.tell(trial, state=state)
+        return said
+
+    def _train(self, trial: optuna.Trial, values: Values, folder: Path) -> dict[str, Any]:
+        """Return the figures of best.ckpt."""
+        training = unfinished(folder, self.configure(values, folder))
+        if training is None:  # killed before the study was told
+            return RunRecord.read(folder).best
+        record = train(training, [Pruning(trial)], self.begun)
+        assert record is not None  # of one device
         return record.best
 
     def folder_of(self, trial: optuna.Trial | optuna.trial.FrozenTrial) -> Path:
@@ -179,25 +169,9 @@ def open_study(path: Path, pruner: optuna.pruners.BasePruner) -> optuna.Study:
         raise LangidError(f"{path}: not a study of langid tune ({reason})") from error
 
 
-def _suggest(trial: optuna.Trial, key: str, kind: BaseDistribution) -> Any:
-    """Return the value of a trial; one that was drawn before a kill stays."""
-    if isinstance(kind, CategoricalDistribution):
-        return trial.suggest_categorical(key, kind.choices)
-    if isinstance(kind, IntDistribution):
-        return trial.suggest_int(key, kind.low, kind.high, step=kind.step, log=kind.log)
-    assert isinstance(kind, FloatDistribution)
-    return trial.suggest_float(key, kind.low, kind.high, step=kind.step, log=kind.log)
-
-
 def short(values: Values) -> str:
     """Return values in few characters, for people."""
     return " ".join(
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
         for key, value in values.items()
     )
-
-
-def _close_record(folder: Path, status: str) -> None:
-    """Write into the record of a run that began how it ended."""
-    if (folder / FILE).is_file() and (record := RunRecord.read(folder)).status == "started":
-        replace(record, status=status).write(folder)
