@@ -127,10 +127,10 @@ def places(overrides: Sequence[str]) -> list[str]:
     return [str(place) for value in values if isinstance(value, list) for place in value]
 
 
-def search_path() -> list[str]:
-    """Return the override of ``hydra.searchpath`` that the running command was given, if any."""
-    given = HydraConfig.get().overrides.hydra
-    return [override for override in given if override.startswith(SEARCH_PATH)]
+def typed() -> list[str]:
+    """Return the overrides that the running command was given, ``hydra.searchpath`` included."""
+    given = HydraConfig.get().overrides
+    return [*given.task, *(item for item in given.hydra if item.startswith(SEARCH_PATH))]
 
 
 def compose(command: str, overrides: list[str], name: str | None = None) -> DictConfig:

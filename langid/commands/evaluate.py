@@ -33,21 +33,14 @@ if TYPE_CHECKING:
 
 def run(config: DictConfig) -> None:
     """Score the part, write the report and print its figures."""
-    from langid.commands.evaluate_streaming import stream_of
+    from langid.commands.evaluate_streaming import print_streaming, stream_of
+    from langid.evaluation.predictions import of_corpora, predict_part
+    from langid.evaluation.report import make_report, write_report
+    from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
 
     checkpoints = [path_of(path) for path in listed(config.checkpoint)]
     stream = stream_of(config, checkpoints)
-    output = path_of(config.output)
-    with exclusive_folder(output):
-        _evaluate(config, checkpoints, stream, output)
-
-
-def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: Path) -> None:
-    from langid.commands.evaluate_streaming import measure_streaming
-    from langid.evaluation.predictions import of_corpora, predict_part
-    from langid.evaluation.report import make_report, write_report
-
-    store = path_of(config.store)
+    store, output, part = path_of(config.store), path_of(config.output), config.part
 
     def predictions_of(part: str) -> "Predictions":
         options = config.workers, config.ensemble, config.accelerator
@@ -55,13 +48,16 @@ def _evaluate(config: DictConfig, checkpoints: list[Path], stream: Any, output: 
         every = config.corpora is None
         return found if every else of_corpora(found, listed(config.corpora), part)
 
-    predictions = predictions_of(config.part)
-    report = make_report(predictions, config.part)
-    write_report(report, predictions.table, output)
-    _print_report(report, output)
-    if stream is not None:
-        validation = predictions if config.part == "validation" else predictions_of("validation")
-        measure_streaming(stream, predictions, validation, store, config.part, output)
+    with exclusive_folder(output):
+        predictions = predictions_of(part)
+        report = make_report(predictions, part)
+        write_report(report, predictions.table, output)
+        _print_report(report, output)
+        if stream is not None:
+            chosen_on = predictions if part == "validation" else predictions_of("validation")
+            streams = make_streaming_report(stream, predictions, chosen_on, store, part)
+            write_streaming_report(streams, output)
+            print_streaming(streams, output)
 
 
 def _print_report(report: dict[str, Any], output: Path) -> None:
@@ -87,7 +83,11 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
     if left_out := left_out_line(report["task"], report["left_out"]):
         print(f"of the whole store {left_out}")
     for rate, chosen in report.get("thresholds", {}).items():
-        print(_threshold_line(float(rate), chosen))
+        told = "no unknown_below gives so few"
+        if chosen is not None:
+            below, answered = chosen["unknown_below"], chosen["answered"]
+            told = f"unknown_below={below:.6f} (answers {answered:.0%})"
+        print(f"{float(rate):.0%} error: {told}")
     if report["scored"] == "sequence":
         print(f"scored are {report['support']} sequences of these clips, not whole utterances")
 
@@ -95,9 +95,7 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
 def _shared(report: dict[str, Any]) -> str:
     """Say what of the part is heard in training too, and of what nobody knows."""
     shared, held_out = report["shared_with_training"], report["part"] in ("test", "validation")
-    trained_on = report["trained_on"]
-    fingerprints = trained_on if isinstance(trained_on, list) else [trained_on]
-    if shared is None and report["fingerprint"] in fingerprints:
+    if shared is None and report["fingerprint"] in report["trained_on"]:  # one, or a list of them
         return (
             "this store was trained on, but its split is not dealt as it was: what of it was heard"
             " in training cannot be told"
@@ -111,10 +109,3 @@ def _shared(report: dict[str, Any]) -> str:
         told.append(f"unknown for {report['unknown_speakers']} clips of unknown speakers")
     line = f"shared with training: {', '.join(told)}"
     return line if held_out else f"it holds what was trained on; {line}"
-
-
-def _threshold_line(rate: float, chosen: dict[str, float] | None) -> str:
-    if chosen is None:
-        return f"{rate:.0%} error: no unknown_below gives so few"
-    below, answered = chosen["unknown_below"], chosen["answered"]
-    return f"{rate:.0%} error: unknown_below={below:.6f} (answers {answered:.0%})"

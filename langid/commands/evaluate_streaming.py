@@ -8,10 +8,9 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from langid.errors import LangidError
-from langid.terminal import print_table, with_interval
+from langid.terminal import print_named, print_table, with_interval
 
 if TYPE_CHECKING:
-    from langid.evaluation.predictions import Predictions
     from langid.streaming.streamer import StreamingIdentifier
 
 PARTS = ("test", "validation")
@@ -39,41 +38,18 @@ def stream_of(config: DictConfig, checkpoints: Sequence[Path]) -> "StreamingIden
             f"part={config.part}: with streaming=true accepted are {', '.join(PARTS)}, beside which"
             " there is a validation part to choose thresholds on"
         )
-    from langid.export.streaming_module import StreamingModule, TorchModel
-    from langid.streaming.streamer import StreamingIdentifier
-    from langid.training.checkpoint import load_identifier
+    from langid.export.streaming_module import stream_over
 
-    model = TorchModel(StreamingModule(load_identifier(checkpoints[0])))
-    if config.exported is None:
-        return StreamingIdentifier(model)
-    stream = StreamingIdentifier.load(str(config.exported))
-    found, expected = (held.metadata["weights_sha256"] for held in (stream.model, model))
-    if found != expected:
-        raise LangidError(
-            f"exported={config.exported}: its weights (SHA-256 {found[:16]}…) are not those of"
-            f" {checkpoints[0]} ({expected[:16]}…); export that checkpoint"
-        )
-    return stream
+    return stream_over(checkpoints[0], config.exported)
 
 
-def measure_streaming(
-    stream: "StreamingIdentifier",
-    predictions: "Predictions",
-    validation: "Predictions",
-    store: Path,
-    part: str,
-    output: Path,
-) -> None:
-    """Measure, write and print how a stream does on the clips of a part."""
-    from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
-
-    report = make_streaming_report(stream, predictions, validation, store, part)
-    write_streaming_report(report, output)
+def print_streaming(report: dict[str, Any], output: Path) -> None:
+    """Print what was measured, and where it was written."""
     print_tables(report)
-    if part == "validation":
+    if report["part"] == "validation":
         print("thresholds were chosen on the part itself: take part=test for what they are worth")
     for name in ("json", "csv", "png"):
-        print(f"streams   {output / f'streaming.{name}'}")
+        print_named(streams=output / f"streaming.{name}")
 
 
 def print_tables(report: dict[str, Any]) -> None:
@@ -105,12 +81,9 @@ def _since_reset(report: dict[str, Any]) -> Table:
     )  # fmt: skip
     for name, spans in report["since_reset"].items():
         for span in spans:
-            table.add_row(
-                f"{span['from_s']:g} to {span['to_s']:g}, {CONDITIONS[name].rpartition(', ')[2]}",
-                str(span["clips"]),
-                with_interval(span["accuracy"]),
-                f"{span['offline']:.3f}",
-            )
+            when = f"{span['from_s']:g} to {span['to_s']:g}, {CONDITIONS[name].rpartition(', ')[2]}"
+            accuracy, offline = with_interval(span["accuracy"]), f"{span['offline']:.3f}"
+            table.add_row(when, str(span["clips"]), accuracy, offline)
     return table
 
 
@@ -140,14 +113,12 @@ def _decisions(report: dict[str, Any]) -> Table:
     for row in report["decisions"]:
         found, measured = row["validation"], row["measured"]
         told = f"{found['decided']} of {found['clips']}, {found['error']:.3f}"
-        rate = f"{row['error_rate']:.0%}"
-        if measured is None:
-            table.add_row(rate, "none gives it", f"at best {told}", "-", "-", "-", "-")
-            continue
-        share = f"{measured['decided']} of {measured['clips']}"
-        cells = ["-", "-", "-"]
-        if measured["decided"]:
+        cells = ["none gives it", f"at best {told}"]
+        if measured is not None:
+            share = f"{measured['decided']} of {measured['clips']}"
+            cells = [f"{row['decide_at']:g}", told, share]
+        if measured and measured["decided"]:
             times = (measured["speech_s"][1], measured["audio_s"][1])
-            cells = [with_interval(measured["error"]), *(f"{time:.2f} s" for time in times)]
-        table.add_row(rate, f"{row['decide_at']:g}", told, share, *cells)
+            cells += [with_interval(measured["error"]), *(f"{time:.2f} s" for time in times)]
+        table.add_row(f"{row['error_rate']:.0%}", *cells)
     return table

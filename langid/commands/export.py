@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from langid.audio.decode import read_audio
+from langid.commands.configuration import plain_of
 from langid.commands.paths import destination, listed
 from langid.export.form import CHOICES, SUFFIXES, WINDOW, Form
 from langid.streaming.decision import SETTINGS, DecisionSettings
@@ -34,28 +35,19 @@ def run(config: DictConfig) -> None:
     form = Form(**{key: config[key] for key in (*CHOICES, *WINDOW)})
     read = {"checkpoint": config.checkpoint, "audio": config.audio}
     output = destination("output", config.output, SUFFIXES[form.format], **read)
-    decision = _decision(config)
+    plain = plain_of(config)
+    decision = DecisionSettings(**{key: plain[key] for key in SETTINGS if plain[key] is not None})
     from langid.training.checkpoint import load_identifier
 
     identifier = load_identifier(Path(str(config.checkpoint)))
     form.check(identifier, decision)  # before any work is done
     clips = _clips(config.audio, identifier)
     differences, comparison = form.write(identifier, output, clips, decision)
-    _print_differences(differences, clips)
-    if comparison is not None:
-        _print_comparison(comparison)
+    _print_differences(differences, len(clips), comparison)
     _print_file(form, output, clips)
 
 
-def _decision(config: DictConfig) -> DecisionSettings:
-    """Return how the file's streams decide where nothing else is asked for."""
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    settings = {name: plain[name] for name in SETTINGS if plain[name] is not None}
-    return DecisionSettings(**settings)
-
-
 def _clips(audio: Any, identifier: "LanguageIdentifier") -> list[np.ndarray]:
-    """Return the speech to compare on."""
     if audio is None:
         from langid.export.parity import training_clips
 
@@ -63,20 +55,18 @@ def _clips(audio: Any, identifier: "LanguageIdentifier") -> list[np.ndarray]:
     return [read_audio(path, identifier.front_end.sample_rate) for path in listed(audio)]
 
 
-def _print_differences(differences: dict[str, float], clips: list[np.ndarray]) -> None:
+def _print_differences(
+    differences: dict[str, float], clips: int, comparison: "Comparison | None"
+) -> None:
     from langid.export.parity import TOLERANCE
-
-    print(f"largest difference from offline PyTorch on {len(clips)} clips, in float32:")
-    for name, difference in differences.items():
-        print(f"  {name:26} {difference:.1e}  (accepted {TOLERANCE:.0e})")
-
-
-def _print_comparison(comparison: "Comparison") -> None:
     from langid.export.precision import figures
 
-    print(f"{comparison.precision} on {comparison.clips} clips of the validation part:")
-    for line in figures(comparison):
-        print(f"  {line}")
+    print(f"largest difference from offline PyTorch on {clips} clips, in float32:")
+    for name, difference in differences.items():
+        print(f"  {name:26} {difference:.1e}  (accepted {TOLERANCE:.0e})")
+    if comparison is not None:
+        print(f"{comparison.precision} on {comparison.clips} clips of the validation part:")
+        print(*(f"  {line}" for line in figures(comparison)), sep="\n")
 
 
 def _print_file(form: Form, output: Path, clips: list[np.ndarray]) -> None:
@@ -86,11 +76,8 @@ def _print_file(form: Form, output: Path, clips: list[np.ndarray]) -> None:
     elif form.format == "module":
         module = "langid.export.torch_module.StreamingRecurrentModule"
         print_named(load=f"{module}.load({str(output)!r})")
-    else:
-        _print_stream(output, clips)
-
-
-def _print_stream(output: Path, clips: list[np.ndarray]) -> None:
+    if form.format != "onnx":
+        return
     from langid.streaming.speed import real_time_factors
     from langid.streaming.windowed_model import load_model, window_line
 

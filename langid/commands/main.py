@@ -96,31 +96,23 @@ def _run(command: str, arguments: list[str]) -> int:
         given.overrides = check_overrides(
             command, overrides, given.config_name, whole=not given.shown
         )
-        if given.shown:
-            return _show(command, given)
-        if given.multirun:
-            return _sweep(given)
-        return _single(command, given)
-
-
-def _show(command: str, given: argparse.Namespace) -> int:
-    """Let Hydra print what its flags ask for."""
-    try:
-        _start_hydra(command, given, lambda config: None)
-    except SystemExit as ended:  # there is no such package of the configuration, or help is printed
-        return BAD_INPUT if ended.code else 0
-    return 0
+        return _sweep(given) if given.multirun else _single(command, given)
 
 
 def _single(command: str, given: argparse.Namespace) -> int:
+    """Run a command once, or let Hydra print what its flags ask for."""
     codes: list[int] = []
 
     def job(config: DictConfig) -> None:
         module: Any = importlib.import_module(f"langid.commands.{command}")
         codes.append(_guard(lambda: module.run(config)))
 
-    with making_folders() if command == "train" else contextlib.nullcontext():
-        _start_hydra(command, given, job)
+    making = command == "train" and not given.shown
+    try:
+        with making_folders() if making else contextlib.nullcontext():
+            _run_hydra(given, get_args_parser(), job, str(tree(command)), command)
+    except SystemExit as ended:  # there is no such package of the configuration, or help is printed
+        return BAD_INPUT if ended.code else 0
     return max(codes, default=0)
 
 
@@ -134,22 +126,14 @@ def _sweep(given: argparse.Namespace) -> int:
         sweep.run(config, run)
 
     try:
-        _start_hydra("train", given, job)
+        _run_hydra(given, get_args_parser(), job, str(tree("train")), "train")
     except Exception:  # Hydra raises the first error again when all jobs are done
         if not sweep.failed:
             raise
+        return FAILED
     finally:
-        failed = sweep.failed
-        if sweep.jobs:
-            sweep.print_summary()
-        sweep.journal.unlink(missing_ok=True)
-    return FAILED if failed else 0
-
-
-def _start_hydra(
-    command: str, given: argparse.Namespace, job: Callable[[DictConfig], None]
-) -> None:
-    _run_hydra(given, get_args_parser(), job, str(tree(command)), command)
+        sweep.end()
+    return 0
 
 
 def _register_resolvers(make: bool = False) -> None:

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from langid.build import ROLES, class_of, not_taken
 from langid.commands.configuration import compose, groups, options, parsed, texts
 from langid.commands.trust import check_trusted
+from langid.differences import flatten
 from langid.errors import LangidError
 
 HINTS = {
@@ -63,21 +64,13 @@ def check_overrides(
         config = compose(command, values, name)
     except (ConfigCompositionException, ValueError) as error:  # ValueError: GROUP=null
         raise LangidError(_explain(command, values, name, error)) from None
-    missing = sorted(_missing(OmegaConf.to_container(config))) if whole else []
-    if missing:
+    flat = flatten(OmegaConf.to_container(config))  # type: ignore[arg-type]  # not resolved
+    if whole and (missing := sorted(key for key, value in flat.items() if value == "???")):
         examples = " ".join(HINTS.get(key, f"{key}=VALUE") for key in missing)
         raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
     _check_kinds(command, config)
     check_trusted(config, values)
     return [*arguments, *_foreign_keys(config, overrides)]
-
-
-def _missing(plain: Any, prefix: str = "") -> list[str]:
-    """Return the keys of an unresolved configuration that are needed; no resolver is asked."""
-    if plain == "???":
-        return [prefix.rstrip(".")]
-    items = plain.items() if isinstance(plain, dict) else ()
-    return [name for key, value in items for name in _missing(value, f"{prefix}{key}.")]
 
 
 def _check_groups(command: str, values: list[str], name: str | None) -> None:

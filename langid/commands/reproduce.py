@@ -17,7 +17,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from langid.commands.configuration import compose, plain_of, root, search_path
+from langid.commands.configuration import SEARCH_PATH, compose, plain_of, root, typed
 from langid.commands.override_check import check_overrides, nearest
 from langid.commands.paths import path_of
 from langid.commands.sweep import USERS_ERRORS
@@ -25,6 +25,7 @@ from langid.commands.text_keys import readable
 from langid.commands.train import print_start
 from langid.errors import LangidError, show_traceback
 from langid.runs.expected import OUTSIDE, SOUND, Expected, expected_of
+from langid.terminal import print_named
 from langid.typed import quoted
 
 ALL = "all"
@@ -78,11 +79,11 @@ def run(config: DictConfig) -> int:
         print_outcomes(outcomes)
     if everything:
         table = path_of(config.table)
-        line = shlex.join(
-            ["langid", "reproduce", "--all", "corpus.root=FOLDER", *asked["overrides"]]
-        )
+        trusted = [item for item in typed() if item.startswith("trusted=")]
+        again = ["reproduce", "--all", "corpus.root=FOLDER", *trusted, *asked["overrides"]]
+        line = shlex.join(["langid", *again])
         write_table(table, outcomes, {plan.name: plan.expected for plan in plans}, line)
-        print(f"table     {table}")
+        print_named(table=table)
     rows = [row for outcome in outcomes for row in outcome.get("rows", [])]
     if any(row["verdict"] == OUTSIDE for row in rows):
         return 1
@@ -112,5 +113,5 @@ def _expected(name: str) -> Expected:
 
 def _composed(command: str, overrides: list[str]) -> dict[str, Any]:
     """Return the plain configuration of a command, once its overrides are checked."""
-    overrides = check_overrides(command, [*overrides, *search_path()])
-    return plain_of(compose(command, overrides))
+    places = [item for item in typed() if item.startswith(SEARCH_PATH)]
+    return plain_of(compose(command, check_overrides(command, [*overrides, *places])))

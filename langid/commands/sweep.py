@@ -28,7 +28,7 @@ from langid.exclusive import InUse, exclusively
 from langid.terminal import console
 
 LONGEST_NAME = 200  # bytes; most file systems take 255
-DECIDE_DEVICES = ("experiment", "trainer")
+DECIDING = ("experiment", "trainer", "resume")  # whether a job can be one of many
 USERS_ERRORS = (LangidError, HydraException, OmegaConfBaseException, OSError)
 
 
@@ -59,16 +59,17 @@ def _values(override: Override) -> list[str]:
     return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
-def check_devices(config: DictConfig, run: str) -> None:
-    """Raise LangidError where one of many trainings in a process asks for several devices."""
+def check_one_of_many(config: DictConfig, whole: str, run: str) -> None:
+    """Raise LangidError where one of many trainings in a process resumes, or takes many devices."""
+    if config.resume is not None:
+        raise LangidError(
+            f"resume= belongs to a single run; {whole} that was killed goes on when the same line"
+            " is typed again"
+        )
     trainer: Any = OmegaConf.to_container(config.trainer, resolve=False)
-    devices = trainer.get("devices", 1)
-    one = str(devices) == "1" or (isinstance(devices, list) and len(devices) == 1)
-    for key, value, right in (
-        ("devices", devices, one),
-        ("num_nodes", trainer.get("num_nodes", 1), trainer.get("num_nodes", 1) == 1),
-    ):
-        if not right:
+    for key in ("devices", "num_nodes"):
+        value = trainer.get(key, 1)
+        if str(value) != "1" and not (isinstance(value, list) and len(value) == 1):
             raise LangidError(
                 f"trainer.{key}={value}: {run} runs on one device, because the processes of the"
                 " other devices would each start the whole command again; take"
@@ -88,21 +89,16 @@ class Sweep:
     def __init__(self, overrides: list[str], name: str | None):
         read = OverridesParser.create().parse_overrides(overrides)
         values = {override.get_key_element(): _values(override) for override in read}
-        if "resume" in values:
-            raise LangidError(
-                "resume= belongs to a single run; a sweep that was killed goes on when the same"
-                " line is typed again"
-            )
         place = ["output=runs/${name}"]
         self.overrides = overrides if "output" in values else overrides + place
         values.setdefault("output", place)
         tried = [
-            of if key.lstrip("+").split(".")[0] in DECIDE_DEVICES else of[:1]
+            of if key.lstrip("+").split(".")[0] in DECIDING else of[:1]
             for key, of in values.items()
         ]
         for combination in itertools.product(*tried):
             config = compose("train", list(combination), name)
-            check_devices(config, "a job of a sweep")
+            check_one_of_many(config, "a sweep", "a job of a sweep")
         self.keys = {key for key, of in values.items() if len(of) > 1}
         self.total = math.prod(map(len, values.values()))
         journal = f"jobs.{socket.gethostname()}.{os.getpid()}.jsonl"  # of this sweep alone
@@ -162,10 +158,13 @@ class Sweep:
         with self.journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def print_summary(self) -> None:
+    def end(self) -> None:
         """Print how each job ended, and how many ended how."""
         table = Table("job", "what", "how it ended", title="sweep")
         jobs = self.jobs
+        self.journal.unlink(missing_ok=True)
+        if not jobs:
+            return
         for number, job in sorted(jobs.items()):
             ended = ": ".join(filter(None, (job["status"], job["reason"])))
             table.add_row(str(number), job["name"], ended)

@@ -20,10 +20,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.table import Table
 
-from langid.commands.configuration import resolved, search_path
+from langid.commands.configuration import resolved, typed
 from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
 from langid.terminal import console, print_named
@@ -72,8 +73,6 @@ def _new_folder(parent: Path, make: bool) -> Path:
 
 def run(config: DictConfig) -> None:
     """Train as configured and print where the results lie."""
-    from hydra.core.hydra_config import HydraConfig
-
     from langid.training.run import train
 
     output = Path(HydraConfig.get().runtime.output_dir)
@@ -85,13 +84,10 @@ def run(config: DictConfig) -> None:
 
 def _same_command(output: Path) -> list[str]:
     """Return the command line of this run, for the processes of its other devices."""
-    from hydra.core.hydra_config import HydraConfig
-
-    settings = HydraConfig.get()
-    given = [item for item in settings.overrides.task if item.partition("=")[0] != "output"]
+    given = [item for item in typed() if not item.startswith("output=")]
+    name = ["--config-name", str(HydraConfig.get().job.config_name)]
     place = f"output={quoted(str(output))}"
-    name = ["--config-name", str(settings.job.config_name)]
-    return [sys.executable, "-m", "langid", "train", *name, *search_path(), *given, place]
+    return [sys.executable, "-m", "langid", "train", *name, *given, place]
 
 
 def print_start(record: "RunRecord") -> None:

@@ -23,10 +23,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.table import Table
 
-from langid.commands.configuration import compose, groups, plain_of, resolved, search_path
+from langid.commands.configuration import compose, groups, plain_of, resolved, typed
 from langid.commands.override_check import check_overrides
 from langid.commands.paths import path_of
-from langid.commands.sweep import check_devices
+from langid.commands.sweep import check_one_of_many
 from langid.commands.train import print_start
 from langid.errors import LangidError
 from langid.exclusive import exclusive_folder
@@ -51,7 +51,7 @@ def run(config: DictConfig) -> int:
     from langid.search.study import Study
 
     _check(config)
-    overrides = [item for item in _given() if _key(item).split(".")[0] not in OWN]
+    overrides = [item for item in typed() if _key(item).split(".")[0] not in OWN]
     space = _space(config, overrides)
     folder = path_of(config.output).absolute()
     # The median rule of Golovin et al., Google Vizier, 2017.
@@ -66,10 +66,6 @@ def run(config: DictConfig) -> int:
             print(f"search {key}: {told(distribution)}")
         study.run(config.trials)
         return _print_best(study, overrides)
-
-
-def _given() -> list[str]:
-    return [*HydraConfig.get().overrides.task, *search_path()]
 
 
 def _space(config: DictConfig, overrides: list[str]) -> "Space":
@@ -129,15 +125,10 @@ def _check(config: DictConfig) -> None:
     for key, least in (("trials", 1), ("startup_trials", 0), ("warmup_epochs", 0), ("seed", 0)):
         if config[key] < least:
             raise LangidError(f"{key}={config[key]}: expected a whole number from {least}")
-    if config.resume is not None:
-        raise LangidError(
-            "resume= belongs to a single run; a study that was killed goes on when the same line"
-            " is typed again"
-        )
     if (name := HydraConfig.get().job.config_name) != "tune":
         raise LangidError(
             f"--config-name {name}: langid tune runs langid train, which would not know of it; put"
             " what it holds into conf/experiment/NAME.yaml, and take --config-dir conf and"
             " experiment=NAME"
         )
-    check_devices(config, "a trial")
+    check_one_of_many(config, "a study", "a trial")

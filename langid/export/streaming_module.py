@@ -16,6 +16,7 @@ from langid.streaming.decision import MEAN, DecisionSettings, columns_of
 from langid.streaming.onnx_model import SCHEMA
 from langid.streaming.samples import as_floats
 from langid.streaming.speed import real_time_factors
+from langid.streaming.streamer import StreamingIdentifier
 from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import Inference
@@ -135,6 +136,24 @@ class TorchStepper:
         posteriors, speech, *after = self._module(fed, *self._state)
         self._state = tuple(after)
         return posteriors.numpy(), speech.numpy()
+
+
+def stream_over(checkpoint: Path, exported: str | None) -> StreamingIdentifier:
+    """Return the stream over a checkpoint in PyTorch, or over the file that was exported of it.
+
+    Raises LangidError for what cannot be streamed, and a file that is not the checkpoint's.
+    """
+    model = TorchModel(StreamingModule(load_identifier(checkpoint)))
+    if exported is None:
+        return StreamingIdentifier(model)
+    stream = StreamingIdentifier.load(exported)
+    found, expected = (held.metadata["weights_sha256"] for held in (stream.model, model))
+    if found != expected:
+        raise LangidError(
+            f"exported={exported}: its weights (SHA-256 {found[:16]}…) are not those of"
+            f" {checkpoint} ({expected[:16]}…); export that checkpoint"
+        )
+    return stream
 
 
 def torch_real_time_factor(checkpoint: Path) -> float | None:

@@ -86,13 +86,11 @@ def differing_choices(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def _follows(shown: pd.DataFrame, key: str) -> bool:
     """Return whether a class above a key differs, and runs of the same class agree on the key."""
     parts = key.split(".")
-    for depth in range(1, len(parts)):
-        target = ".".join([*parts[:depth], "_target_"])
-        if target == key or target not in shown or shown[target].nunique() == 1:
-            continue
-        if (shown.groupby(target)[key].nunique() == 1).all():
-            return True
-    return False
+    targets = {".".join([*parts[:depth], "_target_"]) for depth in range(1, len(parts))} - {key}
+    return any(
+        shown[target].nunique() > 1 and (shown.groupby(target)[key].nunique() == 1).all()
+        for target in targets & set(shown)
+    )
 
 
 def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None]) -> pd.DataFrame:

@@ -30,10 +30,11 @@ def print_outcomes(outcomes: Sequence[dict[str, Any]]) -> None:
 
 
 def _published(row: dict[str, Any]) -> str:
-    if row["published"] is None:
+    published = row["published"]
+    if published["value"] is None:
         return "-"
-    note = f" ({row['note']})" if row["note"] else ""
-    return f"{row['published']:.3f} {_scale(row)}: {row['published_split']}{note}"
+    note = f" ({published['note']})" if published["note"] else ""
+    return f"{published['value']:.3f} {_scale(row)}: {published['split']}{note}"
 
 
 def _here(row: dict[str, Any]) -> str:
@@ -41,7 +42,7 @@ def _here(row: dict[str, Any]) -> str:
 
 
 def _scale(row: dict[str, Any]) -> str:
-    return f"{row['metric'].replace('_', ' ')}, {row['part']}"
+    return f"{row['published']['metric'].replace('_', ' ')}, {row['published']['part']}"
 
 
 def _scored(row: dict[str, Any]) -> str:

@@ -129,22 +129,19 @@ def _outcome(plan: Plan, folder: Path) -> dict[str, Any]:
     Returns plain data: ``rows``, one per figure, with what was published, what came out, and the
     verdict; the data and the budget that it came out of.
     """
-    figures, expected = plan.figures, plan.expected
-    reports = {
-        part: score_run(folder, part, None).report for part in {figure.part for figure in figures}
-    }
-    record = RunRecord.read(folder)
+    data, record = plan.expected.data, RunRecord.read(folder)
     store = Store(Path(record.store))
     left_out = record.left_out
     unused = left_out["unlabelled"] + sum(left_out["other_classes"].values())
     clips, corpora = len(store.columns["corpus"]) - unused, sorted(set(store.columns["corpus"]))
-    same = expected.data.same(corpora, clips)
+    same = data.same(corpora, clips)
+    scored = {part: score_run(folder, part, None) for part in {one.part for one in plan.figures}}
     return {
         "name": plan.name,
-        "published_on": expected.data.name,
+        "published_on": data.name,
         "same_data": same,
         "data": {"clips": clips, "classes": record.classes, "corpora": corpora},
-        "rows": [_row(figure, reports[figure.part], same) for figure in figures],
+        "rows": [_row(figure, scored[figure.part].report, same) for figure in plan.figures],
         "parameters": record.parameters,
         "budget": {name: getattr(record, name) for name in ("epochs", "steps", "seconds", "select")}
         | {"batch": record.data["batch_size"], "best_epoch": record.best["epoch"]},
@@ -158,12 +155,7 @@ def _row(figure: Figure, report: dict[str, Any], same: bool) -> dict[str, Any]:
     here = report[figure.metric]
     held = ("balanced_accuracy", "clips", "support", "scored", "speakers", "unknown_speakers")
     return {
-        "metric": figure.metric,
-        "part": figure.part,
-        "published": figure.value,
-        "tolerance": figure.tolerance,
-        "published_split": figure.split,
-        "note": figure.note,
+        "published": vars(figure),
         "here": here,
         "chance": 1 / len(report["classes"]),
         **{name: report[name] for name in held},

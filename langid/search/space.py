@@ -5,17 +5,13 @@ from collections.abc import Container, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from langid.errors import LangidError
 from langid.typed import in_grammar
 
-Space = dict[str, BaseDistribution]
+Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
+Space = dict[str, Distribution]
 FIELDS = ("low", "high", "log", "step", "choices")
 ACCEPTED = "low and high (with log or step), or choices"
 
@@ -42,14 +38,11 @@ def _entries(key: str, node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from _entries(f"{key}.{name}", value)
 
 
-def _distribution(key: str, entry: dict[str, Any]) -> BaseDistribution:
-    unknown = [name for name in entry if name not in FIELDS]
-    if unknown or not ("choices" in entry or {"low", "high"} <= set(entry)):
+def _distribution(key: str, entry: dict[str, Any]) -> Distribution:
+    if set(entry) - set(FIELDS) or not ("choices" in entry or {"low", "high"} <= set(entry)):
         raise LangidError(f"{key}={entry}: accepted are {ACCEPTED}")
-    return _choices(key, entry) if "choices" in entry else _range(key, entry)
-
-
-def _choices(key: str, entry: dict[str, Any]) -> BaseDistribution:
+    if "choices" not in entry:
+        return _range(key, entry)
     choices = entry["choices"]
     if len(entry) > 1:
         raise LangidError(f"{key}={entry}: choices stand alone; accepted are {ACCEPTED}")
@@ -58,7 +51,7 @@ def _choices(key: str, entry: dict[str, Any]) -> BaseDistribution:
     return CategoricalDistribution(choices)
 
 
-def _range(key: str, entry: dict[str, Any]) -> BaseDistribution:
+def _range(key: str, entry: dict[str, Any]) -> Distribution:
     low, high, step = entry["low"], entry["high"], entry.get("step")
     numbers = [low, high] if step is None else [low, high, step]
     if any(type(value) not in (int, float) or not math.isfinite(value) for value in numbers):
@@ -80,11 +73,10 @@ def _range(key: str, entry: dict[str, Any]) -> BaseDistribution:
     return FloatDistribution(low, high, log=log, step=step)
 
 
-def told(distribution: BaseDistribution) -> str:
+def told(distribution: Distribution) -> str:
     """Return a range or choices in words."""
     if isinstance(distribution, CategoricalDistribution):
         return ", ".join(map(str, distribution.choices))
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
     log = ", log" if distribution.log else ""
     step = f", step {distribution.step}" if distribution.step not in (None, 1) else ""
     return f"{distribution.low} to {distribution.high}{log}{step}"
@@ -101,16 +93,11 @@ def samples(space: Space, groups: Container[str]) -> Iterator[dict[str, Any]]:
     Each choice of a group is among them, because groups bring their own keys; of other keys the
     first value. What a class thinks of its values shows in the trials.
     """
-    first = {key: _values(distribution)[0] for key, distribution in space.items()}
+    values: dict[str, list[Any]] = {
+        key: list(kind.choices) if isinstance(kind, CategoricalDistribution) else [kind.low]
+        for key, kind in space.items()
+    }
+    first = {key: held[0] for key, held in values.items()}
     yield first
-    for key in space:
-        if key in groups:
-            yield from (first | {key: value} for value in _values(space[key])[1:])
-
-
-def _values(distribution: BaseDistribution) -> list[Any]:
-    """Return all choices, or the lower bound."""
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return [distribution.low]
+    for key in [key for key in space if key in groups]:
+        yield from (first | {key: value} for value in values[key][1:])

@@ -1,6 +1,7 @@
 """Somebody else's classes, from a package that lies nowhere near langid."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,6 +120,7 @@ def store(folder: Path, run: Run, real_manifest: Path) -> Path:
     assert f"add {TRUSTED} to the command line" in ended.stderr
     ended = run("prepare", TRUSTED, *parts)
     assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1].endswith(f"mine.h5 '{TRUSTED}'")
     return folder / "mine.h5"
 
 
@@ -134,6 +136,7 @@ def checkpoint(folder: Path, run: Run, store: Path) -> Path:
     ended = run("train", TRUSTED, *parts)
     assert ended.returncode == 0, ended.stderr
     assert "mine: MyNet MyLoss" in ended.stdout
+    assert ended.stdout.splitlines()[-1].endswith(f"/run/test '{TRUSTED}'")
     return folder / "run" / "checkpoints" / "best.ckpt"
 
 
@@ -155,17 +158,50 @@ def test_a_checkpoint_is_loaded_by_who_trusts_it_alone(
     [
         ("evaluate", "store=mine.h5", "part=validation", "output=test"),
         ("export", "output=mine.onnx"),
+        ("compare", "output=table"),
     ],
 )
 def test_commands_ask_for_the_same_trust(
     run: Run, checkpoint: Path, arguments: tuple[str, ...]
 ) -> None:
     command, *rest = arguments
-    parts = [command, f"checkpoint={checkpoint}", *rest]
+    made = checkpoint.parents[1] if command == "compare" else f"checkpoint={checkpoint}"
+    parts = [command, made, *rest]
     ended = run(*parts)
     assert ended.returncode == 2 and f"add {TRUSTED} to the command line" in ended.stderr
     ended = run(*parts, TRUSTED)
     assert ended.returncode == 0, ended.stderr
+
+
+TINY = (
+    NETWORK, "data.batch_size=4", "trainer.max_epochs=1", "+trainer.limit_train_batches=2",
+    "trainer.accelerator=cpu",
+)  # fmt: skip
+
+
+def test_a_study_trusts_what_its_line_trusts_and_so_does_its_last_line(
+    run: Run, store: Path, folder: Path
+) -> None:
+    parts = ["tune", "trials=1", "store=mine.h5", "output=study", *TINY]
+    ended = run(*parts)
+    assert ended.returncode == 2 and f"add {TRUSTED} to the command line" in ended.stderr
+    ended = run(*parts, TRUSTED)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    ended = run(*shlex.split(ended.stdout.splitlines()[-1])[1:], "output=best")
+    assert ended.returncode == 0, ended.stderr
+    assert (folder / "best" / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_an_experiment_is_run_again_with_a_trusted_network(
+    run: Run, folder: Path, real_manifest: Path
+) -> None:
+    corpus = ("corpus=manifest", f"corpus.path={real_manifest}", "workers=1", "output=again")
+    parts = ["reproduce", "ee599_gru_stacked", *corpus, *TINY]
+    ended = run(*parts)
+    assert ended.returncode == 2 and f"add {TRUSTED} to the command line" in ended.stderr
+    ended = run(*parts, TRUSTED)
+    assert ended.returncode == 0, ended.stderr
+    assert (folder / "again" / "ee599_gru_stacked" / "outcome.json").is_file()
 
 
 def test_a_trusted_class_is_of_its_role(run: Run, store: Path) -> None:
