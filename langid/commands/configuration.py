@@ -52,6 +52,14 @@ def parsed(argument: str) -> Override | None:
         return None
 
 
+def values_of(override: Override) -> list[str]:
+    """Return an override, or of one that sweeps an override for each of its values."""
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    key = override.get_key_element()
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
 def texts(command: str) -> list[str]:
     """Return the YAML of a command, after that of the command whose keys and groups it has too."""
     text = (tree(command) / f"{command}.yaml").read_text(encoding="utf-8")

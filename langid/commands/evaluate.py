@@ -45,8 +45,8 @@ def run(config: DictConfig) -> None:
     def predictions_of(part: str) -> "Predictions":
         options = config.workers, config.ensemble, config.accelerator
         found = predict_part(checkpoints, store, part, *options)
-        every = config.corpora is None
-        return found if every else of_corpora(found, listed(config.corpora), part)
+        corpora = config.corpora
+        return found if corpora is None else of_corpora(found, listed(corpora), part)
 
     with exclusive_folder(output):
         predictions = predictions_of(part)

@@ -94,10 +94,10 @@ def _by_speech(report: dict[str, Any]) -> Table:
         title="accuracy by seconds of speech since a reset",
     )  # fmt: skip
     for row, of_speakers in zip(report["by_speech"], report["by_speech_of_speakers"], strict=True):
-        cells = []
-        for some in (row, of_speakers):
-            cells += [str(some["clips"]), with_interval(some["long"])]
-        table.add_row(f"{row['seconds']:g} s", with_interval(row["all"]), *cells)
+        clips, speakers = (
+            (str(some["clips"]), with_interval(some["long"])) for some in (row, of_speakers)
+        )
+        table.add_row(f"{row['seconds']:g} s", with_interval(row["all"]), *clips, *speakers)
     return table
 
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from langid.build import ROLES, class_of, not_taken
-from langid.commands.configuration import compose, groups, options, parsed, texts
+from langid.commands.configuration import compose, groups, options, parsed, texts, values_of
 from langid.commands.trust import check_trusted
 from langid.differences import flatten
 from langid.errors import LangidError
@@ -58,7 +58,7 @@ def check_overrides(
                 ' need quotes of its own: \'KEY=["TEXT","TEXT"]\''
             )
         overrides.append(override)
-    values = [_single(override) for override in overrides]
+    values = [values_of(override)[0] for override in overrides]
     _check_groups(command, values, name)
     try:
         config = compose(command, values, name)
@@ -125,13 +125,6 @@ def _foreign_keys(config: DictConfig, overrides: Sequence[Override]) -> list[str
                 f"~{place}.{key}" for key in not_taken(class_of(override.value(), role), keys)
             ]
     return taken_away
-
-
-def _single(override: Override) -> str:
-    if not override.is_sweep_override():
-        return str(override.input_line)
-    first = next(iter(override.sweep_string_iterator()))
-    return f"{override.get_key_element()}={first}"
 
 
 def _explain(command: str, values: list[str], name: str | None, error: Exception) -> str:

@@ -123,10 +123,7 @@ def evaluate(
 
 @contextlib.contextmanager
 def _composed(command: str, config: Configuration, trusted: Sequence[str]) -> Iterator[DictConfig]:
-    """Give the configuration of a command, composed unless it is one already, and trust packages.
-
-    Those are ``trusted`` and the ones among overrides.
-    """
+    """Give a command's configuration; trust ``trusted`` and the packages among overrides."""
     if isinstance(config, DictConfig):
         check_trusted(config, [])
         with trusting(trusted):

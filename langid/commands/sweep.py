@@ -15,13 +15,12 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
-from langid.commands.configuration import compose, resolved
+from langid.commands.configuration import compose, resolved, values_of
 from langid.commands.text_keys import bare
 from langid.errors import LangidError, show_traceback
 from langid.exclusive import InUse, exclusively
@@ -50,13 +49,6 @@ def job_folder(overrides: Sequence[str]) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     return f"{name.encode()[: LONGEST_NAME - 13].decode(errors='ignore')},{digest}"
-
-
-def _values(override: Override) -> list[str]:
-    if not override.is_sweep_override():
-        return [str(override.input_line)]
-    key = override.get_key_element()
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
 def check_one_of_many(config: DictConfig, whole: str, run: str) -> None:
@@ -88,7 +80,7 @@ class Sweep:
 
     def __init__(self, overrides: list[str], name: str | None):
         read = OverridesParser.create().parse_overrides(overrides)
-        values = {override.get_key_element(): _values(override) for override in read}
+        values = {override.get_key_element(): values_of(override) for override in read}
         place = ["output=runs/${name}"]
         self.overrides = overrides if "output" in values else overrides + place
         values.setdefault("output", place)
@@ -106,17 +98,18 @@ class Sweep:
         self.journal.unlink(missing_ok=True)
 
     @property
-    def jobs(self) -> dict[int, dict[str, Any]]:
-        """The jobs begun, by number: ``name``, ``status`` and, of a failed one, ``reason``."""
+    def jobs(self) -> dict[int, tuple[str, str]]:
+        """The jobs begun, by number: the name of each, and how it ended."""
         if not self.journal.is_file():
             return {}
         lines = map(json.loads, self.journal.read_text(encoding="utf-8").splitlines())
-        return {line["number"]: line for line in lines}  # the last line of a job counts
+        held = {number: (name, ended) for number, name, ended in lines}  # the last line counts
+        return dict(sorted(held.items()))
 
     @property
     def failed(self) -> bool:
         """Whether any job has failed."""
-        return any(job["status"] == "failed" for job in self.jobs.values())
+        return any(ended.startswith("failed: ") for _, ended in self.jobs.values())
 
     def run(self, config: DictConfig, command: Callable[[DictConfig], None]) -> None:
         """Run a job unless it is finished; what goes wrong is printed and raised."""
@@ -143,7 +136,7 @@ class Sweep:
             return
         except Exception as error:
             reason = str(error) or type(error).__name__
-            self._note(number, name, "failed", reason)
+            self._note(number, name, f"failed: {reason}")
             print(f"langid: {title} failed: {reason}", file=sys.stderr)
             if isinstance(error, USERS_ERRORS):
                 show_traceback()
@@ -152,11 +145,10 @@ class Sweep:
             raise
         self._note(number, name, "finished")
 
-    def _note(self, number: int, name: str, status: str, reason: str = "") -> None:
+    def _note(self, number: int, name: str, ended: str) -> None:
         self.journal.parent.mkdir(parents=True, exist_ok=True)
-        line = {"number": number, "name": name, "status": status, "reason": reason}
         with self.journal.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps([number, name, ended]) + "\n")
 
     def end(self) -> None:
         """Print how each job ended, and how many ended how."""
@@ -165,11 +157,10 @@ class Sweep:
         self.journal.unlink(missing_ok=True)
         if not jobs:
             return
-        for number, job in sorted(jobs.items()):
-            ended = ": ".join(filter(None, (job["status"], job["reason"])))
-            table.add_row(str(number), job["name"], ended)
+        for number, job in jobs.items():
+            table.add_row(str(number), *job)
         console().print(table)
-        counts = collections.Counter(jobs[number]["status"] for number in sorted(jobs))
+        counts = collections.Counter(ended.partition(": ")[0] for _, ended in jobs.values())
         if self.total > len(jobs):
             counts["not begun"] = self.total - len(jobs)
         told = ", ".join(f"{count} {status}" for status, count in counts.items())

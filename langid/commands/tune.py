@@ -69,10 +69,7 @@ def run(config: DictConfig) -> int:
 
 
 def _space(config: DictConfig, overrides: list[str]) -> "Space":
-    """Return what is searched: what ``tune=`` says and the command line does not give.
-
-    Raises LangidError for a key or an option that langid train does not have.
-    """
+    """Return what ``tune=`` says and the command line does not give, checked by langid train."""
     from langid.search.space import overrides_of, read_space, samples
 
     given = {_key(item): item for item in overrides}

@@ -55,13 +55,12 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
         if not runs:
             raise LangidError(f"{folder}: no run in it (no run.json); langid train makes runs")
         for run in runs:
-            reason = _obstacle(run)
-            if reason and run == folder:
-                raise LangidError(f"{run}: {reason}")
-            if reason:
-                left_out[run] = reason
-            else:
+            if not (reason := _obstacle(run)):
                 found.setdefault(run.resolve(), run)
+            elif run == folder:
+                raise LangidError(f"{run}: {reason}")
+            else:
+                left_out[run] = reason
     if not found:
         told = "; ".join(f"{run}: {reason}" for run, reason in left_out.items())
         raise LangidError(f"no run can be compared ({told})")
@@ -100,13 +99,11 @@ def score_run(folder: Path, part: str, store: Path | None, workers: int = 0) -> 
             raise LangidError(f"{folder}: {error}") from error
         kept.mkdir(exist_ok=True)
         write_report(report, predictions.table, kept)
-    columns = ["utterance_id", "speaker", report["task"], "predicted"]
-    path = kept / "predictions.tsv"
     table = pd.read_csv(
-        path, sep="\t", lineterminator="\n", dtype=str, usecols=columns, keep_default_na=False
-    )
-    table = table.rename(columns={report["task"]: "class"})
-    return Run(folder, record, report, table)
+        kept / "predictions.tsv", sep="\t", lineterminator="\n", dtype=str, keep_default_na=False,
+        usecols=["utterance_id", "speaker", report["task"], "predicted"],
+    )  # fmt: skip
+    return Run(folder, record, report, table.rename(columns={report["task"]: "class"}))
 
 
 def _kept_report(folder: Path, digest: str) -> dict[str, Any] | None:

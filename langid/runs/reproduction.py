@@ -124,11 +124,7 @@ def reproduce(
 
 
 def _outcome(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Score the best checkpoint of a finished run on the parts that figures are of.
-
-    Returns plain data: ``rows``, one per figure, with what was published, what came out, and the
-    verdict; the data and the budget that it came out of.
-    """
+    """Return as plain data what a finished run comes to, of what data and budget, by figure."""
     data, record = plan.expected.data, RunRecord.read(folder)
     store = Store(Path(record.store))
     left_out = record.left_out

@@ -100,10 +100,7 @@ class Study:
         return optuna.Trial(self.study, running[0]._trial_id) if running else self.study.ask()
 
     def _run_trial(self, trial: optuna.Trial, values: dict[str, Any]) -> str:
-        """Train as the trial says, tell the study how it ended, and say it in words.
-
-        What training prints goes to output.txt.
-        """
+        """Train as the trial says, tell the study how it ended, and say it in words."""
         folder = self.folder_of(trial)
         folder.mkdir(exist_ok=True)
         with (folder / "output.txt").open("a", encoding="utf-8") as file:
@@ -128,7 +125,6 @@ class Study:
         return said
 
     def _train(self, trial: optuna.Trial, values: Values, folder: Path) -> dict[str, Any]:
-        """Return the figures of best.ckpt."""
         training = unfinished(folder, self.configure(values, folder))
         if training is None:  # killed before the study was told
             return RunRecord.read(folder).best

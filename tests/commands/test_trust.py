@@ -196,7 +196,7 @@ def test_an_experiment_is_run_again_with_a_trusted_network(
     run: Run, folder: Path, real_manifest: Path
 ) -> None:
     corpus = ("corpus=manifest", f"corpus.path={real_manifest}", "workers=1", "output=again")
-    parts = ["reproduce", "ee599_gru_stacked", *corpus, *TINY]
+    parts = ["reproduce", "ee599_gru_stacked", *corpus, *TINY, "model.network.units=8"]
     ended = run(*parts)
     assert ended.returncode == 2 and f"add {TRUSTED} to the command line" in ended.stderr
     ended = run(*parts, TRUSTED)
