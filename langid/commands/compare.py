@@ -11,7 +11,7 @@ Examples:
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 from rich import box
@@ -66,8 +66,6 @@ def run(config: DictConfig) -> None:
 
 
 def _print_table(table: "pd.DataFrame", title: str) -> None:
-    import pandas as pd
-
     from langid.runs.compare import compared_keys
 
     keys = compared_keys(table)
@@ -77,18 +75,17 @@ def _print_table(table: "pd.DataFrame", title: str) -> None:
         "balanced accuracy", "accuracy", "from the best", "parameters", "train s", "RTF",
         title=f"{title}, 95 % intervals", box=box.SIMPLE_HEAD,
     )  # fmt: skip
-    for _, row in table.iterrows():
-        told = not pd.isna(row["difference"])
-        difference = _cell(row, "difference", "+.3f") if told else row["note"]
+    for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+        told, seconds, factor = (row[of] for of in ("difference", "seconds", "real_time_factor"))
         shown.add_row(
             *([Path(row["run"]).name] if labelled else []),
             *(str(row[key]) for key in keys),
             _cell(row, "balanced_accuracy"),
             _cell(row, "accuracy"),
-            difference,
+            row["note"] if told is None else _cell(row, "difference", "+.3f"),
             f"{row['parameters']:,}",
-            _number(row["seconds"], ".0f"),
-            _number(row["real_time_factor"], ".4f"),
+            "-" if seconds is None else f"{seconds:.0f}",
+            "-" if factor is None else f"{factor:.4f}",
         )
     print_table(shown, FILE_COLUMNS)
 
@@ -105,15 +102,6 @@ def _print_basis(table: "pd.DataFrame", title: str) -> None:
             print(f"no interval of {name.replace('_', ' ')}: {reason}")
 
 
-def _cell(row: "pd.Series", name: str, form: str = ".3f") -> str:
-    import pandas as pd
-
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    figure = {"low": None if pd.isna(low) else low, "high": high, "reason": ""}
-    return f"{row[name]:{form}}\n{interval(figure, form)}"
-
-
-def _number(value: float | None, form: str) -> str:
-    import pandas as pd
-
-    return "-" if pd.isna(value) else f"{value:{form}}"
+def _cell(row: dict[str, Any], name: str, form: str = ".3f") -> str:
+    ends = {end: row[f"{name}_{end}"] for end in ("low", "high")}
+    return f"{row[name]:{form}}\n{interval({**ends, 'reason': ''}, form)}"

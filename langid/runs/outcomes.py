@@ -23,32 +23,21 @@ def print_outcomes(outcomes: Sequence[dict[str, Any]]) -> None:
         if "failed" in outcome:
             table.add_row(outcome["name"], "", "", "", f"failed: {outcome['failed']}")
         for row in outcome.get("rows", []):
-            table.add_row(
-                outcome["name"], _published(row), _here(row), _scored(row), row["verdict"]
-            )
+            table.add_row(outcome["name"], *_told(row), row["verdict"])
     print_table(table, WIDTH)
 
 
-def _published(row: dict[str, Any]) -> str:
-    published = row["published"]
-    if published["value"] is None:
-        return "-"
-    note = f" ({published['note']})" if published["note"] else ""
-    return f"{published['value']:.3f} {_scale(row)}: {published['split']}{note}"
-
-
-def _here(row: dict[str, Any]) -> str:
-    return f"{with_interval(row['here'])} {_scale(row)}"
-
-
-def _scale(row: dict[str, Any]) -> str:
-    return f"{row['published']['metric'].replace('_', ' ')}, {row['published']['part']}"
-
-
-def _scored(row: dict[str, Any]) -> str:
+def _told(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return what was published, what came out here, and what that was scored on."""
+    figure, shared = row["published"], row["shared_speakers"]
+    scale = f"{figure['metric'].replace('_', ' ')}, {figure['part']}"
+    note = f" ({figure['note']})" if figure["note"] else ""
+    value = figure["value"]
+    published = "-" if value is None else f"{value:.3f} {scale}: {figure['split']}{note}"
     sequences = f"{row['support']} sequences of " if row["scored"] == "sequence" else ""
-    shared = "nobody knows how many" if row["shared_speakers"] is None else row["shared_speakers"]
-    return f"{sequences}{who_speaks(row)}; training and the parts held out share {shared}"
+    both = f"share {'nobody knows how many' if shared is None else shared}"
+    scored = f"{sequences}{who_speaks(row)}; training and the parts held out {both}"
+    return published, f"{with_interval(row['here'])} {scale}", scored
 
 
 INTRODUCTION = """# Published experiments, run again
@@ -97,7 +86,7 @@ def write_table(
         lines += ["", "## Further figures of the same runs", ""]
         lines += ["| experiment | published | here | scored here |", "|---|---|---|---|"]
     for name, row in further:
-        lines.append(f"| `{name}` | {_published(row)} | {_here(row)} | {_scored(row)} |")
+        lines.append(f"| `{name}` | {' | '.join(_told(row))} |")
     lines += ["", _made_with(outcomes), ""]
     write_text(path, "\n".join(lines))
 
@@ -106,14 +95,14 @@ def _cells(published: dict[str, Any], sound: dict[str, Any]) -> list[str]:
     ours, twins = rows = [of.get("rows", [None])[0] for of in (published, sound)]
     gap = f"{ours['here']['value'] - twins['here']['value']:+.3f}" if ours and twins else "-"
     told = [
-        f"{_here(row)}; {_scored(row)}" if row else f"failed: {of['failed']}"
+        "; ".join(_told(row)[1:]) if row else f"failed: {of['failed']}"
         for row, of in zip(rows, (published, sound), strict=True)
     ]
     if not ours:
         return ["-", *told, gap, "-", "-", "-", "-"]
     data, budget = published["data"], published["budget"]
     return [
-        _published(ours),
+        _told(ours)[0],
         *told,
         gap,
         f"{ours['chance']:.3f}",
