@@ -69,7 +69,8 @@ def _conditions(report: dict[str, Any]) -> Table:
         condition = report["conditions"][name]
         cells, behind = [], condition.get("behind", {})
         for metric in ("accuracy", "balanced_accuracy"):
-            cells += [with_interval(condition[metric]), with_interval(behind.get(metric), "+.1%")]
+            points = with_interval(behind.get(metric), "+.1%").replace("%", "")
+            cells += [with_interval(condition[metric]), points]
         table.add_row(title, *cells)
     return table
 
