@@ -13,7 +13,7 @@ from langid.build import build
 from langid.corpora.splits import PARTS, Split, clips_and_speakers, shared_between_parts
 from langid.corpora.tasks import Task
 from langid.data.balance import Balance, EverySequence
-from langid.data.dataset import Batch, SequenceDataset, collate, cut
+from langid.data.dataset import Batch, SequenceDataset, cut, loader
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
 from langid.data.silence_policy import silence_policy
@@ -77,25 +77,22 @@ class LanguageDataModule(LightningDataModule):
     def _assign(self) -> None:
         """Cut utterances into sequences and give every sequence its part."""
         utterances = self._labelled()
+        numbers = {name: index for index, name in enumerate(self.classes)}
+        target = utterances["class"].map(lambda name: numbers.get(name, -1)).to_numpy()
         sequences = cut(self.store, self.silence, self.sequence_frames)
+        sequences["target"] = target[sequences["row"]]
         if self.split.cuts_utterances:
             rows = utterances.iloc[sequences["row"]].reset_index(drop=True)
             sequences["part"] = self.split(rows)
             sequences["unit"] = np.arange(len(sequences))
-            self.parts = sequences
-            held_out = sequences
+            self.parts = held_out = sequences
         else:
             parts = self.split(utterances)
-            sequences["part"] = parts[sequences["row"]]
-            sequences["unit"] = sequences["row"]
-            held_out = cut_whole(self.store, self.silence)
-            held_out["part"] = parts[held_out["row"]]
-            held_out["unit"] = held_out["row"]
             self.parts = pd.DataFrame({"row": np.arange(len(parts)), "part": parts})
-        numbers = {name: index for index, name in enumerate(self.classes)}
-        target = utterances["class"].map(lambda name: numbers.get(name, -1)).to_numpy()
-        for table in (sequences, held_out):
-            table["target"] = target[table["row"]]
+            held_out = cut_whole(self.store, self.silence)
+            held_out["target"] = target[held_out["row"]]
+            for table in (sequences, held_out):
+                table["part"], table["unit"] = parts[table["row"]], table["row"]
         self.pieces = {part: held_out[held_out["part"] == part] for part in PARTS}
         self.pieces["all"] = held_out[held_out["target"] >= 0]
         self.sequences = self.pieces | {"train": sequences[sequences["part"] == "train"]}
@@ -207,14 +204,11 @@ class LanguageDataModule(LightningDataModule):
         if self.trainer:  # Lightning says it too late for workers, which load ahead
             progress = self.trainer.fit_loop.epoch_progress.current
             sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]
-        return DataLoader(
-            SequenceDataset(self.store, self.sequences["train"], self.silence, len(self.classes)),
-            batch_size=self.batch_size // processes,
-            sampler=sampler,
-            num_workers=self.workers,
-            collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
-            persistent_workers=self.workers > 0,
+        dataset = SequenceDataset(
+            self.store, self.sequences["train"], self.silence, len(self.classes)
         )
+        size = self.batch_size // processes
+        return loader(dataset, self.workers, batch_size=size, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.part_dataloader("validation", *self._place())

@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from langid.audio.full_scale import FULL_SCALE
 from langid.data.silence_policy import SilencePolicy
@@ -76,9 +77,8 @@ class Batch:
     @property
     def there(self) -> Tensor:
         """Which frames are no padding, ``(batch, time) bool``."""
-        return (
-            torch.arange(self.speech.shape[1], device=self.lengths.device) < self.lengths[:, None]
-        )
+        frames = torch.arange(self.speech.shape[1], device=self.lengths.device)
+        return frames < self.lengths[:, None]
 
     @property
     def silent(self) -> bool:
@@ -142,8 +142,13 @@ def _padded(arrays: Sequence[np.ndarray], kind: torch.dtype) -> Tensor:
     return padded
 
 
-def collate(batch: Batch) -> Batch:
-    """Return the batch that the dataset has already made."""
+def loader(dataset: SequenceDataset, workers: int, **order: Any) -> DataLoader[Batch]:
+    """Return the batches of a dataset, which makes them whole, in the order that torch is told."""
+    as_made: Any = {"collate_fn": _same, "persistent_workers": workers > 0}
+    return DataLoader(dataset, num_workers=workers, **as_made, **order)
+
+
+def _same(batch: Batch) -> Batch:
     return batch
 
 

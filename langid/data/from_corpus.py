@@ -59,10 +59,8 @@ def _prepare(config: dict[str, Any], store: Path, workers: int) -> "Store":
 
 def _plain(reader: Any) -> dict[str, Any]:
     """Return what identifies a reader: its arguments, with paths made absolute."""
-    plain: dict[str, Any] = {}
-    for key, value in vars(reader).items():
-        if isinstance(value, list):
-            plain[key] = [item if isinstance(item, str) else str(item) for item in value]
-        else:
-            plain[key] = value if value is None else str(value)
+    plain = dict(vars(reader))
+    for key, value in plain.items():
+        if value is not None:
+            plain[key] = list(map(str, value)) if isinstance(value, list) else str(value)
     return plain

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from torch.utils.data import DataLoader
 
-from langid.data.dataset import Batch, SequenceDataset, collate, cut
+from langid.data.dataset import Batch, SequenceDataset, cut, loader
 from langid.data.silence_policy import SilencePolicy
 from langid.data.store import Store
 
@@ -31,13 +31,8 @@ def piece_loader(
 ) -> DataLoader[Batch]:
     """Return the batches of ``pieces``, a table of ``cut`` with ``unit`` and ``target``."""
     units, lengths = pieces["unit"].to_numpy(), (pieces["stop"] - pieces["start"]).to_numpy()
-    return DataLoader(
-        SequenceDataset(store, pieces, policy, classes),
-        batch_sampler=piece_batches(units, lengths, batch_size, rank, processes),
-        num_workers=workers,
-        collate_fn=collate,  # type: ignore[arg-type]  # the dataset has made the batch already
-        persistent_workers=workers > 0,
-    )
+    batches = piece_batches(units, lengths, batch_size, rank, processes)
+    return loader(SequenceDataset(store, pieces, policy, classes), workers, batch_sampler=batches)
 
 
 def piece_batches(
