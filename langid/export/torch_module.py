@@ -184,7 +184,6 @@ def export_module(
 def _difference(
     module: StreamingRecurrentModule, clip: np.ndarray, identifier: "LanguageIdentifier"
 ) -> float:
-    """Return the largest difference from the offline posteriors of a clip."""
     from langid.export.parity import largest_difference, posteriors_and_speech
 
     offline, _ = posteriors_and_speech(identifier, clip)

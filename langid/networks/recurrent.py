@@ -26,6 +26,8 @@ class Recurrent(Network):
     """
 
     cell: Cell
+    remembered = 1  # tensors of each layer, in a stream
+    memories: Sequence[tuple[int, ...]]
     bidirectional = False
 
     def __init__(
@@ -57,6 +59,7 @@ class Recurrent(Network):
             self.cell(size, width, batch_first=True, bidirectional=self.bidirectional)
             for size, width in zip(inputs, widths, strict=False)
         )
+        self.memories = [(width,) for width in widths for _ in range(self.remembered)]
         self.dropout = nn.Dropout(dropout)
         self.head = Head(inputs[-1], num_classes, dense, activation, head_dropout)
 
@@ -104,13 +107,6 @@ def _one_way(layer: nn.Module, weights: list[Tensor], features: Tensor) -> Tenso
 
 class StreamingRecurrent(Recurrent, StreamingNetwork):
     """Recurrent layers in one direction; the state is what each layer remembers."""
-
-    remembered = 1  # tensors of each layer
-
-    def initial_state(self, batch_size: int) -> State:
-        """Return zeros ``(batch, units)`` for each memory of each layer."""
-        sizes = [layer.hidden_size for layer in self.layers for _ in range(self.remembered)]
-        return tuple(self.output.weight.new_zeros(batch_size, size) for size in sizes)  # type: ignore[call-overload]
 
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None

@@ -32,9 +32,8 @@ class ConfusionPicture(Callback):
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, LanguageIdentifier)
-        if trainer.sanity_checking or trainer.logger is None or module.confusion is None:
-            return
-        if not trainer.is_global_zero:  # the others log nothing
+        shown = trainer.is_global_zero and not trainer.sanity_checking  # the others log nothing
+        if not shown or trainer.logger is None or module.confusion is None:
             return
         title = f"validation, epoch {trainer.current_epoch}"
         figure = draw_confusion(module.confusion, module.classes, title)

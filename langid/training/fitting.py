@@ -69,7 +69,6 @@ def make_trainer(plain: dict[str, Any], callbacks: Sequence[Callback]) -> Traine
 
 
 def _check_trainer(trainer: dict[str, Any], callbacks: dict[str, Any]) -> None:
-    """Raise LangidError for what would end without checkpoints."""
     for name in ("best", "last"):
         if name not in callbacks:
             raise LangidError(

@@ -158,9 +158,8 @@ class LanguageIdentifier(Inference, LightningModule):
             raise Diverged(self, loss_sum, self.failed)
         # Means over targets and frames of the whole part, not over batches or processes.
         loss = loss_sum / weight.clamp(min=1e-9)
-        scored = self.scores.compute()
-        frames, right = scored.frames.numpy(), scored.right_frames.numpy()
-        figures = of_posteriors(self.targets[scored.units].numpy(), scored.posteriors.numpy())
+        units, posteriors, frames, right = (of.numpy() for of in self.scores.compute())
+        figures = of_posteriors(self.targets[units].numpy(), posteriors)
         figures |= {"loss": loss, "frame_accuracy": frame_accuracy(frames, right)}
         self.confusion = figures["confusion"]
         # Plain numbers, of which Lightning makes tensors that its device knows.

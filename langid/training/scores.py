@@ -1,25 +1,10 @@
 """Posteriors of utterances that come in pieces and batches."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from langid.data.dataset import Batch
 from langid.training.processes import gathered
-
-
-class Scored(NamedTuple):
-    """What was said of the units seen, on the CPU: all but ``units`` in float64.
-
-    ``units (seen,)`` are their numbers, ``posteriors (seen, classes)``; ``frames (seen,)`` count
-    speech frames, ``right_frames (seen,)`` those whose most likely class is right.
-    """
-
-    units: Tensor
-    posteriors: Tensor
-    frames: Tensor
-    right_frames: Tensor
 
 
 def right_frames(posteriors: Tensor, speech: Tensor, target: Tensor) -> Tensor:
@@ -56,8 +41,12 @@ class UtteranceScores:
         sums = (total, counted.sum(2), right)
         self._add(batch.unit.cpu(), *(tensor.cpu().double() for tensor in sums))
 
-    def compute(self) -> Scored:
-        """Return what was said of the units seen in all processes of the run."""
+    def compute(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return ``units (seen,), posteriors (seen, classes), frames (seen,), right (seen,)``.
+
+        They are of the units seen in all processes of the run. ``frames`` counts speech frames,
+        ``right`` those whose most likely class is right. All but ``units`` are in float64.
+        """
         own = torch.nonzero(self.frames[:, 1]).squeeze(1)
         of_all = UtteranceScores(len(self.total), self.total.shape[2])
         for sums in gathered([(own, self.total[own], self.frames[own], self.right[own])]):
@@ -66,7 +55,7 @@ class UtteranceScores:
         speech = of_all.frames[seen, 0]
         counted = (speech == 0).long()  # all frames where none is speech
         means = of_all.total[seen, counted] / of_all.frames[seen, counted, None]
-        return Scored(seen, means, speech, of_all.right[seen])
+        return seen, means, speech, of_all.right[seen]
 
     def _add(self, unit: Tensor, total: Tensor, frames: Tensor, right: Tensor) -> None:
         for own, added in ((self.total, total), (self.frames, frames), (self.right, right)):
