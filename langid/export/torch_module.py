@@ -155,15 +155,15 @@ def export_module(
 
     Raises LangidError as ``export_onnx`` does, and for a network that is not recurrent.
     """
-    from langid.export.parity import write_checked  # what follows is not needed to load a module
+    # What follows is not needed to load a module.
+    from langid.export.parity import largest_difference, posteriors_and_speech, write_checked
     from langid.export.streaming_module import StreamingModule, common_metadata
 
-    streamed = StreamingModule(identifier)
-    described = identifier.described
+    hop, described = StreamingModule(identifier).front_end.hop_samples, identifier.described
     module = StreamingRecurrentModule(
         {
             **common_metadata(identifier, decision),
-            "hop_samples": streamed.front_end.hop_samples,
+            "hop_samples": hop,
             "silence": identifier.silence.name,
             "features": described.features,
             "detector": described.detector,
@@ -174,24 +174,16 @@ def export_module(
     module.load_state_dict({name: weights[name] for name in module.state_dict()})
 
     def differences(written: Path) -> dict[str, float]:
-        loaded = StreamingRecurrentModule.load(written)
-        largest = max(_difference(loaded, clip, identifier) for clip in clips)
+        loaded, largest = StreamingRecurrentModule.load(written), 0.0
+        for clip in clips:
+            frames = torch.from_numpy(whole_hops(clip, hop)).reshape(-1, 1, hop)
+            loaded.reset_states()
+            streamed = torch.cat([loaded.step(frame) for frame in frames]).numpy()
+            offline, _ = posteriors_and_speech(identifier, clip)
+            largest = max(largest, largest_difference(streamed, offline))
         return {"StreamingRecurrentModule, one frame": largest}
 
     return write_checked(path, module.content(), clips, differences)
-
-
-def _difference(
-    module: StreamingRecurrentModule, clip: np.ndarray, identifier: "LanguageIdentifier"
-) -> float:
-    from langid.export.parity import largest_difference, posteriors_and_speech
-
-    offline, _ = posteriors_and_speech(identifier, clip)
-    module.reset_states()
-    hop = module.hop_samples
-    frames = torch.from_numpy(whole_hops(clip, hop)).reshape(-1, 1, hop)
-    streamed = torch.cat([module.step(frame) for frame in frames]).numpy()
-    return largest_difference(streamed, offline)
 
 
 def digest(description: dict[str, Any], weights: dict[str, Tensor]) -> str:

@@ -102,22 +102,17 @@ def export_offline(
     content = content_of(module, arguments, dynamic_shapes, ports(metadata), metadata)
 
     def differences(written: Path) -> dict[str, float]:
-        stream = StreamingIdentifier(WindowedModel(written))
-        largest = max(_difference(stream, module, clip) for clip in clips)
+        stream, largest = StreamingIdentifier(WindowedModel(written)), 0.0
+        hop, size = module.hop_samples, module.window_samples
+        for clip in clips:
+            padded = whole_hops(clip, hop)
+            ends = range(hop, len(padded) + 1, hop)
+            windows = [padded[max(0, end - size) : end] for end in ends]
+            offline = np.stack([utterance_posteriors(identifier, window) for window in windows])
+            largest = max(largest, largest_difference(feed_clip(stream, clip, hop), offline))
         return {"ONNX, window by window": largest}
 
     return write_checked(path, content, clips, differences)
-
-
-def _difference(stream: StreamingIdentifier, module: OfflineModule, clip: np.ndarray) -> float:
-    """Return the largest difference on the windows of a clip; infinity where an answer is NaN."""
-    hop, size = module.hop_samples, module.window_samples
-    streamed = feed_clip(stream, clip, hop)
-    padded = whole_hops(clip, hop)
-    ends = range(hop, len(padded) + 1, hop)
-    windows = [padded[max(0, end - size) : end] for end in ends]
-    offline = np.stack([utterance_posteriors(module.identifier, window) for window in windows])
-    return largest_difference(streamed, offline)
 
 
 def utterance_posteriors(identifier: LanguageIdentifier, samples: np.ndarray) -> np.ndarray:
