@@ -161,5 +161,6 @@ def _forget(before: dict[str, str]) -> None:
     """Leave the process group, so that the next run of this process can have its own."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    os.environ.clear()
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
     os.environ.update(before)
