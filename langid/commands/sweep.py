@@ -113,7 +113,7 @@ class Sweep:
 
     def run(self, config: DictConfig, command: Callable[[DictConfig], None]) -> None:
         """Run a job unless it is finished; what goes wrong is printed and raised."""
-        from langid.training.resume import unfinished
+        from langid.training.resume import State, prepare_resume, state_of
 
         settings = HydraConfig.get()
         chosen = [item for item in settings.overrides.task if item.partition("=")[0] in self.keys]
@@ -124,11 +124,11 @@ class Sweep:
         try:
             output = Path(settings.runtime.output_dir)
             with exclusively("output", output):
-                training = unfinished(output, resolved(config, output))
-                if training is None:
+                held = state_of(output, resolved(config, output))
+                if held.state is State.FINISHED:
                     self._note(number, name, "skipped, was finished")
                     return
-                config.resume = training["resume"]
+                config.resume = prepare_resume(held)
                 command(config)
         except InUse as error:
             print(f"langid: {title}: {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ from langid.errors import LangidError
 from langid.exclusive import exclusive_folder
 from langid.runs.expected import SOUND, Expected, Figure
 from langid.runs.finished import score_run
-from langid.training.resume import unfinished
+from langid.training.resume import State, prepare_resume, state_of
 from langid.training.run import train
 from langid.training.run_record import RunRecord, write_record
 from langid.typed import in_grammar
@@ -116,8 +116,9 @@ def reproduce(
     prepared(prepare_corpus(plan.preparing), existed)
     output = Path(plan.training["output"])
     with exclusive_folder(output):
-        if training := unfinished(output, plan.training):
-            train(training, begun=begun)
+        held = state_of(output, plan.training)
+        if held.state is not State.FINISHED:
+            train(plan.training | {"resume": prepare_resume(held)}, begun=begun)
         outcome = _outcome(plan, output)
         write_record(output / "outcome.json", outcome)
     return outcome

@@ -22,7 +22,13 @@ from langid.differences import differing
 from langid.errors import LangidError, show_traceback
 from langid.search.pruning import Pruning
 from langid.search.space import Space, told
-from langid.training.resume import SHOWN_DIFFERENCES, decisions, unfinished
+from langid.training.resume import (
+    SHOWN_DIFFERENCES,
+    State,
+    decisions,
+    prepare_resume,
+    state_of,
+)
 from langid.training.run import train
 from langid.training.run_description import without_runtime
 from langid.training.run_record import FILE, RunRecord
@@ -125,10 +131,12 @@ class Study:
         return said
 
     def _train(self, trial: optuna.Trial, values: Values, folder: Path) -> dict[str, Any]:
-        training = unfinished(folder, self.configure(values, folder))
-        if training is None:  # killed before the study was told
+        config = self.configure(values, folder)
+        held = state_of(folder, config)
+        if held.state is State.FINISHED:  # killed before the study was told
             return RunRecord.read(folder).best
-        record = train(training, [Pruning(trial)], self.begun)
+        resumed = config | {"resume": prepare_resume(held)}
+        record = train(resumed, [Pruning(trial)], self.begun)
         assert record is not None  # of one device
         return record.best
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +19,59 @@ from langid.typed import override
 SHOWN_DIFFERENCES = 3
 
 
-def unfinished(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the configuration by which a run begins or goes on; None where it is finished.
+class State(Enum):
+    """How far the run is that a folder holds, beside the one that is asked for."""
 
-    ``config`` is plain and resolved. Of a run that saved no epoch the folder of checkpoints is
-    removed: nothing is lost. Raises LangidError where the folder holds another run or a damaged
-    record, and where the store is not there.
+    NEW = auto()  # none is there
+    UNSAVED = auto()  # it ended before its first epoch was saved
+    RESUMABLE = auto()  # it goes on from its last.ckpt
+    FINISHED = auto()
+    OTHER = auto()  # it is another run
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The state of a folder, and of another run what ``differs`` from the one asked for."""
+
+    folder: Path
+    state: State
+    differs: tuple[str, ...] = ()
+
+
+def state_of(folder: Path, config: dict[str, Any]) -> RunState:
+    """Return how far a run with this plain resolved configuration is; nothing is changed.
+
+    Raises LangidError where the record in the folder is damaged and where the store is not there.
     """
     if not (folder / FILE).is_file():
-        return config | {"resume": None}
+        return RunState(folder, State.NEW)
     record = RunRecord.read(folder)
     start = record.init["sha256"] if record.init else None
     held = _with_content(choices(record.config), record.fingerprint, start)
     if differs := differing(held, decisions(config), "the run"):
+        return RunState(folder, State.OTHER, tuple(differs))
+    checkpoints = folder / "checkpoints"
+    if record.status == "finished" and (checkpoints / "best.ckpt").is_file():
+        return RunState(folder, State.FINISHED)
+    resumable = (checkpoints / "last.ckpt").is_file()
+    return RunState(folder, State.RESUMABLE if resumable else State.UNSAVED)
+
+
+def prepare_resume(run: RunState) -> str | None:
+    """Return the checkpoint that an unfinished run goes on from; None where it starts afresh.
+
+    Of a run that saved no epoch the empty folder of checkpoints is removed: nothing is lost. Raises
+    LangidError for another run.
+    """
+    checkpoints = run.folder / "checkpoints"
+    if run.state is State.OTHER:
         raise LangidError(
-            f"{folder} holds another run ({'; '.join(differs[:SHOWN_DIFFERENCES])}); choose"
+            f"{run.folder} holds another run ({'; '.join(run.differs[:SHOWN_DIFFERENCES])}); choose"
             " another output=DIR"
         )
-    best, last = (folder / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
-    if record.status == "finished" and best.is_file():
-        return None
-    if last.is_file():
-        return config | {"resume": str(last)}
-    shutil.rmtree(last.parent, ignore_errors=True)
-    return config | {"resume": None}
+    if run.state is State.UNSAVED:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return str(checkpoints / "last.ckpt") if run.state is State.RESUMABLE else None
 
 
 def decisions(config: dict[str, Any]) -> dict[str, Any]:

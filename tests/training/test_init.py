@@ -18,7 +18,7 @@ from langid.corpora.common_voice import CommonVoice
 from langid.corpora.manifest import COLUMNS, write_table
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
-from langid.training.resume import unfinished
+from langid.training.resume import State, state_of
 from langid.training.run import train
 from langid.training.run_record import RunRecord
 
@@ -181,11 +181,11 @@ def test_a_run_that_is_resumed_ends_with_the_same_weights(
     moved = tmp_path / "moved.ckpt"
     shutil.copy(pretrained, moved)
     config = configuration(store_path, whole, f"init={moved}", *start[1:], "trainer.max_epochs=3")
-    assert unfinished(whole, config) is None
+    assert state_of(whole, config).state is State.FINISHED
     other = torch.load(moved, weights_only=True)
     torch.save(other | {"more": 1}, moved)
-    with pytest.raises(LangidError, match=r"another run \(SHA-256 of init: the run has"):
-        unfinished(whole, config)
+    held = state_of(whole, config)
+    assert held.state is State.OTHER and "SHA-256 of init: the run has" in held.differs[0]
 
 
 def test_the_command_says_what_it_takes(

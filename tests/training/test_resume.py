@@ -1,4 +1,4 @@
-"""Tests of langid/training/resume.py: what is left to do of the run in a folder."""
+"""Tests of langid/training/resume.py: the states of a folder, seen without touching it."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from langid.errors import LangidError
-from langid.training.resume import decisions, unfinished
+from langid.training.resume import State, decisions, prepare_resume, state_of
 from langid.training.run_record import RunRecord
 
 
@@ -39,52 +39,51 @@ def begun(folder: Path) -> None:
     replace(RunRecord.read(folder), status="started").write(folder)
 
 
-def last(folder: Path) -> Path:
-    return folder / "checkpoints" / "last.ckpt"
-
-
 @pytest.mark.parametrize(
-    ("change", "left"),
+    ("state", "change"),
     [
-        (lambda folder: (folder / "run.json").unlink(), lambda folder: {"resume": None}),
-        (lambda folder: None, lambda folder: None),
-        (begun, lambda folder: {"resume": str(last(folder))}),
-        (
-            lambda folder: last(folder).with_name("best.ckpt").unlink(),
-            lambda folder: {"resume": str(last(folder))},
-        ),
-        (
-            lambda folder: begun(folder) or shutil.rmtree(last(folder).parent),
-            lambda folder: {"resume": None},
-        ),
+        (State.NEW, lambda folder: (folder / "run.json").unlink()),
+        (State.FINISHED, lambda folder: None),
+        (State.RESUMABLE, begun),
+        (State.RESUMABLE, lambda folder: (folder / "checkpoints" / "best.ckpt").unlink()),
+        (State.UNSAVED, lambda folder: begun(folder) or shutil.rmtree(folder / "checkpoints")),
     ],
     ids=["new", "finished", "begun", "no best.ckpt", "no epoch saved"],
 )
-def test_what_is_left_of_a_run_is_told_and_nothing_is_changed(
-    folder: Path, config: dict[str, Any], change: Any, left: Any
+def test_the_state_is_told_and_nothing_is_changed(
+    folder: Path, config: dict[str, Any], state: State, change: Any
 ) -> None:
     change(folder)
-    before, asked, expected = content(folder), dict(config), left(folder)
-    assert unfinished(folder, config) == (config | expected if expected else None)
+    before, asked = content(folder), dict(config)
+    held = state_of(folder, config)
+    assert (held.state, held.differs) == (state, ())
     assert content(folder) == before and config == asked
+    resumed = str(folder / "checkpoints" / "last.ckpt") if state is State.RESUMABLE else None
+    assert prepare_resume(held) == resumed
+    assert content(folder) == before
 
 
 def test_the_folder_of_a_run_that_saved_nothing_is_free_again(
     folder: Path, config: dict[str, Any]
 ) -> None:
     begun(folder)
-    last(folder).unlink()
-    assert unfinished(folder, config) == config | {"resume": None}
+    (folder / "checkpoints" / "last.ckpt").unlink()
+    held = state_of(folder, config)
+    assert held.state is State.UNSAVED and (folder / "checkpoints").is_dir()
+    assert prepare_resume(held) is None
     assert not (folder / "checkpoints").exists()
 
 
 def test_another_run_is_told_by_what_differs(folder: Path, config: dict[str, Any]) -> None:
     other = config | {"seed": 5, "optimizer": config["optimizer"] | {"lr": 0.5}}
     before = content(folder)
-    with pytest.raises(LangidError, match=r"holds another run .*; choose another") as raised:
-        unfinished(folder, other)
-    for differs in ("seed: the run has 0, asked is 5", "optimizer.lr: the run has 0.001, asked is"):
-        assert differs in str(raised.value)
+    held = state_of(folder, other)
+    assert held.state is State.OTHER
+    assert set(held.differs) == {
+        "seed: the run has 0, asked is 5", "optimizer.lr: the run has 0.001, asked is 0.5"
+    }  # fmt: skip
+    with pytest.raises(LangidError, match=r"holds another run \(.*seed: .*; choose another output"):
+        prepare_resume(held)
     assert content(folder) == before
 
 
@@ -99,4 +98,4 @@ def test_the_way_a_run_is_carried_out_and_its_places_decide_nothing(
 def test_a_damaged_record_is_told(folder: Path, config: dict[str, Any]) -> None:
     (folder / "run.json").write_text("{")
     with pytest.raises(LangidError, match=r"run\.json: not a record of langid train"):
-        unfinished(folder, config)
+        state_of(folder, config)
