@@ -22,5 +22,7 @@ def peak_beyond(samples: np.ndarray) -> float | None:
 
 def in_16_bits(samples: np.ndarray) -> np.ndarray:
     """Return float ``samples`` as 16 bits have them: rounded, and clipped beyond full scale."""
-    steps: np.ndarray = np.rint(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
-    return steps / FULL_SCALE
+    steps = samples * FULL_SCALE
+    np.clip(np.rint(steps, out=steps), -FULL_SCALE, FULL_SCALE - 1, out=steps)
+    steps /= FULL_SCALE
+    return steps

@@ -5,6 +5,7 @@ import ast
 import contextlib
 import functools
 import importlib
+import logging
 import os
 import re
 import sys
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guard(work: Callable[[], int | None]) -> int:
     """Return the exit code of some work; what its user can mend is shown without a traceback."""
+    logging.raiseExceptions = False  # Hydra logs what --info shows, also where it goes to head
     try:
         return work() or 0
     except (LangidError, HydraException, OmegaConfBaseException) as error:

@@ -150,7 +150,7 @@ class LogMel(Features):
     def _power_by_fft(self, samples: Tensor) -> Tensor:  # twice as fast
         samples = samples[:, self.hops * self.hop_samples - self.window_samples :]
         frames = samples.unfold(1, self.window_samples, self.hop_samples) * self.window
-        frames = frames - frames.sum(-1, keepdim=True) * self.weights
+        frames = frames.addcmul(frames.sum(-1, keepdim=True), self.weights, value=-1)
         spectrum = torch.fft.rfft(frames, n=self.n_fft)[..., 1:]
         return spectrum.real.square() + spectrum.imag.square()
 

@@ -1,12 +1,15 @@
 """Samples of many streams, gathered into batches of whole hops."""
 
 import itertools
+import operator
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from langid.streaming.samples import as_floats, whole_hops
+
+KIND = operator.attrgetter("dtype.char")
 
 
 class Batch(NamedTuple):
@@ -56,10 +59,15 @@ class HopQueue:
 
     def _alike(self, samples: Mapping[int, np.ndarray]) -> Iterator[Batch]:
         """Yield rows that have as many samples, behind what waited; what is left waits."""
-        alike: dict[tuple[str, int, int], list[int]] = {}
-        for row, own in samples.items():
-            key = (own.dtype.char, len(own), self._waiting[row])
-            alike.setdefault(key, []).append(row)
+        if not samples:
+            return
+        waits = map(self._waiting.__getitem__, samples)
+        keys = [*zip(map(KIND, samples.values()), map(len, samples.values()), waits, strict=True)]
+        alike: dict[tuple[str, int, int], list[int]] = {keys[0]: list(samples)}
+        if keys.count(keys[0]) < len(keys):
+            alike = {key: [] for key in keys}
+            for row, key in zip(samples, keys, strict=True):
+                alike[key].append(row)
         for (_, length, waiting), listed in alike.items():
             block = np.concatenate([samples[row] for row in listed]).reshape(len(listed), length)
             rows = np.array(listed)

@@ -45,6 +45,7 @@ class MultiStream(ModelStreams):
         self._free: list[int] = []
         self._grow(8)
         self._streams: dict[int, _Stream] = {}
+        self._resampled: set[int] = set()  # those at another rate than the model's
         self._next = 0
         self._batch = np.zeros(0, np.intp)  # the rows that the stepper holds
         self._size, self._stepper = 1, model.stepper(1)
@@ -62,6 +63,8 @@ class MultiStream(ModelStreams):
             self._grow(2 * len(self._waiting))
         number, self._next = self._next, self._next + 1
         self._streams[number] = _Stream(self._free.pop(), Resampler(rate, self.sample_rate))
+        if rate != self.sample_rate:
+            self._resampled.add(number)
         self._begin(self._streams[number])
         return number
 
@@ -70,6 +73,7 @@ class MultiStream(ModelStreams):
         stream = self._stream(number)
         self._unload()
         del self._streams[number]
+        self._resampled.discard(number)
         self._free.append(stream.row)
 
     def reset(self, number: int) -> None:
@@ -98,6 +102,8 @@ class MultiStream(ModelStreams):
         ready: dict[int, np.ndarray] = {}
         refused: dict[int, LangidError] = {}
         fine = are_samples(samples.values())
+        if fine and not self._resampled and self._streams.keys() >= samples.keys():
+            return self._process(samples)
         for number, own in samples.items():
             try:
                 resampler = self._stream(number).resampler
@@ -147,19 +153,20 @@ class MultiStream(ModelStreams):
         self._decisions.reset(stream.row)
         stream.resampler.flush()
 
-    def _process(self, samples: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    def _process(self, samples: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
         """Step through the full hops of samples at the model's rate."""
         rows = {self._streams[number].row: own for number, own in samples.items()}
-        found: dict[int, list[np.ndarray]] = {row: [] for row in rows}
-        for batch in self._waiting.batches(rows):
+        found = dict.fromkeys(rows, np.zeros((0, len(self.classes)), np.float32))
+        for number, batch in enumerate(self._waiting.batches(rows)):
             self._load(batch.rows)
             posteriors, speech = self._stepper.step(batch.samples)
             self._decisions.update(batch.rows, posteriors, speech)
-            for row, frames in zip(batch.rows.tolist(), posteriors, strict=True):
-                found[row].append(frames.copy())  # a row of the batch would keep all of it
-        nothing = np.zeros((0, len(self.classes)), np.float32)
-        answers = (p[0] if len(p) == 1 else np.concatenate([nothing, *p]) for p in found.values())
-        return dict(zip(samples, answers, strict=True))
+            own = map(np.ndarray.copy, posteriors)  # a row of the batch would keep all of it
+            answers = dict(zip(batch.rows.tolist(), own, strict=True))
+            if number:
+                answers = {row: np.concatenate([found[row], answers[row]]) for row in answers}
+            found |= answers
+        return dict(zip(samples, found.values(), strict=True))
 
     def _load(self, rows: np.ndarray) -> None:
         """Let the stepper hold these rows, in this order."""

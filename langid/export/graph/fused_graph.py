@@ -16,7 +16,7 @@ from langid.export.streaming_module import StreamingModule
 from langid.networks.head import Head
 from langid.networks.network import State
 from langid.networks.recurrent import StreamingRecurrent
-from langid.signal.features import MFCC, UNHEARD, LogMel, begun, last
+from langid.signal.features import MFCC, LogMel, last
 from langid.signal.front_end import FrontEnd
 from langid.signal.speech_detector import NO_FLOOR, EnergyDetector
 from langid.training.identifier import LanguageIdentifier
@@ -58,7 +58,6 @@ class FastFrontEnd(nn.Module):
         detector: Any = front_end.detector
         self.detector = detector
         self.quiet, self.loud = (10 ** (d / 10) for d in (detector.quiet_db, detector.loud_db))
-        self.past = max(self.mel.reach, detector.smooth_frames - 1)  # hops that are remembered
         samples = torch.eye(ROW)
         differences = samples[:, ::2] - samples[:, 1::2]
         self.parts = nn.Buffer(torch.cat([samples, differences], dim=1), persistent=False)
@@ -71,48 +70,53 @@ class FastFrontEnd(nn.Module):
         self.limits = nn.Buffer(limits[:, None], persistent=False)
 
     def initial_state(self, batch_size: int) -> State:
-        """Return hops ``(batch, hops, rows, 16)``, power and margin, ``(batch, 1, frames)``.
+        """Return whether none was heard, hops ``(batch, hops, rows, 16)``, powers and margin.
 
-        Power is what would stand out of that of a frame, were it the floor. It is negative, as in
-        EnergyDetector, and so is the margin where there is no speech.
+        Powers and margin are ``(batch, ..., frames)``. Of a hop there are its own power, that of
+        its differences and what would stand out of it, were it the floor; then the last of these
+        smoothed. They are negative, as in EnergyDetector, and so is the margin without speech.
         """
-        _, floors, active = self.detector.initial_state(batch_size)
-        shape = (batch_size, self.past, self.mel.hop_rows, ROW)
-        hops = self.mel.window.new_full(shape, UNHEARD)
-        return hops, floors, active - 1
+        powers, floors, active = self.detector.initial_state(batch_size)
+        shape = (batch_size, self.mel.reach, self.mel.hop_rows, ROW)
+        unheard, hops = powers.new_ones(batch_size, 1, 1, 1), powers.new_zeros(shape)
+        powers = powers.new_zeros(batch_size, 3, powers.shape[2])
+        return unheard, hops, powers, floors, active - 1
 
     def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
+        unheard, hops, powers, floors, margin = state
         rows = self.mel.rows(samples)
-        hops = torch.cat([begun(state[0], reshape(samples[:, :1], [0, 1, 1, 1])), rows], dim=1)
-        features = self.compress(self.features, self.mel(hops, rows, self.past))
-        now, own, floor = self._powers(hops)
-        floors = torch.cat([state[1], floor], dim=2)
+        first = reshape(samples[:, :1], [0, 1, 1, 1]) * unheard  # stands before itself
+        hops = torch.cat([hops + first, rows], dim=1)
+        features = self.compress(self.features, self.mel(hops, rows))
+        powers = torch.cat([powers, self._powers(rows)], dim=2)
+        now, own, floor = self._smoothed(powers)
+        floors = torch.cat([floors, floor], dim=2)
         threshold = nn.functional.max_pool1d(floors, self.detector.floor_frames, 1)
         threshold = torch.maximum(threshold, own.clamp(max=-self.loud)).clamp(max=-self.quiet)
-        margin = torch.cat([state[2], threshold - now], dim=2)
+        margin = torch.cat([margin, threshold - now], dim=2)
         highest = nn.functional.max_pool1d(margin, self.detector.hangover_frames, 1)
         return (
             features,
             highest.squeeze(1) >= 0,
             (
-                hops[:, -self.past :] if self.past else hops[:, :0],
+                unheard * 0,
+                hops[:, -self.mel.reach :] if self.mel.reach else hops[:, :0],
+                last(powers, self.detector.smooth_frames - 1),
                 last(floors, self.detector.floor_frames - 1),
                 last(margin, self.detector.hangover_frames - 1),
             ),
         )
 
-    def _powers(self, hops: Tensor) -> tuple[Tensor, ...]:
-        """Return the power of each frame, what a loud one must reach, and what one above noise.
+    def _powers(self, rows: Tensor) -> Tensor:
+        """``rows (batch, frames, rows, 16) -> powers (batch, 3, frames)``, negative."""
+        parts = (rows - rows.mean((2, 3), keepdim=True)) @ self.parts
+        return ((parts * parts).sum(2) @ self.shares).transpose(1, 2)
 
-        ``hops (batch, past + frames, rows, 16)``; all three are ``(batch, 1, frames)``, negative.
-        """
-        smooth = self.detector.smooth_frames
-        hops = hops[:, self.past + 1 - smooth :]
-        parts = (hops - hops.mean((2, 3), keepdim=True)) @ self.parts
-        power = ((parts * parts).sum(2) @ self.shares).transpose(1, 2)
-        power = torch.where(power <= self.limits, power, NO_FLOOR)
-        return torch.split(nn.functional.avg_pool1d(power, smooth, 1), 1, 1)
+    def _smoothed(self, powers: Tensor) -> tuple[Tensor, ...]:
+        """Return the power of each frame, what a loud one must reach, and what one above noise."""
+        powers = torch.where(powers <= self.limits, powers, NO_FLOOR)
+        return torch.split(nn.functional.avg_pool1d(powers, self.detector.smooth_frames, 1), 1, 1)
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:

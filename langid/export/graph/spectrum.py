@@ -72,12 +72,12 @@ class FastMel(nn.Module):
         """``samples (batch, frames * hop) -> (batch, frames, rows, 16)``."""
         return reshape(samples, [0, -1, self.hop_rows, ROW])
 
-    def forward(self, hops: Tensor, rows: Tensor, past: int) -> Tensor:
-        """``hops (batch, past + frames, rows, 16) -> mel (batch, frames, n_mels)``.
+    def forward(self, hops: Tensor, rows: Tensor) -> Tensor:
+        """``hops (batch, reach + frames, rows, 16) -> mel (batch, frames, n_mels)``.
 
-        ``rows (batch, frames, rows, 16)`` are the last of the hops; ``past`` is at least ``reach``.
+        ``rows (batch, frames, rows, 16)`` are the last of the hops.
         """
-        reached = [hops[:, past - i : -i] for i in range(self.reach, 0, -1)]
+        reached = [hops[:, i : i - self.reach] for i in range(self.reach)]
         frames = torch.cat([*reached, rows], dim=2) * self.window
         frames = frames - frames.sum((2, 3), keepdim=True) * self.weights
         turned = reshape((self.first @ frames) * self.turn, [0, 0, -1, 4 * ROW])
