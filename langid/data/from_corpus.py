@@ -42,7 +42,9 @@ def _prepare(config: dict[str, Any], store: Path, workers: int) -> "Store":
     ready = start_workers(1 if store.exists() and not config["add"] else workers)
     try:
         from langid.build import build
+        from langid.signal.encoder_files import pinned
 
+        features = pinned(config["features"])
         reader = build(config["corpus"], "corpus")
         manifest = reader.read()
         for note in manifest.notes:
@@ -53,7 +55,7 @@ def _prepare(config: dict[str, Any], store: Path, workers: int) -> "Store":
     from langid.data.prepare import prepare
 
     corpus = {"_target_": config["corpus"]["_target_"]} | _plain(reader)
-    description = {name: config[name] for name in STORED}
+    description = {name: config[name] for name in STORED} | {"features": features}
     return prepare(store, manifest, corpus, description, workers, config["add"])
 
 

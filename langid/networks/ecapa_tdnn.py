@@ -126,16 +126,16 @@ class AttentiveStatisticsPooling(nn.Module):
         valid = torch.ones_like(hidden[:, 0], dtype=torch.bool) if real is None else real.mask
         valid = valid.unsqueeze(1)
         uniform = valid / valid.sum(2, keepdim=True)
-        context = torch.cat(_statistics(hidden, uniform), dim=1)
+        context = torch.cat(statistics(hidden, uniform), dim=1)
         context = context.unsqueeze(2).expand(-1, -1, hidden.shape[2])
         before, relu, norm, tanh, after = self.attention
         scores = relu(before(torch.cat([hidden, context], dim=1)))
         scores = after(tanh(norm_frames(norm, scores, real)))
         weights = scores.masked_fill(~valid, -torch.inf).softmax(2)
-        return torch.cat(_statistics(hidden, weights), dim=1)
+        return torch.cat(statistics(hidden, weights), dim=1)
 
 
-def _statistics(hidden: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+def statistics(hidden: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation over time, ``(batch, channels)`` each."""
     mean = (hidden * weights).sum(2)
     variance = ((hidden - mean.unsqueeze(2)).square() * weights).sum(2)

@@ -44,6 +44,11 @@ class Features(PerHop):
     bins: int
     context_frames: int  # of causal ones: hops before its own that a frame is made of
 
+    @property
+    def detector_hop_samples(self) -> int:
+        """Return the hop of the speech detector, of which a frame's hop is a multiple."""
+        return self.hop_samples
+
     def clip(self, samples: Tensor) -> Tensor:
         """Return the samples that frames are made of, ``(batch, samples)``: by default all."""
         return samples

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from langid.build import build
-from langid.signal.features import Features
+from langid.signal.features import Features, whole_hops
 from langid.signal.speech_detector import Detector
 
 State = tuple[Tensor, ...]
@@ -21,6 +21,7 @@ class FrontEnd(nn.Module):
         self.sample_rate = features.sample_rate
         self.hop_samples = features.hop_samples
         self.bins = features.bins
+        self.marks = features.hop_samples // detector.hop_samples  # of the detector in a frame
 
     @property
     def obstacles(self) -> list[str]:
@@ -42,6 +43,8 @@ class FrontEnd(nn.Module):
         clip = self.features.clip(samples)
         features = self.features.frames(clip)
         speech = self.detector(clip)
+        if self.marks > 1:  # a frame is speech where any of its marks is
+            speech = whole_hops(speech, self.marks).unflatten(1, (-1, self.marks)).any(2)
         time = min(features.shape[1], speech.shape[1])  # centred frames may be one more
         return features[:, :time], speech[:, :time]
 
@@ -58,4 +61,4 @@ class FrontEnd(nn.Module):
 def build_front_end(features: dict[str, Any], detector: dict[str, Any]) -> FrontEnd:
     """Return the front end of the configuration of its features and its detector."""
     built = build(features, "features")
-    return FrontEnd(built, build(detector, "detector", hop_samples=built.hop_samples))
+    return FrontEnd(built, build(detector, "detector", hop_samples=built.detector_hop_samples))
