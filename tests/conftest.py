@@ -33,6 +33,7 @@ from langid.training.run_description import RunDescription  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = "cv-corpus-6.1-2020-12-11"
+ENCODER = "whisper-base-encoder"
 LOCALES = ("en", "hi", "zh-CN")
 
 
@@ -46,6 +47,18 @@ def data_root() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def encoder_path() -> Path:
+    """Return the folder of Whisper's encoder; without it the tests that need it skip."""
+    folder = Path(os.environ.get("LANGID_MODELS", ROOT.parent / "shared" / "models"))
+    if not (folder / ENCODER).is_dir():
+        message = f"no {ENCODER} in {folder}; set LANGID_MODELS to a folder with it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return (folder / ENCODER).resolve()
 
 
 @pytest.fixture(scope="session")

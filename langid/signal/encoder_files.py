@@ -1,4 +1,4 @@
-"""The files of a pretrained encoder: where they are, that nothing in them is code, and their hash."""
+"""The files of a pretrained encoder: where they are, that none is code, and their hash."""
 
 import contextlib
 import functools

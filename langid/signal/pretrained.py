@@ -11,25 +11,27 @@ from torch import Tensor
 from langid.errors import LangidError
 from langid.signal.encoder_files import EncoderFiles, found_files
 from langid.signal.features import Features
-from langid.signal.torchaudio_loader import torchaudio  # before transformers, which imports it
+from langid.signal.torchaudio_loader import load_torchaudio
 
 LONGEST_S = 30.0  # what Whisper hears at most, and what memory bears of the others
 OVERLAP_S = 2.0  # of windows of a longer clip
 # Whisper's encoder stands under these names in its whole model and in a classifier.
 WHISPER_KEYS = {r"^(model\.)?encoder\.": ""}
+load_torchaudio()  # before transformers, which imports it
 ENCODERS = ("whisper", "wav2vec2", "hubert", "wavlm", "wav2vec2-bert")
 
 
 class Pretrained(Features):
     """Frames of an encoder of ``transformers``, as many a second as it makes (50, mostly).
 
-    ``encoder`` is a folder as ``transformers`` saves one, or a name on the Hugging Face hub that has
-    been fetched; ``layer`` is ``last`` (what the encoder returns), ``mean`` (of the hidden states of
-    all layers), or a number: 0 is what the first layer hears. ``revision`` and ``sha256`` tell the
-    weights; others of the same name are refused. Each clip is heard in its own length: Whisper's
-    positions are cut, where it is made to hear 30 s, filled up with silence. A longer clip is heard
-    in windows of 30 s that overlap by 2 s, of which each gives the frames up to the middle of the
-    overlap. The weights are no part of a checkpoint.
+    ``encoder`` is a folder as ``transformers`` saves one, or a name on the Hugging Face hub whose
+    files are in its cache; ``layer`` is ``last`` (what the encoder returns), ``mean`` (of the
+    hidden states of all layers), or a number: 0 is what the first layer hears. ``revision`` and
+    ``sha256`` tell the weights; others of the same name are refused. Each clip is heard in its own
+    length: Whisper's positions are cut, where it is made to hear 30 s, filled up with silence. A
+    longer clip is heard in windows of 30 s that overlap by 2 s, of which each gives the frames up
+    to the middle of the overlap. The weights are no part of a checkpoint. Raises LangidError where
+    they are not there, not whole, or not those of an encoder of speech.
     """
 
     causal = False
@@ -45,7 +47,7 @@ class Pretrained(Features):
         files = found_files(encoder, revision, sha256)
         config = _config(files)
         count = getattr(config, "encoder_layers", None) or config.num_hidden_layers
-        if layer not in ("last", "mean") and layer not in range(count + 1):
+        if layer not in ("last", "mean") and not (type(layer) is int and 0 <= layer <= count):
             raise LangidError(
                 f"features.layer={layer}: {encoder} has {count} layers; accepted are last, mean and"
                 f" 0 to {count}"
@@ -54,9 +56,10 @@ class Pretrained(Features):
         self.bins = int(config.hidden_size)
         self.extractor, hop = _extractor(files, config)
         self.sample_rate, self.hop_samples = int(self.extractor.sampling_rate), hop
-        # In a tuple, so that its weights are none of this module's.
-        self.held = (_load(files, config),)
-        self.positions = self.held[0].embed_positions if config.model_type == "whisper" else None
+        loaded = _load(files, config)
+        whisper = config.model_type == "whisper"
+        self.positions = loaded.embed_positions.weight.data if whisper else None
+        self.held = (loaded,)  # in a tuple, so that its weights are none of this module's
 
     @property
     def detector_hop_samples(self) -> int:
@@ -94,9 +97,8 @@ class Pretrained(Features):
         ).to(samples.device)
         if self.positions is not None:
             frames = filled.shape[1] // self.hop_samples
-            encoder.config.max_source_positions = frames
-            table = self.positions.weight[:frames].to(samples.device)
-            encoder.embed_positions = torch.nn.Embedding.from_pretrained(table)
+            encoder.config.max_source_positions = encoder.embed_positions.num_embeddings = frames
+            encoder.embed_positions.weight.data = self.positions[:frames].to(samples.device)
         with torch.no_grad():
             said = encoder(**inputs, output_hidden_states=self.layer != "last")
         if self.layer == "last":
@@ -118,18 +120,19 @@ def _config(files: EncoderFiles) -> Any:
         raise LangidError(f"features.encoder={files.name}: config.json: {reason}") from error
     if config.model_type not in ENCODERS:
         raise LangidError(
-            f"features.encoder={files.name}: {config.model_type} is no encoder of speech that langid"
-            f" knows; accepted are {', '.join(ENCODERS)} (XLS-R and MMS are wav2vec2)"
+            f"features.encoder={files.name}: {config.model_type} is no encoder of speech that"
+            f" langid knows; accepted are {', '.join(ENCODERS)} (XLS-R and MMS are wav2vec2)"
         )
     return config
 
 
 def _extractor(files: EncoderFiles, config: Any) -> tuple[Any, int]:
     """Return what makes an encoder's inputs of samples, and the samples of one of its frames."""
-    from transformers import AutoFeatureExtractor
+    import transformers
 
+    kind: Any = transformers.AutoFeatureExtractor
     try:
-        extractor = AutoFeatureExtractor.from_pretrained(files.folder, local_files_only=True)
+        extractor = kind.from_pretrained(files.folder, local_files_only=True)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise LangidError(
@@ -147,32 +150,36 @@ def _load(files: EncoderFiles, config: Any) -> Any:
     import transformers
 
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    transformers.utils.logging.disable_progress_bar()
-    kind, more = transformers.AutoModel, {}
+    quiet: Any = transformers.utils.logging
+    quiet.disable_progress_bar()
+    kind: Any = transformers.AutoModel
+    more: dict[str, Any] = {}
     if config.model_type == "whisper":
-        kind, more = transformers.models.whisper.modeling_whisper.WhisperEncoder, {
-            "key_mapping": WHISPER_KEYS
-        }
+        kind = transformers.models.whisper.modeling_whisper.WhisperEncoder
+        more["key_mapping"] = WHISPER_KEYS
     try:
         encoder, told = kind.from_pretrained(
             files.folder,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told, and refused below
             dtype=torch.float32,
             **more,
         )
     except Exception as error:  # a damaged file can raise about anything
         reason = str(error).splitlines()[0]
         raise LangidError(
-            f"features.encoder={files.name}: its weights cannot be read ({reason}); fetch them again"
+            f"features.encoder={files.name}: its weights cannot be read ({reason}); fetch them"
+            " again"
         ) from error
     # Some are made anew by transformers where they are not in the file.
     missing = [key for key in told["missing_keys"] if not key.startswith("masked_spec_embed")]
-    if missing or told["mismatched_keys"]:
+    others = [key for key, *_ in told["mismatched_keys"]]
+    if wrong := sorted(missing) + sorted(others):
         raise LangidError(
-            f"features.encoder={files.name}: {len(missing)} weights are missing"
-            f" ({', '.join(sorted(missing)[:3])}) and {len(told['mismatched_keys'])} of another shape"
-            " than config.json says"
+            f"features.encoder={files.name}: {len(missing)} weights are missing and"
+            f" {len(others)} of another shape than config.json says ({', '.join(wrong[:3])}, ...);"
+            " fetch its files again"
         )
     return encoder.eval().requires_grad_(False)

@@ -13,6 +13,7 @@ from langid.networks.cnn import CNN, CRNN, ConvBlocks
 from langid.networks.ecapa_tdnn import ECAPATDNN
 from langid.networks.last_frame import LastFrame
 from langid.networks.network import UtteranceNetwork
+from langid.networks.probes import AttentiveProbe, LinearProbe
 from langid.networks.published import DeepLanguageCNN, DeepLanguageMFCC, VoiceAgeCNN, VoiceAgeTCN
 
 TINY: dict[str, tuple[type[UtteranceNetwork], dict[str, Any]]] = {
@@ -20,6 +21,8 @@ TINY: dict[str, tuple[type[UtteranceNetwork], dict[str, Any]]] = {
     "crnn": (CRNN, {"channels": [4, 6], "units": 5}),
     "crnn, bins pooled": (CRNN, {"channels": [4, 6], "units": 5, "pool_time": False}),
     "ecapa_tdnn": (ECAPATDNN, {"channels": 32, "aggregated": 12, "embedding": 6, "bottleneck": 4}),
+    "linear_probe": (LinearProbe, {}),
+    "attentive_probe": (AttentiveProbe, {"bottleneck": 4, "hidden": 5}),
     "last_frame": (LastFrame, {"units": [6, 5], "dense": [], "dropout": 0.1}),
     "deeplanguage_cnn": (DeepLanguageCNN, {"frames": 40, "channels": [3, 4], "dense": 5}),
     "deeplanguage_mfcc": (DeepLanguageMFCC, {"frames": 40, "channels": [3, 4, 5], "dense": 6}),
@@ -128,6 +131,8 @@ def test_each_utterance_has_one_frame_of_logits(name: str) -> None:
         ("cnn", 163_443),
         ("crnn", 1_980_147),
         ("ecapa_tdnn", 6_149_443),
+        ("linear_probe", 387),
+        ("attentive_probe", 38_275),
         ("last_frame", 180_003),
         ("deeplanguage_cnn", 5_116_867),
         ("deeplanguage_mfcc", 82_161_539),

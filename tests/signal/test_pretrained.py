@@ -1,0 +1,248 @@
+"""Hidden states of pretrained encoders are those of transformers, in any length of a clip."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from langid.audio.decode import read_audio
+from langid.build import build
+from langid.errors import LangidError
+from langid.signal.encoder_files import pinned
+from langid.signal.front_end import build_front_end
+from langid.signal.pretrained import Pretrained
+
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that saves a small random encoder of an architecture, and its folder."""
+    import transformers
+
+    def save(kind: str, **config: Any) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        torch.manual_seed(0)
+        held = transformers.AutoConfig.for_model(kind, **SMALL | config)
+        transformers.AutoModel.from_config(held).save_pretrained(folder)
+        extractor = transformers.Wav2Vec2FeatureExtractor
+        if kind == "wav2vec2-bert":
+            extractor = transformers.SeamlessM4TFeatureExtractor
+        extractor().save_pretrained(folder)
+        return folder
+
+    return save
+
+
+def clip(seconds: float, seed: int = 0) -> Tensor:
+    noise = np.random.default_rng(seed).normal(0, 0.1, (1, round(16000 * seconds)))
+    return torch.from_numpy(noise.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("wav2vec2", {}),
+        ("wav2vec2", {"feat_extract_norm": "layer", "do_stable_layer_norm": True}),  # as XLS-R, MMS
+        ("hubert", {}),
+        ("wavlm", {}),
+        ("wav2vec2-bert", {"feature_projection_input_dim": 160}),
+    ],
+)
+def test_states_are_those_of_transformers(
+    kind: str, config: dict[str, Any], saved: Callable[..., Path]
+) -> None:
+    import transformers
+
+    folder, samples = saved(kind, **config), clip(1.2)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    inputs = extractor(samples[0].numpy(), sampling_rate=16000, return_tensors="pt")
+    with torch.no_grad():
+        expected = model(**inputs, output_hidden_states=True)
+    for layer, states in (
+        ("last", expected.last_hidden_state),
+        (1, expected.hidden_states[1]),
+        ("mean", torch.stack(expected.hidden_states).mean(0)),
+    ):
+        made = Pretrained(str(folder), layer)
+        assert (made.bins, made.hop_samples, made.sample_rate) == (16, 320, 16000)
+        torch.testing.assert_close(made(samples), states, atol=1e-5, rtol=1e-5)
+
+
+def test_whisper_hears_a_clip_in_its_own_length(encoder_path: Path, real_clips: list[Path]) -> None:
+    """As an encoder of so few positions says, and much as one that hears 30 s of it says."""
+    from transformers import WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    samples = torch.from_numpy(read_audio(real_clips[0], 16000))[None, : 16000 * 3 + 100]
+    made = Pretrained(str(encoder_path))
+    states = made(samples)
+    assert states.shape == (1, 151, 512)
+    whole = WhisperEncoder.from_pretrained(
+        encoder_path, key_mapping={"^encoder.": ""}, dtype=torch.float32
+    ).eval()
+    inputs = WhisperFeatureExtractor.from_pretrained(encoder_path)(
+        samples[0].numpy(), sampling_rate=16000, return_tensors="pt"
+    )
+    with torch.no_grad():
+        filled = whole(**inputs).last_hidden_state[:, :151]
+        whole.config.max_source_positions = 151
+        whole.embed_positions.weight = torch.nn.Parameter(whole.embed_positions.weight[:151])
+        whole.embed_positions.num_embeddings = 151
+        own = whole(inputs["input_features"][..., :302]).last_hidden_state
+    torch.testing.assert_close(states[:, :145], own[:, :145], atol=0.05, rtol=0.01)
+    alike = torch.nn.functional.cosine_similarity(states.mean(1), filled.mean(1)).item()
+    assert alike > 0.9
+
+
+def test_a_long_clip_is_heard_in_overlapping_windows(saved: Callable[..., Path]) -> None:
+    made, samples = Pretrained(str(saved("wav2vec2"))), clip(65.0)
+    states = made(samples)
+    assert states.shape == (1, 3249, 16)  # its last window lacks one, as a clip of 65 s does
+    first, second = made(samples[:, : 320 * 1500]), made(samples[:, 320 * 1400 : 320 * 2900])
+    torch.testing.assert_close(states[:, :1450], first[:, :1450])
+    torch.testing.assert_close(states[:, 1450:2850], second[:, 50:1450])
+
+
+def test_each_clip_of_a_batch_is_alone(encoder_path: Path) -> None:
+    made = Pretrained(str(encoder_path), 2)
+    both = torch.cat([clip(1.0), clip(1.0, 1)])
+    for row, samples in zip(made(both), both, strict=True):
+        torch.testing.assert_close(row, made(samples[None])[0], atol=2e-4, rtol=1e-3)
+
+
+def test_speech_is_marked_at_10_ms_and_told_by_frame(
+    encoder_path: Path, real_clips: list[Path]
+) -> None:
+    detector = {"_target_": "langid.signal.speech_detector.EnergyDetector"}
+    features = {"_target_": "langid.signal.pretrained.Pretrained", "encoder": str(encoder_path)}
+    front_end = build_front_end(features, detector)
+    samples = torch.from_numpy(read_audio(real_clips[0], 16000))[None, : 320 * 150]
+    states, speech = front_end(samples)
+    assert states.shape[:2] == speech.shape == (1, 150)
+    marks = build(detector, "detector", hop_samples=160)(samples)
+    assert torch.equal(speech, marks.reshape(1, 150, 2).any(2))
+    assert speech.any() and not speech.all()
+    assert not [name for name in front_end.state_dict() if "features" in name]
+    assert "not causal" in front_end.obstacles[0]
+
+
+def copied(encoder_path: Path, folder: Path) -> Path:
+    folder.mkdir()
+    for path in encoder_path.glob("*.json"):
+        shutil.copyfile(path, folder / path.name)
+    (folder / "model.safetensors").symlink_to(encoder_path / "model.safetensors")
+    return folder
+
+
+def cut_off(folder: Path) -> None:
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").write_bytes(weights[:1_000_000])
+
+
+def pickle_alone(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def told_anew(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text()) | changes
+        (folder / "config.json").write_text(json.dumps(config))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (cut_off, "its weights cannot be read"),
+        (pickle_alone, "found pytorch_model.bin is pickled and could run code"),
+        (without("config.json"), "no config.json in"),
+        (without("preprocessor_config.json"), "no preprocessor_config.json in"),
+        (without("model.safetensors"), "found none"),
+        (told_anew(model_type="bert"), "bert is no encoder of speech that langid knows"),
+        (told_anew(model_type="clip"), "clip is no encoder of speech that langid knows"),
+        (told_anew(model_type="of-tomorrow"), "config.json: The checkpoint you are trying to load"),
+        (told_anew(encoder_layers=7), "weights are missing"),
+        (told_anew(d_model=256), "of another shape"),
+    ],
+)
+def test_what_is_no_encoder_is_refused(
+    change: Callable[[Path], None], reason: str, encoder_path: Path, tmp_path: Path
+) -> None:
+    folder = copied(encoder_path, tmp_path / "encoder")
+    change(folder)
+    with pytest.raises(LangidError, match=r"^features\.encoder=.*encoder: ") as refused:
+        Pretrained(str(folder))
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize("layer", [7, -1, "first", 2.5, True])
+def test_a_layer_that_is_not_there_is_refused(layer: Any, encoder_path: Path) -> None:
+    with pytest.raises(LangidError, match="has 6 layers; accepted are last, mean and 0 to 6"):
+        Pretrained(str(encoder_path), layer)
+
+
+def test_an_encoder_is_found_by_its_name_and_other_weights_are_refused(
+    encoder_path: Path, monkeypatch: pytest.MonkeyPatch, saved: Callable[..., Path], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LANGID_MODELS", str(encoder_path.parent))
+    asked = {"encoder": encoder_path.name, "layer": 2, "revision": None, "sha256": None}
+    held = pinned(asked)
+    assert held["sha256"].startswith("817ca4510cc4d800") and held["revision"] is None
+    assert pinned(held) == held
+    Pretrained(**held)
+    shutil.copytree(saved("hubert"), tmp_path / encoder_path.name)
+    monkeypatch.setenv("LANGID_MODELS", str(tmp_path))
+    with pytest.raises(LangidError, match="other weights than those that were prepared with"):
+        Pretrained(**held)
+
+
+def test_nothing_is_fetched_but_by_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked: list[bool] = []
+
+    def snapshot_download(*_: Any, local_files_only: bool = False, **__: Any) -> str:
+        asked.append(local_files_only)
+        raise OSError("no network here")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(LangidError, match=r"features\.encoder=openai/none: not found"):
+        Pretrained("openai/none")
+    assert asked == [True]
+    with pytest.raises(LangidError, match=r"no such folder, and it cannot be fetched .*no network"):
+        pinned({"encoder": "openai/none", "revision": None, "sha256": None})
+    assert asked == [True, False]
+    with pytest.raises(
+        LangidError, match=r"features\.encoder=\./absent: not found; expected a folder"
+    ):
+        pinned({"encoder": "./absent", "revision": None, "sha256": None})
+
+
+def test_the_extra_is_asked_for_where_it_is_missing(
+    encoder_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(LangidError, match=r"run pip install 'langid-speech\[pretrained\]'"):
+        Pretrained(str(encoder_path))

@@ -1,0 +1,100 @@
+"""From clips to a probe on a pretrained encoder, by the commands of the README."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import langid
+from langid.audio.decode import read_audio
+from langid.commands.main import main
+from langid.data.store import Store
+from langid.errors import LangidError
+from langid.training.checkpoint import read_checkpoint
+
+from ..conftest import Once
+
+QUICK = ("trainer.max_epochs=3", "callbacks.early_stopping=null")
+
+
+@pytest.fixture(scope="session")
+def states_path(real_manifest: Path, encoder_path: Path, once: Once) -> Path:
+    """Return a store of the second layer's states of ``real_rows``. Tests must not change it."""
+
+    def prepare(folder: Path) -> None:
+        assert main(["prepare", *keys(real_manifest, encoder_path, folder / "states.h5")]) == 0
+
+    return once("states", prepare) / "states.h5"
+
+
+def keys(manifest: Path, encoder: Path, store: Path) -> list[str]:
+    corpus = ["corpus=manifest", f"corpus.path={manifest}", f"store={store}", "workers=1"]
+    return [*corpus, "features=pretrained", f"features.encoder={encoder}", "features.layer=2"]
+
+
+@pytest.fixture(scope="session")
+def probe_path(states_path: Path, once: Once) -> Path:
+    """Return the checkpoint of a linear probe on ``states_path``."""
+
+    def train(folder: Path) -> None:
+        run = [f"store={states_path}", f"output={folder}/run", "data.batch_size=8", *QUICK]
+        assert main(["train", "experiment=probe", "split.seed=1", *run]) == 0
+
+    return once("probe", train) / "run" / "checkpoints" / "best.ckpt"
+
+
+def test_a_store_of_states_tells_its_weights_and_is_prepared_once(
+    states_path: Path,
+    real_manifest: Path,
+    encoder_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = Store(states_path)
+    held = store.description["features"]
+    assert held["sha256"].startswith("817ca4510cc4d800") and held["layer"] == 2
+    assert store.frames_per_second == 50 and store.bins == 512
+    samples = read_audio(store.utterances["path"][0], 16000)
+    assert store.offsets[1] == -(-len(samples) // 320)
+    assert main(["prepare", *keys(real_manifest, encoder_path, states_path)]) == 0
+    assert "The store was already complete" in capsys.readouterr().out
+
+
+def test_a_probe_learns_and_is_scored(
+    probe_path: Path, states_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [f"checkpoint={probe_path}", f"store={states_path}", f"output={tmp_path}/out"]
+    assert main(["evaluate", *parts]) == 0
+    assert "balanced accuracy" in capsys.readouterr().out
+
+
+def test_a_checkpoint_finds_its_encoder_and_does_not_hold_it(
+    probe_path: Path, encoder_path: Path, real_clips: list[Path]
+) -> None:
+    checkpoint = read_checkpoint(probe_path)
+    assert not [name for name in checkpoint["state_dict"] if "front_end" in name]
+    assert probe_path.stat().st_size < 1e6
+    identifier = langid.load(probe_path)
+    samples = torch.from_numpy(read_audio(real_clips[0], 16000))[None, :32000]
+    posteriors, speech = identifier.posteriors(samples)
+    assert posteriors.shape == (1, 100, 3) and speech.shape == (1, 100)
+    torch.testing.assert_close(posteriors.sum(2), torch.ones(1, 100))
+
+
+def test_an_encoder_that_has_gone_is_told(
+    probe_path: Path, encoder_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = torch.load(probe_path, weights_only=True)
+    checkpoint["langid"]["features"]["encoder"] = "/gone/whisper-base-encoder"
+    moved = tmp_path / "moved.ckpt"
+    torch.save(checkpoint, moved)
+    with pytest.raises(LangidError, match=r"features\.encoder=/gone/.*: not found; expected"):
+        langid.load(moved)
+    folder = shutil.copytree(encoder_path, tmp_path / "models" / "whisper-base-encoder")
+    monkeypatch.setenv("LANGID_MODELS", str(folder.parent))
+    langid.load(moved)  # found by its name
+    (folder / "model.safetensors").chmod(0o644)
+    with (folder / "model.safetensors").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(LangidError, match="other weights than those that were prepared with"):
+        langid.load(moved)
