@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from langid.errors import check_least
 from langid.networks.network import UtteranceNetwork
-from langid.networks.padding import RealFrames, masked_mean, norm_frames, real_frames
+from langid.networks.padding import RealFrames, masked_mean, norm_frames, real_frames, some_frames
 
 DILATIONS = (2, 3, 4)
 SCALE = 8  # parts into which a Res2 convolution divides its channels
@@ -45,8 +45,7 @@ class ECAPATDNN(UtteranceNetwork):
         self.output = nn.Linear(embedding, num_classes)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        # An utterance of no frames is taken for one frame of zeros.
-        features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
+        features = some_frames(features)
         real = real_frames(lengths, features.shape[1])
         hidden = features.transpose(1, 2)
         hidden = self.stem(hidden if real is None else real.alone(hidden), real)

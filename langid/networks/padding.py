@@ -42,6 +42,11 @@ def real_frames(lengths: Tensor, frames: int) -> RealFrames | None:
     return RealFrames(frame_mask(lengths, frames)) if any_padding(lengths, frames) else None
 
 
+def some_frames(features: Tensor) -> Tensor:
+    """Return ``features (batch, time, bins)``, of no frames one frame of zeros."""
+    return nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
+
+
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     """``hidden (batch, time, units), mask (batch, time) bool -> mean over time (batch, units)``."""
     weight = mask.unsqueeze(-1).to(hidden.dtype)

@@ -6,22 +6,23 @@ from torch import Tensor, nn
 from langid.errors import check_least
 from langid.networks.ecapa_tdnn import AttentiveStatisticsPooling, statistics
 from langid.networks.network import UtteranceNetwork
-from langid.networks.padding import frame_mask, norm_frames, real_frames
+from langid.networks.padding import frame_mask, norm_frames, real_frames, some_frames
 
 
 class LinearProbe(UtteranceNetwork):
     """A linear layer on mean and standard deviation of every bin over an utterance.
 
     A probe as of Alain and Bengio 2016, "Understanding intermediate layers using linear classifier
-    probes". Statistics are standardised over the training first, so that all of them learn alike.
+    probes". Batch norm lets all statistics learn alike.
     """
 
     def __init__(self, bins: int, num_classes: int):
         super().__init__()
-        self.pooled_norm = nn.BatchNorm1d(2 * bins, affine=False)
+        self.pooled_norm = nn.BatchNorm1d(2 * bins)
         self.output = nn.Linear(2 * bins, num_classes)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        features = some_frames(features)
         weights = frame_mask(lengths, features.shape[1]).unsqueeze(1).to(features.dtype)
         weights = weights / weights.sum(2, keepdim=True)
         pooled = torch.cat(statistics(features.transpose(1, 2), weights), dim=1)
@@ -48,6 +49,7 @@ class AttentiveProbe(UtteranceNetwork):
         self.output = nn.Linear(hidden, num_classes)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        features = some_frames(features)
         pooled = self.pooling(features.transpose(1, 2), real_frames(lengths, features.shape[1]))
         hidden = torch.relu(self.hidden(norm_frames(self.pooled_norm, pooled)))
         return self.output(self.dropout(hidden)).unsqueeze(1)
