@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import get_reusable_executor, process_executor
 
 
 def start_workers(count: int) -> Iterator[None]:
@@ -37,4 +37,5 @@ def _get_ready() -> None:
     import langid.signal.front_end
     import langid.signal.speech_detector  # noqa: F401
 
+    process_executor._MAX_MEMORY_LEAK_SIZE = 4 << 30  # bytes; an encoder takes its time to grow
     gc.freeze()  # joblib collects garbage every second: let it not look through all of torch

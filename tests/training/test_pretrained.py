@@ -15,7 +15,7 @@ from langid.training.checkpoint import read_checkpoint
 
 from ..conftest import Once
 
-QUICK = ("trainer.max_epochs=3", "callbacks.early_stopping=null")
+QUICK = ("trainer.max_epochs=3",)
 
 
 @pytest.fixture(scope="session")
