@@ -25,6 +25,7 @@ TEXT = frozenset({
     "accelerator", "model", "audio", "languages", "rttm", "plot", "init.checkpoint",
     "init.normaliser",
     "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",
+    "features.encoder", "features.revision", "features.sha256",
     "split.train_only", "task.column", "task.classes", "task.merge", "silence.policy",
     "model.network.cell", "model.network.activation", "logger.save_dir", "logger.name",
     "trainer.default_root_dir",

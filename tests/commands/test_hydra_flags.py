@@ -182,7 +182,8 @@ def test_flags_that_do_not_fit_are_named(
     [
         ("langid t", {"train", "tune"}),
         ("langid train mod", {"model=", "model."}),
-        ("langid train model=l", {"model=last_frame", "model=lstm"}),
+        ("langid train model=la", {"model=last_frame"}),
+        ("langid train model=l", {"model=last_frame", "model=linear_probe", "model=lstm"}),
         ("langid train --config-dir conf model=m", {"model=mine"}),
         ("langid train model=mine hydra.searchpath=[file://conf] see", {"seed="}),
         ("langid train -m model=gru,lstm model.network.un", {"model.network.units="}),
