@@ -53,9 +53,9 @@ this page can be compared with one another. Intervals are 95 %, between speakers
 seconds depend on what else the machine did, and on whether a run was resumed.
 `langid reproduce NAME corpus.root=RELEASE` on the published data gives the verdict.
 
-On [a pretrained encoder](pretrained/README.md) a linear layer is right 98.7 times in 100.
-More on small real data: [the streaming GRU](gru/README.md), honest and leaky, and [all
-networks](networks/README.md) under one budget.
+More on small real data: a linear layer on [a pretrained encoder](pretrained/README.md), [the
+streaming GRU](gru/README.md), honest and leaky, and [all networks](networks/README.md) under one
+budget.
 """
 
 
