@@ -29,8 +29,11 @@ def run(config: DictConfig) -> None:
     existed = place_of(plain).exists()
     store = prepare_corpus(plain)
     print_summary(store, existed and not plain["add"])
+    experiment = "probe" if "encoder" in plain["features"] else "gru"
     print_named(
-        next=command_line("train", experiment="gru", store=store.path, trusted=plain["trusted"])
+        next=command_line(
+            "train", experiment=experiment, store=store.path, trusted=plain["trusted"]
+        )
     )
 
 

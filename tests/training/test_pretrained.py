@@ -57,7 +57,9 @@ def test_a_store_of_states_tells_its_weights_and_is_prepared_once(
     samples = read_audio(store.utterances["path"][0], 16000)
     assert store.offsets[1] == -(-len(samples) // 320)
     assert main(["prepare", *keys(real_manifest, encoder_path, states_path)]) == 0
-    assert "The store was already complete" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "The store was already complete" in told
+    assert "next      langid train experiment=probe store=" in told
 
 
 def test_a_probe_learns_and_is_scored(
