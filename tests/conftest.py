@@ -37,12 +37,11 @@ ENCODER = "whisper-base-encoder"
 LOCALES = ("en", "hi", "zh-CN")
 
 
-@pytest.fixture(scope="session")
-def data_root() -> Path:
-    """Return the folder of real Common Voice clips; without it the tests that need it skip."""
-    folder = Path(os.environ.get("LANGID_DATA", ROOT.parent / "shared" / "data"))
-    if not (folder / RELEASE).is_dir():
-        message = f"no real speech in {folder}; set LANGID_DATA to a folder with {RELEASE}"
+def lent(variable: str, kind: str, name: str) -> Path:
+    """Return a folder of what is lent to tests; without ``name`` in it they skip, but not in CI."""
+    folder = Path(os.environ.get(variable, ROOT.parent / "shared" / kind))
+    if not (folder / name).is_dir():
+        message = f"no {name} in {folder}; set {variable} to a folder with it"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
@@ -50,15 +49,15 @@ def data_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Return the folder of real Common Voice clips."""
+    return lent("LANGID_DATA", "data", RELEASE)
+
+
+@pytest.fixture(scope="session")
 def encoder_path() -> Path:
-    """Return the folder of Whisper's encoder; without it the tests that need it skip."""
-    folder = Path(os.environ.get("LANGID_MODELS", ROOT.parent / "shared" / "models"))
-    if not (folder / ENCODER).is_dir():
-        message = f"no {ENCODER} in {folder}; set LANGID_MODELS to a folder with it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return (folder / ENCODER).resolve()
+    """Return the folder of Whisper's encoder."""
+    return lent("LANGID_MODELS", "models", ENCODER) / ENCODER
 
 
 @pytest.fixture(scope="session")

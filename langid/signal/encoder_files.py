@@ -26,16 +26,20 @@ class EncoderFiles:
 def pinned(features: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration of features with the revision and the hash of their weights, if any.
 
-    Of an encoder on the Hugging Face hub the files are fetched where they are not there yet.
-    Raises LangidError for one that cannot be had, or that is not the one asked for.
+    A folder is told by its whole path, for it to be found from any other. Of an encoder on the
+    Hugging Face hub the files are fetched where they are not there yet. Raises LangidError for one
+    that cannot be had, or that is not the one asked for.
     """
     if "sha256" not in features:
         return features
     encoder, revision = str(features["encoder"]), features["revision"]
-    if _local(encoder) is None:
+    if Path(encoder).expanduser().is_dir():
+        encoder = os.path.abspath(Path(encoder).expanduser())
+    elif _local(encoder) is None:
         revision = _fetch(encoder, revision)
     files = found_files(encoder, revision, features["sha256"])
-    return features | {"revision": revision, "sha256": _sha256(files.folder)}
+    found = {"encoder": encoder, "revision": revision, "sha256": _sha256(files.folder)}
+    return features | found
 
 
 def found_files(encoder: str, revision: str | None, sha256: str | None) -> EncoderFiles:

@@ -18,6 +18,8 @@ OVERLAP_S = 2.0  # of windows of a longer clip
 # Whisper's encoder stands under these names in its whole model and in a classifier.
 WHISPER_KEYS = {r"^(model\.)?encoder\.": ""}
 load_torchaudio()  # before transformers, which imports it
+# Nothing is fetched, and no code beside the weights is run or offered to be.
+OWN_CODE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 ENCODERS = ("whisper", "wav2vec2", "hubert", "wavlm", "wav2vec2-bert")
 
 
@@ -114,7 +116,7 @@ def _config(files: EncoderFiles) -> Any:
     from transformers import AutoConfig  # here and below: it takes seconds
 
     try:
-        config = AutoConfig.from_pretrained(files.folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(files.folder, **OWN_CODE)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise LangidError(f"features.encoder={files.name}: config.json: {reason}") from error
@@ -132,7 +134,7 @@ def _extractor(files: EncoderFiles, config: Any) -> tuple[Any, int]:
 
     kind: Any = transformers.AutoFeatureExtractor
     try:
-        extractor = kind.from_pretrained(files.folder, local_files_only=True)
+        extractor = kind.from_pretrained(files.folder, **OWN_CODE)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise LangidError(
@@ -161,7 +163,7 @@ def _load(files: EncoderFiles, config: Any) -> Any:
         encoder, told = kind.from_pretrained(
             files.folder,
             use_safetensors=True,
-            local_files_only=True,
+            **OWN_CODE,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are told, and refused below
             dtype=torch.float32,

@@ -218,6 +218,25 @@ def test_an_encoder_is_found_by_its_name_and_other_weights_are_refused(
         Pretrained(**held)
 
 
+def test_a_folder_is_told_by_its_whole_path(
+    encoder_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(encoder_path.parent)
+    asked = {"encoder": encoder_path.name, "layer": 2, "revision": None, "sha256": None}
+    assert pinned(asked)["encoder"] == str(encoder_path)
+
+
+def test_code_beside_the_weights_is_not_run(
+    encoder_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(encoder_path, tmp_path / "encoder")
+    told_anew(model_type="mine", auto_map={"AutoConfig": "mine.Config"})(folder)
+    (folder / "mine.py").write_text("raise SystemExit('this code was run')")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(LangidError, match=r"config\.json: "):
+        Pretrained(str(folder))
+
+
 def test_nothing_is_fetched_but_by_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
