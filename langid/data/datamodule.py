@@ -1,22 +1,23 @@
 """Training, validation and test batches of a store."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from langid.build import build
 from langid.corpora.splits import PARTS, Split, clips_and_speakers, shared_between_parts
 from langid.corpora.tasks import Task
 from langid.data.balance import Balance, EverySequence
+from langid.data.crops import CroppedDataset, Crops, CropSampler
 from langid.data.dataset import Batch, SequenceDataset, cut, loader
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
 from langid.data.silence_policy import silence_policy
+from langid.data.speech_statistics import speech_statistics
 from langid.data.store import Store
 from langid.errors import LangidError
 
@@ -30,7 +31,10 @@ class LanguageDataModule(LightningDataModule):
     order, and ``left_out`` counts the rows that have none of them. Without ``normalise`` features
     stay as they are stored, as in published systems that have no normalisation. With
     ``carry_state`` each training sequence goes on in its place of the batch where the one before it
-    ended, so that a network can carry its memory over (see LaneSampler).
+    ended, so that a network can carry its memory over (see LaneSampler). With ``crop_s``, a pair of
+    seconds, training sequences are whole utterances, and each time that one is drawn one crop of it
+    is heard, of a length between the two (see Crops); under a split that cuts utterances, one of
+    each sequence.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class LanguageDataModule(LightningDataModule):
         task: Task | None = None,
         normalise: bool = True,
         carry_state: bool = False,
+        crop_s: Sequence[float] | None = None,
     ):
         super().__init__()
         for name, value in (("sequence_frames", sequence_frames), ("batch_size", batch_size)):
@@ -65,21 +70,31 @@ class LanguageDataModule(LightningDataModule):
         self.task = task or Task()
         self.normalise = normalise
         self.carry_state = carry_state
-        if carry_state and not isinstance(self.balance, EverySequence):
-            raise LangidError(
-                "data.carry_state=true: hears whole utterances one after the other, and balance"
-                f"={type(self.balance).__name__} draws sequences; take balance=none"
-            )
+        self.crops = None
+        if crop_s is not None:
+            self.crops = Crops.of_seconds(crop_s, self.store.frames_per_second)
+        self._check_carry_state()
         self.classes = self.task.classes_of(self.store.utterances)
         self.left_out = self.task.left_out(self.store.utterances, self.classes)
         self._assign()
+
+    def _check_carry_state(self) -> None:
+        held = "data.carry_state=true: hears whole utterances one after the other, and"
+        if self.carry_state and not isinstance(self.balance, EverySequence):
+            name = type(self.balance).__name__
+            raise LangidError(f"{held} balance={name} draws sequences; take balance=none")
+        if self.carry_state and self.crops:
+            raise LangidError(f"{held} data.crop_s draws parts of them; take data.crop_s=null")
 
     def _assign(self) -> None:
         """Cut utterances into sequences and give every sequence its part."""
         utterances = self._labelled()
         numbers = {name: index for index, name in enumerate(self.classes)}
         target = utterances["class"].map(lambda name: numbers.get(name, -1)).to_numpy()
-        sequences = cut(self.store, self.silence, self.sequence_frames)
+        frames = self.sequence_frames
+        if self.crops and not self.split.cuts_utterances:
+            frames = int(utterances["frames"].max())
+        sequences = cut(self.store, self.silence, frames)
         sequences["target"] = target[sequences["row"]]
         if self.split.cuts_utterances:
             rows = utterances.iloc[sequences["row"]].reset_index(drop=True)
@@ -171,42 +186,24 @@ class LanguageDataModule(LightningDataModule):
         """
         if not self.normalise:
             return np.zeros(self.store.bins), np.ones(self.store.bins)
-        total, squares, count = np.zeros(self.store.bins), np.zeros(self.store.bins), 0
-        for features in self._speech_features():
-            frames = features.astype(np.float64)
-            total += frames.sum(0)
-            squares += np.square(frames).sum(0)
-            count += len(frames)
-        mean = total / count
-        return mean, np.sqrt(np.maximum(squares / count - np.square(mean), 1e-8))
-
-    def _speech_features(self) -> Iterator[np.ndarray]:
-        """Yield the features of the speech of every training sequence, ``(time, bins)``."""
-        train = self.sequences["train"]
-        if self.store.content.name == "features":
-            for start, stop in train[["start", "stop"]].itertuples(index=False):
-                features, speech = self.store.read(start, stop)
-                yield features[speech]
-            return
-        made = build(self.store.description["features"], "features")
-        dataset = SequenceDataset(self.store, train, self.silence, len(self.classes))
-        for index in range(len(dataset)):
-            batch = dataset.__getitems__([index]).with_features(made)
-            yield batch.features[batch.speech].numpy()
+        return speech_statistics(self.store, self.pieces["train"], self.silence)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, processes = self._place()
         place = (self.seed, self.batch_size, rank, processes)
+        train = self.sequences["train"]
+        sequences = SequenceDataset(self.store, train, self.silence, len(self.classes))
+        dataset: Dataset[Batch] = sequences
         if self.carry_state:
-            sampler: EpochSampler = LaneSampler(self.sequences["train"]["row"].to_numpy(), *place)
+            sampler: EpochSampler = LaneSampler(train["row"].to_numpy(), *place)
+        elif self.crops:
+            sampler = CropSampler(self._drawn, *place)
+            dataset = CroppedDataset(sequences, self.crops)
         else:
             sampler = EpochSampler(self._drawn, *place)
         if self.trainer:  # Lightning says it too late for workers, which load ahead
             progress = self.trainer.fit_loop.epoch_progress.current
             sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]
-        dataset = SequenceDataset(
-            self.store, self.sequences["train"], self.silence, len(self.classes)
-        )
         size = self.batch_size // processes
         return loader(dataset, self.workers, batch_size=size, sampler=sampler)
 

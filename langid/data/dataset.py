@@ -107,7 +107,10 @@ class SequenceDataset(Dataset[Batch]):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Return the sequences as one padded batch (called by torch's loader for a whole batch)."""
-        places = [(int(self.start[index]), int(self.stop[index])) for index in indices]
+        return self.batch(indices, [(self.start[index], self.stop[index]) for index in indices])
+
+    def batch(self, indices: Sequence[int], places: Sequence[tuple[int, int]]) -> Batch:
+        """Return the stored frames from ``start`` to ``stop`` of sequences, which lie in them."""
         values, speech = zip(*(self.store.read(*place) for place in places), strict=True)
         kept = [self.policy.kept(frames) for frames in speech] if self.policy.removes else []
         batch = self._without_features(indices, _left(speech, kept))
@@ -142,7 +145,7 @@ def _padded(arrays: Sequence[np.ndarray], kind: torch.dtype) -> Tensor:
     return padded
 
 
-def loader(dataset: SequenceDataset, workers: int, **order: Any) -> DataLoader[Batch]:
+def loader(dataset: Dataset[Batch], workers: int, **order: Any) -> DataLoader[Batch]:
     """Return the batches of a dataset, which makes them whole, in the order that torch is told."""
     as_made: Any = {"collate_fn": _same, "persistent_workers": workers > 0}
     return DataLoader(dataset, num_workers=workers, **as_made, **order)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch.utils.data import Sampler
 
 
 @dataclass(eq=False)
-class EpochSampler(Sampler[int]):
+class EpochSampler(Sampler[Any]):
     """A random order that depends on seed and epoch alone, so that a resumed run repeats it.
 
     ``draw`` returns the indices of an epoch, as many in each. Of several processes each takes its
@@ -29,7 +30,7 @@ class EpochSampler(Sampler[int]):
         """Choose the epoch; Lightning calls this before each one."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[Any]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = self._order(generator).tolist()
         yield from order[self.rank :: self.processes]
@@ -41,6 +42,7 @@ class EpochSampler(Sampler[int]):
         return len(range(self.rank, drawn, self.processes)) + bool(self._to_fill(drawn))
 
     def _order(self, generator: torch.Generator) -> np.ndarray:
+        """Return what the epoch's batches hold, one row each."""
         drawn = self.draw(self.epoch)
         order: np.ndarray = drawn[torch.randperm(len(drawn), generator=generator).numpy()]
         return order
