@@ -1,4 +1,4 @@
-"""Networks that need whole utterances as one ONNX file: PCM of a window in, posteriors out."""
+"""Networks that need whole utterances as one ONNX file: PCM of any length in, posteriors out."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,6 @@ from langid.export.onnx import content_of
 from langid.export.parity import feed_clip, largest_difference, posteriors_and_speech, write_checked
 from langid.export.streaming_module import IdentifierModule, common_metadata
 from langid.networks.network import StreamingNetwork
-from langid.networks.padding import frame_mask
 from langid.streaming.decision import MEAN, DecisionSettings, is_number
 from langid.streaming.samples import whole_hops
 from langid.streaming.streamer import StreamingIdentifier
@@ -21,18 +20,18 @@ from langid.streaming.windowed_model import SCHEMA, WindowedModel, ports
 from langid.training.identifier import LanguageIdentifier
 from langid.utterance import utterance_posterior
 
+EXAMPLE_STREAMS, EXAMPLE_FRAMES = 2, 100
 LONGEST_S = 60  # a window is in memory as a whole, with all that a network makes of it
 
 
 class OfflineModule(IdentifierModule):
-    """``samples (streams, window), frames (streams,) -> posteriors, speech``.
+    """``samples (streams, frames * frame) -> posteriors (streams, classes), speech``.
 
-    Posteriors are those of each utterance, ``(streams, classes)``; of a network that answers
-    frame by frame their mean over the speech frames, or over all where there is no speech. Speech
-    is ``(streams, window frames) bool``. Of each window the first ``frames`` frames count.
-    ``window_s`` is what the network takes at once, ``hop_s`` the time between two answers. Raises
-    LangidError for an identifier that streams or whose front end needs more than the samples, and
-    for times that are no windows.
+    Posteriors are those of each utterance; of a network that answers frame by frame their mean
+    over the speech frames, or over all where there is no speech. Speech is ``(streams, frames)
+    bool``. Of streams ``window_s`` is heard at once, every ``hop_s``. Raises LangidError for an
+    identifier that streams or whose front end needs more than the samples, and for times that are
+    no windows.
     """
 
     def __init__(self, identifier: LanguageIdentifier, window_s: float, hop_s: float):
@@ -59,10 +58,9 @@ class OfflineModule(IdentifierModule):
             )
         return round(frames) * frame
 
-    def forward(self, samples: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        posteriors, speech = self.clip_posteriors(samples, frames)
-        there = frame_mask(frames, speech.shape[1])
-        return utterance_posterior(posteriors, speech, there), speech
+    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        posteriors, speech = self.clip_posteriors(samples)
+        return utterance_posterior(posteriors, speech), speech
 
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
         """Return what a runtime must know, as plain data, ``decision`` among it.
@@ -90,16 +88,18 @@ def export_offline(
     hop_s: float,
     decision: DecisionSettings = MEAN,
 ) -> dict[str, float]:
-    """Write the identifier as a function of a window, and return the largest differences.
+    """Write the identifier as a function of some samples, and return the largest differences.
 
     What it says of every window of the clips, full or not, must be what offline PyTorch says of the
     same samples. Raises LangidError as OfflineModule does, and where they disagree.
     """
     module = OfflineModule(identifier, window_s, hop_s)
     metadata = module.metadata(decision)
-    arguments = (torch.zeros(2, module.window_samples), torch.tensor([1, 2]))
-    dynamic_shapes = ({0: torch.export.Dim("streams")},) * 2
-    content = content_of(module, arguments, dynamic_shapes, ports(metadata), metadata)
+    frame = metadata["frame_samples"]
+    streams, frames = torch.export.Dim("streams"), torch.export.Dim("frames")
+    samples = torch.zeros(EXAMPLE_STREAMS, EXAMPLE_FRAMES * frame)
+    lengths = ({0: streams, 1: frame * frames},)
+    content = content_of(module, (samples,), lengths, ports(metadata), metadata)
 
     def differences(written: Path) -> dict[str, float]:
         stream, largest = StreamingIdentifier(WindowedModel(written)), 0.0

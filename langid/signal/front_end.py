@@ -44,7 +44,7 @@ class FrontEnd(nn.Module):
         features = self.features.frames(clip)
         speech = self.detector(clip)
         if self.marks > 1:  # a frame is speech where any of its marks is
-            speech = whole_hops(speech, self.marks).reshape(len(speech), -1, self.marks).any(2)
+            speech = whole_hops(speech, self.marks).reshape(speech.shape[0], -1, self.marks).any(2)
         time = min(features.shape[1], speech.shape[1])  # centred frames may be one more
         return features[:, :time], speech[:, :time]
 

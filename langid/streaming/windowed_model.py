@@ -11,7 +11,8 @@ from langid.streaming.onnx_file import Expected, schema_of
 from langid.streaming.onnx_model import COUNT, EXPECTED, SECONDS, OnnxModel, Ports, opened
 from langid.streaming.samples import as_floats
 
-SCHEMA = "langid-window-1"
+FAMILY = "langid-window-"  # with the number behind it that every change of the graph counts up
+SCHEMA = f"{FAMILY}2"
 SHARED = ("classes", "sample_rate", "hop_samples", "decision", "weights_sha256", "sha256")
 WINDOW_EXPECTED: Expected = {
     **{key: EXPECTED[key] for key in SHARED},
@@ -22,17 +23,15 @@ WINDOW_EXPECTED: Expected = {
 
 def ports(metadata: dict[str, Any]) -> Ports:
     """Return what the graph of a window takes, and behind it what it gives."""
-    window, frame = metadata["window_samples"], metadata["frame_samples"]
     return {
-        "samples": ("tensor(float)", ["streams", window]),
-        "frames": ("tensor(int64)", ["streams"]),
+        "samples": ("tensor(float)", ["streams", f"{metadata['frame_samples']}*frames"]),
         "posteriors": ("tensor(float)", ["streams", len(metadata["classes"])]),
-        "speech": ("tensor(bool)", ["streams", window // frame]),
+        "speech": ("tensor(bool)", ["streams", "frames"]),
     }
 
 
 class WindowedModel:
-    """Runs a file of ``langid export mode=offline``: PCM of a window in, posteriors out.
+    """Runs a file of ``langid export mode=offline``: PCM of any length in, posteriors out.
 
     Its streams are an overlapping window of the last ``window_s`` seconds, and a frame of them is
     the ``hop_s`` between two answers. Errors are those of OnnxModel.
@@ -49,6 +48,14 @@ class WindowedModel:
                 f" frames of {frame} and at most a window, {window}; run langid export again"
             )
 
+    def process(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``samples (streams, frames * frame) -> posteriors (streams, classes), speech``.
+
+        Speech is ``(streams, frames) bool``; a frame has ``frame_samples`` samples.
+        """
+        posteriors, speech = self.session.run(["posteriors", "speech"], {"samples": samples})
+        return posteriors, speech
+
     def stepper(self, streams: int = 1) -> "WindowStepper":
         """Return streams that step together, before their first sample."""
         return WindowStepper(self, streams)
@@ -59,13 +66,14 @@ class WindowStepper:
 
     With every ``hop_s`` of samples the model processes the window again, and what it says of it
     stands for the hop: a frame of these streams is that long. Before the window is full it holds
-    what came so far. A hop counts as speech where any 10 ms of it are.
+    what came so far, and no more is processed. A hop counts as speech where any 10 ms of it are.
     """
 
     def __init__(self, model: WindowedModel, streams: int):
-        self._session = model.session
+        self._model = model
+        self._classes = len(model.metadata["classes"])
         self._hop = int(model.metadata["hop_samples"])
-        self._frame = int(model.metadata["frame_samples"])
+        self._last = self._hop // int(model.metadata["frame_samples"])  # frames of a hop
         self._samples = np.zeros((streams, int(model.metadata["window_samples"])), np.float32)
         self._filled = np.zeros((streams, 1), np.int64)  # samples in the window
 
@@ -91,17 +99,19 @@ class WindowStepper:
             heard = np.concatenate([window[: filled[0]], new])[-len(window) :]
             window[: len(heard)] = heard
             filled[0] = len(heard)
-        frames, last = self._filled[:, 0] // self._frame, self._hop // self._frame
-        posteriors, speech = self._session.run(
-            ["posteriors", "speech"], {"samples": self._samples, "frames": frames}
-        )
-        spoken = [row[end - last : end].any() for row, end in zip(speech, frames, strict=True)]
-        return posteriors, np.array(spoken)
+        posteriors = np.zeros((len(hop), self._classes), np.float32)
+        spoken = np.zeros(len(hop), np.bool_)
+        for filled in np.unique(self._filled):  # those that are as full are processed together
+            rows = self._filled[:, 0] == filled
+            posteriors[rows], speech = self._model.process(self._samples[rows, :filled])
+            spoken[rows] = speech[:, -self._last :].any(1)
+        return posteriors, spoken
 
 
 def load_model(path: str | Path) -> OnnxModel | WindowedModel:
     """Return a file of ``langid export`` on one thread; errors are those of OnnxModel."""
-    return WindowedModel(path) if schema_of(Path(path)) == SCHEMA else OnnxModel(path)
+    windowed = str(schema_of(Path(path))).startswith(FAMILY)
+    return WindowedModel(path) if windowed else OnnxModel(path)
 
 
 def window_line(metadata: Mapping[str, Any]) -> str | None:

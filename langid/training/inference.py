@@ -11,7 +11,6 @@ from torch import Tensor
 
 from langid.data.silence_policy import SilencePolicy
 from langid.networks.network import State, StreamingNetwork, UtteranceNetwork
-from langid.networks.padding import frame_mask
 from langid.networks.skipped_frames import compact, hold
 from langid.signal.front_end import FrontEnd
 
@@ -33,20 +32,15 @@ class Inference:
         """Return posteriors over the classes alone; further outputs are left out of the sum."""
         return logits[..., : len(self.classes)].softmax(-1)
 
-    def clip_posteriors(
-        self, samples: Tensor, frames: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def clip_posteriors(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """``samples (batch, samples) -> posteriors (batch, time, classes), speech (batch, time)``.
 
-        Of each clip the first ``frames (batch,)`` count, by default all. An utterance network says
-        the same at all times. Where silence is removed, silent frames repeat those before them.
+        An utterance network says the same at all times. Where silence is removed, silent frames
+        repeat those before them.
         """
         features, speech = self.front_end(samples)
-        time = features.shape[1]
-        if frames is None:
-            lengths = torch.full((len(samples),), time, device=features.device)
-        else:
-            lengths, speech = frames, speech & frame_mask(frames, time)
+        batch, time = features.shape[:2]
+        lengths = torch.full((batch,), time, device=features.device)  # len() would fix an export's
         network, features = self.network, self.normaliser(features)
         if not self.silence.removes:
             logits = network(features, lengths)

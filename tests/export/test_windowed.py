@@ -1,5 +1,6 @@
 """Networks for whole utterances as a file, and their streams over an overlapping window."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 from langid.demo.server import page_metadata
 from langid.errors import LangidError
@@ -30,6 +32,11 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "recurrent.BiGRU": {"units": [12, 8], "dense": 10},
     "recurrent.BiLSTM": {"units": [12, 8], "dense": 10},
+    "probes.LinearProbe": {},
+    "probes.AttentiveProbe": {"bottleneck": 8, "hidden": 8},
+    "last_frame.LastFrame": {"bidirectional": True, "units": 8, "dense": 10},
+    "published.DeepLanguageCNN": {"frames": 120, "channels": [3, 4], "dense": 5},
+    "published.VoiceAgeTCN": {"channels": [8, 8, 16, 16], "units": 32},
 }  # fmt: skip
 WINDOW_S, HOP_S = 1.5, 0.5
 
@@ -52,9 +59,9 @@ def whole_utterance(network: str, silence: str, clip: np.ndarray) -> LanguageIde
     ).eval()
     features = identifier.front_end(torch.from_numpy(clip)[None])[0]
     identifier.normaliser.fit(features[0].mean(0), features[0].std(0))
-    head = getattr(identifier.network, "output")  # noqa: B009
+    *_, output = (part for part in identifier.network.modules() if isinstance(part, nn.Linear))
     with torch.no_grad():
-        head.weight.mul_(10)
+        output.weight.mul_(1 if network == "probes.LinearProbe" else 10)
     return identifier
 
 
@@ -71,6 +78,11 @@ def with_pause(clip: np.ndarray, samples: int) -> np.ndarray:
         ("ecapa_tdnn.ECAPATDNN", "remove"),
         ("recurrent.BiGRU", "remove"),
         ("recurrent.BiLSTM", "mask"),
+        ("probes.LinearProbe", "mask"),
+        ("probes.AttentiveProbe", "remove"),
+        ("last_frame.LastFrame", "remove"),
+        ("published.DeepLanguageCNN", "mask"),
+        ("published.VoiceAgeTCN", "remove"),
     ],
 )
 def test_windows_equal_pytorch(
@@ -88,6 +100,12 @@ def test_windows_equal_pytorch(
     for chunk in (1000, 8000, len(heard)):
         posteriors = parity.feed_clip(stream, heard, chunk)
         np.testing.assert_allclose(posteriors, expected, rtol=0, atol=1e-4)
+    for frames in (1, 3, 250):  # as many as there are, in a window or not
+        samples = np.stack([heard[: 160 * frames], np.zeros(160 * frames, np.float32)])
+        expected = np.stack([utterance_posteriors(identifier, clip) for clip in samples])
+        posteriors, speech = WindowedModel(path).process(samples)
+        np.testing.assert_allclose(posteriors, expected, rtol=0, atol=1e-4)
+        assert speech.shape == (2, frames)
     silence_heard = parity.feed_clip(stream, np.zeros(16000, np.float32), 8000)
     expected = utterance_posteriors(identifier, np.zeros(16000, np.float32))
     np.testing.assert_allclose(silence_heard[1], expected, rtol=0, atol=1e-4)
@@ -159,6 +177,24 @@ def test_streams_of_a_batch_do_not_mix(path: Path, clips: list[np.ndarray]) -> N
     np.testing.assert_allclose(both[second], alone.feed(clips[1][16000:40000]), atol=1e-5)
 
 
+def test_only_what_has_been_heard_is_processed(
+    path: Path, clips: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes, process = [], WindowedModel.process
+
+    def noting(self: WindowedModel, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shapes.append(samples.shape)
+        return process(self, samples)
+
+    monkeypatch.setattr(WindowedModel, "process", noting)
+    many = MultiStream.load(path)
+    first, second, third = many.join(), many.join(), many.join()
+    many.step({first: clips[0][:16000]})
+    many.step({number: clips[number][:16000] for number in (first, second, third)})
+    alone, late = [(1, 8000), (1, 16000)], [(2, 8000), (1, 24000), (2, 16000), (1, 24000)]
+    assert shapes == [*alone, *late]  # those that are as full, together
+
+
 @pytest.mark.parametrize(
     ("window_s", "hop_s", "message"),
     [
@@ -213,7 +249,13 @@ def test_a_changed_file_is_refused(path: Path, model_path: Path, tmp_path: Path)
     changed.write_bytes(content[: len(content) // 2])
     with pytest.raises(LangidError, match=r"changed\.onnx: not a whole ONNX file"):
         load_model(changed)
-    with pytest.raises(LangidError, match="schema langid-stream-2, accepted is langid-window-1"):
+    with pytest.raises(LangidError, match="schema langid-stream-2, accepted is langid-window-2"):
         WindowedModel(model_path)
+    old = onnx.load(path)
+    old.metadata_props[0].value = json.dumps({"schema": "langid-window-1"})
+    onnx.save(old, changed)
+    message = r"schema langid-window-1, accepted is langid-window-2\); use a file of langid export"
+    with pytest.raises(LangidError, match=message):
+        load_model(changed)
     with pytest.raises(LangidError, match=r"absent\.onnx: no such file"):
         load_model(tmp_path / "absent.onnx")
