@@ -9,7 +9,8 @@ and langid stream. With streaming=true the clips are also heard as streams: each
 one after the other without; with accuracy by seconds of speech, and time to decision at thresholds
 chosen on the validation part. A streaming network hears an utterance whole, as langid predict does,
 any other one of more than 30 s in pieces of 30 s. part=all scores a store that was not trained on,
-which may hold some of the classes alone. accelerator= names the device, the fastest by default.
+which may hold some of the classes alone. heard_s=1 hears one second alone of each
+utterance, from its first speech on. accelerator= names the device, the fastest by default.
 
 Examples:
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
@@ -43,7 +44,7 @@ def run(config: DictConfig) -> None:
     store, output, part = path_of(config.store), path_of(config.output), config.part
 
     def predictions_of(part: str) -> "Predictions":
-        options = config.workers, config.ensemble, config.accelerator
+        options = config.workers, config.ensemble, config.accelerator, config.heard_s
         found = predict_part(checkpoints, store, part, *options)
         corpora = config.corpora
         return found if corpora is None else of_corpora(found, listed(corpora), part)
@@ -63,7 +64,10 @@ def run(config: DictConfig) -> None:
 def _print_report(report: dict[str, Any], output: Path) -> None:
     from langid.evaluation.report import who_speaks
 
-    table = Table("", "value", "95 % interval", title=f"{report['part']} part: {report['task']}")
+    title, heard_s = f"{report['part']} part: {report['task']}", report["heard_s"]
+    if heard_s is not None:
+        title += f", heard {heard_s:g} s from the first speech on"
+    table = Table("", "value", "95 % interval", title=title)
     names = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll")
     rows = {name.replace("_", " "): report[name] for name in names}
     for name, figures in report["classes"].items():

@@ -31,6 +31,11 @@ def stream_of(config: DictConfig, checkpoints: Sequence[Path]) -> "StreamingIden
         if config.exported is not None:
             raise LangidError(f"exported={config.exported}: is for streaming=true; add it")
         return None
+    if config.heard_s is not None:
+        raise LangidError(
+            f"heard_s={config.heard_s}: streaming=true hears clips whole, and tells accuracy by the"
+            " seconds of speech heard; take one of the two"
+        )
     if len(checkpoints) != 1:
         raise LangidError(f"streaming=true: takes one checkpoint, {len(checkpoints)} were given")
     if config.part not in PARTS:

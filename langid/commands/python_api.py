@@ -94,13 +94,15 @@ def evaluate(
     accelerator: str = "auto",
     output: str | Path | None = None,
     trusted: Sequence[str] = (),
+    heard_s: float | None = None,
 ) -> dict[str, Any]:
     """Score a part of a store, as ``langid evaluate`` does, and return its report.
 
     ``checkpoint`` may be a list: folds to pool, or an ``ensemble`` to average. The report is
     written, with its confusion matrix and the predictions, where there is a folder ``output``.
-    ``trusted`` are packages whose classes checkpoints may name. A figure is ``{value, low, high}``,
-    with a 95 % interval. Raises LangidError as the command ends with one.
+    ``trusted`` are packages whose classes checkpoints may name, ``heard_s`` is how many seconds are
+    heard of each utterance, from its first speech on. A figure is ``{value, low, high}``, with a
+    95 % interval. Raises LangidError as the command ends with one.
 
     Example:
         report = langid.evaluate(checkpoint=run.checkpoint, store="trio.h5", part="test")
@@ -110,7 +112,8 @@ def evaluate(
     from langid.evaluation.report import make_report, write_report
 
     given = [checkpoint] if isinstance(checkpoint, str | Path) else checkpoint
-    paths, options = [path_of(path) for path in given], (0, ensemble, accelerator)
+    paths = [path_of(path) for path in given]
+    options = 0, ensemble, accelerator, heard_s
     with trusting(trusted):
         predictions = predict_part(paths, path_of(store), part, *options)
     report = make_report(predictions, part)

@@ -19,6 +19,23 @@ def cut_whole(store: Store, policy: SilencePolicy) -> pd.DataFrame:
     return cut(store, policy, HELD_OUT_FRAMES, gapless=True)
 
 
+def first_frames(store: Store, pieces: pd.DataFrame, frames: int) -> pd.DataFrame:
+    """Return what of ``pieces`` lies in so many frames of their unit, from its first speech on.
+
+    ``pieces`` are a table of ``cut`` with ``unit``. Of a unit without speech those frames are its
+    first ones.
+    """
+    start, stop, by_unit = pieces["start"], pieces["stop"], pieces["unit"]
+    speech = [store.read_speech(*place) for place in zip(start, stop, strict=True)]
+    leading = np.array([mask.argmax() if mask.any() else np.nan for mask in speech], float)
+    first = (start + leading).groupby(by_unit).transform("min")
+    first = first.fillna(start.groupby(by_unit).transform("min")).astype(int)
+    heard = pieces.assign(start=start.clip(lower=first), stop=stop.clip(upper=first + frames))
+    heard = heard[heard["start"] < heard["stop"]]
+    places = zip(heard["start"], heard["stop"], strict=True)
+    return heard.assign(speech=[int(store.read_speech(*place).sum()) for place in places])
+
+
 def piece_loader(
     store: Store,
     pieces: pd.DataFrame,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import torch
 
 from langid.build import build
 from langid.corpora.splits import PARTS, Split
-from langid.data.pieces import cut_whole, piece_loader
+from langid.data.pieces import cut_whole, first_frames, piece_loader
 from langid.data.store import Store
 from langid.errors import LangidError
+from langid.evaluation.checkpoints import loaded
 from langid.progress import progress
-from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import PieceInference
 from langid.training.run_description import RunDescription, data_of
@@ -23,7 +24,6 @@ from langid.training.scores import UtteranceScores
 
 EVALUATED_PARTS = ("test", "validation", "train", "all")
 TABLE = ["utterance_id", "corpus", "speaker", "language", "duration_s"]
-HEARD_ALIKE = ("task", "classes", "features", "detector", "silence", "split", "data")
 BATCH = 32
 
 
@@ -39,7 +39,8 @@ class Predictions:
     are those of the checkpoints, ``fingerprint`` is that of the store, and ``left_out`` counts the
     rows of the whole store that have none of the classes. ``speaker`` is empty where nobody knows
     who speaks. ``trained_on`` are the utterances of the store that were heard in training; None for
-    a part that is held out, a foreign store, or a split that is not dealt as it was.
+    a part that is held out, a foreign store, or a split that is not dealt as it was. ``heard_s``
+    are the seconds that were heard of each unit, from its first speech on; None for all.
     """
 
     table: pd.DataFrame
@@ -50,6 +51,7 @@ class Predictions:
     column: str = "language"
     left_out: dict[str, Any] = field(default_factory=dict)
     trained_on: pd.DataFrame | None = None
+    heard_s: float | None = None
 
     @property
     def targets(self) -> np.ndarray:
@@ -69,23 +71,28 @@ def predict_part(
     workers: int = 0,
     ensemble: bool = False,
     accelerator: str = "auto",
+    heard_s: float | None = None,
 ) -> Predictions:
     """Return the posteriors of a part; those of several checkpoints (folds, say) are pooled.
 
     In an ``ensemble`` all checkpoints hear every utterance, and their posteriors are averaged frame
     by frame. The store need not hold every class. ``accelerator`` is ``auto``, ``cpu``, ``cuda`` or
-    ``mps``. Raises LangidError for one that this machine does not have, and where a checkpoint does
-    not belong to the store, checkpoints know different classes, utterances are scored twice, or
-    members of an ensemble differ in what they hear.
+    ``mps``. With ``heard_s`` of each unit only so many seconds are heard, from its first speech on.
+    Raises LangidError for a device that this machine does not have, where checkpoints cannot score
+    the part (see ``loaded``) or score utterances twice, and for ``heard_s`` of features that have
+    heard what follows.
     """
     if part not in EVALUATED_PARTS:
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
     held = Store(store)
-    identifiers = _loaded(checkpoints, held, part, ensemble, device_of(accelerator))
+    identifiers = loaded(checkpoints, held, part, ensemble, device_of(accelerator))
+    frames = None if heard_s is None else _heard_frames(heard_s, held, identifiers[0])
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
     for group in groups:
         pieces, unit = _pieces(group[0], held, part)
+        if frames is not None:
+            pieces = first_frames(held, pieces, frames)
         tables.append(_predict(group, held, pieces, workers))
         units.add(unit)
     descriptions, classes = [one.described for one in identifiers], identifiers[0].classes
@@ -99,6 +106,7 @@ def predict_part(
         task.column,
         task.left_out(held.utterances, classes),
         None if part in PARTS[1:] else _trained_on(descriptions, held),
+        heard_s,
     )
 
 
@@ -113,27 +121,6 @@ def of_corpora(predictions: Predictions, names: Sequence[str], part: str) -> Pre
             f"corpora: no {', '.join(unknown)} in the {part} part; it holds {', '.join(held)}"
         )
     return replace(predictions, table=table[table["corpus"].isin(names)])
-
-
-def _loaded(
-    checkpoints: Sequence[Path], store: Store, part: str, ensemble: bool, device: torch.device
-) -> list[LanguageIdentifier]:
-    identifiers = [load_identifier(path) for path in checkpoints]
-    if not identifiers:
-        raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
-    alike = HEARD_ALIKE if ensemble else ("task", "classes")
-    first = identifiers[0].described
-    for path, identifier in zip(checkpoints, identifiers, strict=True):
-        _check_store(identifier, path, store, part)
-        for key in alike:
-            if first.flat([key]) != identifier.described.flat([key]):
-                raise LangidError(
-                    f"checkpoint={path}: its {key} {getattr(identifier.described, key)} is not that"
-                    f" of the first one, {getattr(first, key)}; only checkpoints with the same"
-                    f" {', '.join(alike)} can be scored together"
-                )
-        identifier.to(device)
-    return identifiers
 
 
 def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFrame:
@@ -159,29 +146,6 @@ def device_of(accelerator: str) -> torch.device:
     return torch.device(names[-1] if accelerator == "auto" else accelerator)
 
 
-def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part: str) -> None:
-    """Raise LangidError where a store's features, classes or rows are not those of a training."""
-    description = identifier.described
-    for name, trained in (("features", description.features), ("detector", description.detector)):
-        if store.description[name] != trained:
-            raise LangidError(
-                f"checkpoint={path}: trained on {name} {trained}, the store"
-                f" {store.path} has {store.description[name]}; prepare one with the same {name}"
-            )
-    if part != "all" and store.fingerprint != description.fingerprint:
-        raise LangidError(
-            f"checkpoint={path}: trained on another store (fingerprint"
-            f" {description.fingerprint[:12]}, {store.path} has {store.fingerprint[:12]}), so"
-            f" its {part} part cannot be told; part=all scores every utterance of a foreign store"
-        )
-    labels = set(description.build_task().labels(store.utterances, identifier.classes)) - {""}
-    if not labels:
-        raise LangidError(
-            f"checkpoint={path}: knows {', '.join(identifier.classes)}; the store {store.path}"
-            " holds none of them"
-        )
-
-
 def _pieces(identifier: LanguageIdentifier, store: Store, part: str) -> tuple[pd.DataFrame, str]:
     """Return the pieces to hear, and what a unit is.
 
@@ -200,6 +164,24 @@ def _pieces(identifier: LanguageIdentifier, store: Store, part: str) -> tuple[pd
         )
     unit = "sequence" if split.cuts_utterances else "utterance"
     return data_of(identifier.described, store.path).pieces[part], unit
+
+
+def _heard_frames(heard_s: Any, store: Store, identifier: LanguageIdentifier) -> int:
+    """Return how many frames are heard of each unit."""
+    number = type(heard_s) in (int, float) and isfinite(heard_s)
+    frames = round(heard_s * store.frames_per_second) if number else 0
+    if frames < 1:
+        raise LangidError(
+            f"heard_s={heard_s}: accepted are null and seconds, at least the"
+            f" {1 / store.frames_per_second:g} s of a frame"
+        )
+    features = identifier.front_end.features
+    if store.content.name == "features" and not features.causal:
+        raise LangidError(
+            f"heard_s={heard_s}: features {type(features).__name__} of {store.path} have heard each"
+            " clip to its end; prepare a store with content=samples, of which they are made again"
+        )
+    return frames
 
 
 def _trained_on(descriptions: Sequence[RunDescription], store: Store) -> pd.DataFrame | None:

@@ -23,8 +23,9 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
     """Return the report of a part as plain data.
 
     ``clips``, ``speakers`` and ``unknown_speakers`` are those of ``clips_and_speakers``, in all and
-    of each class; ``scored`` names and ``support`` counts the units that are scored. ``absent`` are
-    the classes that the part has no clip of, and that no mean over classes takes in. Of the
+    of each class; ``scored`` names and ``support`` counts the units that are scored, of each of
+    which ``heard_s`` seconds are heard from its first speech on (None: all). ``absent`` are the
+    classes that the part has no clip of, and that no mean over classes takes in. Of the
     validation part alone there are ``thresholds`` too: chosen on the test part they would flatter
     it.
     """
@@ -42,6 +43,7 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "part": part,
         "task": column,
+        "heard_s": predictions.heard_s,
         **figures,
         **clips_and_speakers(table),
         "absent": [name for name in classes if not figures["classes"][name]["clips"]],

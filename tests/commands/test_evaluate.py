@@ -83,6 +83,27 @@ def test_report_is_complete(report_folder: Path, run_path: Path) -> None:
     assert {"python", "torch", "langid-speech"} <= set(report["versions"])
 
 
+def test_seconds_that_are_heard_stand_in_report_and_title(
+    report_folder: Path,
+    checkpoint_path: Path,
+    store_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert json.loads((report_folder / "report.json").read_text())["heard_s"] is None
+    capsys.readouterr()
+    report = evaluate(tmp_path / "second", checkpoint_path, store_path, "heard_s=0.5")
+    assert report["heard_s"] == 0.5
+    assert "heard 0.5 s from the first speech on" in " ".join(capsys.readouterr().out.split())
+    table = pd.read_csv(tmp_path / "second" / "predictions.tsv", sep="\t")
+    assert table["frames"].between(1, 50).all()
+    again = package.evaluate(checkpoint_path, store_path, heard_s=0.5)
+    assert again["accuracy"] == report["accuracy"]
+    parts = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={tmp_path}/streams"]
+    assert main(["evaluate", *parts, "heard_s=1", "streaming=true"]) == 2
+    assert "heard_s=1: streaming=true hears clips whole" in capsys.readouterr().err
+
+
 def test_validation_says_below_what_to_answer_unknown(
     report_folder: Path,
     checkpoint_path: Path,
@@ -339,7 +360,7 @@ def test_a_report_of_a_hundred_classes_fits_any_page(
         "part": "test", "task": "language", "absent": [], "scored": "utterance",
         "frame_accuracy": figures["accuracy"], "trained_on": "f", "fingerprint": "f",
         "shared_with_training": {"speakers": 0, "utterances": 0, "unknown_speakers": 0},
-        "left_out": {"unlabelled": 0, "other_classes": {}},
+        "left_out": {"unlabelled": 0, "other_classes": {}}, "heard_s": None,
     }  # fmt: skip
     _print_report(report, Path("out"))
     table, _, rest = capsys.readouterr().out.partition("└")
