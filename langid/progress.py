@@ -1,5 +1,7 @@
 """The progress bar of long work."""
 
+import sys
+
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -36,6 +38,7 @@ def progress(description: str, unit: str) -> Progress:
         Rate(unit),
         TimeRemainingColumn(),
         console=terminal,
+        redirect_stdout=sys.stdout.isatty(),  # else it would bring what goes to a file up here
         transient=True,
         disable=not terminal.is_terminal,  # in a log file a bar is noise
     )

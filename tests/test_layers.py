@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "langid"
 GROUND = ("atomic_file", "audio", "build", "differences", "errors", "exclusive", "metrics", "plots",
-          "progress", "terminal", "typed", "utterance")  # fmt: skip  # known to all rooms
+          "progress", "terminal", "typed", "utterance", "workers")  # fmt: skip  # known to all
 LEARNING = {"corpora", "signal", "networks", "data", "training"}
 # What each room may import from, beside the ground: itself and what stands below it.
 BELOW: dict[str, set[str]] = {

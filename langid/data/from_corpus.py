@@ -1,14 +1,15 @@
 """A store from a corpus: its reader is built and read while the processes of ``prepare`` start."""
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joblib import cpu_count
+from joblib.externals.loky import process_executor
 
-from langid.data.workers import start_workers
 from langid.errors import LangidError
 from langid.exclusive import exclusively
+from langid.workers import start_workers, worker_count
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.store import Store
@@ -23,9 +24,7 @@ def prepare_corpus(config: dict[str, Any]) -> "Store":
     already, and the same, is returned as it is. Raises LangidError for what cannot be prepared.
     """
     store = place_of(config)
-    workers = config["workers"] if config["workers"] is not None else cpu_count()
-    if not isinstance(workers, int) or workers < 1:
-        raise LangidError(f"workers={workers}: accepted are 1 and more")
+    workers = worker_count(config["workers"])
     with exclusively("store", store):  # from before it is looked at
         return _prepare(config, store, workers)
 
@@ -38,8 +37,18 @@ def place_of(config: dict[str, Any]) -> Path:
     return store
 
 
+def get_ready() -> None:
+    """Import in a process of ``prepare`` what its work needs."""
+    import langid.data.shard
+    import langid.signal.front_end
+    import langid.signal.speech_detector  # noqa: F401
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = 4 << 30  # bytes; an encoder takes its time to grow
+    gc.freeze()  # joblib collects garbage every second: let it not look through all of torch
+
+
 def _prepare(config: dict[str, Any], store: Path, workers: int) -> "Store":
-    ready = start_workers(1 if store.exists() and not config["add"] else workers)
+    ready = start_workers(1 if store.exists() and not config["add"] else workers, get_ready)
     try:
         from langid.build import build
         from langid.signal.encoder_files import pinned

@@ -15,9 +15,9 @@ from langid.build import with_trust
 from langid.corpora.manifest import Manifest
 from langid.data.store import Content
 from langid.data.store_writer import StoreWriter
-from langid.data.workers import end_workers
 from langid.errors import LangidError
 from langid.progress import progress
+from langid.workers import end_workers
 
 if TYPE_CHECKING:
     from torch import Tensor

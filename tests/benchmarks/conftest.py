@@ -11,7 +11,10 @@ from ..conftest import Once
 from ..demo.page.conftest import require_chromium
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-REFERENCES = ("plain_prepare",)  # scripts that a benchmark starts, and that are none themselves
+REFERENCES = (
+    "plain_prepare",
+    "plain_predict",
+)  # scripts that a benchmark starts, and that are none themselves
 NAMES = [
     path.stem
     for path in sorted(BENCHMARKS.glob("*.py"))

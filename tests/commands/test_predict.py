@@ -1,6 +1,10 @@
 """langid predict: a line per file; bad files do not stop the others."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +149,6 @@ def test_files_may_have_any_name(
         ("-", "audio=-: only langid stream hears standard input; expected a file"),
         ("mic", "audio=mic: only langid stream hears a microphone; expected a file (./mic where"),
         ("", "audio=: expected a file"),
-        ("/", "/: is a folder; expected an audio file"),
     ],
 )
 def test_what_is_no_file_is_named(
@@ -154,6 +157,57 @@ def test_what_is_no_file_is_named(
     for command in ("predict", "segments"):
         assert main([command, f"model={model_path}", f"audio={audio}"]) in (1, 2)
         assert f"langid: {message}" in capsys.readouterr().err
+
+
+def test_of_a_folder_all_audio_files_are_heard(
+    model_path: Path, real_clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clips" / "below").mkdir(parents=True)
+    names = ("clips/b.mp3", "clips/below/a.MP3", "last.mp3")
+    for name, clip in zip(names, real_clips, strict=False):
+        (tmp_path / name).write_bytes(clip.read_bytes())
+    (tmp_path / "clips" / "notes.txt").write_text("no sound")
+    (tmp_path / "clips" / ".hidden.mp3").write_bytes(b"")
+    assert run(model_path, tmp_path / "clips", tmp_path / "last.mp3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[2] for line in lines] == [str(tmp_path / name) for name in names]
+    (tmp_path / "empty").mkdir()
+    assert run(model_path, tmp_path / "empty") == 2
+    assert "empty: no audio file below this folder; libsndfile reads" in capsys.readouterr().err
+
+
+def test_processes_say_the_same_in_the_same_order(
+    model_path: Path, files: dict[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    paths = [files[name] for name in ("stereo", "text", "real", "silent", "absent", "real")]
+    arguments = [f"model={model_path}", f"audio=[{','.join(map(str, paths))}]", "json=true"]
+    arguments += ["languages=[Hindi,English]", "unknown_below=1.0", "half_life_s=2"]
+    assert main(["predict", *arguments, "workers=1"]) == 1
+    alone = capfd.readouterr()
+    assert main(["predict", *arguments, "workers=2"]) == 1
+    assert capfd.readouterr() == alone
+    assert len(alone.out.splitlines()) == 4 and len(alone.err.splitlines()) == 2
+    assert main(["predict", *arguments, "workers=0"]) == 2
+    assert "workers=0: accepted are 1 and more" in capfd.readouterr().err
+
+
+def test_interrupted_it_ends_with_what_it_has_said(
+    model_path: Path, files: dict[str, Path], tmp_path: Path
+) -> None:
+    for number in range(3000):
+        (tmp_path / f"{number:04d}.mp3").symlink_to(files["real"])
+    command = [sys.executable, "-m", "langid", "predict", f"model={model_path}"]
+    command += [f"audio={tmp_path}", "workers=2"]
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
+        first = process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers too
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "langid: interrupted; finished work is kept\n"
+    heard = [line.split("\t")[2] for line in [first.rstrip(), *rest.splitlines()]]
+    assert heard == [f"{tmp_path}/{number:04d}.mp3" for number in range(len(heard))]
+    assert len(heard) < 3000
 
 
 def test_settings_of_the_decision(
