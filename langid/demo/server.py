@@ -16,7 +16,7 @@ ADDRESS = "127.0.0.1"
 PAGE = Path(__file__).with_name("page")
 OWN_FILES = (
     "index.html", "icon.svg", "page.css", "page.js", "view.js", "sound.js", "capture.js",
-    "worker.js", "identifier.js", "decision.js", "resampler.js", "format.js",
+    "worker.js", "identifier.js", "stepper.js", "decision.js", "resampler.js", "format.js",
 )  # fmt: skip
 VENDOR_FILES = (
     "vendor/mpg123-decoder.min.js", "vendor/ort.wasm.bundle.min.mjs",
@@ -110,16 +110,13 @@ def page_metadata(model: Path) -> dict[str, Any]:
     """Return what the page must know of a model: its metadata's own keys, and the file's name.
 
     ``decision`` holds every setting; None stands for the infinite half-life, which JSON has not.
-    Raises LangidError for a model that takes a window, and as OnnxModel does.
+    Raises LangidError as OnnxModel does.
     """
     loaded = load_model(model)
-    if isinstance(loaded, WindowedModel):
-        raise LangidError(
-            f"model={model}: hears a window of samples; the page runs models that stream, which are"
-            " rnn, gru, lstm, tcn and conformer, exported without mode=offline; use langid stream"
-        )
     decision = DecisionSettings.of(loaded.metadata).plain()
-    keys = ("classes", "sample_rate", "hop_samples", "state", "initial_state")
+    windowed = isinstance(loaded, WindowedModel)
+    own = ("frame_samples", "window_samples") if windowed else ("state", "initial_state")
+    keys = ("classes", "sample_rate", "hop_samples", *own)
     return {key: loaded.metadata[key] for key in keys} | {"decision": decision, "file": model.name}
 
 

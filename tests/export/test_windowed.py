@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from langid.demo.server import page_metadata
 from langid.errors import LangidError
 from langid.export import parity, precision
 from langid.export.validation_clips import LabelledClip
@@ -142,12 +141,6 @@ def test_metadata_call_the_window_what_it_is(path: Path) -> None:
     assert metadata["latency_s"] == 0.5
     assert (metadata["window_samples"], metadata["hop_samples"]) == (24000, 8000)
     assert metadata["classes"] == ["English", "Hindi", "Mandarin"]
-
-
-def test_the_page_says_that_it_runs_models_that_stream(path: Path) -> None:
-    message = r"model\.onnx: hears a window .* the page runs models that stream, .*langid stream"
-    with pytest.raises(LangidError, match=message):
-        page_metadata(path)
 
 
 def test_speech_of_a_hop_is_that_of_its_last_samples(path: Path, clips: list[np.ndarray]) -> None:

@@ -1,6 +1,7 @@
 // One stream of speech under onnxruntime-web: the steps of langid/streaming/streamer.py.
 
 import { DecisionRule } from "./decision.js";
+import { joined, stepperOf } from "./stepper.js";
 import * as ort from "./vendor/ort.wasm.bundle.min.mjs";
 
 ort.env.wasm.numThreads = 1; // a step is too short to share
@@ -24,12 +25,7 @@ export class Identifier {
 
   // Forget all samples; the next sample begins a new stream.
   reset() {
-    const { state, initial_state: values } = this.metadata;
-    this.state = state.map((shape, number) => {
-      const size = shape.reduce((product, length) => product * length, 1);
-      const data = new Float32Array(size).fill(values[number]);
-      return new ort.Tensor("float32", data, [1, ...shape]);
-    });
+    this.stepper = stepperOf(this.metadata, this.session);
     this.pending = new Float32Array(0);
     this.rule = new DecisionRule(this.classes, this.hop / this.sampleRate, this.metadata.decision);
     this.busySeconds = 0;
@@ -63,21 +59,9 @@ export class Identifier {
       return { posteriors: new Float32Array(0), speech: new Uint8Array(0), records: [] };
     }
     const began = performance.now();
-    const [samplesName, ...stateNames] = this.session.inputNames;
-    const inputs = { [samplesName]: new ort.Tensor("float32", samples, [1, samples.length]) };
-    stateNames.forEach((name, number) => (inputs[name] = this.state[number]));
-    const results = await this.session.run(inputs);
-    const [posteriors, speech, ...state] = this.session.outputNames.map((name) => results[name]);
-    this.state = state;
-    const records = this.rule.update(posteriors.data, speech.data);
+    const { posteriors, speech } = await this.stepper.step(samples);
+    const records = this.rule.update(posteriors, speech);
     this.busySeconds += (performance.now() - began) / 1000;
-    return { posteriors: posteriors.data, speech: speech.data, records };
+    return { posteriors, speech, records };
   }
-}
-
-function joined(first, second) {
-  const both = new Float32Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

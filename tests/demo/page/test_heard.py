@@ -10,10 +10,12 @@ import pytest
 import soundfile
 
 from langid.audio.decode import read_audio
+from langid.export.windowed import export_offline
 from langid.streaming.streamer import StreamingIdentifier
 
-from .chromium import Page
-from .conftest import LANGUAGES, Taught
+from ...export.test_windowed import whole_utterance
+from .chromium import Chromium, Page
+from .conftest import LANGUAGES, RATE, OpenPage, Taught, serving
 
 ACCEPTED = 1e-3
 FRAMES = """
@@ -88,6 +90,26 @@ def test_every_frame_of_an_mp3_equals_python(page: Page, taught: Taught, languag
     frames, stream = expected(taught.model, clip)
     np.testing.assert_allclose(posteriors, frames, rtol=0, atol=ACCEPTED)
     assert decision["label"] == stream.decision.label
+
+
+def test_a_window_equals_python(
+    chromium: Chromium, taught: Taught, clips: list[np.ndarray], open_page: OpenPage, tmp_path: Path
+) -> None:
+    identifier = whole_utterance("cnn.CNN", "mask", clips[0])
+    model = tmp_path / "window.onnx"
+    export_offline(identifier, model, [clips[0][:RATE]], window_s=1.5, hop_s=0.5)
+    clip = taught.clips["Hindi"]
+    frames, stream = expected(model, clip)
+    assert len(frames) > 4 and np.ptp(frames, axis=0).max() > 0.01
+    with serving(model) as server:
+        page = open_page(chromium, server.url)
+        for posteriors, decision in in_browser(page, clip, (1600, {}), (30011, {})):
+            np.testing.assert_allclose(posteriors, frames, rtol=0, atol=ACCEPTED)
+            assert decision["label"] == stream.decision.label
+            assert decision["speechSeconds"] == pytest.approx(stream.decision.speech_s)
+        page.choose(clip)
+        assert f"{stream.decision.label} leads with " in page.said()
+        assert page.number("#heard") == pytest.approx(stream.decision.heard_s, abs=0.051)
 
 
 @pytest.fixture
