@@ -1,12 +1,13 @@
 """Processes that share long work: started early, as imports take seconds, and ended."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import get_reusable_executor, process_executor
 
 from langid.errors import LangidError
 
@@ -45,6 +46,12 @@ def keep_memory() -> None:
     """
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
         os.environ.setdefault(name, str(1 << 27))
+
+
+def settle() -> None:
+    """Let Ctrl-C end this process by the one that waits for it, and joblib keep it till then."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process_executor._MAX_MEMORY_LEAK_SIZE = 4 << 30  # bytes; an encoder takes its time to grow
 
 
 def end_workers() -> None:

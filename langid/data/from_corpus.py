@@ -5,11 +5,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joblib.externals.loky import process_executor
-
 from langid.errors import LangidError
 from langid.exclusive import exclusively
-from langid.workers import start_workers, worker_count
+from langid.workers import settle, start_workers, worker_count
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.store import Store
@@ -43,7 +41,7 @@ def get_ready() -> None:
     import langid.signal.front_end
     import langid.signal.speech_detector  # noqa: F401
 
-    process_executor._MAX_MEMORY_LEAK_SIZE = 4 << 30  # bytes; an encoder takes its time to grow
+    settle()
     gc.freeze()  # joblib collects garbage every second: let it not look through all of torch
 
 

@@ -1,12 +1,15 @@
 """What is decided about recordings as a whole, in one process or in several."""
 
 import functools
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from langid.audio.decode import read_blocks
 from langid.audio.full_scale import in_16_bits
@@ -17,7 +20,7 @@ from langid.streaming.samples import NOTHING, whole_hops
 from langid.streaming.sources import recording
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import WindowedModel
-from langid.workers import end_workers, keep_memory
+from langid.workers import end_workers, keep_memory, settle
 
 PIECE_S = 30.0  # longer recordings are heard in pieces, to bound memory, as langid evaluate does
 
@@ -81,11 +84,20 @@ def decide_all(
         return
     settings = replace(stream.settings, languages=tuple(stream.settings.languages or ()) or None)
     keep_memory()
+    jobs: Any = joblib.Parallel(n_jobs=workers, return_as="generator")(
+        joblib.delayed(_decide_there)(model, settings, path) for path in paths
+    )
     try:
-        yield from joblib.Parallel(n_jobs=workers, return_as="generator")(
-            joblib.delayed(_decide_there)(model, settings, path) for path in paths
-        )
+        for decision in jobs:  # noqa: UP028  # yield from would close them too soon
+            yield decision
+    except TerminatedWorkerError as error:
+        raise LangidError(
+            "a process was ended from outside, as the system does where memory is short; take"
+            " fewer, workers=1"
+        ) from error
     finally:
+        with warnings.catch_warnings(action="ignore"):  # that some results were of no use
+            jobs.close()
         end_workers()
 
 
@@ -103,4 +115,5 @@ def _decide_there(model: str, settings: DecisionSettings, path: Path) -> Decisio
 @functools.cache
 def _opened(model: str, settings: DecisionSettings) -> StreamingIdentifier:
     """Return the stream of a process, opened by its first clip."""
+    settle()
     return StreamingIdentifier.load(model, **vars(settings))

@@ -1,10 +1,12 @@
 """langid predict: a line per file; bad files do not stop the others."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -191,23 +193,49 @@ def test_processes_say_the_same_in_the_same_order(
     assert "workers=0: accepted are 1 and more" in capfd.readouterr().err
 
 
+@contextlib.contextmanager
+def many_files(model: Path, clip: Path, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Let two processes hear more than a test has time for, in a session of their own."""
+    for number in range(3000):
+        (folder / f"{number:04d}.mp3").symlink_to(clip)
+    command = [sys.executable, "-m", "langid", "predict", f"model={model}"]
+    command += [f"audio={folder}", "workers=2"]
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
+        yield process
+
+
 def test_interrupted_it_ends_with_what_it_has_said(
     model_path: Path, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    for number in range(3000):
-        (tmp_path / f"{number:04d}.mp3").symlink_to(files["real"])
-    command = [sys.executable, "-m", "langid", "predict", f"model={model_path}"]
-    command += [f"audio={tmp_path}", "workers=2"]
-    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
-        first = process.stdout.readline()
+    with many_files(model_path, files["real"], tmp_path) as process:
+        assert process.stdout is not None
+        first = "".join(process.stdout.readline() for _ in range(100))  # both are at work
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers too
         rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors == "langid: interrupted; finished work is kept\n"
-    heard = [line.split("\t")[2] for line in [first.rstrip(), *rest.splitlines()]]
+    heard = [line.split("\t")[2] for line in (first + rest).splitlines()]
     assert heard == [f"{tmp_path}/{number:04d}.mp3" for number in range(len(heard))]
     assert len(heard) < 3000
+
+
+def test_a_process_that_is_ended_from_outside_is_told(
+    model_path: Path, files: dict[str, Path], tmp_path: Path
+) -> None:
+    with many_files(model_path, files["real"], tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        worker = next(
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if b"LokyProcess" in path.read_bytes()
+            and os.getsid(int(path.parent.name)) == process.pid
+        )
+        os.kill(worker, signal.SIGKILL)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "langid: a process was ended from outside" in errors and "workers=1" in errors
 
 
 def test_settings_of_the_decision(
