@@ -28,8 +28,9 @@ class Batch:
     (batch,)``, the class, and ``unit (batch,)``, the number of what is scored.
 
     Of a store of samples features are empty until ``with_features``, and there are ``samples
-    (batch, samples) int16``, whole hops that begin with the context of the first frame. Where the
-    policy removes silence, ``kept (batch, hops) bool`` are the hops behind the context that stay.
+    (batch, samples) int16``, whole hops that begin with the context of the first frame, and behind
+    it ``hops (batch,)`` that are no padding. Where the policy removes silence, ``kept (batch, hops)
+    bool`` are those that stay.
     """
 
     features: Tensor
@@ -39,6 +40,7 @@ class Batch:
     target: Tensor
     unit: Tensor
     samples: Tensor | None = None
+    hops: Tensor | None = None
     kept: Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
@@ -57,19 +59,20 @@ class Batch:
 
         They are those that a store would hold, in float32, of samples that ``augment`` has changed.
         """
-        if self.samples is None:
+        if self.samples is None or self.hops is None:
             return self
         parts = []
-        for part in torch.split(self.samples, MADE_AT_ONCE):
+        for part, hops in zip(*map(_some, (self.samples, self.hops)), strict=True):
             samples = part / FULL_SCALE
             with torch.autocast(samples.device.type, enabled=False):
-                parts.append(features.in_context(augment(samples) if augment else samples))
+                changed = augment(samples) if augment else samples
+                parts.append(features.in_context(changed, hops))
         made = torch.cat(parts)
         if self.kept is not None:
             order = (~self.kept).long().argsort(dim=1, stable=True)[:, : self.speech.shape[1]]
             made = made.gather(1, order[..., None].expand(-1, -1, made.shape[2]))
         made = made.masked_fill(~self.there[..., None], 0.0)
-        return dataclasses.replace(self, features=made, samples=None, kept=None)
+        return dataclasses.replace(self, features=made, samples=None, hops=None, kept=None)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -120,6 +123,7 @@ class SequenceDataset(Dataset[Batch]):
         before = [self.store.read_context(start) for start, _ in places]
         hops = [np.concatenate(pair) for pair in zip(before, values, strict=True)]
         batch.samples = _padded(hops, torch.int16).flatten(1)
+        batch.hops = torch.tensor(list(map(len, values)))
         batch.kept = _padded(kept, torch.bool) if kept else None
         return batch
 
@@ -130,6 +134,10 @@ class SequenceDataset(Dataset[Batch]):
         there = (torch.arange(mask.shape[1]) < lengths[:, None]) & mask.any(1, keepdim=True)
         targets = self.policy.targets(target, mask, there, self.classes)
         return Batch(torch.zeros(*mask.shape, 0), lengths, targets, mask, target, unit)
+
+
+def _some(values: Tensor) -> Sequence[Tensor]:
+    return torch.split(values, MADE_AT_ONCE)
 
 
 def _left(arrays: Sequence[np.ndarray], kept: Sequence[np.ndarray]) -> Sequence[np.ndarray]:

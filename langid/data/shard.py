@@ -40,11 +40,11 @@ def facts_of(description: dict[str, Any]) -> tuple[dict[str, int], Content]:
     features, facts = front_end.features, ["sample_rate", "hop_samples"]
     content = Content("features", features.bins, features.stored_as)
     if description["content"] == "samples":
-        if not features.causal:
+        if not features.of_sequences:
             raise LangidError(
                 f"content=samples: features {type(features).__name__} need the whole clip, and"
-                " training cuts sequences from it; take features=mfcc or log_mel, or"
-                " content=features"
+                " training cuts sequences from it; take features=mfcc, log_mel or"
+                " pretrained, or content=features"
             )
         facts += ["bins", "context_frames"]
         content = Content("samples", features.hop_samples, "int16")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+import torch
 
 from langid.build import build
 from langid.data.dataset import SequenceDataset
@@ -37,8 +38,9 @@ def _speech_features(
             features, speech = store.read(start, stop)
             yield features[speech]
         return
-    made = build(store.description["features"], "features")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    made = build(store.description["features"], "features").to(device)
     dataset = SequenceDataset(store, pieces, policy, classes=int(pieces["target"].max()) + 1)
     for index in range(len(dataset)):
-        batch = dataset.__getitems__([index]).with_features(made)
-        yield batch.features[batch.speech].numpy()
+        batch = dataset.__getitems__([index]).to(device).with_features(made)
+        yield batch.features[batch.speech].cpu().numpy()

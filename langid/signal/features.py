@@ -35,14 +35,20 @@ class Features(PerHop):
     ``causal`` features see no sample behind their frame's hop and nothing of the clip as a whole;
     they can be streamed by ``initial_state`` and ``step``. ``use_fft`` may be set where speed
     counts and the last digits do not. ``stored_as`` is the type of number that a store keeps:
-    ``float16``, or ``float32`` where values leave its range.
+    ``float16``, or ``float32`` where values leave its range. ``of_sequences`` are features that can
+    be made of a part of a clip, by ``in_context``.
     """
 
     use_fft = False
     stored_as = "float16"
     sample_rate: int
     bins: int
-    context_frames: int  # of causal ones: hops before its own that a frame is made of
+    context_frames: int  # of those of sequences: hops before its own that a frame is made of
+
+    @property
+    def of_sequences(self) -> bool:
+        """Whether they can be made of a part of a clip."""
+        return self.causal
 
     @property
     def detector_hop_samples(self) -> int:
@@ -57,10 +63,11 @@ class Features(PerHop):
         """Return the features ``(batch, time, bins)`` of what ``clip`` returns."""
         return self(clip)
 
-    def in_context(self, samples: Tensor) -> Tensor:
-        """``samples (batch, samples) -> features (batch, time, bins)``; of causal ones alone.
+    def in_context(self, samples: Tensor, lengths: Tensor) -> Tensor:
+        """``samples (batch, samples) -> features (batch, time, bins)`` of sequences.
 
-        The samples begin with ``context_frames`` hops before the first frame.
+        The samples begin with ``context_frames`` hops before the first frame; ``lengths (batch,)``
+        are those in frames.
         """
         context = self.context_frames * self.hop_samples
         return self.step(samples[:, context:], samples[:, :context])[0]
@@ -129,7 +136,7 @@ class LogMel(Features):
         power = self._power_by_fft(samples) if self.use_fft else self._power(samples)
         return self._compress(power @ self.filters), last(samples, state.shape[1])
 
-    def in_context(self, samples: Tensor) -> Tensor:
+    def in_context(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """Return what ``step`` does of samples that begin with its state, by FFT."""
         return self._compress(self._power_by_fft(samples) @ self.filters)
 

@@ -1,26 +1,21 @@
 """Hidden states of a frozen pretrained encoder of speech as features."""
 
-import logging
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from langid.errors import LangidError
-from langid.signal.encoder_files import EncoderFiles, found_files
+from langid.signal.encoder_files import found_files
+from langid.signal.encoder_loading import load_encoder
 from langid.signal.features import Features
-from langid.signal.torchaudio_loader import load_torchaudio
 
 LONGEST_S = 30.0  # what Whisper hears at most, and what memory bears of the others
 OVERLAP_S = 2.0  # of windows of a longer clip
-# Whisper's encoder stands under these names in its whole model and in a classifier.
-WHISPER_KEYS = {r"^(model\.)?encoder\.": ""}
-load_torchaudio()  # before transformers, which imports it
-# Nothing is fetched, and no code beside the weights is run or offered to be.
-OWN_CODE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-ENCODERS = ("whisper", "wav2vec2", "hubert", "wavlm", "wav2vec2-bert")
+# On a GPU windows of like length are processed together, so many seconds of them; a processor takes
+# twice as long for a clip of a batch as for one alone, whose states stay in its cache.
+TOGETHER_S = 320.0
 
 
 class Pretrained(Features):
@@ -32,11 +27,13 @@ class Pretrained(Features):
     ``sha256`` tell the weights; others of the same name are refused. Each clip is heard in its own
     length: Whisper's positions are cut, where it is made to hear 30 s, filled up with silence. A
     longer clip is heard in windows of 30 s that overlap by 2 s, of which each gives the frames up
-    to the middle of the overlap. The weights are no part of a checkpoint. Raises LangidError where
-    they are not there, not whole, or not those of an encoder of speech.
+    to the middle of the overlap. Where an encoder makes no frame of the last hop, the one before is
+    repeated. The weights are no part of a checkpoint. Raises LangidError where they are not there,
+    not whole, or not those of an encoder of speech.
     """
 
     causal = False
+    context_frames = 0
 
     def __init__(
         self,
@@ -46,21 +43,16 @@ class Pretrained(Features):
         sha256: str | None = None,
     ):
         super().__init__()
-        files = found_files(encoder, revision, sha256)
-        config = _config(files)
-        count = getattr(config, "encoder_layers", None) or config.num_hidden_layers
+        loaded = load_encoder(found_files(encoder, revision, sha256))
+        count = len(loaded.layers)
         if layer not in ("last", "mean") and not (type(layer) is int and 0 <= layer <= count):
             raise LangidError(
                 f"features.layer={layer}: {encoder} has {count} layers; accepted are last, mean and"
                 f" 0 to {count}"
             )
         self.layer = layer
-        self.bins = int(config.hidden_size)
-        self.extractor, hop = _extractor(files, config)
-        self.sample_rate, self.hop_samples = int(self.extractor.sampling_rate), hop
-        loaded = _load(files, config)
-        whisper = config.model_type == "whisper"
-        self.positions = loaded.embed_positions.weight.data if whisper else None
+        self.bins, self.sample_rate = loaded.width, loaded.sample_rate
+        self.hop_samples = loaded.hop_samples
         self.held = (loaded,)  # in a tuple, so that its weights are none of this module's
 
     @property
@@ -68,120 +60,89 @@ class Pretrained(Features):
         """Return 10 ms, for which the settings of detectors are made."""
         return self.sample_rate // 100
 
-    def forward(self, samples: Tensor) -> Tensor:
-        """``samples (batch, samples) -> features (batch, time, bins)``; of a length, not padded."""
-        encoder = self.held[0].to(samples.device)
-        return torch.cat([*self._windows(encoder, samples)], dim=1)
+    def forward(self, samples: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """``samples (batch, samples) -> features (batch, time, bins)``.
 
-    def _windows(self, encoder: Any, samples: Tensor) -> Iterator[Tensor]:
-        """Yield the states of a clip, one window after the other."""
-        hop, rate = self.hop_samples, self.sample_rate
-        window, edge = (round(seconds * rate / hop) for seconds in (LONGEST_S, OVERLAP_S / 2))
-        frames = math.ceil(samples.shape[1] / hop)
-        start = 0
-        while True:
-            heard = samples[:, start * hop : (start + window) * hop]
-            ended = start + window >= frames
-            states = self._states(encoder, heard)
-            yield states[:, edge if start else 0 : None if ended else window - edge]
-            if ended:
-                return
-            start += window - 2 * edge
+        With ``lengths (batch,)``, in samples, each clip is heard alone, and padding gives zeros.
+        """
+        self.held[0].to(samples.device)
+        window, edge = self._window
+        if lengths is None and samples.shape[1] <= window * self.hop_samples:
+            return _of_time(self._states(samples)[0], self._frames(samples.shape[1]))
+        known = [samples.shape[1]] * len(samples) if lengths is None else lengths.tolist()
+        clips = [row[:length] for row, length in zip(samples, known, strict=True)]
+        windows = [self._windows(clip) for clip in clips]
+        states = iter(self._each([one for of_clip in windows for one in of_clip]))
+        features = []
+        for clip, of_clip in zip(clips, windows, strict=True):
+            last = len(of_clip) - 1
+            parts = [
+                next(states)[edge if place else 0 : None if place == last else window - edge]
+                for place in range(len(of_clip))
+            ]
+            features.append(_of_time(torch.cat(parts)[None], self._frames(len(clip)))[0])
+        return nn.utils.rnn.pad_sequence(features, batch_first=True)
 
-    def _states(self, encoder: Any, samples: Tensor) -> Tensor:
-        filled = torch.nn.functional.pad(samples, (0, -samples.shape[1] % self.hop_samples))
-        inputs = self.extractor(
-            list(filled.cpu().numpy()),
-            sampling_rate=self.sample_rate,
-            padding="longest",
-            truncation=False,
-            return_tensors="pt",
-        ).to(samples.device)
-        if self.positions is not None:
-            frames = filled.shape[1] // self.hop_samples
-            encoder.config.max_source_positions = encoder.embed_positions.num_embeddings = frames
-            encoder.embed_positions.weight.data = self.positions[:frames].to(samples.device)
-        with torch.no_grad():
-            said = encoder(**inputs, output_hidden_states=self.layer != "last")
-        if self.layer == "last":
-            states: Tensor = said.last_hidden_state
-            return states
-        if self.layer == "mean":
-            return torch.stack(said.hidden_states).mean(0)
-        return said.hidden_states[int(self.layer)]
+    @property
+    def of_sequences(self) -> bool:
+        """Return that they can be made of a part of a clip, as of a clip of its own."""
+        return True
 
+    def in_context(self, samples: Tensor, lengths: Tensor) -> Tensor:
+        """Return the features of sequences, each heard as a clip of its own."""
+        return self(samples, lengths * self.hop_samples)
 
-def _config(files: EncoderFiles) -> Any:
-    """Return what ``transformers`` reads of config.json, of an encoder of speech."""
-    from transformers import AutoConfig  # here and below: it takes seconds
-
-    try:
-        config = AutoConfig.from_pretrained(files.folder, **OWN_CODE)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise LangidError(f"features.encoder={files.name}: config.json: {reason}") from error
-    if config.model_type not in ENCODERS:
-        raise LangidError(
-            f"features.encoder={files.name}: {config.model_type} is no encoder of speech that"
-            f" langid knows; accepted are {', '.join(ENCODERS)} (XLS-R and MMS are wav2vec2)"
+    @property
+    def _window(self) -> tuple[int, int]:
+        """The frames of a window, and those at its edge that its neighbour tells better."""
+        window, edge = (
+            round(seconds * self.sample_rate / self.hop_samples)
+            for seconds in (LONGEST_S, OVERLAP_S / 2)
         )
-    return config
+        return window, edge
+
+    def _frames(self, samples: int) -> int:
+        return math.ceil(samples / self.hop_samples)
+
+    def _windows(self, clip: Tensor) -> list[Tensor]:
+        """Return the windows of a clip, ``(samples,)`` each."""
+        (window, edge), hop = self._window, self.hop_samples
+        starts = [0]
+        while starts[-1] + window < self._frames(len(clip)):
+            starts.append(starts[-1] + window - 2 * edge)
+        return [clip[start * hop : (start + window) * hop] for start in starts]
+
+    def _each(self, windows: Sequence[Tensor]) -> list[Tensor]:
+        """Return the states of every window, ``(time, bins)``; those of like length together."""
+        states: list[Tensor] = [torch.empty(0)] * len(windows)
+        order = sorted(range(len(windows)), key=lambda number: len(windows[number]))
+        while order:
+            longest = max(len(windows[order[-1]]), 1)
+            on_gpu = windows[0].device.type != "cpu"
+            count = max(1, int(TOGETHER_S * self.sample_rate / longest)) if on_gpu else 1
+            group, order = order[-count:], order[:-count]
+            lengths = torch.tensor([len(windows[number]) for number in group])
+            padded = nn.utils.rnn.pad_sequence([windows[number] for number in group], True)
+            made, there = self._states(padded, lengths if len(group) > 1 else None)
+            for place, number in enumerate(group):
+                states[number] = made[place] if there is None else made[place, there[place]]
+        return states
+
+    @torch.no_grad()
+    def _states(
+        self, samples: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the states that are asked for, ``(batch, time, bins)``, and which are real."""
+        encoder, layer = self.held[0], self.layer
+        upto = int(layer) if layer not in ("last", "mean") else len(encoder.layers)
+        states, there = encoder.states(samples, lengths, upto)
+        if layer == "last":
+            return encoder.finish(states[-1]), there
+        states = encoder.hidden_states(states)
+        return (torch.stack(states).mean(0) if layer == "mean" else states[-1]), there
 
 
-def _extractor(files: EncoderFiles, config: Any) -> tuple[Any, int]:
-    """Return what makes an encoder's inputs of samples, and the samples of one of its frames."""
-    import transformers
-
-    kind: Any = transformers.AutoFeatureExtractor
-    try:
-        extractor = kind.from_pretrained(files.folder, **OWN_CODE)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise LangidError(
-            f"features.encoder={files.name}: preprocessor_config.json: {reason}"
-        ) from error
-    if config.model_type == "whisper":
-        return extractor, 2 * extractor.hop_length
-    if config.model_type == "wav2vec2-bert":  # filter banks of 10 ms
-        return extractor, extractor.stride * extractor.sampling_rate // 100
-    return extractor, math.prod(config.conv_stride)
-
-
-def _load(files: EncoderFiles, config: Any) -> Any:
-    """Return an encoder with its weights, which are all there."""
-    import transformers
-
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    quiet: Any = transformers.utils.logging
-    quiet.disable_progress_bar()
-    kind: Any = transformers.AutoModel
-    more: dict[str, Any] = {}
-    if config.model_type == "whisper":
-        kind = transformers.models.whisper.modeling_whisper.WhisperEncoder
-        more["key_mapping"] = WHISPER_KEYS
-    try:
-        encoder, told = kind.from_pretrained(
-            files.folder,
-            use_safetensors=True,
-            **OWN_CODE,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are told, and refused below
-            dtype=torch.float32,
-            **more,
-        )
-    except Exception as error:  # a damaged file can raise about anything
-        reason = str(error).splitlines()[0]
-        raise LangidError(
-            f"features.encoder={files.name}: its weights cannot be read ({reason}); fetch them"
-            " again"
-        ) from error
-    # Some are made anew by transformers where they are not in the file.
-    missing = [key for key in told["missing_keys"] if not key.startswith("masked_spec_embed")]
-    others = [key for key, *_ in told["mismatched_keys"]]
-    if wrong := sorted(missing) + sorted(others):
-        raise LangidError(
-            f"features.encoder={files.name}: {len(missing)} weights are missing and"
-            f" {len(others)} of another shape than config.json says ({', '.join(wrong[:3])}, ...);"
-            " fetch its files again"
-        )
-    return encoder.eval().requires_grad_(False)
+def _of_time(states: Tensor, frames: int) -> Tensor:
+    """Return states of so many frames: cut off, or the last repeated, ``(batch, time, bins)``."""
+    missing = max(0, frames - states.shape[1])
+    return torch.cat([states[:, :frames], states[:, -1:].expand(-1, missing, -1)], dim=1)

@@ -1,0 +1,192 @@
+"""Pretrained encoders of ``transformers``, all by one contract: a stem, layers, a final norm."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from langid.signal.encoder_inputs import HOP, WINDOW, KaldiMel, UnitVariance, WhisperMel
+
+Attention = dict[str, Any]
+
+
+class Encoder(nn.Module):
+    """Samples to the hidden states of every layer, each clip in its own length.
+
+    ``config`` and ``extractor`` are those of ``transformers``, ``model`` the encoder itself.
+    Numbers of layers are those of ``hidden_states`` there: 0 is what the first layer processes.
+    """
+
+    model: Any
+
+    def __init__(self, config: Any, extractor: Any, model: nn.Module):
+        super().__init__()
+        self.model = model
+        self.width = int(config.hidden_size)
+        self.sample_rate = int(extractor.sampling_rate)
+        self.hop_samples = math.prod(getattr(config, "conv_stride", (2, HOP)))
+        self.least_samples = WINDOW  # of a clip, so that there is a frame
+        self.inputs: nn.Module = nn.Identity()
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        layers: nn.ModuleList = self.model.encoder.layers
+        return layers
+
+    def stem(self, samples: Tensor) -> Tensor:
+        """``samples (batch, samples)``, all real -> ``states (batch, time, width)`` of layer 0."""
+        raise TypeError(f"{type(self).__name__} has no stem")
+
+    def attention(self, states: Tensor, there: Tensor | None) -> Attention:
+        """Return what every layer is told: which frames ``there (batch, time) bool`` are real."""
+        mask = None
+        if there is not None:
+            mask = torch.zeros_like(there, dtype=states.dtype)
+            mask = mask.masked_fill(~there, torch.finfo(states.dtype).min)[:, None, None]
+        return {"attention_mask": mask}
+
+    def layer(self, number: int, states: Tensor, attention: Attention) -> Tensor:
+        """Return the states behind a layer, the first being number 1."""
+        found = self.layers[number - 1](states, **attention)
+        states = found[0] if isinstance(found, tuple) else found
+        return states
+
+    def finish(self, states: Tensor) -> Tensor:
+        """Return what the encoder gives of the states behind its last layer."""
+        return states
+
+    def hidden_states(self, states: Sequence[Tensor]) -> list[Tensor]:
+        """Return the states of layers, from 0 on, as ``transformers`` gives them."""
+        return list(states)
+
+    def states(
+        self, samples: Tensor, lengths: Tensor | None = None, upto: int = 0
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """Return the states of layers 0 to ``upto``, ``(batch, time, width)`` each, as ``begin``."""
+        states, there = self.begin(samples, lengths)
+        attention, found = self.attention(states, there), [states]
+        for number in range(1, upto + 1):
+            found.append(self.layer(number, found[-1], attention))
+        return found, there
+
+    def begin(self, samples: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """``samples (batch, samples) -> states (batch, time, width)`` of layer 0, and which exist.
+
+        With ``lengths (batch,)``, in samples, what is behind them is padding, and each clip is as
+        if it were alone; else all are real, and None is returned in place of a mask.
+        """
+        with torch.autocast(samples.device.type, enabled=False):
+            if lengths is None:
+                return self.stem(self._filled(samples)), None
+            clips = [
+                self.stem(self._filled(row[None, :length]))[0]
+                for row, length in zip(samples, lengths.tolist(), strict=True)
+            ]
+        states = nn.utils.rnn.pad_sequence(clips, batch_first=True)
+        frames = torch.tensor([len(clip) for clip in clips], device=states.device)
+        return states, torch.arange(states.shape[1], device=states.device) < frames[:, None]
+
+    def _filled(self, samples: Tensor) -> Tensor:
+        """Return samples with zeros at the end, for whole frames and one at least."""
+        length = samples.shape[1]
+        return nn.functional.pad(
+            samples, (0, max(-length % self.hop_samples, self.least_samples - length))
+        )
+
+
+class WhisperEncoder(Encoder):
+    """Whisper's (Radford et al. 2022), which need not hear 30 s: its positions are cut."""
+
+    def __init__(self, config: Any, extractor: Any, model: nn.Module):
+        super().__init__(config, extractor, model)
+        self.inputs = WhisperMel(extractor)
+        self.least_samples = self.hop_samples
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        layers: nn.ModuleList = self.model.layers
+        return layers
+
+    def stem(self, samples: Tensor) -> Tensor:
+        gelu, model = nn.functional.gelu, self.model
+        states = gelu(model.conv2(gelu(model.conv1(self.inputs(samples))))).transpose(1, 2)
+        return states + model.embed_positions.weight[: states.shape[1]]
+
+    def finish(self, states: Tensor) -> Tensor:
+        return self.model.layer_norm(states)
+
+    def hidden_states(self, states: Sequence[Tensor]) -> list[Tensor]:
+        whole = len(states) > len(self.layers)
+        return [*states[:-1], self.finish(states[-1])] if whole else list(states)
+
+
+class Wav2Vec2Encoder(Encoder):
+    """wav2vec 2.0 (Baevski et al. 2020), as XLS-R and MMS are too, and HuBERT (Hsu et al. 2021)."""
+
+    def __init__(self, config: Any, extractor: Any, model: nn.Module):
+        super().__init__(config, extractor, model)
+        self.inputs = UnitVariance() if extractor.do_normalize else nn.Identity()
+        self.norm_first = not getattr(config, "do_stable_layer_norm", False)
+
+    def _filled(self, samples: Tensor) -> Tensor:
+        missing = max(0, self.least_samples - samples.shape[1])
+        return nn.functional.pad(samples, (0, missing))
+
+    def stem(self, samples: Tensor) -> Tensor:
+        model, inner = self.model, self.model.encoder
+        states = model.feature_projection(
+            model.feature_extractor(self.inputs(samples)).transpose(1, 2)
+        )
+        states = states[0] if isinstance(states, tuple) else states
+        states = states + inner.pos_conv_embed(states)
+        return inner.layer_norm(states) if self.norm_first else states
+
+    def finish(self, states: Tensor) -> Tensor:
+        return states if self.norm_first else self.model.encoder.layer_norm(states)
+
+
+class WavLMEncoder(Wav2Vec2Encoder):
+    """WavLM (Chen et al. 2021): layers share a bias of relative positions that the first holds."""
+
+    def attention(self, states: Tensor, there: Tensor | None) -> Attention:
+        batch, time = states.shape[:2]
+        bias = self.layers[0].attention.compute_bias(time, time)
+        bias = bias.expand(batch, -1, -1, -1).reshape(-1, time, time)
+        mask = None if there is None else there.long()
+        return {"attention_mask": mask, "position_bias": bias}
+
+
+class Wav2Vec2BertEncoder(Encoder):
+    """w2v-BERT 2.0 (Seamless Communication 2023): a conformer on filter banks."""
+
+    def __init__(self, config: Any, extractor: Any, model: nn.Module):
+        super().__init__(config, extractor, model)
+        self.inputs = KaldiMel(extractor)
+        self.hop_samples = extractor.stride * HOP
+        self.least_samples = WINDOW + HOP
+
+    def _filled(self, samples: Tensor) -> Tensor:
+        missing = max(0, self.least_samples - samples.shape[1])
+        return nn.functional.pad(samples, (0, missing))
+
+    def stem(self, samples: Tensor) -> Tensor:
+        return self.model.feature_projection(self.inputs(samples))[0]
+
+    def attention(self, states: Tensor, there: Tensor | None) -> Attention:
+        positions = self.model.encoder.embed_positions
+        return {
+            **super().attention(states, there),
+            "relative_position_embeddings": positions(states) if positions else None,
+            "conv_attention_mask": there,
+        }
+
+
+ENCODERS: dict[str, type[Encoder]] = {
+    "whisper": WhisperEncoder,
+    "wav2vec2": Wav2Vec2Encoder,
+    "hubert": Wav2Vec2Encoder,
+    "wavlm": WavLMEncoder,
+    "wav2vec2-bert": Wav2Vec2BertEncoder,
+}
