@@ -50,8 +50,7 @@ class Encoder(nn.Module):
     def layer(self, number: int, states: Tensor, attention: Attention) -> Tensor:
         """Return the states behind a layer, the first being number 1."""
         found = self.layers[number - 1](states, **attention)
-        states = found[0] if isinstance(found, tuple) else found
-        return states
+        return found[0] if isinstance(found, tuple) else found
 
     def finish(self, states: Tensor) -> Tensor:
         """Return what the encoder gives of the states behind its last layer."""
@@ -64,7 +63,7 @@ class Encoder(nn.Module):
     def states(
         self, samples: Tensor, lengths: Tensor | None = None, upto: int = 0
     ) -> tuple[list[Tensor], Tensor | None]:
-        """Return the states of layers 0 to ``upto``, ``(batch, time, width)`` each, as ``begin``."""
+        """Return ``states (batch, time, width)`` of layers 0 to ``upto``, as ``begin`` does."""
         states, there = self.begin(samples, lengths)
         attention, found = self.attention(states, there), [states]
         for number in range(1, upto + 1):
@@ -152,7 +151,8 @@ class WavLMEncoder(Wav2Vec2Encoder):
 
     def attention(self, states: Tensor, there: Tensor | None) -> Attention:
         batch, time = states.shape[:2]
-        bias = self.layers[0].attention.compute_bias(time, time)
+        first: Any = self.layers[0]
+        bias = first.attention.compute_bias(time, time)
         bias = bias.expand(batch, -1, -1, -1).reshape(-1, time, time)
         mask = None if there is None else there.long()
         return {"attention_mask": mask, "position_bias": bias}
