@@ -90,7 +90,9 @@ class Pretrained(Features):
 
     def in_context(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """Return the features of sequences, each heard as a clip of its own."""
-        return self(samples, lengths * self.hop_samples)
+        features = self(samples, lengths * self.hop_samples)
+        missing = samples.shape[1] // self.hop_samples - features.shape[1]
+        return nn.functional.pad(features, (0, 0, 0, missing))
 
     @property
     def _window(self) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from langid.errors import LangidError
 from langid.exclusive import exclusive_folder
 from langid.metrics import check_selection
 from langid.networks.network import StreamingNetwork
+from langid.signal.encoder_files import pinned
 from langid.training.checkpoint import build_identifier
 from langid.training.fitting import fit, log_hyperparameters, make_trainer, result_of
 from langid.training.identifier import LanguageIdentifier
@@ -117,7 +118,7 @@ def training_data(config: dict[str, Any]) -> LanguageDataModule:
         task=build(config["task"], "task"),
     )
     for group in ("features", "detector"):
-        held, asked = data.store.description[group], config.get(group)
+        held, asked = data.store.description[group], pinned(config.get(group) or {})
         differences = differing(flatten(held), flatten(asked), "the store") if asked else []
         if differences:
             raise LangidError(

@@ -3,11 +3,13 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 import langid
 from langid.audio.decode import read_audio
+from langid.audio.full_scale import in_16_bits
 from langid.commands.main import main
 from langid.data.store import Store
 from langid.errors import LangidError
@@ -100,3 +102,32 @@ def test_an_encoder_that_has_gone_is_told(
         file.write(b"\0")
     with pytest.raises(LangidError, match="other weights than those that were prepared with"):
         langid.load(moved)
+
+
+def test_crops_of_samples_are_heard_as_clips_of_their_own(
+    real_manifest: Path, encoder_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With states made in training; the first second alone in evaluation, as prepare makes them."""
+    store, run = tmp_path / "samples.h5", tmp_path / "run"
+    arguments = keys(real_manifest, encoder_path, store)
+    assert main(["prepare", *arguments, "content=samples"]) == 0
+    learns = ["experiment=probe", "split.seed=1", "data.crop_s=[0.5,2]", "trainer.max_epochs=1"]
+    asked = ["features=pretrained", f"features.encoder={encoder_path}", f"output={run}"]
+    told = [*learns, *asked, f"store={store}", "data.batch_size=16"]
+    assert main(["train", *told, "features.layer=3"]) == 2
+    assert "layer: the store has 2, asked is 3" in capsys.readouterr().err
+    assert main(["train", *told, "features.layer=2"]) == 0
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    evaluated = [f"checkpoint={checkpoint}", f"store={store}", f"output={tmp_path / 'out'}"]
+    assert main(["evaluate", *evaluated, "heard_s=1"]) == 0
+    table = pd.read_csv(tmp_path / "out" / "predictions.tsv", sep="\t").set_index("utterance_id")
+    utterances = Store(store).utterances
+    row = utterances.index[utterances["utterance_id"] == table.index[0]][0]
+    held = Store(store)
+    start, stop = held.offsets[row], held.offsets[row + 1]
+    first = int(held.read_speech(start, stop).argmax())
+    samples = read_audio(utterances["path"][row], 16000)[first * 320 : (first + 50) * 320]
+    identifier = langid.load(checkpoint)
+    posteriors, _ = identifier.posteriors(torch.from_numpy(in_16_bits(samples))[None])
+    column = f"p({identifier.classes[0]})"
+    assert float(posteriors[0, 0, 0]) == pytest.approx(table.iloc[0][column], abs=2e-3)
