@@ -46,7 +46,7 @@ def facts_of(description: dict[str, Any]) -> tuple[dict[str, int], Content]:
                 " training cuts sequences from it; take features=mfcc, log_mel or"
                 " pretrained, or content=features"
             )
-        facts += ["bins", "context_frames"]
+        facts += ["bins", "context_frames", "detector_hop_samples"]
         content = Content("samples", features.hop_samples, "int16")
     return {name: getattr(features, name) for name in facts}, content
 
@@ -80,7 +80,8 @@ def write_shard(
     import torch  # here and below: the process that only waits for others does without
 
     torch.set_num_threads(1)  # processes are the parallelism; same bytes whatever their number
-    front_end = _front_end(json.dumps(description))
+    made_by = _sample_hops if content.name == "samples" else _front_end
+    front_end = made_by(json.dumps(description))
     skipped = Manifest()
     with StoreWriter(path, content) as writer, torch.inference_mode():
         for row in rows:
@@ -104,11 +105,12 @@ def _write_utterance(
 ) -> float:
     """Write the frames of one file, in bounded memory, and return its duration in seconds."""
     count, peak, speech_frames = 0, 0.0, 0
-    for block, samples, features, speech in _frames(path, front_end):
+    for block, features, speech in _frames(path, front_end):
         if not features.isfinite().all():
             raise AudioError(f"{path}: its features are not finite (samples out of range)")
-        of_samples = writer.content.name == "samples"
-        values = samples * FULL_SCALE if of_samples else features.numpy()
+        values = features.numpy()
+        if writer.content.name == "samples":
+            values = values.reshape(-1) * FULL_SCALE
         writer.write_frames(values, speech.numpy())
         count += len(block)
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
@@ -157,13 +159,23 @@ def _front_end(description: str) -> "FrontEnd":
     return front_end
 
 
-def _frames(
-    path: str, front_end: "FrontEnd"
-) -> Iterator[tuple[np.ndarray, np.ndarray, "Tensor", "Tensor"]]:
+@functools.cache
+def _sample_hops(description: str) -> "FrontEnd":
+    """Return what makes a store of samples, of a description with what ``facts_of`` tells."""
+    from langid.build import build
+    from langid.signal.front_end import FrontEnd
+    from langid.signal.sample_hops import SampleHops
+
+    held = json.loads(description)
+    hop = held["detector_hop_samples"]
+    detector = build(held["detector"], "detector", hop_samples=hop)
+    return FrontEnd(SampleHops(held["sample_rate"], held["hop_samples"], hop), detector)
+
+
+def _frames(path: str, front_end: "FrontEnd") -> Iterator[tuple[np.ndarray, "Tensor", "Tensor"]]:
     """Yield a file in blocks where possible: what was decoded, and its whole frames.
 
-    That is ``block (samples,), samples (time * hop_samples,), features (time, bins), speech
-    (time,)``.
+    That is ``block (samples,), features (time, bins), speech (time,)``.
     """
     import torch
 
@@ -172,8 +184,7 @@ def _frames(
         block = _whole_clip(path, front_end.sample_rate)
         if len(block):
             features, speech = front_end(torch.from_numpy(block)[None])
-            samples = np.pad(block, (0, -len(block) % hop), "edge")[: speech.shape[1] * hop]
-            yield block, samples, features[0].to(number), speech[0]
+            yield block, features[0].to(number), speech[0]
         return
     state = front_end.initial_state(1)
     rest = np.zeros(0, np.float32)
@@ -187,5 +198,5 @@ def _frames(
         whole = len(samples) // hop * hop
         samples, rest = samples[:whole], samples[whole:]
         features, speech, state = front_end.step(torch.from_numpy(samples[None]), state)
-        yield block, samples, features[0].to(number), speech[0]
+        yield block, features[0].to(number), speech[0]
         block = following

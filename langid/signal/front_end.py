@@ -55,7 +55,13 @@ class FrontEnd(nn.Module):
         """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
         features, overlap = self.features.step(samples, state[0])
         speech, detector_state = self.detector.step(samples, state[1:])
-        return features, speech, (overlap, *detector_state)
+        return features, self._of_frames(speech), (overlap, *detector_state)
+
+    def _of_frames(self, speech: Tensor) -> Tensor:
+        """Return which frames are speech: those of which any mark of the detector is."""
+        if self.marks == 1:
+            return speech
+        return speech.reshape(len(speech), -1, self.marks).any(2)
 
 
 def build_front_end(features: dict[str, Any], detector: dict[str, Any]) -> FrontEnd:

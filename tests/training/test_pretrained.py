@@ -47,10 +47,7 @@ def probe_path(states_path: Path, once: Once) -> Path:
 
 
 def test_a_store_of_states_tells_its_weights_and_is_prepared_once(
-    states_path: Path,
-    real_manifest: Path,
-    encoder_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    states_path: Path, encoder_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(states_path)
     held = store.description["features"]
@@ -58,7 +55,8 @@ def test_a_store_of_states_tells_its_weights_and_is_prepared_once(
     assert store.frames_per_second == 50 and store.bins == 512
     samples = read_audio(store.utterances["path"][0], 16000)
     assert store.offsets[1] == -(-len(samples) // 320)
-    assert main(["prepare", *keys(real_manifest, encoder_path, states_path)]) == 0
+    manifest = Path(store.description["corpora"][0]["reader"]["path"])  # of the first process
+    assert main(["prepare", *keys(manifest, encoder_path, states_path)]) == 0
     told = capsys.readouterr().out
     assert "The store was already complete" in told
     assert "next      langid train experiment=probe store=" in told
