@@ -47,7 +47,7 @@ def export_onnx(
         pytorch = TorchModel(StreamingModule(identifier))
         return compare(identifier, {"PyTorch": pytorch, "ONNX": OnnxModel(written)}, clips)
 
-    return write_checked(path, content, clips, differences)
+    return write_checked(path, identifier, content, clips, differences)
 
 
 def described(model: onnx.ModelProto, metadata: dict[str, Any]) -> bytes:
@@ -77,7 +77,7 @@ def content_of(
 ) -> bytes:
     """Return the file of a module, traced on example arguments, with its metadata."""
     names = list(ports)
-    with quiet(), WholeLayers():
+    with quiet(), WholeLayers(), torch.no_grad():  # asked for here, or it would hide layers
         program = torch.onnx.export(
             module,
             arguments,
@@ -98,9 +98,13 @@ def content_of(
 
 
 def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
-    """Translate unfold of samples into hops that do not overlap: one node instead of ten."""
-    assert (dimension, size) == (1, step)
-    return op.Reshape(x, [0, -1, size])
+    """Translate unfold of samples: into hops that do not overlap by one node instead of ten."""
+    assert dimension == 1
+    if size == step:
+        return op.Reshape(x, [0, -1, size])
+    behind_last = op.Sub(op.Squeeze(op.Shape(x, start=1, end=2)), size - 1)
+    starts = op.Unsqueeze(op.Range(0, behind_last, step), [1])
+    return op.Gather(x, op.Add(starts, [*range(size)]), axis=1)
 
 
 OWN: dict[Any, Any] = {

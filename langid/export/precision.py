@@ -1,5 +1,6 @@
 """Exported files with smaller weights: what they save, and what they cost, is measured."""
 
+import ast
 import json
 import math
 import tempfile
@@ -112,9 +113,14 @@ def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _of_network(node: onnx.NodeProto) -> bool:
-    """Whether a node comes of the network's own layers, as torch's exporter notes down."""
-    scopes = [entry.value for entry in node.metadata_props if entry.key == SCOPES]
-    return any("'network" in scope for scope in scopes)
+    """Whether a node comes of layers of the network or of an encoder before it.
+
+    torch's exporter notes down which; what makes an encoder's input of samples is none of them.
+    """
+    noted = [entry.value for entry in node.metadata_props if entry.key == SCOPES]
+    parts = [part.split(".") for scopes in noted for part in ast.literal_eval(scopes)]
+    learned = any(part[0] in ("network", "model") for part in parts)
+    return learned and not any("inputs" in part for part in parts)
 
 
 def _compared(

@@ -1,5 +1,6 @@
 """The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,11 @@ LICENCE = (
 
 
 class IdentifierModule(Inference, nn.Module):
-    """The parts of an identifier; LangidError, of ``refusal``, where they or ``reasons`` forbid."""
+    """The parts of an identifier; LangidError, of ``refusal``, where there are ``reasons``."""
 
     def __init__(self, identifier: LanguageIdentifier, refusal: str, reasons: Sequence[str]):
         super().__init__()
-        if reasons := [*identifier.front_end.obstacles, *reasons]:
+        if reasons:
             raise LangidError(f"{refusal}: {'; '.join(reasons)}")
         self.identifier = identifier.eval()
         self.front_end, self.normaliser = identifier.front_end, identifier.normaliser
@@ -48,7 +49,7 @@ class StreamingModule(IdentifierModule):
     """
 
     def __init__(self, identifier: LanguageIdentifier):
-        reasons = []
+        reasons = identifier.front_end.obstacles
         if not isinstance(identifier.network, StreamingNetwork):
             name = type(identifier.network).__name__
             needs = f"the network {name} needs the whole utterance: train model=gru, or take an"
@@ -86,6 +87,7 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
     """
     parts = ("front_end.", "normaliser.", "network.")
     weights = {k: v for k, v in identifier.state_dict().items() if k.startswith(parts)}
+    encoder = _encoder(identifier.described.features)
     columns_of(identifier.classes, decision.languages)
     return {
         "version": __version__,
@@ -95,8 +97,19 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
         "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
         "decision": decision.plain(),
         "licence": LICENCE,
-        "weights_sha256": digest({}, weights),  # of what was learnt, whatever it is exported as
+        "weights_sha256": digest(encoder, weights),  # of what was learnt, and on which encoder
+        **encoder,
     }
+
+
+def _encoder(features: dict[str, Any]) -> dict[str, Any]:
+    """Return which frozen encoder the features are of, nothing where there is none."""
+    if "sha256" not in features:
+        return {}
+    name = str(features["encoder"])
+    name = Path(name).name if os.path.isabs(name) else name  # the folder is nobody else's business
+    told = {key: features[key] for key in ("revision", "sha256")}
+    return {"encoder": {"name": name, **told}}
 
 
 class TorchModel:

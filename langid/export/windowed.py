@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from langid.errors import LangidError
 from langid.export.onnx import content_of
@@ -35,11 +35,14 @@ class OfflineModule(IdentifierModule):
     """
 
     def __init__(self, identifier: LanguageIdentifier, window_s: float, hop_s: float):
-        reasons = []
-        if isinstance(identifier.network, StreamingNetwork):
+        front_end = identifier.front_end
+        reasons = front_end.window_obstacles
+        if isinstance(identifier.network, StreamingNetwork) and not front_end.obstacles:
             name = type(identifier.network).__name__
             reasons.append(f"the network {name} streams frame by frame: leave mode out")
         super().__init__(identifier, "mode=offline", reasons)
+        self.held = nn.ModuleList(front_end.features.held)  # their weights go into the graph
+        self.longest_s = min(LONGEST_S, front_end.features.longest_s)
         self.window_samples = self._samples("window_s", window_s)
         self.hop_samples = self._samples("hop_s", hop_s)
         if self.hop_samples > self.window_samples:
@@ -50,11 +53,11 @@ class OfflineModule(IdentifierModule):
 
     def _samples(self, name: str, seconds: float) -> int:
         frame, rate = self.front_end.hop_samples, self.front_end.sample_rate
-        frames = seconds * rate / frame if is_number(seconds) and seconds <= LONGEST_S else 0.0
+        frames = seconds * rate / frame if is_number(seconds) and seconds <= self.longest_s else 0.0
         if frames < 1 or abs(frames - round(frames)) > 1e-6:
             raise LangidError(
                 f"{name}={seconds}: accepted are multiples of {frame / rate:g} s, up to"
-                f" {LONGEST_S} s"
+                f" {self.longest_s:g} s"
             )
         return round(frames) * frame
 
@@ -112,7 +115,7 @@ def export_offline(
             largest = max(largest, largest_difference(feed_clip(stream, clip, hop), offline))
         return {"ONNX, window by window": largest}
 
-    return write_checked(path, content, clips, differences)
+    return write_checked(path, identifier, content, clips, differences)
 
 
 def utterance_posteriors(identifier: LanguageIdentifier, samples: np.ndarray) -> np.ndarray:

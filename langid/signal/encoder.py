@@ -1,5 +1,6 @@
 """Pretrained encoders of ``transformers``, all by one contract: a stem, layers, a final norm."""
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -76,7 +77,7 @@ class Encoder(nn.Module):
         With ``lengths (batch,)``, in samples, what is behind them is padding, and each clip is as
         if it were alone; else all are real, and None is returned in place of a mask.
         """
-        with torch.autocast(samples.device.type, enabled=False):
+        with _in_full(samples.device.type):
             if lengths is None:
                 return self.stem(self._filled(samples)), None
             clips = [
@@ -111,7 +112,8 @@ class WhisperEncoder(Encoder):
     def stem(self, samples: Tensor) -> Tensor:
         gelu, model = nn.functional.gelu, self.model
         states = gelu(model.conv2(gelu(model.conv1(self.inputs(samples))))).transpose(1, 2)
-        return states + model.embed_positions.weight[: states.shape[1]]
+        places = torch.arange(states.shape[1], device=states.device)
+        return states + model.embed_positions(places)
 
     def finish(self, states: Tensor) -> Tensor:
         return self.model.layer_norm(states)
@@ -181,6 +183,13 @@ class Wav2Vec2BertEncoder(Encoder):
             "relative_position_embeddings": positions(states) if positions else None,
             "conv_attention_mask": there,
         }
+
+
+def _in_full(device: str) -> contextlib.AbstractContextManager[Any]:
+    """Return a context of no autocast; one that changes nothing would hide layers from exports."""
+    if torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return contextlib.nullcontext()
 
 
 ENCODERS: dict[str, type[Encoder]] = {

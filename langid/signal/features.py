@@ -36,11 +36,15 @@ class Features(PerHop):
     they can be streamed by ``initial_state`` and ``step``. ``use_fft`` may be set where speed
     counts and the last digits do not. ``stored_as`` is the type of number that a store keeps:
     ``float16``, or ``float32`` where values leave its range. ``of_sequences`` are features that can
-    be made of a part of a clip, by ``in_context``.
+    be made of a part of a clip, by ``in_context``. ``held`` are modules that they are made by and
+    that are none of theirs, so that no checkpoint has their weights; ``longest_s`` is what they
+    take at once.
     """
 
     use_fft = False
     stored_as = "float16"
+    held: tuple[nn.Module, ...] = ()
+    longest_s = math.inf
     sample_rate: int
     bins: int
     context_frames: int  # of those of sequences: hops before its own that a frame is made of

@@ -26,8 +26,16 @@ class FrontEnd(nn.Module):
     @property
     def obstacles(self) -> list[str]:
         """Return the reasons why this front end cannot be streamed; none if it can."""
+        return self._obstacles(self.features.causal)
+
+    @property
+    def window_obstacles(self) -> list[str]:
+        """Return the reasons why it cannot take windows, each as a clip of its own."""
+        return self._obstacles(self.features.of_sequences)
+
+    def _obstacles(self, features_will_do: bool) -> list[str]:
         reasons = []
-        if not self.features.causal:
+        if not features_will_do:
             reasons.append(
                 f"features {type(self.features).__name__} are not causal (they look ahead or need"
                 " the whole clip): prepare with features=mfcc or log_mel"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from langid.errors import LangidError
+from langid.signal.encoder import Encoder
 from langid.signal.encoder_files import found_files
 from langid.signal.encoder_loading import load_encoder
 from langid.signal.features import Features
@@ -34,6 +35,8 @@ class Pretrained(Features):
 
     causal = False
     context_frames = 0
+    longest_s = LONGEST_S
+    held: tuple[Encoder]  # not a module of this one: its weights are no part of a checkpoint
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Pretrained(Features):
         self.layer = layer
         self.bins, self.sample_rate = loaded.width, loaded.sample_rate
         self.hop_samples = loaded.hop_samples
-        self.held = (loaded,)  # in a tuple, so that its weights are none of this module's
+        self.held = (loaded,)
 
     @property
     def detector_hop_samples(self) -> int:
@@ -65,7 +68,8 @@ class Pretrained(Features):
 
         With ``lengths (batch,)``, in samples, each clip is heard alone, and padding gives zeros.
         """
-        self.held[0].to(samples.device)
+        if not torch.compiler.is_exporting():
+            self.held[0].to(samples.device)
         window, edge = self._window
         if lengths is None and samples.shape[1] <= window * self.hop_samples:
             return _of_time(self._states(samples)[0], self._frames(samples.shape[1]))
