@@ -60,6 +60,43 @@ def encoder_path() -> Path:
     return lent("LANGID_MODELS", "models", ENCODER) / ENCODER
 
 
+TINY = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+TINY_WHISPER = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2,
+                "encoder_ffn_dim": 24, "decoder_layers": 1, "decoder_ffn_dim": 8,
+                "decoder_attention_heads": 2, "vocab_size": 8, "pad_token_id": 0}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def saved_encoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that saves a small random encoder of an architecture, and its folder."""
+    import transformers
+
+    def save(kind: str, **config: Any) -> Path:
+        folder, sizes = tmp_path_factory.mktemp(kind), TINY_WHISPER if kind == "whisper" else TINY
+        if kind == "wav2vec2-bert":
+            sizes = sizes | {"feature_projection_input_dim": 160}
+        torch.manual_seed(0)
+        held = transformers.AutoConfig.for_model(kind, **sizes | config)
+        transformers.AutoModel.from_config(held).save_pretrained(folder)
+        extractor = transformers.Wav2Vec2FeatureExtractor
+        if kind == "wav2vec2-bert":
+            extractor = transformers.SeamlessM4TFeatureExtractor
+        if kind == "whisper":
+            extractor = transformers.WhisperFeatureExtractor
+        extractor().save_pretrained(folder)
+        return folder
+
+    return save
+
+
 @pytest.fixture(scope="session")
 def real_rows(data_root: Path) -> list[dict[str, str]]:
     """Return manifest rows of 12 real clips of each of three languages, from many speakers."""

@@ -16,7 +16,7 @@ BELOW: dict[str, set[str]] = {
     "audio": set(),
     "corpora": {"corpora"},
     "signal": {"signal"},
-    "networks": {"networks"},
+    "networks": {"networks", "signal"},  # a pretrained network brings its encoder
     "data": {"data", "corpora", "signal"},
     "training": LEARNING,
     "streaming": {"streaming"},

@@ -1,6 +1,7 @@
 """The contract of every network: frames of features in, frames of logits out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,37 @@ class Network(nn.Module):
     all. Frames at and after an utterance's length are padding and change nothing before it.
     """
 
+    def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
+        """Return what learns, in groups, and by what the learning rate of each is multiplied."""
+        return [(list(self.parameters()), 1.0)]
+
 
 class UtteranceNetwork(Network):
     """A network that processes a whole utterance and returns one frame of logits for all of it.
 
     In training its one answer is held against the language at every frame that has a target.
     """
+
+
+class SampleNetwork(UtteranceNetwork):
+    """A network of hops of samples, ``(batch, time, hop_samples)``, in place of features.
+
+    It holds itself what makes states of them. ``of_features`` names what it holds of a network on
+    such features: the names here of names of an identifier there.
+    """
+
+    sample_rate: int
+    hop_samples: int
+    of_features: Mapping[str, str]
+
+    @classmethod
+    def pinned(cls, arguments: dict[str, Any], features: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments with all that is needed to build it without the store's features."""
+        raise TypeError(f"{cls.__name__} cannot be pinned")
+
+    def begin(self, features: dict[str, Any]) -> None:
+        """Take over the weights of what the store's features are made by."""
+        raise TypeError(f"{type(self).__name__} has nothing to begin with")
 
 
 class StreamingNetwork(Network):

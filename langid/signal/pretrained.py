@@ -10,10 +10,9 @@ from langid.errors import LangidError
 from langid.signal.encoder import Encoder
 from langid.signal.encoder_files import found_files
 from langid.signal.encoder_loading import load_encoder
+from langid.signal.encoder_windows import LONGEST_S, EncoderWindows
 from langid.signal.features import Features
 
-LONGEST_S = 30.0  # what Whisper hears at most, and what memory bears of the others
-OVERLAP_S = 2.0  # of windows of a longer clip
 # On a GPU windows of like length are processed together, so many seconds of them; a processor takes
 # twice as long for a clip of a batch as for one alone, whose states stay in its cache.
 TOGETHER_S = 320.0
@@ -56,6 +55,7 @@ class Pretrained(Features):
         self.layer = layer
         self.bins, self.sample_rate = loaded.width, loaded.sample_rate
         self.hop_samples = loaded.hop_samples
+        self.windows = EncoderWindows(self.sample_rate, self.hop_samples)
         self.held = (loaded,)
 
     @property
@@ -70,21 +70,17 @@ class Pretrained(Features):
         """
         if not torch.compiler.is_exporting():
             self.held[0].to(samples.device)
-        window, edge = self._window
-        if lengths is None and samples.shape[1] <= window * self.hop_samples:
+        longest = self.windows.frames * self.hop_samples
+        if lengths is None and samples.shape[1] <= longest:
             return _of_time(self._states(samples)[0], self._frames(samples.shape[1]))
         known = [samples.shape[1]] * len(samples) if lengths is None else lengths.tolist()
         clips = [row[:length] for row, length in zip(samples, known, strict=True)]
-        windows = [self._windows(clip) for clip in clips]
+        windows = [self.windows.of(clip) for clip in clips]
         states = iter(self._each([one for of_clip in windows for one in of_clip]))
         features = []
         for clip, of_clip in zip(clips, windows, strict=True):
-            last = len(of_clip) - 1
-            parts = [
-                next(states)[edge if place else 0 : None if place == last else window - edge]
-                for place in range(len(of_clip))
-            ]
-            features.append(_of_time(torch.cat(parts)[None], self._frames(len(clip)))[0])
+            joined = self.windows.joined([next(states) for _ in of_clip])
+            features.append(_of_time(joined[None], self._frames(len(clip)))[0])
         return nn.utils.rnn.pad_sequence(features, batch_first=True)
 
     @property
@@ -98,25 +94,8 @@ class Pretrained(Features):
         missing = samples.shape[1] // self.hop_samples - features.shape[1]
         return nn.functional.pad(features, (0, 0, 0, missing))
 
-    @property
-    def _window(self) -> tuple[int, int]:
-        """The frames of a window, and those at its edge that its neighbour tells better."""
-        window, edge = (
-            round(seconds * self.sample_rate / self.hop_samples)
-            for seconds in (LONGEST_S, OVERLAP_S / 2)
-        )
-        return window, edge
-
     def _frames(self, samples: int) -> int:
         return math.ceil(samples / self.hop_samples)
-
-    def _windows(self, clip: Tensor) -> list[Tensor]:
-        """Return the windows of a clip, ``(samples,)`` each."""
-        (window, edge), hop = self._window, self.hop_samples
-        starts = [0]
-        while starts[-1] + window < self._frames(len(clip)):
-            starts.append(starts[-1] + window - 2 * edge)
-        return [clip[start * hop : (start + window) * hop] for start in starts]
 
     def _each(self, windows: Sequence[Tensor]) -> list[Tensor]:
         """Return the states of every window, ``(time, bins)``; those of like length together."""

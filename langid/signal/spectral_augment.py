@@ -18,6 +18,11 @@ class Augment(nn.Module):
     def __init__(self) -> None:  # takes no arguments, whereas nn.Module says that it takes any
         super().__init__()
 
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything."""
+        return True
+
 
 @dataclass(eq=False, repr=False)  # a module equals itself alone
 class SpecAugment(Augment):
@@ -50,6 +55,10 @@ class SpecAugment(Augment):
             raise ValueError(f"augment.time_shift={shift}: accepted are 0 to 1")
         if type(switch) is not bool:
             raise ValueError(f"augment.in_evaluation={switch}: accepted are true and false")
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.time_masks or self.frequency_masks or self.time_shift)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Mask with 0, the mean; LangidError where a band could be wider than all bins."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from langid.build import build
+from langid.build import build, class_of
 from langid.data.silence_policy import silence_policy
+from langid.data.store import Store
 from langid.errors import LangidError
-from langid.networks.network import Network
+from langid.networks.network import Network, SampleNetwork
 from langid.signal.front_end import build_front_end
 from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import RunDescription
@@ -73,12 +74,21 @@ def load_identifier(path: Path) -> LanguageIdentifier:
 
 def build_identifier(description: RunDescription, **training: Any) -> LanguageIdentifier:
     """Return an untrained identifier; ``training``: its loss, optimiser and so on."""
-    front_end = build_front_end(description.features, description.detector)
+    features, network = description.features, None
+    if takes_samples(description.model):
+        network = build_network(description)
+        features = {
+            "_target_": "langid.signal.sample_hops.SampleHops",
+            "sample_rate": network.sample_rate,
+            "hop_samples": network.hop_samples,
+            "detector_hop_samples": network.sample_rate // 100,  # 10 ms, as encoders' features have
+        }
+    front_end = build_front_end(features, description.detector)
     model = {key: value for key, value in description.model.items() if key != "network"}
     identifier: LanguageIdentifier = build(
         model,
         "model",
-        network=build_network(description, front_end.bins),
+        network=network or build_network(description, front_end.bins),
         front_end=front_end,
         classes=description.classes,
         silence=silence_policy(description.silence),
@@ -88,10 +98,38 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
     return identifier
 
 
-def build_network(description: RunDescription, bins: int, more: int = 0) -> Network:
-    """Return the untrained network of a run, or one that knows some ``more`` classes."""
+def takes_samples(model: dict[str, Any]) -> bool:
+    """Return whether the network of a model makes its features itself."""
+    network = model.get("network")
+    if not isinstance(network, dict) or "_target_" not in network:
+        return False  # build says what is wrong with it
+    return issubclass(class_of(network["_target_"], "network"), SampleNetwork)
+
+
+def pinned_model(model: dict[str, Any], store: Store) -> dict[str, Any]:
+    """Return the configuration of a model that can be built without the store's features.
+
+    Raises LangidError where its network takes samples and the store holds features.
+    """
+    if not takes_samples(model):
+        return model
+    kind: type[SampleNetwork] = class_of(model["network"]["_target_"], "network")
+    if store.content.name != "samples":
+        raise LangidError(
+            f"model.network._target_={model['network']['_target_']}: takes samples, and"
+            f" store={store.path} holds features; prepare one with content=samples"
+        )
+    return model | {"network": kind.pinned(model["network"], store.description["features"])}
+
+
+def build_network(description: RunDescription, bins: int | None = None, more: int = 0) -> Any:
+    """Return the untrained network of a run, or one that knows some ``more`` classes.
+
+    One that takes samples has no ``bins``.
+    """
     outputs = len(description.classes) + silence_policy(description.silence).extra_outputs + more
-    network: Network = build(
-        description.model.get("network"), "network", bins=bins, num_classes=outputs
-    )
+    sizes: dict[str, Any] = {"num_classes": outputs}
+    if not takes_samples(description.model):
+        sizes["bins"] = bins
+    network: Network = build(description.model.get("network"), "network", **sizes)
     return network

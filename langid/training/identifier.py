@@ -168,7 +168,10 @@ class LanguageIdentifier(Inference, LightningModule):
 
     def configure_optimizers(self) -> Any:
         assert self.optimizer is not None
-        optimizer = self.optimizer(self.parameters())
+        groups = self.network.parameter_groups()
+        optimizer = self.optimizer([{"params": parameters} for parameters, _ in groups])
+        for group, (_, factor) in zip(optimizer.param_groups, groups, strict=True):
+            group["lr"] *= factor
         if self.scheduler is None:
             return optimizer
         configured = {"scheduler": self.scheduler(optimizer), "monitor": "val/loss"}

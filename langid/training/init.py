@@ -13,7 +13,8 @@ from torch import Tensor
 from langid.data.silence_policy import SilencePolicy, silence_policy
 from langid.differences import differing
 from langid.errors import LangidError
-from langid.training.checkpoint import build_network, read_checkpoint
+from langid.networks.network import SampleNetwork
+from langid.training.checkpoint import build_network, read_checkpoint, takes_samples
 from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import RunDescription
 
@@ -101,7 +102,7 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
     differ. Raises LangidError where nothing fits, the normaliser is of another size, or a name to
     freeze does not exist.
     """
-    own, there = identifier.state_dict(), start.weights
+    own, there = identifier.state_dict(), _named_as(identifier, start)
     described, settings = start.description, start.settings
     head = _head(identifier) if settings["head"] == "new" else set()
     names, normaliser = ([name for name in own if name.startswith(part)] for part in PARTS)
@@ -112,7 +113,7 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
             f"init={settings['checkpoint']}: nothing of its network {_kind(described)} fits"
             f" {_kind(identifier.described)} by name and shape; take the same model and sizes"
         )
-    if settings["normaliser"] == "keep":
+    if settings["normaliser"] == "keep" and not isinstance(identifier.network, SampleNetwork):
         if not fitting.issuperset(normaliser):
             raise LangidError(
                 f"init.normaliser=keep: that of {settings['checkpoint']} is of other features, in"
@@ -131,6 +132,19 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
         "differs": differing(
             described.flat(FRONT_END), identifier.described.flat(FRONT_END), "the checkpoint"
         ),
+    }
+
+
+def _named_as(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, Tensor]:
+    """Return the weights of a start; a network of samples has those of one on features in it."""
+    network = identifier.network
+    if not isinstance(network, SampleNetwork) or takes_samples(start.description.model):
+        return start.weights
+    return {
+        network.of_features[part] + name.removeprefix(part): value
+        for name, value in start.weights.items()
+        for part in network.of_features
+        if name.startswith(part)
     }
 
 

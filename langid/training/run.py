@@ -17,9 +17,10 @@ from langid.differences import differing, flatten
 from langid.errors import LangidError
 from langid.exclusive import exclusive_folder
 from langid.metrics import check_selection
-from langid.networks.network import StreamingNetwork
+from langid.networks.network import SampleNetwork, StreamingNetwork
 from langid.signal.encoder_files import pinned
-from langid.training.checkpoint import build_identifier
+from langid.signal.spectral_augment import Augment
+from langid.training.checkpoint import build_identifier, pinned_model
 from langid.training.fitting import fit, log_hyperparameters, make_trainer, result_of
 from langid.training.identifier import LanguageIdentifier
 from langid.training.init import read_start, take_over
@@ -80,7 +81,8 @@ def _beginning(
 ) -> tuple[LanguageIdentifier, RunRecord]:
     """Return the identifier to train and the record of a run that begins."""
     start = read_start(config["init"], data.classes, data.silence)
-    description = describe(config, data, start.settings if start else None)
+    told = config | {"model": pinned_model(config["model"], data.store)}
+    description = describe(told, data, start.settings if start else None)
     if resume is not None:
         check_resumable(resume, description)
     identifier = untrained(config, description, data)
@@ -154,7 +156,26 @@ def untrained(
             f"data.carry_state=true: the network {name} hears whole utterances and carries nothing"
             " over; take a streaming one, model=gru say"
         )
-    if not description.init or description.init["normaliser"] == "refit":
+    if isinstance(identifier.network, SampleNetwork):  # its normaliser is that of the states
+        _check_of_samples(identifier)
+        identifier.network.begin(description.features)
+    elif not description.init or description.init["normaliser"] == "refit":
         mean, deviation = (torch.from_numpy(values) for values in data.normaliser_statistics())
         identifier.normaliser.fit(mean.float(), deviation.float())
     return identifier
+
+
+def _check_of_samples(identifier: LanguageIdentifier) -> None:
+    """Raise LangidError for what is there for features alone."""
+    name = type(identifier.network).__name__
+    augment, init = identifier.augment, identifier.described.init
+    if isinstance(augment, Augment) and augment.changes:
+        raise LangidError(
+            f"augment._target_={identifier.described.augment['_target_']}: changes features, and"
+            f" the network {name} takes samples; take augment=none, or waveform=gain say"
+        )
+    if init and init["normaliser"] == "refit":
+        raise LangidError(
+            f"init.normaliser=refit: the network {name} takes samples, of which none is fitted;"
+            " take init.normaliser=keep"
+        )
