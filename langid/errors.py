@@ -1,7 +1,11 @@
 """What is said of mistakes that users can mend: the one exception without a traceback."""
 
 import os
+import re
 import traceback
+
+# What torch says, on a device, on the CPU and in a process that loads batches.
+NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|Cannot allocate")
 
 
 class LangidError(Exception):
@@ -9,6 +13,11 @@ class LangidError(Exception):
 
     The message names the file, row or key, what was found, what is accepted and what to do.
     """
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Return whether an error of torch or numpy says that memory is full."""
+    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))
 
 
 def show_traceback() -> None:

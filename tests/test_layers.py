@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "langid"
-GROUND = ("atomic_file", "audio", "build", "differences", "errors", "exclusive", "metrics", "plots",
-          "progress", "terminal", "typed", "utterance", "workers")  # fmt: skip  # known to all
+# Known to all rooms.
+GROUND = ("atomic_file", "audio", "build", "devices", "differences", "errors", "exclusive",
+          "metrics", "plots", "progress", "terminal", "typed", "utterance", "workers")  # fmt: skip
 LEARNING = {"corpora", "signal", "networks", "data", "training"}
 # What each room may import from, beside the ground: itself and what stands below it.
 BELOW: dict[str, set[str]] = {

@@ -25,7 +25,7 @@ class Plan:
     """Which ``rows`` of a manifest are to follow those of ``base``, the store that is there.
 
     ``skipped`` are rows that are left out before any file is read; ``description`` is that of the
-    store to be, ``content`` the kind of its frames.
+    store to be, ``content`` the kind of its frames; ``device`` makes features that gain by it.
     """
 
     store: Path
@@ -35,6 +35,7 @@ class Plan:
     description: dict[str, Any]
     content: Content
     workers: int
+    device: str
 
     @property
     def parts(self) -> Path:
@@ -56,6 +57,7 @@ def make_plan(
     description: dict[str, Any],
     workers: int,
     add: bool,
+    device: str,
 ) -> Plan | None:
     """Return what to do, or None where the store holds the corpus already.
 
@@ -75,7 +77,7 @@ def make_plan(
         [joblib.delayed(with_trust(facts_of))(description)]
     )
     whole = description | facts | {"corpora": [*corpora, asked]}
-    return Plan(store, base, rows, manifest.skipped + held, whole, content, workers)
+    return Plan(store, base, rows, manifest.skipped + held, whole, content, workers, device)
 
 
 def _holds(base: Store, corpus: dict[str, Any], asked: dict[str, Any], add: bool) -> bool:

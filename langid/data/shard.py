@@ -1,5 +1,6 @@
 """Some utterances to a file of their own, in as many processes as there are."""
 
+import contextlib
 import functools
 import json
 from collections.abc import Iterator
@@ -9,26 +10,23 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 
-from langid.audio.decode import AudioError, read_blocks
-from langid.audio.full_scale import FULL_SCALE, in_16_bits
+from langid.audio.decode import AudioError
+from langid.audio.full_scale import FULL_SCALE
 from langid.build import with_trust
 from langid.corpora.manifest import Manifest
+from langid.data.clip_frames import Frames, frames_of, frames_together
 from langid.data.store import Content
 from langid.data.store_writer import StoreWriter
-from langid.errors import LangidError
+from langid.errors import LangidError, is_of_memory
 from langid.progress import progress
 from langid.workers import end_workers
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from langid.data.plan import Plan
     from langid.signal.front_end import FrontEnd
 
 SHARD_UTTERANCES = 64
 SILENT_PEAK = 1e-3  # -60 dB of full scale
-OVERSHOOT = 2.0  # 6 dB, as far as decoders and mixes go beyond full scale, to be clipped there
-WHOLE_CLIP_LIMIT_S = 1800.0
 
 
 def facts_of(description: dict[str, Any]) -> tuple[dict[str, int], Content]:
@@ -60,7 +58,9 @@ def write_shards(plan: "Plan") -> list[Path]:
     missing = [pair for pair in zip(shards, batches, strict=True) if not pair[0].exists()]
     workers = plan.workers if len(missing) > 1 else 1
     jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
-        joblib.delayed(with_trust(write_shard))(path, batch, plan.description, plan.content)
+        joblib.delayed(with_trust(write_shard))(
+            path, batch, plan.description, plan.content, plan.device
+        )
         for path, batch in missing
     )
     with progress("preparing", "clips") as bar:
@@ -74,7 +74,11 @@ def write_shards(plan: "Plan") -> list[Path]:
 
 
 def write_shard(
-    path: Path, rows: list[dict[str, str]], description: dict[str, Any], content: Content
+    path: Path,
+    rows: list[dict[str, str]],
+    description: dict[str, Any],
+    content: Content,
+    device: str = "cpu",
 ) -> int:
     """Write what is stored of some utterances to a file; return how many rows it took."""
     import torch  # here and below: the process that only waits for others does without
@@ -84,11 +88,11 @@ def write_shard(
     front_end = made_by(json.dumps(description))
     skipped = Manifest()
     with StoreWriter(path, content) as writer, torch.inference_mode():
-        for row in rows:
+        for row, frames in _frames_of_rows(rows, front_end, device):
+            least_s = description["min_duration_s"]
             try:
-                duration_s = _write_utterance(
-                    writer, row["path"], front_end, description["min_duration_s"]
-                )
+                with _memory_for(row["path"]):
+                    duration_s = _write_utterance(writer, row["path"], frames, front_end, least_s)
             except AudioError as error:
                 writer.drop_utterance()
                 reason = str(error).removeprefix(f"{row['path']}: ")
@@ -100,12 +104,47 @@ def write_shard(
     return len(rows)
 
 
+def _frames_of_rows(
+    rows: list[dict[str, str]], front_end: "FrontEnd", device: str
+) -> Iterator[tuple[dict[str, str], Frames | AudioError]]:
+    """Yield every row with its frames; those of features made together on a device or not."""
+    paths = [row["path"] for row in rows]
+    if device != "cpu" and front_end.features.together:
+        with _memory_for(f"the {len(rows)} clips from {paths[0]} on"):
+            together = frames_together(paths, front_end, device)
+        yield from zip(rows, together, strict=True)
+        return
+    for row in rows:
+        yield row, frames_of(row["path"], front_end)
+
+
+@contextlib.contextmanager
+def _memory_for(what: str) -> Iterator[None]:
+    """Raise LangidError, of what is processed, where memory is full."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_of_memory(error):
+            raise
+        raise LangidError(
+            f"{what}: no memory for its features ({str(error).splitlines()[0]}); take fewer"
+            " workers, accelerator=cpu, or a corpus without so long clips. What is done is kept,"
+            " and the same command goes on"
+        ) from error
+
+
 def _write_utterance(
-    writer: StoreWriter, path: str, front_end: "FrontEnd", min_duration_s: float
+    writer: StoreWriter,
+    path: str,
+    frames: Frames | AudioError,
+    front_end: "FrontEnd",
+    min_duration_s: float,
 ) -> float:
     """Write the frames of one file, in bounded memory, and return its duration in seconds."""
+    if isinstance(frames, AudioError):
+        raise frames
     count, peak, speech_frames = 0, 0.0, 0
-    for block, features, speech in _frames(path, front_end):
+    for block, features, speech in frames:
         if not features.isfinite().all():
             raise AudioError(f"{path}: its features are not finite (samples out of range)")
         values = features.numpy()
@@ -123,30 +162,6 @@ def _write_utterance(
     if speech_frames == 0:
         raise AudioError(f"{path}: silent (the detector finds no speech)")
     return duration_s
-
-
-def _blocks(path: str, sample_rate: int) -> Iterator[np.ndarray]:
-    """Yield the samples of a file as 16 bits have them, of which both kinds of store are made."""
-    for block in read_blocks(path, sample_rate):
-        peak = float(np.abs(block).max(initial=0.0))
-        if peak > OVERSHOOT:
-            raise AudioError(f"{path}: samples reach {peak:.3g}: scale it to a full scale of 1")
-        yield in_16_bits(block)
-
-
-def _whole_clip(path: str, sample_rate: int) -> np.ndarray:
-    """Return all samples of a file, or refuse it before a long one fills the memory."""
-    blocks = [np.zeros(0, np.float32)]
-    length = 0
-    for block in _blocks(path, sample_rate):
-        blocks.append(block)
-        length += len(block)
-        if length > WHOLE_CLIP_LIMIT_S * sample_rate:
-            raise AudioError(
-                f"{path}: longer than {WHOLE_CLIP_LIMIT_S:g} s; these features and this detector"
-                " need the whole clip in memory"
-            )
-    return np.concatenate(blocks)
 
 
 @functools.cache
@@ -170,33 +185,3 @@ def _sample_hops(description: str) -> "FrontEnd":
     hop = held["detector_hop_samples"]
     detector = build(held["detector"], "detector", hop_samples=hop)
     return FrontEnd(SampleHops(held["sample_rate"], held["hop_samples"], hop), detector)
-
-
-def _frames(path: str, front_end: "FrontEnd") -> Iterator[tuple[np.ndarray, "Tensor", "Tensor"]]:
-    """Yield a file in blocks where possible: what was decoded, and its whole frames.
-
-    That is ``block (samples,), features (time, bins), speech (time,)``.
-    """
-    import torch
-
-    hop, number = front_end.hop_samples, getattr(torch, front_end.features.stored_as)
-    if front_end.obstacles:
-        block = _whole_clip(path, front_end.sample_rate)
-        if len(block):
-            features, speech = front_end(torch.from_numpy(block)[None])
-            yield block, features[0].to(number), speech[0]
-        return
-    state = front_end.initial_state(1)
-    rest = np.zeros(0, np.float32)
-    blocks = _blocks(path, front_end.sample_rate)
-    block = next(blocks, rest)
-    while len(block):
-        following = next(blocks, rest[:0])
-        missing = -(len(rest) + len(block)) % hop  # of the last hop
-        filling = np.repeat(block[-1:], 0 if len(following) else missing)
-        samples = np.concatenate([rest, block, filling])
-        whole = len(samples) // hop * hop
-        samples, rest = samples[:whole], samples[whole:]
-        features, speech, state = front_end.step(torch.from_numpy(samples[None]), state)
-        yield block, features[0].to(number), speech[0]
-        block = following

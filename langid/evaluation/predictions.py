@@ -14,6 +14,7 @@ from langid.build import build
 from langid.corpora.splits import PARTS, Split
 from langid.data.pieces import cut_whole, first_frames, piece_loader
 from langid.data.store import Store
+from langid.devices import device_of
 from langid.errors import LangidError
 from langid.evaluation.checkpoints import loaded
 from langid.progress import progress
@@ -133,17 +134,6 @@ def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFr
             " can be pooled, and ensemble=true averages the posteriors of one"
         )
     return pooled
-
-
-def device_of(accelerator: str) -> torch.device:
-    """Return the device of that name; ``auto`` is the fastest that this machine has."""
-    backends = {"cpu": torch.cpu, "mps": torch.backends.mps, "cuda": torch.cuda}
-    names = [name for name, backend in backends.items() if backend.is_available()]
-    if accelerator not in ("auto", *names):
-        raise LangidError(
-            f"accelerator={accelerator}: accepted on this machine are auto, {', '.join(names)}"
-        )
-    return torch.device(names[-1] if accelerator == "auto" else accelerator)
 
 
 def _pieces(identifier: LanguageIdentifier, store: Store, part: str) -> tuple[pd.DataFrame, str]:

@@ -38,10 +38,12 @@ class Features(PerHop):
     ``float16``, or ``float32`` where values leave its range. ``of_sequences`` are features that can
     be made of a part of a clip, by ``in_context``. ``held`` are modules that they are made by and
     that are none of theirs, so that no checkpoint has their weights; ``longest_s`` is what they
-    take at once.
+    take at once. A GPU makes them of many clips ``together`` much faster: ``forward`` then takes
+    their lengths too.
     """
 
     use_fft = False
+    together = False
     stored_as = "float16"
     held: tuple[nn.Module, ...] = ()
     longest_s = math.inf

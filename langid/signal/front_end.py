@@ -56,6 +56,10 @@ class FrontEnd(nn.Module):
         time = min(features.shape[1], speech.shape[1])  # centred frames may be one more
         return features[:, :time], speech[:, :time]
 
+    def speech(self, clip: Tensor) -> Tensor:
+        """``clip (batch, samples) -> speech (batch, time) bool``."""
+        return self._of_frames(whole_hops(self.detector(clip), self.marks))
+
     def initial_state(self, batch_size: int) -> State:
         return self.features.initial_state(batch_size), *self.detector.initial_state(batch_size)
 

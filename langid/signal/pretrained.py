@@ -33,6 +33,7 @@ class Pretrained(Features):
     """
 
     causal = False
+    together = True
     context_frames = 0
     longest_s = LONGEST_S
     held: tuple[Encoder]  # not a module of this one: its weights are no part of a checkpoint

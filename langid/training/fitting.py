@@ -16,7 +16,7 @@ from torch.utils.tensorboard.summary import hparams
 from langid.build import build
 from langid.data.datamodule import LanguageDataModule
 from langid.differences import flatten
-from langid.errors import LangidError
+from langid.errors import LangidError, is_of_memory
 from langid.training.checkpoint import read_checkpoint
 from langid.training.checkpoint_file import WholeCheckpoint
 from langid.training.diverged import Diverged
@@ -36,10 +36,6 @@ SILENCED = (
     ".*could not find the monitored key.*", ".*in eval mode at the start.*",
     ".*dirpath has changed.*",
 )  # fmt: skip
-
-
-# What torch says, on a device, on the CPU and in a process that loads batches.
-NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|Cannot allocate")
 
 
 def make_trainer(plain: dict[str, Any], callbacks: Sequence[Callback]) -> Trainer:
@@ -114,7 +110,7 @@ def fit(
                 f"callbacks: {str(error).splitlines()[0]}; where the first epoch is not validated,"
                 " take more trainer.max_steps, or validate more often"
             ) from error
-        if not NO_MEMORY.search(str(error)) and not isinstance(error, MemoryError):
+        if not is_of_memory(error):
             raise
         raise LangidError(_too_large(str(error), data)) from error
     except SystemExit:  # what Lightning makes of Ctrl-C

@@ -23,7 +23,7 @@ from langid.audio.decode import read_audio, read_blocks
 from langid.audio.full_scale import in_16_bits
 from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS, Manifest, ManifestFile, read_table
-from langid.data import merge, shard
+from langid.data import clip_frames, merge, shard
 from langid.data import prepare as preparing
 from langid.data.merge import beside
 from langid.data.store import Store
@@ -539,7 +539,7 @@ def test_a_long_recording_needs_no_more_memory_than_a_short_one(tmp_path: Path) 
 def test_features_of_the_whole_clip_refuse_a_long_one_before_it_fills_the_memory(
     real_rows: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard, "WHOLE_CLIP_LIMIT_S", 10.0)
+    monkeypatch.setattr(clip_frames, "WHOLE_CLIP_LIMIT_S", 10.0)
     noise = 0.2 * np.random.default_rng(0).normal(size=16000 * 200)
     soundfile.write(tmp_path / "long.flac", noise, 16000)
     heard: list[int] = []
@@ -550,7 +550,7 @@ def test_features_of_the_whole_clip_refuse_a_long_one_before_it_fills_the_memory
             heard.append(len(block))
             yield block
 
-    monkeypatch.setattr(shard, "read_blocks", counted)
+    monkeypatch.setattr(clip_frames, "read_blocks", counted)
     rows = [real_rows[0], *rows_of(tmp_path, ["long.flac"])]
     made = prepared(rows, tmp_path / "a.h5", features="clip_features.MFCCLibrosa")
     assert len(made.utterances) == 1
