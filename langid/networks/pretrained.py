@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from langid.errors import LangidError
+from langid.networks.low_rank import add_low_rank, load_original
 from langid.networks.network import Normaliser, SampleNetwork
 from langid.networks.padding import any_padding, some_frames
 from langid.networks.probes import AttentiveProbe, LinearProbe
@@ -49,6 +50,7 @@ class PretrainedNetwork(SampleNetwork):
         encoder_lr: float = 0.05,
         layer_decay: float = 0.7,
         checkpoint_gradients: bool = False,
+        lora_rank: int = 0,
     ):
         super().__init__()
         if head not in HEADS:
@@ -74,8 +76,11 @@ class PretrainedNetwork(SampleNetwork):
         self.layer_weights = nn.Parameter(weights)
         self.normaliser = Normaliser(self.encoder.width)
         self.head = HEADS[head](self.encoder.width, num_classes)
-        for each in self.tuned:
-            each.requires_grad_(True)
+        if lora_rank:
+            add_low_rank(self.tuned, lora_rank)
+        else:
+            for each in self.tuned:
+                each.requires_grad_(True)
         self.train()
 
     @classmethod
@@ -91,7 +96,7 @@ class PretrainedNetwork(SampleNetwork):
 
     def begin(self, features: dict[str, Any]) -> None:
         """Take over the encoder's weights, those of the store's hash."""
-        self.encoder.load_state_dict(load_encoder(_files(features)).state_dict())
+        load_original(self.encoder, load_encoder(_files(features)).state_dict())
 
     @property
     def tuned(self) -> list[nn.Module]:

@@ -133,3 +133,42 @@ def test_values_that_it_does_not_take(
 def test_what_is_no_architecture_is_refused(architecture: Any) -> None:
     with pytest.raises(LangidError, match=r"network\.architecture: "):
         PretrainedNetwork(num_classes=3, architecture=architecture)
+
+
+@pytest.mark.parametrize("kind", ["whisper", "wav2vec2", "wavlm", "wav2vec2-bert"])
+def test_low_rank_changes_alone_learn(kind: str, saved_encoder: Saved) -> None:
+    """And are nothing to begin with."""
+    folder = saved_encoder(kind)
+    network, plain = begun(folder, tuned_layers=1, lora_rank=2), begun(folder, tuned_layers=1)
+    plain.head.load_state_dict(network.head.state_dict())
+    features, lengths = hops(1.2, 0.7)
+    with torch.no_grad():
+        expected = plain.eval()(features, lengths)
+        torch.testing.assert_close(network.eval()(features, lengths), expected)
+    network.train()
+    of_layer = {name for name, value in network.named_parameters() if value.requires_grad}
+    of_layer -= {"layer_weights", *(name for name in of_layer if name.startswith("head."))}
+    assert len(of_layer) == 4 and all("lora_" in name for name in of_layer)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    _, (learnt, factor) = network.parameter_groups()
+    assert len(learnt) == 4 and factor == 0.05
+    optimizer = torch.optim.SGD(learnt, lr=1.0)
+    for _ in range(2):  # the first step moves one of both factors, of which the other is 0
+        optimizer.zero_grad()
+        logits = network(features, lengths)[:, 0]
+        torch.nn.functional.cross_entropy(logits, torch.arange(2)).backward()
+        optimizer.step()
+    moved = {name for name, value in network.state_dict().items() if not value.equal(before[name])}
+    assert {name for name in moved if "encoder." in name} == of_layer
+
+
+def test_low_rank_changes_need_their_extra(
+    saved_encoder: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved_encoder("whisper")
+    with pytest.raises(LangidError, match="lora_rank=-1: accepted are whole numbers from 0"):
+        begun(folder, lora_rank=-1)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "peft" else name)
+    with pytest.raises(LangidError, match=r"peft is not installed; run pip install"):
+        PretrainedNetwork(3, PretrainedNetwork.pinned({}, features_of(folder))["architecture"],
+                          lora_rank=2)  # fmt: skip

@@ -146,6 +146,18 @@ def test_a_tuned_network_starts_from_another(
     torch.testing.assert_close(begun.posteriors, expected, atol=1e-5, rtol=0)
 
 
+def test_low_rank_changes_are_in_the_checkpoint(tuned_store: Path, tmp_path: Path) -> None:
+    values = ("model.network.lora_rank=2", "model.network.checkpoint_gradients=true")
+    quick = ("trainer.max_epochs=1", "trainer.precision=bf16-mixed", "data.crop_s=[0.5,1]")
+    train(configuration(tuned_store, tmp_path / "run", *values, *quick))
+    path = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    weights = read_checkpoint(path)["state_dict"]
+    factors = [name for name in weights if ".lora_B." in name]
+    assert len(factors) == 2 and all(weights[name].any() for name in factors)
+    loaded = load_identifier(path).state_dict()
+    assert all(loaded[name].equal(value) for name, value in weights.items())
+
+
 def test_stores_that_it_does_not_take(
     states_path: Path,
     samples_path: Path,
