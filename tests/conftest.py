@@ -235,6 +235,48 @@ def model_path(checkpoint_path: Path, once: Once) -> Path:
     return once("model", export) / "model.onnx"
 
 
+QUICK = ("trainer.max_epochs=3",)  # of a probe
+
+
+@pytest.fixture(scope="session")
+def states_path(real_manifest: Path, encoder_path: Path, once: Once) -> Path:
+    """Return a store of the second layer's states of ``real_rows``. Tests must not change it."""
+
+    def prepare(folder: Path) -> None:
+        assert (
+            main(["prepare", *states_keys(real_manifest, encoder_path, folder / "states.h5")]) == 0
+        )
+
+    return once("states", prepare) / "states.h5"
+
+
+def states_keys(manifest: Path, encoder: Path, store: Path) -> list[str]:
+    corpus = ["corpus=manifest", f"corpus.path={manifest}", f"store={store}", "workers=1"]
+    return [*corpus, "features=pretrained", f"features.encoder={encoder}", "features.layer=2"]
+
+
+@pytest.fixture(scope="session")
+def probe_path(states_path: Path, once: Once) -> Path:
+    """Return the checkpoint of a linear probe on ``states_path``."""
+
+    def train(folder: Path) -> None:
+        run = [f"store={states_path}", f"output={folder}/run", "data.batch_size=8", *QUICK]
+        assert main(["train", "experiment=probe", "split.seed=1", *run]) == 0
+
+    return once("probe", train) / "run" / "checkpoints" / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def window_path(probe_path: Path, once: Once) -> Path:
+    """Return the ONNX file of ``probe_path``, with its encoder, which hears windows."""
+
+    def export(folder: Path) -> None:
+        parts = [f"checkpoint={probe_path}", f"output={folder}/model.onnx"]
+        assert main(["export", *parts, "mode=offline", "window_s=1.5"]) == 0
+
+    return once("window", export) / "model.onnx"
+
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -36,9 +36,11 @@ class FrontEnd(nn.Module):
     def _obstacles(self, features_will_do: bool) -> list[str]:
         reasons = []
         if not features_will_do:
+            offline = "take an overlapping window by langid export mode=offline, or "
+            window = offline if self.features.of_sequences else ""
             reasons.append(
                 f"features {type(self.features).__name__} are not causal (they look ahead or need"
-                " the whole clip): prepare with features=mfcc or log_mel"
+                f" the whole clip): {window}prepare with features=mfcc or log_mel"
             )
         if not self.detector.causal:
             reasons.append(

@@ -17,8 +17,7 @@ from langid.signal import encoder_files
 from langid.training.checkpoint import load_identifier, read_checkpoint
 from langid.training.run import train
 
-from ..conftest import Once
-from .conftest import keys
+from ..conftest import Once, states_keys
 
 SHORT = ("split.seed=1", "data.crop_s=[0.5,2]", "model.network.tuned_layers=1")
 
@@ -28,7 +27,7 @@ def tuned_store(real_manifest: Path, encoder_path: Path, once: Once) -> Path:
     """Return a store of the samples of ``real_rows``, for the second layer's states of Whisper."""
 
     def prepare(folder: Path) -> None:
-        arguments = keys(real_manifest, encoder_path, folder / "samples.h5")
+        arguments = states_keys(real_manifest, encoder_path, folder / "samples.h5")
         assert main(["prepare", *arguments, "content=samples"]) == 0
 
     return once("samples-of-states", prepare) / "samples.h5"

@@ -15,7 +15,7 @@ from langid.data.store import Store
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
 
-from .conftest import keys
+from ..conftest import states_keys
 
 
 def test_a_store_of_states_tells_its_weights_and_is_prepared_once(
@@ -28,7 +28,7 @@ def test_a_store_of_states_tells_its_weights_and_is_prepared_once(
     samples = read_audio(store.utterances["path"][0], 16000)
     assert store.offsets[1] == -(-len(samples) // 320)
     manifest = Path(store.description["corpora"][0]["reader"]["path"])  # of the first process
-    assert main(["prepare", *keys(manifest, encoder_path, states_path)]) == 0
+    assert main(["prepare", *states_keys(manifest, encoder_path, states_path)]) == 0
     told = capsys.readouterr().out
     assert "The store was already complete" in told
     assert "next      langid train experiment=probe store=" in told
@@ -79,7 +79,7 @@ def test_crops_of_samples_are_heard_as_clips_of_their_own(
 ) -> None:
     """With states made in training; the first second alone in evaluation, as prepare makes them."""
     store, run = tmp_path / "samples.h5", tmp_path / "run"
-    arguments = keys(real_manifest, encoder_path, store)
+    arguments = states_keys(real_manifest, encoder_path, store)
     assert main(["prepare", *arguments, "content=samples"]) == 0
     learns = ["experiment=probe", "split.seed=1", "data.crop_s=[0.5,2]", "trainer.max_epochs=1"]
     asked = ["features=pretrained", f"features.encoder={encoder_path}", f"output={run}"]

@@ -92,12 +92,24 @@ def test_every_frame_of_an_mp3_equals_python(page: Page, taught: Taught, languag
     assert decision["label"] == stream.decision.label
 
 
-def test_a_window_equals_python(
-    chromium: Chromium, taught: Taught, clips: list[np.ndarray], open_page: OpenPage, tmp_path: Path
-) -> None:
+@pytest.fixture
+def small_window_path(clips: list[np.ndarray], tmp_path: Path) -> Path:
+    """Return the file of a small network that hears windows of 1.5 s."""
     identifier = whole_utterance("cnn.CNN", "mask", clips[0])
-    model = tmp_path / "window.onnx"
-    export_offline(identifier, model, [clips[0][:RATE]], window_s=1.5, hop_s=0.5)
+    path = tmp_path / "window.onnx"
+    export_offline(identifier, path, [clips[0][:RATE]], window_s=1.5, hop_s=0.5)
+    return path
+
+
+@pytest.mark.parametrize("of", ["small_window_path", "window_path"])  # the last with an encoder
+def test_a_window_equals_python(
+    of: str,
+    chromium: Chromium,
+    taught: Taught,
+    open_page: OpenPage,
+    request: pytest.FixtureRequest,
+) -> None:
+    model = request.getfixturevalue(of)
     clip = taught.clips["Hindi"]
     frames, stream = expected(model, clip)
     assert len(frames) > 4 and np.ptp(frames, axis=0).max() > 0.01
