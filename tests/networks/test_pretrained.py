@@ -65,9 +65,15 @@ def test_upper_layers_learn_and_the_rest_stays(
     assert len(moved & top) > len(top) / 2 and "layer_weights" in moved
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("kind", ["whisper", "wav2vec2", "wavlm", "wav2vec2-bert"])
 @torch.no_grad()
-def test_a_clip_of_a_padded_batch_is_as_if_alone(kind: str, saved_encoder: Saved) -> None:
+def test_a_clip_of_a_padded_batch_is_as_if_alone(
+    kind: str, together: bool, saved_encoder: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, as on a processor, and together, as on a GPU."""
+    if together:
+        monkeypatch.setattr(PretrainedNetwork, "_states", PretrainedNetwork.together)
     network = begun(saved_encoder(kind)).eval()
     features, lengths = hops(1.2, 0.7)
     alone = [network(features[row : row + 1, :length], lengths[row : row + 1])
