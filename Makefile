@@ -56,6 +56,7 @@ bench: install  ## run the benchmarks, the longest left out; each prints figure,
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/multi_stream.py
 	$(BIN)/python benchmarks/predict.py
+	$(BIN)/python benchmarks/pretrained.py
 	$(BIN)/python benchmarks/soak.py --fast --seconds 120
 	$(BIN)/python benchmarks/report.py
 

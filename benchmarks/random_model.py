@@ -19,14 +19,19 @@ from langid.training.run_description import RunDescription
 
 
 def random_identifier(
-    model: str = "gru", sizes: Sequence[str] = (), features: str = "mfcc", silence: str = "mask"
+    model: str = "gru",
+    sizes: Sequence[str] = (),
+    features: str = "mfcc",
+    silence: str = "mask",
+    encoder: Path | None = None,
 ) -> LanguageIdentifier:
     """Return an identifier of three languages with the network of ``model=``, by default GRU 200.
 
-    ``sizes`` are overrides of its settings.
+    ``sizes`` are overrides of its settings; ``encoder`` is that of ``features="pretrained"``.
     """
+    made = [f"features={features}", *([f"features.encoder={encoder}"] if encoder else [])]
     train = compose("train", [f"model={model}", "store=-", *sizes])
-    prepare = compose("prepare", ["corpus=folders", f"features={features}"])
+    prepare = compose("prepare", ["corpus=folders", *made])
     plain: Any = OmegaConf.to_container(train), OmegaConf.to_container(prepare)
     groups = ("task", "model", "split", "data", "balance", "augment", "loss", "optimizer",
               "scheduler", "seed", "select")  # fmt: skip

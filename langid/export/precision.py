@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,6 +20,7 @@ from langid.export.parity import feed_clip, largest_difference
 from langid.export.validation_clips import LabelledClip
 from langid.streaming.decision import MEAN
 from langid.streaming.onnx_file import KEY
+from langid.streaming.samples import whole_hops
 from langid.streaming.speed import real_time_factors
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import load_model
@@ -28,6 +30,8 @@ from langid.streaming.windowed_model import load_model
 LIMITS = {"float16": 5e-2, "int8": 1e-1}
 LEAST = 256  # numbers; smaller arrays weigh nothing, and hold levels and limits
 FOLDED = 1 << 30  # bytes: all weights of a model
+OUTLYING = 64  # standard deviations between the least and the largest input of a product
+LISTENED = 4  # clips on which that is measured
 SCOPES = "pkg.torch.onnx.name_scopes"
 
 
@@ -57,13 +61,14 @@ def reduce_precision(
 
     ``float16`` stores the network's weights so; the graph makes float32 of them. ``int8`` is
     onnxruntime's dynamic quantisation of its products, LSTM layers and convolutions (there is none
-    of GRU and RNN). The front end stays as it is: the spectrum's quiet bands are differences of
-    loud ones, and drown in coarse numbers. Raises LangidError, and writes nothing, where scores
-    (mean posteriors over speech) differ by more than LIMITS.
+    of GRU and RNN), but for products in a window's graph whose inputs have outliers. The front end
+    stays as it is: the spectrum's quiet bands are differences of loud ones, and drown in coarse
+    numbers. Raises LangidError, and writes nothing, where scores (mean posteriors over speech)
+    differ by more than LIMITS.
     """
     model = onnx.load_model_from_string(source.read_bytes())
     (metadata,) = (json.loads(entry.value) for entry in model.metadata_props if entry.key == KEY)
-    reduced = _float16(model) if precision == "float16" else _int8(model)
+    reduced = _float16(model) if precision == "float16" else _int8(model, metadata, clips)
     with replaced(path, "output") as partial:
         partial.write_bytes(described(reduced, metadata | {"precision": precision}))
         comparison = _compared(precision, source, partial, clips)
@@ -92,13 +97,16 @@ def _float16(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
+def _int8(
+    model: onnx.ModelProto, metadata: dict[str, Any], clips: Sequence[LabelledClip]
+) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxscript import optimizer
 
     # The weights of a layer are made of torch's in the graph; only ready ones can be quantised.
     optimizer.fold_constants(model, input_size_limit=FOLDED, output_size_limit=FOLDED)
     del model.graph.value_info[:]  # the shapes of what was folded would stay, some of them wrong
+    outlying = _outlying(model, metadata, clips[:LISTENED])
     with quiet(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantize_dynamic(
@@ -106,10 +114,40 @@ def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
             path,
             op_types_to_quantize=["MatMul", "LSTM", "Conv"],
             nodes_to_quantize=[node.name for node in model.graph.node if _of_network(node)],
+            nodes_to_exclude=outlying,
             weight_type=QuantType.QInt8,
             per_channel=True,
         )
         return onnx.load_model_from_string(path.read_bytes())
+
+
+def _outlying(
+    model: onnx.ModelProto, metadata: dict[str, Any], clips: Sequence[LabelledClip]
+) -> list[str]:
+    """Return the products of a window's graph whose inputs have outliers on some clips.
+
+    With them 256 levels are too coarse for the rest (Dettmers et al. 2022, "LLM.int8()"), as in the
+    upper layers of Whisper.
+    """
+    import onnxruntime
+
+    products = [node for node in model.graph.node if node.op_type == "MatMul" and _of_network(node)]
+    names = sorted({node.input[0] for node in products})
+    if "frame_samples" not in metadata or not names:
+        return []
+    inner = onnx.ModelProto()
+    inner.CopyFrom(model)
+    inner.graph.output.extend(map(helper.make_empty_tensor_value_info, names))
+    session = onnxruntime.InferenceSession(
+        inner.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    found = set()
+    for clip in clips:
+        heard = clip.samples[: metadata["window_samples"]]
+        samples = whole_hops(heard, metadata["frame_samples"])[None]
+        values = zip(names, session.run(names, {"samples": samples}), strict=True)
+        found |= {name for name, value in values if np.ptp(value) > OUTLYING * value.std()}
+    return [node.name for node in products if node.input[0] in found]
 
 
 def _of_network(node: onnx.NodeProto) -> bool:

@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 REFERENCES = (
     "plain_prepare",
     "plain_predict",
+    "plain_pretrained",
 )  # scripts that a benchmark starts, and that are none themselves
 NAMES = [
     path.stem

@@ -94,6 +94,19 @@ def test_the_encoder_is_made_smaller_and_its_input_is_not(
     assert WindowedModel(small).metadata["precision"] == kind
 
 
+def test_products_of_inputs_with_outliers_stay_in_float32(
+    window_path: Path, clips: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, labelled = tmp_path / "small.onnx", [LabelledClip(clips[1][:24000], 0)]
+    counts = []
+    for most in (0, 20, 64):  # standard deviations; the lower layers of Whisper have up to 34
+        monkeypatch.setattr(precision, "OUTLYING", most)
+        precision.reduce_precision(window_path, small, "int8", labelled)
+        operators = [node.op_type for node in onnx.load(small).graph.node]
+        counts.append(operators.count("MatMulInteger"))
+    assert 0 == counts[0] < counts[1] < counts[2]
+
+
 def test_commands_and_streams_run_it_as_any_window(
     window_path: Path, clips: list[np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
