@@ -87,7 +87,8 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
     """
     parts = ("front_end.", "normaliser.", "network.")
     weights = {k: v for k, v in identifier.state_dict().items() if k.startswith(parts)}
-    encoder = _encoder(identifier.described.features)
+    frozen = bool(identifier.front_end.features.held)  # a network that takes samples has its own
+    encoder = _encoder(identifier.described.features) if frozen else {}
     columns_of(identifier.classes, decision.languages)
     return {
         "version": __version__,
@@ -103,9 +104,7 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
 
 
 def _encoder(features: dict[str, Any]) -> dict[str, Any]:
-    """Return which frozen encoder the features are of, nothing where there is none."""
-    if "sha256" not in features:
-        return {}
+    """Return which frozen encoder the features are of."""
     name = str(features["encoder"])
     name = Path(name).name if os.path.isabs(name) else name  # the folder is nobody else's business
     told = {key: features[key] for key in ("revision", "sha256")}

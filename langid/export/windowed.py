@@ -12,7 +12,7 @@ from langid.errors import LangidError
 from langid.export.onnx import content_of
 from langid.export.parity import feed_clip, largest_difference, posteriors_and_speech, write_checked
 from langid.export.streaming_module import IdentifierModule, common_metadata
-from langid.networks.network import StreamingNetwork
+from langid.networks.network import SampleNetwork, StreamingNetwork
 from langid.streaming.decision import MEAN, DecisionSettings, is_number
 from langid.streaming.samples import whole_hops
 from langid.streaming.streamer import StreamingIdentifier
@@ -42,7 +42,9 @@ class OfflineModule(IdentifierModule):
             reasons.append(f"the network {name} streams frame by frame: leave mode out")
         super().__init__(identifier, "mode=offline", reasons)
         self.held = nn.ModuleList(front_end.features.held)  # their weights go into the graph
-        self.longest_s = min(LONGEST_S, front_end.features.longest_s)
+        of_samples = isinstance(identifier.network, SampleNetwork)
+        maker = identifier.network if of_samples else front_end.features  # of states, if any
+        self.longest_s = min(LONGEST_S, maker.longest_s)
         self.window_samples = self._samples("window_s", window_s)
         self.hop_samples = self._samples("hop_s", hop_s)
         if self.hop_samples > self.window_samples:

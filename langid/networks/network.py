@@ -32,9 +32,11 @@ class SampleNetwork(UtteranceNetwork):
     """A network of hops of samples, ``(batch, time, hop_samples)``, in place of features.
 
     It holds itself what makes states of them. ``of_features`` names what it holds of a network on
-    such features: the names here of names of an identifier there.
+    such features: the names here of names of an identifier there. ``longest_s`` is what it takes at
+    once in an exported file.
     """
 
+    longest_s: float
     sample_rate: int
     hop_samples: int
     of_features: Mapping[str, str]

@@ -10,12 +10,12 @@ from torch.utils.checkpoint import checkpoint
 from langid.errors import LangidError
 from langid.networks.low_rank import add_low_rank, load_original
 from langid.networks.network import Normaliser, SampleNetwork
-from langid.networks.padding import any_padding, some_frames
+from langid.networks.padding import any_padding
 from langid.networks.probes import AttentiveProbe, LinearProbe
 from langid.signal.encoder import Attention
 from langid.signal.encoder_files import found_files, pinned
 from langid.signal.encoder_loading import architecture_of, empty_encoder, load_encoder
-from langid.signal.encoder_windows import EncoderWindows
+from langid.signal.encoder_windows import LONGEST_S, EncoderWindows
 
 HEADS = {"linear": LinearProbe, "attentive": AttentiveProbe}
 CHOSEN = 10.0  # the logit of the layer to begin with: it has nearly all the weight
@@ -35,6 +35,7 @@ class PretrainedNetwork(SampleNetwork):
     LangidError for values that it does not take.
     """
 
+    longest_s = LONGEST_S
     of_features: Mapping[str, str] = {
         "network.": "network.head.",
         "normaliser.": "network.normaliser.",
@@ -120,8 +121,7 @@ class PretrainedNetwork(SampleNetwork):
         return [(some, factor) for some, factor in learnt if some]
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        features = some_frames(features)
-        frames = features.shape[1]
+        frames = features.shape[1]  # of none the encoder makes one
         if frames > self.windows.frames:
             states, lengths = self._windowed(features.flatten(1), lengths)
         else:
@@ -148,7 +148,8 @@ class PretrainedNetwork(SampleNetwork):
 
     def _states(self, samples: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """``samples, lengths`` in samples -> ``states (batch, time, width)``, and how many."""
-        if samples.device.type != "cpu" or len(samples) == 1 or torch.compiler.is_exporting():
+        at_once = torch.compiler.is_exporting() or samples.device.type != "cpu"
+        if at_once or len(samples) == 1:  # asked last: it would fix an export's streams
             return self.together(samples, lengths)
         # A processor is faster with one after the other, in its own length.
         known = [samples.shape[1]] * len(samples) if lengths is None else lengths.tolist()

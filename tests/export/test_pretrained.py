@@ -15,6 +15,7 @@ from langid.export import parity, precision
 from langid.export.streaming_module import StreamingModule
 from langid.export.validation_clips import LabelledClip
 from langid.export.windowed import OfflineModule, export_offline, utterance_posteriors
+from langid.networks.pretrained import PretrainedNetwork
 from langid.streaming.multi_stream import MultiStream
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import WindowedModel, load_model
@@ -79,6 +80,28 @@ def test_a_network_that_streams_hears_windows_where_its_features_do_not(
     gru = build_identifier(replace(identifier.described, model=model)).eval()
     found = export_offline(gru, tmp_path / "model.onnx", [clips[1][:20000]], 1.0, 0.5)
     assert max(found.values()) < 1e-3
+
+
+def test_a_network_with_an_encoder_of_its_own_is_one_file_too(
+    identifier: LanguageIdentifier, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    held = identifier.described
+    given = {"_target_": "langid.networks.pretrained.PretrainedNetwork", "tuned_layers": 1}
+    model = held.model | {"network": PretrainedNetwork.pinned(given, held.features)}
+    tuned = build_identifier(replace(held, model=model)).eval()
+    tuned.network.begin(held.features)  # type: ignore[operator, union-attr]
+    path, clip = tmp_path / "model.onnx", clips[1][:20000]
+    assert max(export_offline(tuned, path, [clip], 1.0, 0.5).values()) < 1e-3
+    model_of_window = WindowedModel(path)
+    assert "encoder" not in model_of_window.metadata  # it has learnt
+    posteriors, _ = model_of_window.process(np.stack([clip[:9600], clips[2][:9600]]))
+    expected = utterance_posteriors(tuned, clips[2][:9600])
+    np.testing.assert_allclose(posteriors[1], expected, rtol=0, atol=1e-3)
+    small, labelled = tmp_path / "small.onnx", [LabelledClip(clip, 0)]
+    sizes = precision.reduce_precision(path, small, "float16", labelled).bytes
+    assert sizes[1] < 0.55 * sizes[0]
+    with pytest.raises(LangidError, match="up to 30 s"):
+        OfflineModule(tuned, 31.0, 0.5)
 
 
 @pytest.mark.parametrize(("kind", "most"), [("float16", 0.55), ("int8", 0.45)])
