@@ -27,8 +27,8 @@ TEXT = frozenset({
     "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",
     "features.encoder", "features.revision", "features.sha256",
     "split.train_only", "task.column", "task.classes", "task.merge", "silence.policy",
-    "model.network.cell", "model.network.activation", "logger.save_dir", "logger.name",
-    "trainer.default_root_dir",
+    "model.network.cell", "model.network.activation", "model.network.head",
+    "logger.save_dir", "logger.name", "trainer.default_root_dir",
 })  # fmt: skip
 COUNT = ("range", "interval")  # functions of Hydra that take numbers
 

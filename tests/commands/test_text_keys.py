@@ -21,7 +21,16 @@ VALUES = (
     "2024_11_27", "1e3", "0x10", "2024", "1_0", "007", "true", "off", "nan", "-inf", "2024-11-27",
     "12:30", ".5",
 )  # fmt: skip
-NUMBERS = {"workers", "rate", "half_life_s", "decide_at", "unknown_below", "window_s", "hop_s"}
+NUMBERS = {
+    "heard_s",
+    "workers",
+    "rate",
+    "half_life_s",
+    "decide_at",
+    "unknown_below",
+    "window_s",
+    "hop_s",
+}
 # Null at first, of classes that are not langid's, and what langid reproduce passes on.
 OTHERS = {
     "init.checkpoint",
