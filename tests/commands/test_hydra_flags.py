@@ -112,7 +112,7 @@ def test_options_of_another_folder_are_found(
     config = shown(capsys, "tune", "experiment=small", *place, "--cfg", "job")
     assert (config["seed"], config["model"]["network"]["units"]) == (5, 17)
     message = refused(capsys, "train", *place, "store=a.h5", "model=mime")
-    assert "lstm, mine, rnn" in message
+    assert "lstm, mine, pretrained, rnn" in message
     assert message.endswith("Did you mean mine?\n")
     assert "no such option" in refused(capsys, "train", "store=a.h5", "model=mine")
     assert main(["train", *place, "--help"]) == 0
