@@ -1,12 +1,16 @@
 """A file to its frames: in blocks where possible, and of several files together on a GPU."""
 
+import contextlib
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from langid.audio.decode import AudioError, read_blocks
 from langid.audio.full_scale import in_16_bits
+from langid.errors import LangidError, is_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,68 +19,185 @@ if TYPE_CHECKING:
 
 OVERSHOOT = 2.0  # 6 dB, as far as decoders and mixes go beyond full scale, to be clipped there
 WHOLE_CLIP_LIMIT_S = 1800.0
+TOGETHER_S = 1280.0  # of clips that are filled up to the longest: 64 of 20 s
 Frames = Iterator[tuple[np.ndarray, "Tensor", "Tensor"]]
 
 
-def frames_of(path: str, front_end: "FrontEnd") -> Frames:
+@dataclass(frozen=True)
+class Clip:
+    """What is stored of a file, as ``decoded (samples,)``, and which frames are speech.
+
+    Features are made of ``samples (samples,)``, which are those decoded unless the features choose
+    (see ``Features.clip``); ``speech (time,)`` is bool.
+    """
+
+    path: str
+    decoded: np.ndarray
+    samples: "Tensor"
+    speech: "Tensor"
+
+
+def frames_of(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> Frames:
     """Yield a file in blocks where possible: what was decoded, and its whole frames.
 
-    That is ``block (samples,), features (time, bins), speech (time,)``.
+    That is ``block (samples,), features (time, bins), speech (time,)``. Of a file that is longer
+    than ``max_duration_s`` only so many seconds are yielded, from its first frame of speech on, as
+    if it held no others; yet the detector has heard what is before.
     """
-    import torch
-
-    hop, number = front_end.hop_samples, getattr(torch, front_end.features.stored_as)
-    if front_end.obstacles:
-        block = _whole_clip(path, front_end.sample_rate)
-        if len(block):
-            features, speech = front_end(torch.from_numpy(block)[None])
-            yield block, features[0].to(number), speech[0]
+    if max_duration_s is not None or front_end.obstacles:
+        clip = _clip(path, front_end, max_duration_s)
+        with _memory_for([clip], front_end, "cpu"):
+            features = front_end.features.frames(clip.samples[None])[0]
+        yield _paired(clip, features, front_end)
         return
     state = front_end.initial_state(1)
+    for block, hops in _hops(path, front_end):
+        features, speech, state = front_end.step(hops[None], state)
+        yield block, _stored(features[0], front_end), speech[0]
+
+
+def frames_together(
+    paths: Sequence[str], front_end: "FrontEnd", max_duration_s: float | None, device: str
+) -> Iterator[Frames | AudioError]:
+    """Yield the frames of every file, as ``frames_of`` does, or its error.
+
+    Features of many are made at once on a device; speech is detected file by file.
+    """
+    most = TOGETHER_S * front_end.sample_rate
+    waiting: list[Clip | AudioError] = []
+    longest = 0
+    for path in paths:
+        clip: Clip | AudioError
+        try:
+            clip = _clip(path, front_end, max_duration_s)
+        except AudioError as error:
+            clip = error
+        length = len(clip.samples) if isinstance(clip, Clip) else 0
+        if max(longest, length) * (len(waiting) + 1) > most:
+            yield from _made_together(waiting, front_end, device)
+            waiting, longest = [], 0
+        waiting.append(clip)
+        longest = max(longest, length)
+    yield from _made_together(waiting, front_end, device)
+
+
+def _made_together(
+    found: Sequence[Clip | AudioError], front_end: "FrontEnd", device: str
+) -> Iterator[Frames | AudioError]:
+    import torch
+
+    clips = [clip for clip in found if isinstance(clip, Clip)]
+    if clips:
+        lengths = torch.tensor([len(clip.samples) for clip in clips])
+        padded = torch.nn.utils.rnn.pad_sequence([clip.samples for clip in clips], True)
+        with _memory_for(clips, front_end, device):
+            made = iter(front_end.features(padded.to(device), lengths))
+    for one in found:
+        if isinstance(one, AudioError):
+            yield one
+        else:
+            features = next(made)[: math.ceil(len(one.samples) / front_end.hop_samples)]
+            yield iter([_paired(one, features, front_end)])
+
+
+def _paired(
+    clip: Clip, features: "Tensor", front_end: "FrontEnd"
+) -> tuple[np.ndarray, "Tensor", "Tensor"]:
+    """Return what is yielded of a clip that was processed as a whole."""
+    time = min(len(features), len(clip.speech))  # centred frames may be one more
+    return clip.decoded, _stored(features[:time], front_end).cpu(), clip.speech[:time]
+
+
+def _stored(features: "Tensor", front_end: "FrontEnd") -> "Tensor":
+    import torch
+
+    return features.to(getattr(torch, front_end.features.stored_as))
+
+
+@contextlib.contextmanager
+def _memory_for(clips: Sequence[Clip], front_end: "FrontEnd", device: str) -> Iterator[None]:
+    """Raise LangidError, by the longest clip, where memory is full."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_of_memory(error):
+            raise
+        longest = max(clips, key=lambda clip: len(clip.decoded))
+        many = f" and {len(clips) - 1} shorter clips" if len(clips) > 1 else ""
+        raise LangidError(
+            f"{longest.path}: no memory for features of its"
+            f" {len(longest.decoded) / front_end.sample_rate:.1f} s{many}"
+            f" ({str(error).splitlines()[0]}); take fewer workers, max_duration_s=SECONDS"
+            f"{'' if device == 'cpu' else ' or accelerator=cpu'}. What is done is kept, and the"
+            " same command goes on"
+        ) from error
+
+
+def _clip(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> Clip:
+    """Return all of a file, or its first seconds from the first frame of speech on."""
+    import torch
+
+    rate, hop = front_end.sample_rate, front_end.hop_samples
+    frames = 0
+    if max_duration_s is not None:
+        frames = math.ceil(round(max_duration_s * rate / hop, 6))  # 0.29 s * 100 is above 29
+        if not front_end.window_obstacles:
+            return _first_frames(path, front_end, frames)
+    decoded = _whole_clip(path, rate)
+    samples = front_end.features.clip(torch.from_numpy(decoded)[None])[0]
+    speech = front_end.speech(samples[None])[0]
+    if max_duration_s is None:
+        return Clip(path, decoded, samples, speech)
+    start = _start(speech, frames)
+    samples = samples[start * hop : (start + frames) * hop]
+    return Clip(path, samples.numpy(), samples, speech[start : start + frames])
+
+
+def _first_frames(path: str, front_end: "FrontEnd", frames: int) -> Clip:
+    """Return the first frames of a file from the first speech on, and decode no further."""
+    import torch
+
+    hop = front_end.hop_samples
+    samples, speech = torch.zeros(0), torch.zeros(0, dtype=torch.bool)
+    state, length = front_end.detector.initial_state(1), 0
+    for block, hops in _hops(path, front_end):
+        marks, state = front_end.speech_step(hops[None], state)
+        samples, speech = torch.cat([samples, hops]), torch.cat([speech, marks[0]])
+        start = _start(speech, frames)
+        samples, speech = samples[start * hop :], speech[start:]
+        length += len(block) - start * hop
+        if len(speech) >= frames and speech[0]:
+            break
+    samples = samples[: min(length, frames * hop)]  # without what fills the last hop
+    return Clip(path, samples.numpy(), samples, speech[:frames])
+
+
+def _start(speech: "Tensor", frames: int) -> int:
+    """Return which frame is the first to be stored: of a longer clip the first of speech.
+
+    Where there is none, the last ones are stored, which are silent too.
+    """
+    if len(speech) <= frames:
+        return 0
+    return int(speech.int().argmax()) if speech.any() else len(speech) - frames
+
+
+def _hops(path: str, front_end: "FrontEnd") -> Iterator[tuple[np.ndarray, "Tensor"]]:
+    """Yield what was decoded, and the samples that are whole hops by now, the last one filled."""
+    import torch
+
     rest = np.zeros(0, np.float32)
     blocks = _blocks(path, front_end.sample_rate)
     block = next(blocks, rest)
     while len(block):
         following = next(blocks, rest[:0])
-        missing = -(len(rest) + len(block)) % hop  # of the last hop
+        missing = -(len(rest) + len(block)) % front_end.hop_samples  # of the last hop
         filling = np.repeat(block[-1:], 0 if len(following) else missing)
         samples = np.concatenate([rest, block, filling])
-        whole = len(samples) // hop * hop
+        whole = len(samples) // front_end.hop_samples * front_end.hop_samples
         samples, rest = samples[:whole], samples[whole:]
-        features, speech, state = front_end.step(torch.from_numpy(samples[None]), state)
-        yield block, features[0].to(number), speech[0]
+        yield block, torch.from_numpy(samples)
         block = following
-
-
-def frames_together(
-    paths: Sequence[str], front_end: "FrontEnd", device: str
-) -> list[Frames | AudioError]:
-    """Return the frames of every file, as ``frames_of`` does, or its error.
-
-    Features of all are made at once on a device; speech is detected file by file.
-    """
-    import torch
-
-    clips: dict[int, Tensor] = {}
-    found: list[Frames | AudioError] = [iter(()) for _ in paths]
-    for number, path in enumerate(paths):
-        try:
-            clip = torch.from_numpy(_whole_clip(path, front_end.sample_rate))
-        except AudioError as error:
-            found[number] = error
-        else:
-            clips |= {number: clip} if len(clip) else {}
-    if not clips:
-        return found
-    lengths = torch.tensor([len(clip) for clip in clips.values()])
-    padded = torch.nn.utils.rnn.pad_sequence(list(clips.values()), batch_first=True)
-    made = front_end.features(padded.to(device), lengths)
-    stored_as = getattr(torch, front_end.features.stored_as)
-    for (number, clip), features in zip(clips.items(), made, strict=True):
-        speech = front_end.speech(clip[None])[0]
-        features = features[: len(speech)].to(stored_as).cpu()
-        found[number] = iter([(clip.numpy(), features, speech)])
-    return found
 
 
 def _blocks(path: str, sample_rate: int) -> Iterator[np.ndarray]:

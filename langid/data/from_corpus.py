@@ -12,7 +12,8 @@ from langid.workers import settle, start_workers, worker_count
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.store import Store
 
-STORED = ("content", "features", "detector", "min_duration_s")  # keys that decide what is stored
+# Keys that decide what is stored.
+STORED = ("content", "features", "detector", "min_duration_s", "max_duration_s")
 
 
 def prepare_corpus(config: dict[str, Any]) -> "Store":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def make_plan(
         raise LangidError(
             f"content={description['content']}: accepted are {' and '.join(CONTENTS)}"
         )
+    _check_durations(description["min_duration_s"], description["max_duration_s"])
     asked = {"reader": corpus, "manifest_sha256": manifest.sha256()}
     base = Store(store) if store.exists() else None
     if base is not None and _holds(base, asked, description, add):
@@ -78,6 +80,18 @@ def make_plan(
     )
     whole = description | facts | {"corpora": [*corpora, asked]}
     return Plan(store, base, rows, manifest.skipped + held, whole, content, workers, device)
+
+
+def _check_durations(least_s: float, most_s: Any) -> None:
+    if most_s is None:
+        return
+    if type(most_s) not in (int, float) or not 0 < most_s < math.inf:
+        raise LangidError(f"max_duration_s={most_s}: accepted are null and seconds above 0")
+    if most_s < least_s:
+        raise LangidError(
+            f"max_duration_s={most_s}: is below min_duration_s={least_s}, so that all longer files"
+            " would be left out; take a larger one, or a smaller min_duration_s"
+        )
 
 
 def _holds(base: Store, corpus: dict[str, Any], asked: dict[str, Any], add: bool) -> bool:

@@ -1,6 +1,5 @@
 """Some utterances to a file of their own, in as many processes as there are."""
 
-import contextlib
 import functools
 import json
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from langid.corpora.manifest import Manifest
 from langid.data.clip_frames import Frames, frames_of, frames_together
 from langid.data.store import Content
 from langid.data.store_writer import StoreWriter
-from langid.errors import LangidError, is_of_memory
+from langid.errors import LangidError
 from langid.progress import progress
 from langid.workers import end_workers
 
@@ -88,11 +87,9 @@ def write_shard(
     front_end = made_by(json.dumps(description))
     skipped = Manifest()
     with StoreWriter(path, content) as writer, torch.inference_mode():
-        for row, frames in _frames_of_rows(rows, front_end, device):
-            least_s = description["min_duration_s"]
+        for row, frames in _frames_of_rows(rows, front_end, description["max_duration_s"], device):
             try:
-                with _memory_for(row["path"]):
-                    duration_s = _write_utterance(writer, row["path"], frames, front_end, least_s)
+                duration_s = _write_utterance(writer, row["path"], frames, front_end, description)
             except AudioError as error:
                 writer.drop_utterance()
                 reason = str(error).removeprefix(f"{row['path']}: ")
@@ -105,32 +102,15 @@ def write_shard(
 
 
 def _frames_of_rows(
-    rows: list[dict[str, str]], front_end: "FrontEnd", device: str
+    rows: list[dict[str, str]], front_end: "FrontEnd", max_duration_s: float | None, device: str
 ) -> Iterator[tuple[dict[str, str], Frames | AudioError]]:
     """Yield every row with its frames; those of features made together on a device or not."""
     paths = [row["path"] for row in rows]
     if device != "cpu" and front_end.features.together:
-        with _memory_for(f"the {len(rows)} clips from {paths[0]} on"):
-            together = frames_together(paths, front_end, device)
-        yield from zip(rows, together, strict=True)
+        yield from zip(rows, frames_together(paths, front_end, max_duration_s, device), strict=True)
         return
     for row in rows:
-        yield row, frames_of(row["path"], front_end)
-
-
-@contextlib.contextmanager
-def _memory_for(what: str) -> Iterator[None]:
-    """Raise LangidError, of what is processed, where memory is full."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_of_memory(error):
-            raise
-        raise LangidError(
-            f"{what}: no memory for its features ({str(error).splitlines()[0]}); take fewer"
-            " workers, accelerator=cpu, or a corpus without so long clips. What is done is kept,"
-            " and the same command goes on"
-        ) from error
+        yield row, frames_of(row["path"], front_end, max_duration_s)
 
 
 def _write_utterance(
@@ -138,9 +118,9 @@ def _write_utterance(
     path: str,
     frames: Frames | AudioError,
     front_end: "FrontEnd",
-    min_duration_s: float,
+    description: dict[str, Any],
 ) -> float:
-    """Write the frames of one file, in bounded memory, and return its duration in seconds."""
+    """Write the frames of one file, in bounded memory, and return how many seconds they are."""
     if isinstance(frames, AudioError):
         raise frames
     count, peak, speech_frames = 0, 0.0, 0
@@ -155,8 +135,9 @@ def _write_utterance(
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
         speech_frames += int(speech.sum())
     duration_s = count / front_end.sample_rate
-    if duration_s < min_duration_s:
-        raise AudioError(f"{path}: too short ({duration_s:.2f} s; min_duration_s={min_duration_s})")
+    if duration_s < (least_s := description["min_duration_s"]):
+        told = "" if description["max_duration_s"] is None else " would be stored"
+        raise AudioError(f"{path}: too short ({duration_s:.2f} s{told}; min_duration_s={least_s})")
     if peak < SILENT_PEAK:
         raise AudioError(f"{path}: silent (no sample above -60 dB of full scale)")
     if speech_frames == 0:

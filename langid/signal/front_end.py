@@ -51,15 +51,15 @@ class FrontEnd(nn.Module):
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         clip = self.features.clip(samples)
-        features = self.features.frames(clip)
-        speech = self.detector(clip)
-        if self.marks > 1:  # a frame is speech where any of its marks is
-            speech = whole_hops(speech, self.marks).reshape(speech.shape[0], -1, self.marks).any(2)
+        features, speech = self.features.frames(clip), self.speech(clip)
         time = min(features.shape[1], speech.shape[1])  # centred frames may be one more
         return features[:, :time], speech[:, :time]
 
     def speech(self, clip: Tensor) -> Tensor:
-        """``clip (batch, samples) -> speech (batch, time) bool``."""
+        """``clip (batch, samples) -> speech (batch, time) bool``.
+
+        The clip is what ``features.clip`` returns. A frame is speech where any mark in it is.
+        """
         return self._of_frames(whole_hops(self.detector(clip), self.marks))
 
     def initial_state(self, batch_size: int) -> State:
@@ -68,11 +68,15 @@ class FrontEnd(nn.Module):
     def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
         features, overlap = self.features.step(samples, state[0])
-        speech, detector_state = self.detector.step(samples, state[1:])
-        return features, self._of_frames(speech), (overlap, *detector_state)
+        speech, detector_state = self.speech_step(samples, state[1:])
+        return features, speech, (overlap, *detector_state)
+
+    def speech_step(self, samples: Tensor, state: State) -> tuple[Tensor, State]:
+        """``samples (batch, frames * hop), state`` of the detector -> ``speech, state``."""
+        speech, state = self.detector.step(samples, state)
+        return self._of_frames(speech), state
 
     def _of_frames(self, speech: Tensor) -> Tensor:
-        """Return which frames are speech: those of which any mark of the detector is."""
         if self.marks == 1:
             return speech
         return speech.reshape(len(speech), -1, self.marks).any(2)
