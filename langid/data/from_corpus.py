@@ -61,12 +61,11 @@ def _prepare(config: dict[str, Any], store: Path, workers: int) -> "Store":
         list(ready)
 
     from langid.data.prepare import prepare
-    from langid.devices import device_of
 
     corpus = {"_target_": config["corpus"]["_target_"]} | _plain(reader)
     description = {name: config[name] for name in STORED} | {"features": features}
-    device = device_of(config.get("accelerator", "auto")).type
-    return prepare(store, manifest, corpus, description, workers, config["add"], device)
+    options = workers, config["add"], config["accelerator"]
+    return prepare(store, manifest, corpus, description, *options)
 
 
 def _plain(reader: Any) -> dict[str, Any]:

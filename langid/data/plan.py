@@ -26,7 +26,7 @@ class Plan:
     """Which ``rows`` of a manifest are to follow those of ``base``, the store that is there.
 
     ``skipped`` are rows that are left out before any file is read; ``description`` is that of the
-    store to be, ``content`` the kind of its frames; ``device`` makes features that gain by it.
+    store to be, ``content`` the kind of its frames; ``device`` makes the features.
     """
 
     store: Path
@@ -58,7 +58,7 @@ def make_plan(
     description: dict[str, Any],
     workers: int,
     add: bool,
-    device: str,
+    accelerator: str,
 ) -> Plan | None:
     """Return what to do, or None where the store holds the corpus already.
 
@@ -75,8 +75,8 @@ def make_plan(
         return None
     corpora = base.description["corpora"] if base else []
     rows, held = _without_held(manifest.utterances, base)
-    ((facts, content),) = joblib.Parallel(workers)(
-        [joblib.delayed(with_trust(facts_of))(description)]
+    ((facts, content, device),) = joblib.Parallel(workers)(
+        [joblib.delayed(with_trust(facts_of))(description, accelerator)]
     )
     whole = description | facts | {"corpora": [*corpora, asked]}
     return Plan(store, base, rows, manifest.skipped + held, whole, content, workers, device)

@@ -19,19 +19,19 @@ def prepare(
     description: dict[str, Any],
     workers: int = 1,
     add: bool = False,
-    device: str = "cpu",
+    accelerator: str = "cpu",
 ) -> Store:
     """Write the store that is asked for and return it; an equal one is returned as it is.
 
     ``corpus`` is the configuration of the reader, ``description`` that of what is stored: content,
     features, detector, min_duration_s and max_duration_s. Killed at any moment and run again, it
     goes on where it was and ends with the same bytes. Beside the store stand its manifest and
-    ``skipped.tsv``, the rows left out with the reason. ``device`` makes features that gain by it.
-    Raises LangidError for an existing store that differs from what is asked, and while another
-    process writes it.
+    ``skipped.tsv``, the rows left out with the reason. ``accelerator`` (see ``device_of``) makes
+    features that gain by it. Raises LangidError for an existing store that differs from what is
+    asked, and while another process writes it.
     """
     with exclusively("store", store):
-        plan = make_plan(store, manifest, corpus, description, workers, add, device)
+        plan = make_plan(store, manifest, corpus, description, workers, add, accelerator)
         if plan is not None:
             with writing(store):
                 merge(plan, write_shards(plan))

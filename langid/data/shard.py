@@ -28,11 +28,15 @@ SHARD_UTTERANCES = 64
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 
 
-def facts_of(description: dict[str, Any]) -> tuple[dict[str, int], Content]:
-    """Return what a description need not say as its features do, and the content of its store.
+def facts_of(description: dict[str, Any], accelerator: str) -> tuple[dict[str, int], Content, str]:
+    """Return what a description need not say as its features do, its store's content, its device.
 
-    Raises LangidError for samples of whose sequences the features cannot be made.
+    That is the CPU for features that gain by no other. Raises LangidError for samples of whose
+    sequences the features cannot be made, and for a device that this machine does not have.
     """
+    from langid.devices import device_of  # imports torch
+
+    device = device_of(accelerator).type
     front_end = _front_end(json.dumps(description))
     features, facts = front_end.features, ["sample_rate", "hop_samples"]
     content = Content("features", features.bins, features.stored_as)
@@ -45,7 +49,8 @@ def facts_of(description: dict[str, Any]) -> tuple[dict[str, int], Content]:
             )
         facts += ["bins", "context_frames", "detector_hop_samples"]
         content = Content("samples", features.hop_samples, "int16")
-    return {name: getattr(features, name) for name in facts}, content
+    gains = features.together and content.name == "features"
+    return {name: getattr(features, name) for name in facts}, content, device if gains else "cpu"
 
 
 def write_shards(plan: "Plan") -> list[Path]:
@@ -106,7 +111,7 @@ def _frames_of_rows(
 ) -> Iterator[tuple[dict[str, str], Frames | AudioError]]:
     """Yield every row with its frames; those of features made together on a device or not."""
     paths = [row["path"] for row in rows]
-    if device != "cpu" and front_end.features.together:
+    if device != "cpu":
         yield from zip(rows, frames_together(paths, front_end, max_duration_s, device), strict=True)
         return
     for row in rows:

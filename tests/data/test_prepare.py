@@ -52,6 +52,7 @@ def prepared(
             "threshold_db": 12,
         },
         "min_duration_s": 0.5,
+        "max_duration_s": None,
     }
     manifest, corpus = Manifest(rows), {"_target_": "reader", "root": reader}
     return preparing.prepare(path, manifest, corpus, description | more, add=add)
@@ -392,6 +393,64 @@ def added(whole: Path, path: Path, rows: list[dict[str, str]]) -> tuple[Callable
     return functools.partial(prepared, [*rows, *absent], path, "two", add=True), path
 
 
+def test_of_longer_files_the_first_seconds_are_stored_and_told(
+    whole: Path, real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    hum = 0.01 * np.sign(np.random.default_rng(0).normal(size=50000))
+    soundfile.write(tmp_path / "hum.wav", hum, 16000)  # longer than asked, without speech
+    late = np.pad(read_audio(real_rows[0]["path"], 16000)[:20000], (50000, 0))
+    soundfile.write(tmp_path / "late.wav", late, 16000)  # too little from its speech on
+    path, rows = tmp_path / "a.h5", [*real_rows[:6], *rows_of(tmp_path, ["hum.wav", "late.wav"])]
+    options = {"min_duration_s": 2, "max_duration_s": 3}
+    made, all_of = prepared(rows, path, **options), Store(whole)
+    assert len(made.utterances) == 6
+    for number, duration_s in enumerate(made.columns["duration_s"].astype(float)):
+        start, stop = all_of.offsets[number : number + 2]
+        if stop - start > 300:
+            start += int(all_of.read_speech(start, stop).argmax())
+        speech = all_of.read_speech(start, min(stop, start + 300))
+        first, last = made.offsets[number : number + 2]
+        assert np.array_equal(made.read_speech(first, last), speech)
+        assert len(speech) - 1 < duration_s * 100 <= len(speech) <= 300
+    assert skipped(path)["hum.wav"] == "silent (the detector finds no speech)"
+    assert "s would be stored; min_duration_s=2)" in skipped(path)["late.wav"]
+    fingerprint = made.fingerprint
+    assert prepared(rows, path, **options).fingerprint == fingerprint
+    with pytest.raises(LangidError, match=r"max_duration_s: the store has 3, asked is None"):
+        prepared(rows, path, min_duration_s=2)
+
+
+def test_a_store_of_before_holds_whole_files(
+    whole: Path, real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    old = Path(shutil.copy(whole, tmp_path / "a.h5"))
+    with h5py.File(old, "r+") as file:
+        description = json.loads(file.attrs["description"])
+        del description["max_duration_s"]
+        file.attrs["description"] = json.dumps(description)
+    assert prepared(real_rows, old).fingerprint == contents(whole)[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (0, "max_duration_s=0: accepted are null and seconds above 0"),
+        (-3, "max_duration_s=-3: accepted"),
+        ("long", "max_duration_s=long: accepted"),
+        (True, "max_duration_s=True: accepted"),
+        (float("inf"), "max_duration_s=inf: accepted"),
+        (float("nan"), "max_duration_s=nan: accepted"),
+        (0.3, "max_duration_s=0.3: is below min_duration_s=0.5, so that all longer files"),
+    ],
+)
+def test_what_is_no_longest_duration_is_refused(
+    asked: Any, reason: str, real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    with pytest.raises(LangidError, match=f"^{reason}"):
+        prepared(real_rows[:1], tmp_path / "a.h5", max_duration_s=asked)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_second_corpus_is_added(
     whole: Path, real_rows: list[dict[str, str]], tmp_path: Path
 ) -> None:
@@ -556,6 +615,32 @@ def test_features_of_the_whole_clip_refuse_a_long_one_before_it_fills_the_memory
     assert len(made.utterances) == 1
     assert skipped(tmp_path / "a.h5")["long.flac"].startswith("longer than 10 s")
     assert sum(heard) < 16000 * 100
+
+
+def test_where_memory_is_full_what_is_done_is_kept(
+    real_rows: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = "clip_features.Spectrogram"
+    prepared(real_rows[:10], tmp_path / "whole.h5", features=features)
+    frames, calls = Spectrogram.frames, 0
+
+    def full(self: Spectrogram, clip: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 7:  # in the second shard
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+        return frames(self, clip)
+
+    monkeypatch.setattr(Spectrogram, "frames", full)
+    path = tmp_path / "a.h5"
+    with pytest.raises(
+        LangidError, match=r"\.mp3: no memory for features of its \d+\.\d s \(.* take"
+    ):
+        prepared(real_rows[:10], path, features=features)
+    assert [shard.name for shard in tmp_path.glob("a.h5.parts/*/*")] == ["000000.h5"]
+    prepared(real_rows[:10], path, features=features)
+    assert calls == 7 + 6  # of four clips that are done none again
+    assert contents(path) == contents(tmp_path / "whole.h5")
 
 
 def test_power_is_stored_as_it_is(real_rows: list[dict[str, str]], tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ def test_features_of_samples_are_those_stored_but_for_float16(
     [
         (["content=words"], "content=words: accepted are features and samples"),
         (["features=mfcc_librosa"], "content=samples: features MFCCLibrosa need the whole clip"),
+        (["accelerator=tpu"], "accelerator=tpu: accepted on this machine are auto, cpu"),
+        (["max_duration_s=0.2"], "max_duration_s=0.2: is below min_duration_s=0.5"),
+        (["max_duration_s=six"], "max_duration_s=six: accepted are null and seconds above 0"),
         (["store={store}"], "content: the store has features, asked is samples"),
     ],
 )
