@@ -23,6 +23,7 @@ VALUES = (
 )  # fmt: skip
 NUMBERS = {
     "heard_s",
+    "max_duration_s",
     "workers",
     "rate",
     "half_life_s",
