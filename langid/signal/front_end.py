@@ -79,7 +79,7 @@ class FrontEnd(nn.Module):
     def _of_frames(self, speech: Tensor) -> Tensor:
         if self.marks == 1:
             return speech
-        return speech.reshape(len(speech), -1, self.marks).any(2)
+        return speech.reshape(speech.shape[0], -1, self.marks).any(2)  # len() would fix the graph
 
 
 def build_front_end(features: dict[str, Any], detector: dict[str, Any]) -> FrontEnd:

@@ -144,7 +144,7 @@ def test_a_checkpoint_is_loaded_by_who_trusts_it_alone(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(checkpoint.parents[2])])
-    message = r"features\._target_=\S*: refused, .*from Python the argument trusted=\['parts_of_m"
+    message = r"network\._target_=\S*: refused, .*from Python the argument trusted=\['parts_of_m"
     with pytest.raises(LangidError, match=message):
         package.load(checkpoint)
     identifier = package.load(checkpoint, trusted=["parts_of_mine"])

@@ -31,7 +31,7 @@ def path(identifier: LanguageIdentifier, clips: list[np.ndarray], once: Once) ->
     def export(folder: Path) -> None:
         export_offline(identifier, folder / "model.onnx", [clips[0][:16000]], 1.0, 0.5)
 
-    return once("probe", export) / "model.onnx"
+    return once("clips-probe", export) / "model.onnx"
 
 
 def written(samples: np.ndarray, path: Path) -> Path:
