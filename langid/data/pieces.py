@@ -8,15 +8,15 @@ from langid.data.dataset import Batch, SequenceDataset, cut, loader
 from langid.data.silence_policy import SilencePolicy
 from langid.data.store import Store
 
-HELD_OUT_FRAMES = 3000  # longer utterances are heard in pieces of 30 s, to bound memory
+HELD_OUT_S = 30.0  # longer utterances are heard in pieces of so much, to bound memory
 
 
 def cut_whole(store: Store, policy: SilencePolicy) -> pd.DataFrame:
     """Return the pieces of every utterance as ``cut`` does, silent ones before speech among them.
 
-    All but the last of an utterance have HELD_OUT_FRAMES frames under the silence policy.
+    All but the last of an utterance have HELD_OUT_S of frames under the silence policy.
     """
-    return cut(store, policy, HELD_OUT_FRAMES, gapless=True)
+    return cut(store, policy, round(HELD_OUT_S * store.frames_per_second), gapless=True)
 
 
 def first_frames(store: Store, pieces: pd.DataFrame, frames: int) -> pd.DataFrame:

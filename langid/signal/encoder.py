@@ -89,11 +89,8 @@ class Encoder(nn.Module):
         return states, torch.arange(states.shape[1], device=states.device) < frames[:, None]
 
     def _filled(self, samples: Tensor) -> Tensor:
-        """Return samples with zeros at the end, for whole frames and one at least."""
-        length = samples.shape[1]
-        return nn.functional.pad(
-            samples, (0, max(-length % self.hop_samples, self.least_samples - length))
-        )
+        """Return samples with zeros at the end, so that there is a frame at least."""
+        return nn.functional.pad(samples, (0, max(0, self.least_samples - samples.shape[1])))
 
 
 class WhisperEncoder(Encoder):
@@ -115,6 +112,11 @@ class WhisperEncoder(Encoder):
         places = torch.arange(states.shape[1], device=states.device)
         return states + model.embed_positions(places)
 
+    def _filled(self, samples: Tensor) -> Tensor:
+        """Return whole frames, as every hop has one."""
+        filled = super()._filled(samples)
+        return nn.functional.pad(filled, (0, -filled.shape[1] % self.hop_samples))
+
     def finish(self, states: Tensor) -> Tensor:
         return self.model.layer_norm(states)
 
@@ -130,10 +132,6 @@ class Wav2Vec2Encoder(Encoder):
         super().__init__(config, extractor, model)
         self.inputs = UnitVariance() if extractor.do_normalize else nn.Identity()
         self.norm_first = not getattr(config, "do_stable_layer_norm", False)
-
-    def _filled(self, samples: Tensor) -> Tensor:
-        missing = max(0, self.least_samples - samples.shape[1])
-        return nn.functional.pad(samples, (0, missing))
 
     def stem(self, samples: Tensor) -> Tensor:
         model, inner = self.model, self.model.encoder
@@ -168,10 +166,6 @@ class Wav2Vec2BertEncoder(Encoder):
         self.inputs = KaldiMel(extractor)
         self.hop_samples = extractor.stride * HOP
         self.least_samples = WINDOW + HOP
-
-    def _filled(self, samples: Tensor) -> Tensor:
-        missing = max(0, self.least_samples - samples.shape[1])
-        return nn.functional.pad(samples, (0, missing))
 
     def stem(self, samples: Tensor) -> Tensor:
         return self.model.feature_projection(self.inputs(samples))[0]

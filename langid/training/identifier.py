@@ -168,7 +168,8 @@ class LanguageIdentifier(Inference, LightningModule):
 
     def configure_optimizers(self) -> Any:
         assert self.optimizer is not None
-        groups = self.network.parameter_groups()
+        groups = [*self.network.parameter_groups(), (self._beside_network(), 1.0)]
+        groups = [group for group in groups if group[0]]
         optimizer = self.optimizer([{"params": parameters} for parameters, _ in groups])
         for group, (_, factor) in zip(optimizer.param_groups, groups, strict=True):
             group["lr"] *= factor
@@ -182,6 +183,11 @@ class LanguageIdentifier(Inference, LightningModule):
             # would miss that step; so it never does, and the method below does it in time.
             configured["frequency"] = sys.maxsize
         return {"optimizer": optimizer, "lr_scheduler": configured}
+
+    def _beside_network(self) -> list[nn.Parameter]:
+        """Return what a loss or an identifier of somebody's own learns itself."""
+        of_network = {id(parameter) for parameter in self.network.parameters()}
+        return [one for one in self.parameters() if id(one) not in of_network]
 
     def on_train_epoch_end(self) -> None:
         scheduler = self.lr_schedulers()

@@ -18,7 +18,7 @@ from langid.corpora.splits import (
 )
 from langid.corpora.tasks import Task
 from langid.data.datamodule import LanguageDataModule
-from langid.data.pieces import HELD_OUT_FRAMES
+from langid.data.pieces import HELD_OUT_S
 from langid.data.sampler import EpochSampler
 from langid.data.silence_policy import IGNORED
 from langid.data.store import SCHEMA, Content, Store
@@ -27,6 +27,7 @@ from langid.errors import LangidError
 
 Row = tuple[str, str, str, str]  # language, speaker, part, and frames: "#" speech, "." none
 PARTS = ("train", "validation", "test")
+PIECE = round(HELD_OUT_S * 100)  # frames of 10 ms
 
 
 class Given(Split):
@@ -64,7 +65,7 @@ ROWS = (
     ("A", "a2", "validation", "#.#"),
     ("B", "b2", "validation", ".##"),
     ("A", "a3", "test", "##"),
-    ("B", "b3", "test", "#" * (HELD_OUT_FRAMES + 7)),
+    ("B", "b3", "test", "#" * (PIECE + 7)),
     ("A", "a4", "train", "....."),
     ("A", "a5", "", "#####"),
 )
@@ -81,7 +82,7 @@ def test_classes_and_parts(small: Callable[[Sequence[Row]], Path]) -> None:
     assert data.sequences["validation"]["unit"].tolist() == [2, 3]
     test = data.sequences["test"]  # whole utterances, but in pieces of 30 s
     assert test["unit"].tolist() == [4, 5, 5]
-    assert (test["stop"] - test["start"]).tolist() == [2, HELD_OUT_FRAMES, 7]
+    assert (test["stop"] - test["start"]).tolist() == [2, PIECE, 7]
     assert set(data.sequences["all"]["row"]) == {0, 1, 2, 3, 4, 5, 6, 7}
 
 

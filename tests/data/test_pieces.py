@@ -1,11 +1,14 @@
 """Tests of langid/data/pieces.py."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from langid.data.pieces import piece_batches
+from langid.data.pieces import cut_whole, piece_batches
+from langid.data.silence_policy import silence_policy
+from langid.data.store import Store
 
 UNITS = np.array([3, 3, 3, 7, 8, 8, 10, 11, 12, 12, 12, 12])
 LENGTHS = np.array([9, 9, 2, 5, 9, 9, 3, 8, 9, 9, 9, 1])
@@ -45,3 +48,15 @@ def test_processes_have_whole_units() -> None:
 
 def test_no_unit_makes_no_batch() -> None:
     assert piece_batches(np.zeros(0, int), np.zeros(0, int), 4) == []
+
+
+@pytest.mark.parametrize("frames_per_second", [100.0, 50.0])
+def test_pieces_last_as_long_at_any_frame_rate(
+    frames_per_second: float, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an encoder's 50 frames a second, of which as many would be twice the time."""
+    monkeypatch.setattr(Store, "frames_per_second", frames_per_second)
+    monkeypatch.setattr("langid.data.pieces.HELD_OUT_S", 0.5)
+    pieces = cut_whole(Store(store_path), silence_policy("keep"))
+    lengths = (pieces["stop"] - pieces["start"]).tolist()
+    assert max(lengths) == frames_per_second / 2 and len(lengths) > len(set(pieces["row"]))

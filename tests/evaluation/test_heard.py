@@ -59,7 +59,7 @@ def test_a_network_hears_the_first_second_of_speech_alone(
 def test_of_more_seconds_than_there_are_all_is_heard_from_speech_on(
     store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("langid.data.pieces.HELD_OUT_FRAMES", 70)
+    monkeypatch.setattr("langid.data.pieces.HELD_OUT_S", 0.7)
     store = Store(store_path)
     whole = cut_whole(store, silence_policy("mask")).assign(unit=lambda table: table["row"])
     pieces = first_frames(store, whole, 10_000)

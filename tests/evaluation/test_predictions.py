@@ -44,7 +44,7 @@ def test_pieces_of_an_utterance_count_by_their_speech_frames(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The pieces that a network hears by themselves: a streaming one hears the whole."""
-    monkeypatch.setattr("langid.data.pieces.HELD_OUT_FRAMES", PIECE)
+    monkeypatch.setattr("langid.data.pieces.HELD_OUT_S", PIECE / 100)
     path = convolutional if network == "CNN" else checkpoint_path
     table = predictions.predict_part([path], store_path, "all").table.set_index("utterance_id")
     identifier, store = package.load(path), Store(store_path)

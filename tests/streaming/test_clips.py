@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from langid.audio.full_scale import in_16_bits
-from langid.data.pieces import HELD_OUT_FRAMES
+from langid.data.pieces import HELD_OUT_S
 from langid.export.windowed import export_offline, utterance_posteriors
 from langid.streaming.clips import PIECE_S, decide
 from langid.streaming.streamer import StreamingIdentifier
@@ -79,4 +79,4 @@ def test_silence_is_no_language_and_settings_hold(
 
 
 def test_pieces_are_those_of_evaluation() -> None:
-    assert PIECE_S == HELD_OUT_FRAMES / 100  # of features every 10 ms
+    assert PIECE_S == HELD_OUT_S

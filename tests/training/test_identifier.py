@@ -1,5 +1,6 @@
 """Tests of langid/training/identifier.py; whole runs are tested in commands/test_train.py."""
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -253,3 +254,15 @@ def test_the_target_of_an_utterance_is_its_language_once(
 def test_samples_that_are_no_batch_are_refused(checkpoint_path: Path) -> None:
     with pytest.raises(LangidError, match=r"samples of shape \(16000,\): expected \(batch"):
         untrained(checkpoint_path, "mask").posteriors(torch.zeros(16000))
+
+
+def test_parameters_beside_the_network_learn_too(checkpoint_path: Path) -> None:
+    """Those of an identifier or of a loss of somebody's own, at the learning rate as it is."""
+    identifier = untrained(checkpoint_path, "mask")
+    identifier.optimizer = functools.partial(torch.optim.SGD, lr=0.5)
+    (alone,) = identifier.configure_optimizers().param_groups
+    assert len(alone["params"]) == len(list(identifier.parameters()))
+    identifier.own = torch.nn.Parameter(torch.zeros(3))
+    groups = identifier.configure_optimizers().param_groups
+    assert [group["lr"] for group in groups] == [0.5, 0.5]
+    assert groups[1]["params"] == [identifier.own]
