@@ -26,7 +26,7 @@ TEXT = frozenset({
     "init.normaliser",
     "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",
     "features.encoder", "features.revision", "features.sha256",
-    "split.train_only", "task.column", "task.classes", "task.merge", "silence.policy",
+    "split.train_only", "split.test", "task.column", "task.classes", "task.merge", "silence.policy",
     "model.network.cell", "model.network.activation", "model.network.head",
     "logger.save_dir", "logger.name", "trainer.default_root_dir",
 })  # fmt: skip

@@ -155,29 +155,105 @@ class HeldOutFilesSplit(SequenceSplit):
 
 
 class KFoldSplit(Split):
-    """Speaker-disjoint folds: fold ``fold`` is the test part, the next one validation.
+    """Speaker-disjoint folds: fold ``fold`` is the test part, of the others a share validates.
 
-    Over all folds every utterance outside ``train_only`` is tested exactly once.
+    Over all folds every utterance outside ``train_only`` is tested exactly once. Without
+    ``validation_fraction`` the next fold validates; with it that share of the other folds'
+    speakers, so that more of them train.
     """
 
     def __init__(
-        self, folds: int = 5, fold: int = 0, seed: int = 0, train_only: Sequence[str] = ()
+        self,
+        folds: int = 5,
+        fold: int = 0,
+        seed: int = 0,
+        train_only: Sequence[str] = (),
+        validation_fraction: float | None = None,
     ):
         super().__init__(seed, train_only)
         if folds < 3:
             raise LangidError(f"split.folds={folds}: accepted are 3 and more")
         if not 0 <= fold < folds:
             raise LangidError(f"split.fold={fold}: accepted are 0 to {folds - 1}")
+        _check_validation_fraction(validation_fraction)
         self.folds = folds
         self.fold = fold
+        self.validation_fraction = validation_fraction
 
     def assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = np.full(self.folds, 1 / self.folds)
         folds = deal(speaker_groups(rows), rows["class"], shares, self.seed)
+        if self.validation_fraction is not None:
+            return _without(rows, folds == self.fold, self.validation_fraction, self.seed)
         parts = np.full(len(rows), "train", dtype=object)
         parts[folds == self.fold] = "test"
         parts[folds == (self.fold + 1) % self.folds] = "validation"
         return np.asarray(parts)
+
+
+class ByCorpusSplit(Split):
+    """The corpora named ``test`` are tested, by speakers who are in no other part.
+
+    Of the other corpora a share of speakers validates and the rest trains: another channel, another
+    collection. A speaker of a tested corpus who also speaks in another is left out of that.
+    """
+
+    def __init__(
+        self,
+        test: Sequence[str] = (),
+        seed: int = 0,
+        train_only: Sequence[str] = (),
+        validation_fraction: float = 0.15,
+    ):
+        super().__init__(seed, train_only)
+        self.test = [test] if isinstance(test, str) else list(test)
+        if not self.test:
+            raise LangidError(
+                "split.test is empty: name the corpora to test, as split.test=[fleurs]"
+            )
+        if both := sorted(set(self.test) & set(self.train_only)):
+            raise LangidError(f"split.test and split.train_only both name {', '.join(both)}")
+        _check_validation_fraction(validation_fraction)
+        self.validation_fraction = validation_fraction
+
+    def assign(self, rows: pd.DataFrame) -> np.ndarray:
+        known = sorted(set(rows["corpus"]) | set(self.train_only))
+        if unknown := [name for name in self.test if name not in known]:
+            raise LangidError(
+                f"split.test: no corpus {', '.join(unknown)} in the store; it holds"
+                f" {', '.join(known)}"
+            )
+        tested = rows["corpus"].isin(self.test).to_numpy()
+        if tested.all():
+            raise LangidError(
+                f"split.test={self.test} names every corpus; none is left to train and validate"
+            )
+        speakers = set(rows["speaker"][tested]) - {""}
+        used = tested | ~rows["speaker"].isin(speakers).to_numpy()
+        if missing := sorted(set(rows["class"]) - set(rows["class"][used & ~tested])):
+            raise LangidError(
+                f"split.test={self.test}: no clip of {', '.join(missing)} by other speakers is left"
+                " to train and validate"
+            )
+        parts = np.full(len(rows), "", dtype=object)
+        parts[used] = _without(rows[used], tested[used], self.validation_fraction, self.seed)
+        return parts
+
+
+def _check_validation_fraction(fraction: float | None) -> None:
+    if fraction is not None and not 0 < fraction < 1:
+        raise LangidError(
+            f"split.validation_fraction={fraction}: accepted are shares between 0 and 1"
+        )
+
+
+def _without(rows: pd.DataFrame, tested: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Return the parts: ``tested`` rows are the test part, a share of the others validates."""
+    parts = np.full(len(rows), "test", dtype=object)
+    others = rows[~tested]
+    dealt = deal(speaker_groups(others), others["class"], np.array([1 - fraction, fraction]), seed)
+    parts[~tested] = np.array(PARTS[:2])[dealt]
+    return np.asarray(parts)
 
 
 class OfficialSplit(Split):

@@ -6,6 +6,7 @@ import pytest
 
 from langid.corpora.splits import (
     PARTS,
+    ByCorpusSplit,
     HeldOutFilesSplit,
     KFoldSplit,
     OfficialSplit,
@@ -95,6 +96,56 @@ def test_every_fold_is_disjoint_and_all_folds_test_everything_once(rows: pd.Data
         tested += parts == "test"
         validated += parts == "validation"
     assert (tested == 1).all() and (validated == 1).all()
+
+
+def test_a_fraction_validates_so_that_more_train_and_the_same_are_tested(
+    rows: pd.DataFrame,
+) -> None:
+    for fold in range(5):
+        split = KFoldSplit(folds=5, fold=fold, validation_fraction=0.1)
+        parts = split(rows)
+        train, validation, test = speakers_of(rows, parts).values()
+        assert not train & validation and not train & test and not validation & test
+        assert ((parts == "test") == (KFoldSplit(folds=5, fold=fold)(rows) == "test")).all()
+        assert np.mean(parts == "validation") == pytest.approx(0.08, abs=0.02)
+        assert set(rows["language"][parts == "validation"]) == {"English", "Hindi", "Mandarin"}
+    for wrong in (0, 1, -0.1):
+        with pytest.raises(LangidError, match=r"split\.validation_fraction=.*between 0 and 1"):
+            KFoldSplit(validation_fraction=wrong)
+
+
+def test_by_corpus_tests_a_corpus_whose_speakers_are_nowhere_else(rows: pd.DataFrame) -> None:
+    languages = ("English", "Hindi", "Mandarin")
+    other = table(
+        {language: {f"{language[0]}{i}": 2 for i in range(9)} for language in languages}, "fleurs"
+    )
+    other.loc[:5, "speaker"] = "English-3"  # who speaks in the first corpus too
+    both = pd.concat([rows, other], ignore_index=True)
+    parts = ByCorpusSplit(test="fleurs", validation_fraction=0.2)(both)
+    assert set(both["corpus"][parts == "test"]) == {"fleurs"}
+    assert (parts[len(rows) :] == "test").all()
+    assert shared_between_parts(both, parts)["speakers"] == 0
+    assert (
+        parts[both["speaker"] == "English-3"][
+            both["corpus"][both["speaker"] == "English-3"] == "cv"
+        ]
+        == ""
+    ).all()
+    assert np.mean(parts[: len(rows)] == "validation") == pytest.approx(0.2, abs=0.03)
+
+
+def test_by_corpus_says_what_it_cannot_test(rows: pd.DataFrame) -> None:
+    with pytest.raises(LangidError, match=r"split\.test is empty"):
+        ByCorpusSplit()
+    with pytest.raises(LangidError, match="both name cv"):
+        ByCorpusSplit(test="cv", train_only="cv")
+    with pytest.raises(LangidError, match="no corpus fleurs in the store; it holds cv"):
+        ByCorpusSplit(test=["fleurs"])(rows)
+    with pytest.raises(LangidError, match="names every corpus"):
+        ByCorpusSplit(test=["cv"])(rows)
+    french = pd.concat([rows, table({"French": {"a": 1}}, "fleurs")], ignore_index=True)
+    with pytest.raises(LangidError, match="no clip of French by other speakers is left"):
+        ByCorpusSplit(test=["fleurs"])(french)
 
 
 def test_leaky_splits_share_speakers_and_say_so(rows: pd.DataFrame) -> None:
