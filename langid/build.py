@@ -23,7 +23,7 @@ ROLES = {
     "features": ("langid.signal.features.Features", "langid.signal"),
     "detector": ("langid.signal.speech_detector.Detector", "langid.signal"),
     "augment": ("langid.signal.spectral_augment.Augment", "langid.signal"),
-    "waveform": ("langid.signal.waveform_augment.WaveformAugment", "langid.signal"),
+    "waveform": ("langid.signal.acoustics.chain.WaveformAugment", "langid.signal.acoustics"),
     "network": ("langid.networks.network.Network", "langid.networks"),
     "balance": ("langid.data.balance.Balance", "langid.data"),
     "model": ("langid.training.identifier.LanguageIdentifier", "langid.training"),

@@ -6,11 +6,9 @@ from math import inf
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from langid.data.dataset import Batch, SequenceDataset
-from langid.data.sampler import EpochSampler
 from langid.errors import LangidError
 
 DRAWS = 3  # numbers that decide a crop: its length, the speech in it, its place
@@ -66,22 +64,10 @@ class Crops:
         return int(places[begin]), int(places[begin + length - 1]) + 1
 
 
-class CropSampler(EpochSampler):
-    """An EpochSampler whose items are the number of a sequence and the draws of its crop.
+class DrawnDataset(Dataset[Batch]):
+    """The sequences of another dataset as an EpochSampler draws them: cropped, changed, or both."""
 
-    They too depend on seed and epoch alone, whoever reads the crops.
-    """
-
-    def _order(self, generator: torch.Generator) -> np.ndarray:
-        order = super()._order(generator)
-        draws = torch.rand(len(order), DRAWS, generator=generator, dtype=torch.float64)
-        return np.column_stack([order, draws.numpy()])
-
-
-class CroppedDataset(Dataset[Batch]):
-    """Crops of the sequences of another dataset, as a CropSampler draws them."""
-
-    def __init__(self, sequences: SequenceDataset, crops: Crops):
+    def __init__(self, sequences: SequenceDataset, crops: Crops | None):
         self.sequences = sequences
         self.crops = crops
 
@@ -89,13 +75,17 @@ class CroppedDataset(Dataset[Batch]):
         return len(self.sequences)
 
     def __getitems__(self, drawn: Sequence[Sequence[float]]) -> Batch:
-        """Return the crops as one padded batch."""
+        """Return sequences as one padded batch."""
+        count = DRAWS if self.crops else 0
         indices = [int(index) for index, *_ in drawn]
-        places = [self._place(int(index), draws) for index, *draws in drawn]
-        return self.sequences.batch(indices, places)
+        places = [self._place(int(index), beside[:count]) for index, *beside in drawn]
+        occasions = [[int(number) for number in beside[count:]] for _, *beside in drawn]
+        return self.sequences.batch(indices, places, occasions)
 
     def _place(self, index: int, draws: Sequence[float]) -> tuple[int, int]:
         start, stop = self.sequences.start[index], self.sequences.stop[index]
+        if self.crops is None:
+            return start, stop
         speech = self.sequences.store.read_speech(start, stop)
         kept = self.sequences.policy.kept(speech)
         first, last = self.crops.bounds(kept, speech, draws)

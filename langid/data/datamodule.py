@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from langid.corpora.splits import PARTS, Split, clips_and_speakers, shared_between_parts
 from langid.corpora.tasks import Task
+from langid.data.acoustics import SequenceAcoustics
 from langid.data.balance import Balance, EverySequence
-from langid.data.crops import CroppedDataset, Crops, CropSampler
+from langid.data.crops import DRAWS, Crops, DrawnDataset
 from langid.data.dataset import Batch, SequenceDataset, cut, loader
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
@@ -20,6 +21,7 @@ from langid.data.silence_policy import silence_policy
 from langid.data.speech_statistics import speech_statistics
 from langid.data.store import Store
 from langid.errors import LangidError
+from langid.signal.acoustics.chain import WaveformAugment
 
 
 class LanguageDataModule(LightningDataModule):
@@ -34,7 +36,7 @@ class LanguageDataModule(LightningDataModule):
     ended, so that a network can carry its memory over (see LaneSampler). With ``crop_s``, a pair of
     seconds, training sequences are whole utterances, and each time that one is drawn one crop of it
     is heard, of a length between the two (see Crops); under a split that cuts utterances, one of
-    each sequence.
+    each sequence. ``waveform`` changes the samples of training sequences, of a store that has some.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class LanguageDataModule(LightningDataModule):
         normalise: bool = True,
         carry_state: bool = False,
         crop_s: Sequence[float] | None = None,
+        waveform: WaveformAugment | None = None,
     ):
         super().__init__()
         for name, value in (("sequence_frames", sequence_frames), ("batch_size", batch_size)):
@@ -77,6 +80,9 @@ class LanguageDataModule(LightningDataModule):
         self.classes = self.task.classes_of(self.store.utterances)
         self.left_out = self.task.left_out(self.store.utterances, self.classes)
         self._assign()
+        self.acoustics = None
+        if waveform:
+            self.acoustics = SequenceAcoustics(waveform, self.store, self.sequences["train"], seed)
 
     def _check_carry_state(self) -> None:
         held = "data.carry_state=true: hears whole utterances one after the other, and"
@@ -192,20 +198,18 @@ class LanguageDataModule(LightningDataModule):
         rank, processes = self._place()
         place = (self.seed, self.batch_size, rank, processes)
         train = self.sequences["train"]
-        sequences = SequenceDataset(self.store, train, self.silence, len(self.classes))
-        dataset: Dataset[Batch] = sequences
+        made = (self.store, train, self.silence, len(self.classes), self.acoustics)
+        sequences = SequenceDataset(*made)
+        drawn = DrawnDataset(sequences, self.crops) if self.crops or self.acoustics else sequences
+        sampler = EpochSampler(self._drawn, *place)
         if self.carry_state:
-            sampler: EpochSampler = LaneSampler(train["row"].to_numpy(), *place)
-        elif self.crops:
-            sampler = CropSampler(self._drawn, *place)
-            dataset = CroppedDataset(sequences, self.crops)
-        else:
-            sampler = EpochSampler(self._drawn, *place)
+            sampler = LaneSampler(train["row"].to_numpy(), *place)
+        sampler.draws, sampler.occasions = DRAWS if self.crops else 0, self.acoustics is not None
         if self.trainer:  # Lightning says it too late for workers, which load ahead
             progress = self.trainer.fit_loop.epoch_progress.current
             sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]
         size = self.batch_size // processes
-        return loader(dataset, self.workers, batch_size=size, sampler=sampler)
+        return loader(drawn, self.workers, batch_size=size, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.part_dataloader("validation", *self._place())

@@ -1,7 +1,7 @@
 """Frames of a store in batches: sequences, silence policy, padding."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from langid.audio.full_scale import FULL_SCALE
+from langid.data.acoustics import SequenceAcoustics
 from langid.data.silence_policy import SilencePolicy
 from langid.data.store import Store
 from langid.signal.features import Features
@@ -52,12 +53,10 @@ class Batch:
         }
         return Batch(**moved)
 
-    def with_features(
-        self, features: Features, augment: Callable[[Tensor], Tensor] | None = None
-    ) -> "Batch":
+    def with_features(self, features: Features) -> "Batch":
         """Return the batch with features, made of its samples where it has them.
 
-        They are those that a store would hold, in float32, of samples that ``augment`` has changed.
+        They are those that a store would hold, in float32.
         """
         if self.samples is None or self.hops is None:
             return self
@@ -65,8 +64,7 @@ class Batch:
         for part, hops in zip(*map(_some, (self.samples, self.hops)), strict=True):
             samples = part / FULL_SCALE
             with torch.autocast(samples.device.type, enabled=False):
-                changed = augment(samples) if augment else samples
-                parts.append(features.in_context(changed, hops))
+                parts.append(features.in_context(samples, hops))
         made = torch.cat(parts)
         if self.kept is not None:
             order = (~self.kept).long().argsort(dim=1, stable=True)[:, : self.speech.shape[1]]
@@ -93,13 +91,21 @@ class SequenceDataset(Dataset[Batch]):
     """Sequences of a store under a silence policy.
 
     ``sequences`` has the columns ``start`` and ``stop`` (stored frames), ``target`` (index of the
-    class, of so many ``classes``) and ``unit``.
+    class, of so many ``classes``) and ``unit``. ``acoustics`` change those of a store of samples.
     """
 
-    def __init__(self, store: Store, sequences: pd.DataFrame, policy: SilencePolicy, classes: int):
+    def __init__(
+        self,
+        store: Store,
+        sequences: pd.DataFrame,
+        policy: SilencePolicy,
+        classes: int,
+        acoustics: SequenceAcoustics | None = None,
+    ):
         self.store = store
         self.policy = policy
         self.classes = classes
+        self.acoustics = acoustics
         self.start = sequences["start"].to_numpy()
         self.stop = sequences["stop"].to_numpy()
         self.target = sequences["target"].to_numpy()
@@ -112,18 +118,42 @@ class SequenceDataset(Dataset[Batch]):
         """Return the sequences as one padded batch (called by torch's loader for a whole batch)."""
         return self.batch(indices, [(self.start[index], self.stop[index]) for index in indices])
 
-    def batch(self, indices: Sequence[int], places: Sequence[tuple[int, int]]) -> Batch:
-        """Return the stored frames from ``start`` to ``stop`` of sequences, which lie in them."""
-        values, speech = zip(*(self.store.read(*place) for place in places), strict=True)
+    def batch(
+        self,
+        indices: Sequence[int],
+        places: Sequence[tuple[int, int]],
+        occasions: Sequence[Sequence[int]] = (),
+    ) -> Batch:
+        """Return the stored frames from ``start`` to ``stop`` of sequences, which lie in them.
+
+        ``occasions`` are those that acoustics depend on.
+        """
+        if self.acoustics:
+            drawn = zip(indices, places, occasions, strict=True)
+            return self._of_hops(indices, [self.acoustics.changed(*each) for each in drawn])
+        read = [self.store.read(*place) for place in places]
+        if self.store.content.name == "samples":
+            before = [self.store.read_context(start) for start, _ in places]
+            heard = zip(before, read, strict=True)
+            return self._of_hops(
+                indices,
+                [(np.concatenate([context, hops]), speech) for context, (hops, speech) in heard],
+            )
+        values, speech = zip(*read, strict=True)
         kept = [self.policy.kept(frames) for frames in speech] if self.policy.removes else []
         batch = self._without_features(indices, _left(speech, kept))
-        if self.store.content.name == "features":
-            batch.features = _padded(_left(values, kept), torch.float32)
-            return batch
-        before = [self.store.read_context(start) for start, _ in places]
-        hops = [np.concatenate(pair) for pair in zip(before, values, strict=True)]
+        batch.features = _padded(_left(values, kept), torch.float32)
+        return batch
+
+    def _of_hops(
+        self, indices: Sequence[int], heard: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> Batch:
+        """Return a batch of samples: ``hops (context + time, hop), speech (time,)`` of each."""
+        hops, speech = zip(*heard, strict=True)
+        kept = [self.policy.kept(frames) for frames in speech] if self.policy.removes else []
+        batch = self._without_features(indices, _left(speech, kept))
         batch.samples = _padded(hops, torch.int16).flatten(1)
-        batch.hops = torch.tensor(list(map(len, values)))
+        batch.hops = torch.tensor(list(map(len, speech)))
         batch.kept = _padded(kept, torch.bool) if kept else None
         return batch
 

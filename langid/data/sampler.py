@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.utils.data import Sampler
 
@@ -17,6 +18,10 @@ class EpochSampler(Sampler[Any]):
     share of every batch of ``batch_size``, so that all of them together learn from the same
     batches as one alone, and draw each index once. Where the last batch has fewer indices than
     there are processes, those without one take one of the others', to be at every step.
+
+    Items are indices, or where ``draws`` or ``occasions`` are asked for lists: the index, so many
+    numbers of 0 to below 1 that decide its crop, and for its acoustics its occasion, which is the
+    epoch and how often it was drawn in it before.
     """
 
     draw: Callable[[int], np.ndarray]
@@ -25,6 +30,8 @@ class EpochSampler(Sampler[Any]):
     rank: int = 0
     processes: int = 1
     epoch: int = 0
+    draws: int = 0
+    occasions: bool = False
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; Lightning calls this before each one."""
@@ -32,7 +39,7 @@ class EpochSampler(Sampler[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = self._order(generator).tolist()
+        order = self._items(self._order(generator), generator).tolist()
         yield from order[self.rank :: self.processes]
         if rest := self._to_fill(len(order)):
             yield order[len(order) - rest + self.rank % rest]
@@ -42,10 +49,21 @@ class EpochSampler(Sampler[Any]):
         return len(range(self.rank, drawn, self.processes)) + bool(self._to_fill(drawn))
 
     def _order(self, generator: torch.Generator) -> np.ndarray:
-        """Return what the epoch's batches hold, one row each."""
+        """Return the indices of the epoch's batches."""
         drawn = self.draw(self.epoch)
         order: np.ndarray = drawn[torch.randperm(len(drawn), generator=generator).numpy()]
         return order
+
+    def _items(self, order: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        """Return indices with what stands beside them."""
+        beside = []
+        if self.draws:
+            drawn = torch.rand(len(order), self.draws, generator=generator, dtype=torch.float64)
+            beside.append(drawn.numpy())
+        if self.occasions:
+            before = pd.Series(order).groupby(order).cumcount()
+            beside.append(np.column_stack([np.full(len(order), self.epoch), before]))
+        return np.column_stack([order, *beside]) if beside else order
 
     def _to_fill(self, drawn: int) -> int:
         """Return the size of the last batch where this process has no share in it, else 0."""

@@ -33,8 +33,7 @@ class LanguageIdentifier(Inference, LightningModule):
     data, and the identifier can be built again from it. Loss, optimiser and scheduler are
     for training only; a scheduler that watches a metric watches ``val/loss``, one whose
     ``every_step`` is true moves on with each step of the optimiser, any other with each epoch.
-    In batches ``waveform`` changes the samples that features are made of, and ``augment`` the
-    normalised features; not those of ``posteriors``.
+    In batches ``augment`` changes the normalised features; not those of ``posteriors``.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class LanguageIdentifier(Inference, LightningModule):
         optimizer: OptimizerFactory | None = None,
         scheduler: SchedulerFactory | None = None,
         augment: nn.Module | None = None,
-        waveform: nn.Module | None = None,
     ):
         super().__init__()
         self.network = network
@@ -61,7 +59,6 @@ class LanguageIdentifier(Inference, LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.augment = augment
-        self.waveform = waveform
         self.carried: CarriedState | None = None  # in training with carried state
         self.scores: UtteranceScores | None = None
         self.confusion: np.ndarray | None = None  # of the last validation
@@ -75,7 +72,7 @@ class LanguageIdentifier(Inference, LightningModule):
 
     def with_features(self, batch: Batch) -> Batch:
         """Return the batch with features, those of a store of samples made on this device."""
-        return batch.with_features(self.front_end.features, self.waveform)
+        return batch.with_features(self.front_end.features)
 
     def prepared(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Return normalised features as the network takes them, augmented where this is due."""

@@ -110,6 +110,7 @@ def _seed(seed: Any) -> None:
 def training_data(config: dict[str, Any]) -> LanguageDataModule:
     """Return the data of a training; raises LangidError where the store holds other features."""
     store = os.path.abspath(Path(str(config["store"])).expanduser())
+    waveform = config["waveform"]
     data = LanguageDataModule(
         store,
         build(config["split"], "split"),
@@ -118,6 +119,7 @@ def training_data(config: dict[str, Any]) -> LanguageDataModule:
         seed=config["seed"],
         balance=build(config["balance"], "balance"),
         task=build(config["task"], "task"),
+        waveform=build(waveform, "waveform") if waveform else None,
     )
     for group in ("features", "detector"):
         held, asked = data.store.description[group], pinned(config.get(group) or {})
@@ -135,20 +137,13 @@ def untrained(
     config: dict[str, Any], description: RunDescription, data: LanguageDataModule
 ) -> LanguageIdentifier:
     """Return the identifier to train, its normaliser fitted to the training part if not taken."""
-    scheduler, waveform = config.get("scheduler"), config["waveform"]
-    if waveform and data.store.content.name != "samples":
-        raise LangidError(
-            f"waveform._target_={waveform.get('_target_')}: changes samples, and"
-            f" store={data.store.path} holds features; prepare one with content=samples, or take"
-            " waveform=none"
-        )
+    scheduler = config.get("scheduler")
     identifier = build_identifier(
         description,
         loss=build(config["loss"], "loss", class_frames=data.class_frames()),
         optimizer=factory(config["optimizer"], "optimizer"),
         scheduler=factory(scheduler, "scheduler") if scheduler else None,
         augment=build(config["augment"], "augment"),
-        waveform=build(waveform, "waveform") if waveform else None,
     )
     if data.carry_state and not isinstance(identifier.network, StreamingNetwork):
         name = type(identifier.network).__name__
@@ -172,7 +167,7 @@ def _check_of_samples(identifier: LanguageIdentifier) -> None:
     if isinstance(augment, Augment) and augment.changes:
         raise LangidError(
             f"augment._target_={identifier.described.augment['_target_']}: changes features, and"
-            f" the network {name} takes samples; take augment=none, or waveform=gain say"
+            f" the network {name} takes samples; take augment=none, or waveform=light say"
         )
     if init and init["normaliser"] == "refit":
         raise LangidError(

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from langid.commands.main import main
 from langid.evaluation.predictions import predict_part
-from langid.signal.waveform_augment import RandomGain
+from langid.signal.acoustics.chain import Acoustics
+from langid.signal.acoustics.sound import Draws, Sound
 from langid.training.checkpoint import read_checkpoint
 
 from ..conftest import SMALL
@@ -46,29 +48,66 @@ def test_a_run_from_samples_is_that_from_features(
     assert json.loads((tmp_path / "test" / "report.json").read_text())["clips"] > 0
 
 
-def test_gain_is_drawn_in_training_alone_and_stands_in_the_checkpoint(
+FEW = ("data.batch_size=8", "trainer.accelerator=cpu", "~callbacks.confusion", *SMALL[:2])
+
+
+def test_a_run_in_the_field_can_be_resumed_in_the_same_acoustics_alone(
+    samples_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "experiment=gru", *FEW, "waveform=field", f"store={samples_path}"]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main([*arguments, f"output={whole}", "trainer.max_epochs=2"]) == 0
+    assert main([*arguments, f"output={stopped}", "trainer.max_epochs=1"]) == 0
+    resumed = [*arguments, f"resume={stopped}/checkpoints/last.ckpt", "trainer.max_epochs=2"]
+    capsys.readouterr()
+    assert main([*resumed, "waveform.gain.probability=0.3"]) == 2
+    assert "waveform.gain.probability: the checkpoint has 0.8, asked is 0.3" in (
+        capsys.readouterr().err
+    )
+    assert main([*resumed, "data.workers=2"]) == 0
+    expected, found = (
+        read_checkpoint(run / "checkpoints" / "last.ckpt") for run in (whole, stopped)
+    )
+    assert expected["langid"].waveform["noise"]["snr_db"] == [3, 35]
+    for name, weights in expected["state_dict"].items():
+        assert torch.equal(weights, found["state_dict"][name]), name
+
+
+def test_acoustics_are_of_training_alone(
     samples_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn = {True: 0, False: 0}
-    forward = RandomGain.forward
+    changed = 0
+    call = Acoustics.__call__
 
-    def counted(module: RandomGain, samples: object) -> object:
-        drawn[module.training] += 1
-        return forward(module, samples)  # type: ignore[arg-type]
+    def counted(chain: Acoustics, sound: Sound, draws: Draws) -> object:
+        nonlocal changed
+        changed += 1
+        return call(chain, sound, draws)
 
-    monkeypatch.setattr(RandomGain, "forward", counted)
-    parts = ["experiment=gru", f"store={samples_path}", f"output={tmp_path}/run", "waveform=gain"]
-    assert main(["train", *parts, *SMALL, "trainer.max_epochs=1"]) == 0
-    assert drawn[True] and drawn[False]
-    description = read_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt")["langid"]
-    assert description.waveform["gain_db"] == 6
+    monkeypatch.setattr(Acoustics, "__call__", counted)
+    arguments = ["train", "experiment=gru", *FEW, "waveform=light", f"store={samples_path}"]
+    assert main([*arguments, f"output={tmp_path}/run", "trainer.max_epochs=1"]) == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert changed == sum(record["sequences"]["per_epoch"])
+    best = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    predict_part([best], samples_path, "train")
+    assert changed == sum(record["sequences"]["per_epoch"])
 
 
-def test_gain_needs_samples(
+def test_acoustics_need_samples(
     store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parts = ["experiment=gru", f"store={store_path}", f"output={tmp_path}/run", "waveform=gain"]
+    parts = ["experiment=gru", f"store={store_path}", f"output={tmp_path}/run", "waveform=light"]
     assert main(["train", *parts, *SMALL]) == 2
     message = capsys.readouterr().err
-    assert "RandomGain: changes samples" in message
+    assert "waveform=Acoustics: changes samples" in message
     assert "prepare one with content=samples, or take waveform=none" in message
+
+
+def test_a_folder_of_noise_that_is_not_there_is_told_before_training(
+    samples_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = ["experiment=gru", f"store={samples_path}", f"output={tmp_path}/run", "waveform=field"]
+    assert main(["train", *parts, f"waveform.noise.folder={tmp_path}/musan"]) == 2
+    assert f"waveform.noise.folder={tmp_path}/musan: no such folder" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "checkpoints").exists()

@@ -1,0 +1,37 @@
+"""How loud a sound is, and what is cut off where it is too loud."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from langid.signal.acoustics.sound import Draws, Sound, Told, Transform, checked_range
+
+
+class Gain(Transform):
+    """Makes a sound louder or softer by a uniform draw of ``db``, at most up to full scale."""
+
+    def __init__(self, probability: float, db: Sequence[float]):
+        super().__init__(probability)
+        self.db = checked_range("db", db, -60, 60)
+
+    def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
+        peak = float(np.abs(sound.samples).max())
+        wanted = 10 ** (draws.uniform(*self.db) / 20)
+        factor = min(wanted, max(1.0, 1 / peak)) if peak else wanted
+        told = {"db": round(20 * float(np.log10(factor)), 1)}
+        return sound.with_samples(sound.samples * np.float32(factor)), told
+
+
+class Clipping(Transform):
+    """Cuts off a ``share`` of the samples, those that are furthest from nothing."""
+
+    def __init__(self, probability: float, share: Sequence[float]):
+        super().__init__(probability)
+        self.share = checked_range("share", share, 0, 0.5)
+
+    def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
+        share = draws.uniform(*self.share)
+        sizes = np.abs(sound.samples)
+        level = np.partition(sizes, kept := int((1 - share) * (len(sizes) - 1)))[kept]
+        told = {"share": round(share, 4), "at": round(float(level), 4)}
+        return sound.with_samples(sound.samples.clip(-level, level)), told
