@@ -168,9 +168,12 @@ class PretrainedNetwork(SampleNetwork):
                 found.append(encoder.layer(number, found[-1], attention))
         for number in range(self.frozen_layers + 1, self.top + 1):
             found.append(self._tuned(number, found[-1], attention))
-        batch, time = states.shape[:2]
-        count = torch.full((batch,), time, device=states.device) if there is None else there.sum(1)
-        return self._summed(found), count
+        summed = self._summed(found)
+        if there is None or lengths is None:
+            summed = summed[:, : encoder.count(samples.shape[1])]
+            return summed, torch.full(summed.shape[:1], summed.shape[1], device=states.device)
+        of_clips = (lengths.to(states.device) + encoder.hop_samples - 1) // encoder.hop_samples
+        return summed, of_clips.clamp(min=1).minimum(there.sum(1))
 
     def _tuned(self, number: int, states: Tensor, attention: Attention) -> Tensor:
         if self.checkpoint_gradients and torch.is_grad_enabled():

@@ -18,9 +18,11 @@ class Encoder(nn.Module):
 
     ``config`` and ``extractor`` are those of ``transformers``, ``model`` the encoder itself.
     Numbers of layers are those of ``hidden_states`` there: 0 is what the first layer processes.
+    A clip of less than ``filled_s`` is followed by silence up to there.
     """
 
     model: Any
+    filled_s = 0.0
 
     def __init__(self, config: Any, extractor: Any, model: nn.Module):
         super().__init__()
@@ -75,7 +77,8 @@ class Encoder(nn.Module):
         """``samples (batch, samples) -> states (batch, time, width)`` of layer 0, and which exist.
 
         With ``lengths (batch,)``, in samples, what is behind them is padding, and each clip is as
-        if it were alone; else all are real, and None is returned in place of a mask.
+        if it were alone; else all are real, and None is returned in place of a mask. Silence that
+        follows a short clip exists for the layers; ``count`` tells the frames of the clip itself.
         """
         with _in_full(samples.device.type):
             if lengths is None:
@@ -88,13 +91,24 @@ class Encoder(nn.Module):
         frames = torch.tensor([len(clip) for clip in clips], device=states.device)
         return states, torch.arange(states.shape[1], device=states.device) < frames[:, None]
 
+    def count(self, samples: int) -> int:
+        """Return how many frames a clip of so many samples has, at least one."""
+        return _larger(-(-samples // self.hop_samples), 1)
+
     def _filled(self, samples: Tensor) -> Tensor:
         """Return samples with zeros at the end, so that there is a frame at least."""
-        return nn.functional.pad(samples, (0, max(0, self.least_samples - samples.shape[1])))
+        least = max(self.least_samples, round(self.filled_s * self.sample_rate))
+        return nn.functional.pad(samples, (0, _larger(least - samples.shape[1], 0)))
 
 
 class WhisperEncoder(Encoder):
-    """Whisper's (Radford et al. 2022), which need not hear 30 s: its positions are cut."""
+    """Whisper's (Radford et al. 2022), which need not hear 30 s: its positions are cut.
+
+    It learned from 30 s, filled up with silence, and tells less of a short clip without any: see
+    experiments/pretrained.
+    """
+
+    filled_s = 5.0
 
     def __init__(self, config: Any, extractor: Any, model: nn.Module):
         super().__init__(config, extractor, model)
@@ -114,8 +128,8 @@ class WhisperEncoder(Encoder):
 
     def _filled(self, samples: Tensor) -> Tensor:
         """Return whole frames, as every hop has one."""
-        filled = super()._filled(samples)
-        return nn.functional.pad(filled, (0, -filled.shape[1] % self.hop_samples))
+        whole = nn.functional.pad(samples, (0, -samples.shape[1] % self.hop_samples))
+        return super()._filled(whole)
 
     def finish(self, states: Tensor) -> Tensor:
         return self.model.layer_norm(states)
@@ -177,6 +191,11 @@ class Wav2Vec2BertEncoder(Encoder):
             "relative_position_embeddings": positions(states) if positions else None,
             "conv_attention_mask": there,
         }
+
+
+def _larger(one: int, other: int) -> int:
+    """Return the larger of two sizes, also of those that an export does not know yet."""
+    return torch.sym_max(one, other)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _in_full(device: str) -> contextlib.AbstractContextManager[Any]:

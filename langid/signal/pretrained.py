@@ -25,11 +25,11 @@ class Pretrained(Features):
     files are in its cache; ``layer`` is ``last`` (what the encoder returns), ``mean`` (of the
     hidden states of all layers), or a number: 0 is what the first layer hears. ``revision`` and
     ``sha256`` tell the weights; others of the same name are refused. Each clip is heard in its own
-    length: Whisper's positions are cut, where it is made to hear 30 s, filled up with silence. A
-    longer clip is heard in windows of 30 s that overlap by 2 s, of which each gives the frames up
-    to the middle of the overlap. Where an encoder makes no frame of the last hop, the one before is
-    repeated. The weights are no part of a checkpoint. Raises LangidError where they are not there,
-    not whole, or not those of an encoder of speech.
+    length, where Whisper is made to hear 30 s, filled up with silence: here it is filled up to 5 s,
+    and its positions are cut. A longer clip is heard in windows of 30 s that overlap by 2 s, of
+    which each gives the frames up to the middle of the overlap. Where an encoder makes no frame of
+    the last hop, the one before is repeated. The weights are no part of a checkpoint. Raises
+    LangidError where they are not there, not whole, or not those of an encoder of speech.
     """
 
     causal = False

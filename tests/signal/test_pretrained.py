@@ -73,15 +73,19 @@ def test_a_clip_of_a_padded_batch_is_as_if_alone(
             torch.testing.assert_close(own, alone[2][0], atol=2e-4, rtol=1e-3)
 
 
-def test_whisper_hears_a_clip_in_its_own_length(encoder_path: Path, real_clips: list[Path]) -> None:
-    """As an encoder of so few positions says, and much as one that hears 30 s of it says."""
+@pytest.mark.parametrize(("seconds", "heard"), [(1, 250), (3, 250), (7, 350)])
+def test_whisper_hears_a_clip_in_its_own_length_of_at_least_5_s(
+    seconds: int, heard: int, encoder_path: Path, real_clips: list[Path]
+) -> None:
+    """As an encoder of so many positions says, and much as one that hears 30 s of it says."""
     from transformers import WhisperFeatureExtractor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    samples = torch.from_numpy(read_audio(real_clips[0], 16000))[None, : 16000 * 3 + 100]
+    samples = torch.from_numpy(read_audio(real_clips[0], 16000)).repeat(3)[None]
+    samples, frames = samples[:, : 16000 * seconds - 100], 50 * seconds
     made = Pretrained(str(encoder_path))
     states = made(samples)
-    assert states.shape == (1, 151, 512)
+    assert states.shape == (1, frames, 512)
     whole = WhisperEncoder.from_pretrained(
         encoder_path, key_mapping={"^encoder.": ""}, dtype=torch.float32
     ).eval()
@@ -89,12 +93,12 @@ def test_whisper_hears_a_clip_in_its_own_length(encoder_path: Path, real_clips: 
         samples[0].numpy(), sampling_rate=16000, return_tensors="pt"
     )
     with torch.no_grad():
-        filled = whole(**inputs).last_hidden_state[:, :151]
-        whole.config.max_source_positions = 151
-        whole.embed_positions.weight = torch.nn.Parameter(whole.embed_positions.weight[:151])
-        whole.embed_positions.num_embeddings = 151
-        own = whole(inputs["input_features"][..., :302]).last_hidden_state
-    torch.testing.assert_close(states[:, :145], own[:, :145], atol=0.05, rtol=0.01)
+        filled = whole(**inputs).last_hidden_state[:, :frames]
+        whole.config.max_source_positions = heard
+        whole.embed_positions.weight = torch.nn.Parameter(whole.embed_positions.weight[:heard])
+        whole.embed_positions.num_embeddings = heard
+        own = whole(inputs["input_features"][..., : 2 * heard]).last_hidden_state
+    torch.testing.assert_close(states[:, :-6], own[:, : frames - 6], atol=0.05, rtol=0.01)
     alike = torch.nn.functional.cosine_similarity(states.mean(1), filled.mean(1)).item()
     assert alike > 0.9
 
