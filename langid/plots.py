@@ -177,6 +177,27 @@ def draw_comparison(figures: Mapping[str, np.ndarray], labels: Sequence[str], ti
     return figure
 
 
+def draw_sound(
+    samples: np.ndarray, speech: np.ndarray, frames: np.ndarray, rate: int, longest_s: float
+) -> Figure:
+    """Return a picture of a waveform, grey where ``speech (time,) bool``, and of its spectrum.
+
+    That is ``frames (time, bins)``; there is room for ``longest_s``.
+    """
+    figure = Figure((9.6, 3.2), layout="constrained")
+    wave, spectrum = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.6])
+    length_s = len(samples) / rate
+    ends_s, marks = np.linspace(0, length_s, len(speech) + 1), np.append(speech, speech[-1:])
+    wave.fill_between(ends_s, -1, 1, where=marks, step="post", color="0.85", linewidth=0)
+    wave.plot(np.arange(len(samples)) / rate, samples, color="C0", linewidth=0.3)
+    wave.set(ylim=(-1, 1), ylabel="waveform")
+    look: dict[str, Any] = {"origin": "lower", "aspect": "auto", "cmap": "magma"}
+    look |= {"vmin": -18, "vmax": 2, "extent": (0, length_s, 0, frames.shape[1])}
+    spectrum.imshow(frames.T, **look)
+    spectrum.set(xlim=(0, longest_s), xlabel="seconds", ylabel="mel bands")
+    return figure
+
+
 Timeline = Sequence[tuple[float, float, str]]  # from and to in seconds, and a class or a status
 
 

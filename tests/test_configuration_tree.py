@@ -28,6 +28,7 @@ GIVEN = {
     "output": "o",
     "model": "m.onnx",
     "audio": "a.wav",
+    "clip": "a.wav",
     "folders": "[r]",
     "experiments": "[e]",
 }

@@ -86,7 +86,7 @@ def test_a_package_of_ones_own_is_used_from_an_empty_folder(
 def test_the_base_classes_are_those_that_are_built() -> None:
     rows = dict(re.findall(r"^\| `([\w.]+)` \| `([\w.]+)` \|", README, re.MULTILINE))
     asked = {"model.network": "network", "callbacks.NAME": "callback"}
-    assert len(rows) == 8
+    assert len(rows) == 9
     for group, base in rows.items():
         assert ROLES[asked.get(group, group)][0] == base
 

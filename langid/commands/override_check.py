@@ -21,6 +21,7 @@ HINTS = {
     "output": "output=PATH",
     "model": "model=MODEL.onnx",
     "audio": "audio=FILE",
+    "clip": "clip=FILE",
     "folders": "DIR",
     "corpus.root": "corpus.root=DIR",
     "experiments": "NAME, or --all",

@@ -30,8 +30,8 @@ class Noise(Transform):
     """Adds noise, at a uniform draw of ``snr_db`` below the speech, of a kind drawn by ``kinds``.
 
     Kinds are synthetic ``colour``, the ``pause`` of another clip, ``babble`` of clips of other
-    classes, and what lies below a ``folder``. Where there is none of a kind, or the sound is
-    silent, nothing is added.
+    classes, and what lies below a ``folder``, as far as there are others. Where none can be heard,
+    or the sound is silent, nothing is added.
     """
 
     def __init__(
@@ -51,8 +51,11 @@ class Noise(Transform):
         self.recordings = None if folder is None else Recordings("folder", folder)
 
     def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
-        snr_db, kind = draws.uniform(*self.snr_db), one_of(self.kinds, draws)
-        noise, of = self._noise(kind, sound, draws)
+        snr_db, there = draws.uniform(*self.snr_db), {"colour", "folder", *sound.others}
+        kinds = {kind: self.kinds[kind] for kind in self.kinds if kind in there}
+        if not any(kinds.values()):
+            return sound, {"kind": f"none: no {' or '.join(self.kinds)} to be heard"}
+        noise, of = self._noise(one_of(kinds, draws), sound, draws)
         told = {"kind": of, "snr_db": round(snr_db, 1)}
         speech_power = sound.speech_power
         if noise is None or power(noise) < AUDIBLE or speech_power < AUDIBLE:
@@ -70,8 +73,7 @@ class Noise(Transform):
         if kind == "folder":
             assert self.recordings is not None
             return self.recordings.stretch(count, sound.sample_rate, draws)
-        source = sound.others.get(kind)
-        return (source(count, draws) if source else None), kind
+        return sound.others[kind](count, draws), kind
 
 
 @functools.cache
