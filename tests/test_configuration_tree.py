@@ -59,6 +59,7 @@ def parts(config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             found += [("callback", callback) for callback in content.values()]
         if group == "model":
             found.append(("network", content.pop("network")))
+            content.pop("stride", None)  # of the front end that is built for it
         if "_target_" in content:
             found.append((group, content))
     return found

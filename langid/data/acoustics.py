@@ -34,11 +34,12 @@ class SequenceAcoustics:
                 " features; prepare one with content=samples, or take waveform=none"
             )
         self.waveform = waveform
-        self.store = store
+        self.held, self.store = store, store.stored
         self.seed = seed
-        self.row, self.start, self.stop, self.target = (
+        self.row, start, stop, self.target = (
             sequences[name].to_numpy() for name in ("row", "start", "stop", "target")
         )
+        self.start, self.stop = store.places(start, stop)
         self.sample_rate = int(store.description["sample_rate"])
         self.context = int(store.description["context_frames"])
 
@@ -48,8 +49,10 @@ class SequenceAcoustics:
         """Return frames from ``start`` to ``stop`` of a sequence, which lie in it, as changed.
 
         That is ``hops (context_frames + time, hop) int16`` and ``speech (time,) bool``. There are
-        no more of them than before, unless less than half of the speech would be left.
+        no more of them than before, unless less than half of the speech would be left. Of a
+        StackedStore there are several hops to a frame.
         """
+        place = self.held.places(*place)
         hops, speech = self.store.read(*place)
         before = self.store.read_context(place[0])
         offsets = self.store.offsets
@@ -68,7 +71,7 @@ class SequenceAcoustics:
         else:
             speech = speech[self.context :]
         most = _most(speech, place[1] - place[0])
-        return hops[: self.context + most], speech[:most]
+        return self.held.filled(hops[: self.context + most], speech[:most])
 
     @functools.cached_property
     def pauses(self) -> np.ndarray:

@@ -19,7 +19,7 @@ from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
 from langid.data.silence_policy import silence_policy
 from langid.data.speech_statistics import speech_statistics
-from langid.data.store import Store
+from langid.data.stacked_store import stacked_store
 from langid.errors import LangidError
 from langid.signal.acoustics.chain import WaveformAugment
 
@@ -37,6 +37,8 @@ class LanguageDataModule(LightningDataModule):
     seconds, training sequences are whole utterances, and each time that one is drawn one crop of it
     is heard, of a length between the two (see Crops); under a split that cuts utterances, one of
     each sequence. ``waveform`` changes the samples of training sequences, of a store that has some.
+    With ``stride`` a frame is so many stored ones (see StackedStore), but for ``sequence_frames``,
+    which are stored ones.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class LanguageDataModule(LightningDataModule):
         carry_state: bool = False,
         crop_s: Sequence[float] | None = None,
         waveform: WaveformAugment | None = None,
+        stride: int = 1,
     ):
         super().__init__()
         for name, value in (("sequence_frames", sequence_frames), ("batch_size", batch_size)):
@@ -62,10 +65,10 @@ class LanguageDataModule(LightningDataModule):
         for name, switch in (("normalise", normalise), ("carry_state", carry_state)):
             if not isinstance(switch, bool):
                 raise LangidError(f"data.{name}={switch}: accepted are true and false")
-        self.store = Store(store)
+        self.store = stacked_store(store, stride)
         self.split = split
         self.silence = silence_policy(silence)
-        self.sequence_frames = sequence_frames
+        self.sequence_frames, self.stride = sequence_frames, stride
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
@@ -97,7 +100,7 @@ class LanguageDataModule(LightningDataModule):
         utterances = self._labelled()
         numbers = {name: index for index, name in enumerate(self.classes)}
         target = utterances["class"].map(lambda name: numbers.get(name, -1)).to_numpy()
-        frames = self.sequence_frames
+        frames = max(1, round(self.sequence_frames / self.stride))
         if self.crops and not self.split.cuts_utterances:
             frames = int(utterances["frames"].max())
         sequences = cut(self.store, self.silence, frames)

@@ -30,8 +30,8 @@ class Batch:
 
     Of a store of samples features are empty until ``with_features``, and there are ``samples
     (batch, samples) int16``, whole hops that begin with the context of the first frame, and behind
-    it ``hops (batch,)`` that are no padding. Where the policy removes silence, ``kept (batch, hops)
-    bool`` are those that stay.
+    it ``hops (batch,)`` that are no padding. Where the policy removes silence, ``kept (batch,
+    frames) bool`` are the frames that stay.
     """
 
     features: Tensor
@@ -66,6 +66,8 @@ class Batch:
             with torch.autocast(samples.device.type, enabled=False):
                 parts.append(features.in_context(samples, hops))
         made = torch.cat(parts)
+        frames = self.speech if self.kept is None else self.kept  # each of one hop, or several
+        made = made.reshape(*frames.shape, -1)
         if self.kept is not None:
             order = (~self.kept).long().argsort(dim=1, stable=True)[:, : self.speech.shape[1]]
             made = made.gather(1, order[..., None].expand(-1, -1, made.shape[2]))
@@ -153,7 +155,7 @@ class SequenceDataset(Dataset[Batch]):
         kept = [self.policy.kept(frames) for frames in speech] if self.policy.removes else []
         batch = self._without_features(indices, _left(speech, kept))
         batch.samples = _padded(hops, torch.int16).flatten(1)
-        batch.hops = torch.tensor(list(map(len, speech)))
+        batch.hops = torch.tensor([self.store.stride * len(frames) for frames in speech])
         batch.kept = _padded(kept, torch.bool) if kept else None
         return batch
 

@@ -52,9 +52,12 @@ class Content:
 class Store:
     """Reads a store; its frames are mapped into memory lazily, once per process.
 
-    ``columns`` are those of the manifest, ``offsets`` the first frames of its rows. Raises
-    LangidError for a file that is absent, cut off, not a store, or of another schema.
+    ``columns`` are those of the manifest, ``offsets`` the first frames of its rows. A frame is
+    ``stride`` of those that are stored: one, but in a StackedStore. Raises LangidError for a file
+    that is absent, cut off, not a store, or of another schema.
     """
+
+    stride = 1
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -118,6 +121,19 @@ class Store:
     def frames_per_second(self) -> float:
         """Return the frame rate of the features, in hertz."""
         return float(self.description["sample_rate"] / self.description["hop_samples"])
+
+    @property
+    def stored(self) -> "Store":
+        """Return the store in frames that are stored."""
+        return self
+
+    def places(self, start: Any, stop: Any) -> tuple[Any, Any]:
+        """Return which stored frames those from ``start`` to ``stop`` of an utterance are."""
+        return start, stop
+
+    def filled(self, values: np.ndarray, speech: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return frames of stored ones, as ``read`` does of a whole sequence of these."""
+        return values, speech
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what is stored of frames, and ``speech (time,) bool``.

@@ -10,7 +10,7 @@ from langid.errors import LangidError
 from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
 
-HEARD_ALIKE = ("task", "classes", "features", "detector", "silence", "split", "data")
+HEARD_ALIKE = ("task", "classes", "features", "detector", "silence", "split", "data", "stride")
 
 
 def loaded(

@@ -13,6 +13,7 @@ import torch
 from langid.build import build
 from langid.corpora.splits import PARTS, Split
 from langid.data.pieces import cut_whole, first_frames, piece_loader
+from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
 from langid.devices import device_of
 from langid.errors import LangidError
@@ -87,14 +88,15 @@ def predict_part(
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
     held = Store(store)
     identifiers = loaded(checkpoints, held, part, ensemble, device_of(accelerator))
-    frames = None if heard_s is None else _heard_frames(heard_s, held, identifiers[0])
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
     for group in groups:
-        pieces, unit = _pieces(group[0], held, part)
-        if frames is not None:
-            pieces = first_frames(held, pieces, frames)
-        tables.append(_predict(group, held, pieces, workers))
+        frames = stacked_store(store, group[0].described.stride)
+        pieces, unit = _pieces(group[0], frames, part)
+        if heard_s is not None:
+            heard = _heard_frames(heard_s, frames, group[0])
+            pieces = first_frames(frames, pieces, heard)
+        tables.append(_predict(group, frames, pieces, workers))
         units.add(unit)
     descriptions, classes = [one.described for one in identifiers], identifiers[0].classes
     task = descriptions[0].build_task()

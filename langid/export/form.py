@@ -22,7 +22,7 @@ CHOICES = {
     "precision": ("float32", "float16", "int8"),
 }
 SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "module": ".pt"}
-WINDOW = {"window_s": 5.0, "hop_s": 0.5}  # where none is given
+WINDOW = {"window_s": 5.0, "hop_s": 0.5}  # where none is given, or whole frames near to it
 LABELLED_CLIPS = 200
 
 
@@ -53,11 +53,16 @@ class Form:
             if getattr(self, key) is not None and self.mode != "offline":
                 raise LangidError(f"{key}={getattr(self, key)}: is for mode=offline; leave it out")
 
-    @property
-    def window(self) -> tuple[float, float]:
-        """How long a window is, and the time between two answers, in seconds."""
-        window_s = WINDOW["window_s"] if self.window_s is None else self.window_s
-        return window_s, WINDOW["hop_s"] if self.hop_s is None else self.hop_s
+    def window(self, identifier: "LanguageIdentifier") -> tuple[float, float]:
+        """Return how long a window is, and the time between two answers, in seconds."""
+        frame_s = identifier.front_end.hop_samples / identifier.front_end.sample_rate
+        window_s, hop_s = (
+            max(1, round(usual / frame_s)) * frame_s
+            if getattr(self, key) is None
+            else getattr(self, key)
+            for key, usual in WINDOW.items()
+        )
+        return window_s, hop_s
 
     def check(self, identifier: "LanguageIdentifier", decision: DecisionSettings) -> None:
         """Raise LangidError for an identifier and a decision that cannot be written so."""
@@ -65,7 +70,7 @@ class Form:
         from langid.export.windowed import OfflineModule
 
         if self.mode == "offline":
-            OfflineModule(identifier, *self.window).metadata(decision)
+            OfflineModule(identifier, *self.window(identifier)).metadata(decision)
         else:
             StreamingModule(identifier).metadata(decision)
 
@@ -82,7 +87,7 @@ class Form:
         PyTorch does. Another precision than float32 is compared with it on clips of the training's
         validation part. Raises LangidError where a comparison fails or has nothing to go by.
         """
-        write = self._writer()
+        write = self._writer(identifier)
         if self.precision == "float32":
             return write(identifier, path, clips, decision=decision), None
         from langid.export.precision import reduce_precision
@@ -101,7 +106,7 @@ class Form:
             differences = write(identifier, whole, clips, decision=decision)
             return differences, reduce_precision(whole, path, self.precision, labelled)
 
-    def _writer(self) -> Callable[..., dict[str, float]]:
+    def _writer(self, identifier: "LanguageIdentifier") -> Callable[..., dict[str, float]]:
         """Return what writes a file in float32."""
         from langid.export.onnx import export_onnx
         from langid.export.torch_export import export_pt2
@@ -109,6 +114,6 @@ class Form:
         from langid.export.windowed import export_offline
 
         if self.mode == "offline":
-            window_s, hop_s = self.window
+            window_s, hop_s = self.window(identifier)
             return functools.partial(export_offline, window_s=window_s, hop_s=hop_s)
         return {"onnx": export_onnx, "pt2": export_pt2, "module": export_module}[self.format]

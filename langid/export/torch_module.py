@@ -42,7 +42,8 @@ class StreamingRecurrentModule(Inference, nn.Module):
         super().__init__()
         self.description = description
         self.classes: list[str] = list(description["classes"])
-        self.front_end = build_front_end(description["features"], description["detector"])
+        parts = (description["features"], description["detector"])
+        self.front_end = build_front_end(*parts, description.get("stride", 1))
         self.silence = silence_policy(description["silence"])
         outputs = len(self.classes) + self.silence.extra_outputs
         self.network = build(
@@ -167,6 +168,7 @@ def export_module(
             "silence": identifier.silence.name,
             "features": described.features,
             "detector": described.detector,
+            "stride": described.stride,
             "network": described.model["network"],
         }
     )

@@ -39,7 +39,7 @@ def window(frames: Tensor, size: int, counts: Tensor | None) -> Tensor:
     """
     if counts is None:
         return frames[:, frames.shape[1] - size :]
-    return _take(frames, counts[:, -1:] + torch.arange(size, device=frames.device))
+    return _take(frames, counts[:, -1].unsqueeze(1) + torch.arange(size, device=frames.device))
 
 
 def _take(frames: Tensor, index: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from langid.build import build
@@ -12,15 +13,21 @@ State = tuple[Tensor, ...]
 
 
 class FrontEnd(nn.Module):
-    """``samples (batch, samples) -> features (batch, time, bins), speech (batch, time) bool``."""
+    """``samples (batch, samples) -> features (batch, time, bins), speech (batch, time) bool``.
 
-    def __init__(self, features: Features, detector: Detector):
+    ``stride`` frames of the features, one behind the other, are one frame here, with so many times
+    their bins and hop; it is speech where most of them are. The last one is filled with the clip's
+    last sample, or of features that look ahead with their last frame.
+    """
+
+    def __init__(self, features: Features, detector: Detector, stride: int = 1):
         super().__init__()
         self.features = features
         self.detector = detector
+        self.stride = stride
         self.sample_rate = features.sample_rate
-        self.hop_samples = features.hop_samples
-        self.bins = features.bins
+        self.hop_samples = stride * features.hop_samples
+        self.bins = stride * features.bins
         self.marks = features.hop_samples // detector.hop_samples  # of the detector in a frame
 
     @property
@@ -50,10 +57,12 @@ class FrontEnd(nn.Module):
         return reasons
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        if self.features.causal:
+            samples = whole_hops(samples, self.hop_samples)
         clip = self.features.clip(samples)
         features, speech = self.features.frames(clip), self.speech(clip)
         time = min(features.shape[1], speech.shape[1])  # centred frames may be one more
-        return features[:, :time], speech[:, :time]
+        return stacked(features[:, :time], speech[:, :time], self.stride)
 
     def speech(self, clip: Tensor) -> Tensor:
         """``clip (batch, samples) -> speech (batch, time) bool``.
@@ -69,7 +78,7 @@ class FrontEnd(nn.Module):
         """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
         features, overlap = self.features.step(samples, state[0])
         speech, detector_state = self.speech_step(samples, state[1:])
-        return features, speech, (overlap, *detector_state)
+        return *stacked(features, speech, self.stride), (overlap, *detector_state)
 
     def speech_step(self, samples: Tensor, state: State) -> tuple[Tensor, State]:
         """``samples (batch, frames * hop), state`` of the detector -> ``speech, state``."""
@@ -82,7 +91,34 @@ class FrontEnd(nn.Module):
         return speech.reshape(speech.shape[0], -1, self.marks).any(2)  # len() would fix the graph
 
 
-def build_front_end(features: dict[str, Any], detector: dict[str, Any]) -> FrontEnd:
+def stacked(features: Tensor, speech: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """Return frames of ``stride`` frames each; where the last is in part there, its end repeats.
+
+    ``features (batch, time, bins), speech (batch, time) bool`` -> the same.
+    """
+    if stride == 1:
+        return features, speech
+    if missing := -features.shape[1] % stride:
+        features, speech = (
+            torch.cat([frames, frames[:, -1:].repeat_interleave(missing, 1)], dim=1)
+            for frames in (features, speech)
+        )
+    frames = features.reshape(features.shape[0], -1, stride * features.shape[2])
+    return frames, mostly_speech(speech, stride)
+
+
+def mostly_speech(speech: Any, stride: int) -> Any:
+    """Return in which frames of ``stride`` each more than half are speech, as array or tensor.
+
+    ``speech (..., time * stride) bool -> (..., time) bool``.
+    """
+    return 2 * speech.reshape(*speech.shape[:-1], -1, stride).sum(-1) > stride
+
+
+def build_front_end(
+    features: dict[str, Any], detector: dict[str, Any], stride: int = 1
+) -> FrontEnd:
     """Return the front end of the configuration of its features and its detector."""
     built = build(features, "features")
-    return FrontEnd(built, build(detector, "detector", hop_samples=built.detector_hop_samples))
+    marks = build(detector, "detector", hop_samples=built.detector_hop_samples)
+    return FrontEnd(built, marks, stride)

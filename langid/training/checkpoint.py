@@ -76,6 +76,11 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
     """Return an untrained identifier; ``training``: its loss, optimiser and so on."""
     features, network = description.features, None
     if takes_samples(description.model):
+        if description.stride != 1:
+            raise LangidError(
+                f"model.stride={description.stride}: stacks frames of features, and the network"
+                f" {description.model['network']['_target_']} takes samples; take model.stride=1"
+            )
         network = build_network(description)
         features = {
             "_target_": "langid.signal.sample_hops.SampleHops",
@@ -83,8 +88,9 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
             "hop_samples": network.hop_samples,
             "detector_hop_samples": network.sample_rate // 100,  # 10 ms, as encoders' features have
         }
-    front_end = build_front_end(features, description.detector)
-    model = {key: value for key, value in description.model.items() if key != "network"}
+    front_end = build_front_end(features, description.detector, description.stride)
+    ours = ("network", "stride")
+    model = {key: value for key, value in description.model.items() if key not in ours}
     identifier: LanguageIdentifier = build(
         model,
         "model",

@@ -78,7 +78,9 @@ class LanguageIdentifier(Inference, LightningModule):
         """Return normalised features as the network takes them, augmented where this is due."""
         features = self.normaliser(features)
         if self.augment is not None:  # it knows itself whether it does anything in evaluation
-            features = self.augment(features, lengths)
+            single = features.reshape(len(features), -1, self.front_end.features.bins)
+            changed = self.augment(single, lengths * self.front_end.stride)
+            features = changed.reshape(features.shape)
         return features
 
     @torch.inference_mode()

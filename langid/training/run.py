@@ -26,7 +26,7 @@ from langid.training.identifier import LanguageIdentifier
 from langid.training.init import read_start, take_over
 from langid.training.processes import check_processes
 from langid.training.resume import check_folder, check_resumable
-from langid.training.run_description import RunDescription, describe
+from langid.training.run_description import RunDescription, describe, stride_of
 from langid.training.run_record import RunRecord
 
 
@@ -120,6 +120,7 @@ def training_data(config: dict[str, Any]) -> LanguageDataModule:
         balance=build(config["balance"], "balance"),
         task=build(config["task"], "task"),
         waveform=build(waveform, "waveform") if waveform else None,
+        stride=stride_of(config["model"]),
     )
     for group in ("features", "detector"):
         held, asked = data.store.description[group], pinned(config.get(group) or {})

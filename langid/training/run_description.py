@@ -100,10 +100,26 @@ class RunDescription:
         """Return some parts as dotted keys, without those of ``RUNTIME``."""
         return without_runtime(flatten({name: getattr(self, name) for name in names}))
 
+    @property
+    def stride(self) -> int:
+        """Return how many frames of the features are one of the network's."""
+        return stride_of(self.model)
+
     def build_task(self) -> Task:
         """Return the task, with the classes that the training found."""
         task: Task = build(self.task | {"classes": self.classes}, "task")
         return task
+
+
+def stride_of(model: dict[str, Any]) -> int:
+    """Return how many frames of the features are one of a model's network; 1 where nothing is said.
+
+    Raises LangidError for what is no such number.
+    """
+    stride = model.get("stride", 1)
+    if type(stride) is not int or stride < 1:
+        raise LangidError(f"model.stride={stride}: accepted are whole numbers, 1 and more")
+    return stride
 
 
 def _check_kind(name: str, value: Any, hint: Any) -> None:
@@ -150,6 +166,7 @@ def data_of(description: RunDescription, store: Path | None = None) -> LanguageD
         description.silence,
         sequence_frames=description.data["sequence_frames"],
         task=description.build_task(),
+        stride=description.stride,
     )
 
 

@@ -33,7 +33,7 @@ FEATURES = {  # by silence policy, so that both kinds meet every network
 }
 
 
-def untrained(network: str, silence: str, clip: np.ndarray) -> LanguageIdentifier:
+def untrained(network: str, silence: str, clip: np.ndarray, stride: int = 1) -> LanguageIdentifier:
     """Return an identifier with confident posteriors, normalised on a clip."""
     torch.manual_seed(0)
     target = f"langid.networks.{network}"
@@ -46,6 +46,7 @@ def untrained(network: str, silence: str, clip: np.ndarray) -> LanguageIdentifie
             model={
                 "_target_": "langid.training.identifier.LanguageIdentifier",
                 "network": {"_target_": target, **SMALL.get(network, {})},
+                "stride": stride,
             },
         )
     ).eval()

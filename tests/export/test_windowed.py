@@ -40,12 +40,15 @@ SMALL: dict[str, dict[str, Any]] = {
 WINDOW_S, HOP_S = 1.5, 0.5
 
 
-def whole_utterance(network: str, silence: str, clip: np.ndarray) -> LanguageIdentifier:
+def whole_utterance(
+    network: str, silence: str, clip: np.ndarray, stride: int = 1
+) -> LanguageIdentifier:
     """Return an identifier with posteriors that depend on what is heard, normalised on a clip."""
     torch.manual_seed(0)
     model = {
         "_target_": "langid.training.identifier.LanguageIdentifier",
         "network": {"_target_": f"langid.networks.{network}", **SMALL[network]},
+        "stride": stride,
     }
     identifier = build_identifier(
         described(

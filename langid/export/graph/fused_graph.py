@@ -17,7 +17,7 @@ from langid.networks.head import Head
 from langid.networks.network import State
 from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.features import MFCC, LogMel, last
-from langid.signal.front_end import FrontEnd
+from langid.signal.front_end import FrontEnd, stacked
 from langid.signal.speech_detector import NO_FLOOR, EnergyDetector
 from langid.training.identifier import LanguageIdentifier
 
@@ -33,7 +33,8 @@ class FusedModule(StreamingModule):
             self.front_end = FastFrontEnd(self.front_end)  # type: ignore[assignment]
             self.front_end_states = len(self.front_end.initial_state(1))
             if type(features) is MFCC:
-                weight = features.dct.double() * self.normaliser.scale
+                several = [features.dct.double()] * identifier.front_end.stride
+                weight = torch.block_diag(*several) * self.normaliser.scale  # type: ignore[no-untyped-call]
                 self.normaliser = linear(weight.T, bias)  # type: ignore[assignment]
         self.network = copy.deepcopy(identifier.network)
         if isinstance(self.network, StreamingRecurrent):
@@ -50,7 +51,7 @@ class FastFrontEnd(nn.Module):
     def __init__(self, front_end: FrontEnd):
         super().__init__()
         self.sample_rate = front_end.sample_rate
-        self.hop_samples = front_end.hop_samples
+        self.hop_samples, self.stride = front_end.hop_samples, front_end.stride
         self.features = front_end.features
         kind = type(self.features)
         self.compress: Any = LogMel._compress if kind is MFCC else kind._compress  # type: ignore[attr-defined]
@@ -63,8 +64,9 @@ class FastFrontEnd(nn.Module):
         self.parts = nn.Buffer(torch.cat([samples, differences], dim=1), persistent=False)
         ratio = 10 ** (detector.threshold_db / 10)
         shares = torch.zeros(self.parts.shape[1], 3)
-        shares[:ROW] = torch.tensor([1, 0, ratio]) / -self.hop_samples
-        shares[ROW:, 1] = -1 / self.hop_samples / (1 - detector.loud_correlation)
+        hop_samples = front_end.features.hop_samples
+        shares[:ROW] = torch.tensor([1, 0, ratio]) / -hop_samples
+        shares[ROW:, 1] = -1 / hop_samples / (1 - detector.loud_correlation)
         self.shares = nn.Buffer(shares, persistent=False)
         limits = torch.tensor([0, 0, -ratio * 10 ** (detector.signal_db / 10)])
         self.limits = nn.Buffer(limits[:, None], persistent=False)
@@ -97,8 +99,7 @@ class FastFrontEnd(nn.Module):
         margin = torch.cat([margin, threshold - now], dim=2)
         highest = nn.functional.max_pool1d(margin, self.detector.hangover_frames, 1)
         return (
-            features,
-            highest.squeeze(1) >= 0,
+            *stacked(features, highest.squeeze(1) >= 0, self.stride),
             (
                 unheard * 0,
                 hops[:, -self.mel.reach :] if self.mel.reach else hops[:, :0],

@@ -10,9 +10,11 @@ import pytest
 import soundfile
 
 from langid.audio.decode import read_audio
+from langid.export.onnx import export_onnx
 from langid.export.windowed import export_offline
 from langid.streaming.streamer import StreamingIdentifier
 
+from ...export.test_export_networks import untrained
 from ...export.test_windowed import whole_utterance
 from .chromium import Chromium, Page
 from .conftest import LANGUAGES, RATE, OpenPage, Taught, serving
@@ -90,6 +92,22 @@ def test_every_frame_of_an_mp3_equals_python(page: Page, taught: Taught, languag
     frames, stream = expected(taught.model, clip)
     np.testing.assert_allclose(posteriors, frames, rtol=0, atol=ACCEPTED)
     assert decision["label"] == stream.decision.label
+
+
+def test_a_network_with_a_stride_equals_python(
+    chromium: Chromium, taught: Taught, open_page: OpenPage, tmp_path: Path
+) -> None:
+    clip = taught.clips["Hindi"]
+    samples = read_audio(clip, RATE)
+    model = tmp_path / "model.onnx"
+    export_onnx(untrained("recurrent.GRU", "mask", samples, stride=4), model, [samples[:RATE]])
+    frames, stream = expected(model, clip)
+    assert stream.hop_s == 0.04 and np.ptp(frames, axis=0).max() > 0.02
+    with serving(model) as server:
+        page = open_page(chromium, server.url)
+        for posteriors, decision in in_browser(page, clip, (1120, {}), (30011, {})):
+            np.testing.assert_allclose(posteriors, frames, rtol=0, atol=ACCEPTED)
+            assert decision["speechSeconds"] == pytest.approx(stream.decision.speech_s)
 
 
 @pytest.fixture
