@@ -17,10 +17,13 @@ from langid.networks.network import Network, Normaliser, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
 from langid.training.diverged import Diverged
 from langid.training.inference import CarriedState, Inference, PieceInference
-from langid.training.losses import WeightedLoss
+from langid.training.losses import WeightedLoss, utterance_logits
 from langid.training.processes import gathered, same_buffers, summed
 from langid.training.run_description import RunDescription
+from langid.training.schedulers import Cosine
 from langid.training.scores import UtteranceScores, right_frames
+from langid.training.weight_average import LEARNING
+from langid.utterance import counted_frames
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
@@ -97,6 +100,11 @@ class LanguageIdentifier(Inference, LightningModule):
                 " samples[None]"
             )
         return self.clip_posteriors(samples)
+
+    def on_train_start(self) -> None:
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, Cosine):
+            scheduler.end_at(self.trainer.estimated_stepping_batches)
 
     def on_train_epoch_start(self) -> None:
         carries = self.trainer.datamodule.carry_state  # type: ignore[attr-defined]
@@ -204,10 +212,16 @@ class LanguageIdentifier(Inference, LightningModule):
             name.removeprefix("val/"): metrics[name] for name in metrics if name.startswith("val/")
         }
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Of a run that averages its weights, a run that goes on needs those that learn.
+        checkpoint["state_dict"] = checkpoint["state_dict"] | checkpoint.get(LEARNING, {})
+
     def _loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss; and it times the weight that is due in the batch, beside the weight."""
         assert isinstance(self.loss, WeightedLoss)
         targets = self._targets(batch)
+        if self.loss.unit == "utterance" and logits.shape[1] > 1:
+            logits = utterance_logits(logits, counted_frames(batch.speech, batch.there))
         said = logits.expand(-1, targets.shape[1], -1)  # once of a sequence: of all frames
         loss: Tensor = self.loss(said, targets)
         weight = self.loss.total_weight(targets)
@@ -218,8 +232,10 @@ class LanguageIdentifier(Inference, LightningModule):
 
         An utterance network's one decision is said of all frames of its sequence, and counts at
         those whose target is the class: a sequence weighs what it holds of it, as the class
-        weights do. ``silence`` is never what an utterance is called.
+        weights do. ``silence`` is never what an utterance is called. So it is with the loss's
+        ``unit`` utterance.
         """
-        if not isinstance(self.network, UtteranceNetwork):
+        assert isinstance(self.loss, WeightedLoss)
+        if self.loss.unit == "frame" and not isinstance(self.network, UtteranceNetwork):
             return batch.targets
         return batch.targets.where(batch.targets == batch.target[:, None], IGNORED)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from langid.data.silence_policy import IGNORED
 from langid.errors import LangidError
 
+UNITS = ("frame", "utterance")  # what a loss is of
 SAMPLE_FRAMES = 6000  # what counts as a sample for effective numbers: a minute in hops of 10 ms
 
 
@@ -43,6 +44,18 @@ def weights_of(
     return torch.tensor([float(value) for value in values])
 
 
+def utterance_logits(logits: Tensor, counted: Tensor) -> Tensor:
+    """Return the log of the mean posterior over the frames that count, ``(batch, 1, classes)``.
+
+    ``logits (batch, frames, classes), counted (batch, frames) bool``, one frame of each at least.
+    An utterance is scored by this mean, so that the loss is val/nll. Mean logits, which make a
+    geometric mean, are not: there one frame that is sure of another class can outweigh all others.
+    Here frames learn in proportion to the posterior that they give the class.
+    """
+    logs = logits.log_softmax(-1).masked_fill(~counted[..., None], -math.inf)
+    return logs.logsumexp(1, keepdim=True) - counted.sum(1)[:, None, None].log()
+
+
 def _checked(name: str, value: float, below: float) -> float:
     if not isinstance(value, int | float) or not 0 <= value < below:
         raise ValueError(f"loss.{name}={value}: accepted are numbers from 0 to below {below}")
@@ -54,6 +67,8 @@ class WeightedLoss(nn.Module):
 
     ``logits (batch, frames, classes), targets (batch, frames) -> loss ()``, in nats; targets
     IGNORED count for nothing. What an utterance network says counts at every frame of the sequence.
+    With ``unit`` utterance a network of frames is asked for the sequence too: what it says is its
+    mean posterior over the frames that are scored.
     """
 
     def __init__(
@@ -61,8 +76,12 @@ class WeightedLoss(nn.Module):
         class_frames: Sequence[int],
         class_weights: str | Sequence[float] | None = "balanced",
         beta: float = 0.999,
+        unit: str = "frame",
     ):
         super().__init__()
+        if unit not in UNITS:
+            raise ValueError(f"loss.unit={unit}: accepted are {', '.join(UNITS)}")
+        self.unit = unit
         weight = weights_of(class_weights, class_frames, _checked("beta", beta, below=1))
         self.weight = nn.Buffer(weight, persistent=False)
 
@@ -84,8 +103,9 @@ class CrossEntropy(WeightedLoss):
         class_weights: str | Sequence[float] | None = "balanced",
         beta: float = 0.999,
         label_smoothing: float = 0.0,
+        unit: str = "frame",
     ):
-        super().__init__(class_frames, class_weights, beta)
+        super().__init__(class_frames, class_weights, beta, unit)
         self.label_smoothing = _checked("label_smoothing", label_smoothing, below=1)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -111,8 +131,9 @@ class Focal(WeightedLoss):
         class_weights: str | Sequence[float] | None = "balanced",
         beta: float = 0.999,
         gamma: float = 2.0,
+        unit: str = "frame",
     ):
-        super().__init__(class_frames, class_weights, beta)
+        super().__init__(class_frames, class_weights, beta, unit)
         self.gamma = _checked("gamma", gamma, below=math.inf)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from langid.differences import differing, flatten
 from langid.errors import LangidError
 from langid.exclusive import exclusive_folder
 from langid.metrics import check_selection
-from langid.networks.network import SampleNetwork, StreamingNetwork
+from langid.networks.network import SampleNetwork, StreamingNetwork, UtteranceNetwork
 from langid.signal.encoder_files import pinned
 from langid.signal.spectral_augment import Augment
 from langid.training.checkpoint import build_identifier, pinned_model
@@ -152,6 +152,7 @@ def untrained(
             f"data.carry_state=true: the network {name} hears whole utterances and carries nothing"
             " over; take a streaming one, model=gru say"
         )
+    _check_unit(identifier)
     if isinstance(identifier.network, SampleNetwork):  # its normaliser is that of the states
         _check_of_samples(identifier)
         identifier.network.begin(description.features)
@@ -159,6 +160,17 @@ def untrained(
         mean, deviation = (torch.from_numpy(values) for values in data.normaliser_statistics())
         identifier.normaliser.fit(mean.float(), deviation.float())
     return identifier
+
+
+def _check_unit(identifier: LanguageIdentifier) -> None:
+    """Raise LangidError for a loss of utterances where frames of silence are asked for."""
+    if isinstance(identifier.network, UtteranceNetwork) or not identifier.silence.extra_outputs:
+        return
+    if getattr(identifier.loss, "unit", "frame") != "frame":
+        raise LangidError(
+            f"loss.unit=utterance: of an utterance nobody is asked where its silence is, which"
+            f" silence={identifier.silence.name} has as a class; take silence=mask"
+        )
 
 
 def _check_of_samples(identifier: LanguageIdentifier) -> None:

@@ -14,16 +14,25 @@ TINY = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("model", ["cnn", "gru"])
+@pytest.mark.parametrize(
+    ("model", "kind", "more"),
+    [
+        ("cnn", "features", ()),
+        ("gru", "samples", ()),
+        ("gru", "features", ("model.stride=4", "loss.unit=utterance", "silence=remove")),
+    ],
+)
 def test_a_run_on_crops_can_be_resumed_with_the_same_crops_alone(
     model: str,
+    kind: str,
+    more: tuple[str, ...],
     store_path: Path,
     samples_path: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    store = store_path if model == "cnn" else samples_path
-    arguments = ["train", "experiment=gru", f"model={model}", *TINY, f"store={store}"]
+    store = {"features": store_path, "samples": samples_path}[kind]
+    arguments = ["train", "experiment=gru", f"model={model}", *TINY, *more, f"store={store}"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main([*arguments, f"output={whole}", "trainer.max_epochs=2"]) == 0
     assert main([*arguments, f"output={stopped}", "trainer.max_epochs=1"]) == 0

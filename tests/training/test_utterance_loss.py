@@ -17,6 +17,7 @@ from langid.data.dataset import Batch
 from langid.data.silence_policy import IGNORED
 from langid.data.store import SCHEMA, Content
 from langid.data.store_writer import StoreWriter
+from langid.evaluation.predictions import predict_part
 from langid.networks.cnn import CNN
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
@@ -133,3 +134,50 @@ def test_validation_loss_weighs_utterances_by_their_speech(
         weight += due
     held = torch.load(checkpoint, weights_only=True)["langid_validation"]["loss"]
     assert held == pytest.approx(total / weight, rel=1e-5)
+
+
+def test_the_loss_of_an_utterance_is_that_of_its_score(checkpoint_path: Path) -> None:
+    """Of a network of frames: of the mean posterior over speech, or over all without any."""
+    loss = CrossEntropy([1, 1, 1], [1.0, 3.0, 2.0], unit="utterance")
+    identifier = hearing_frames(checkpoint_path, loss)
+    batch = batch_of([50, 7, 30], [0, 1, 2], speech=2)
+    batch.speech[2] = False
+    logits = (5 * torch.randn(3, 50, 3)).requires_grad_()
+    value, _ = identifier._loss(logits, batch)
+    posteriors = logits.detach().softmax(-1)
+    means = [posteriors[0, ::2].mean(0), posteriors[1, :7:2].mean(0), posteriors[2, :30].mean(0)]
+    surprise = [-float(mean[index].log()) for index, mean in enumerate(means)]
+    held = [25 * 1.0, 4 * 3.0, 15 * 2.0]  # frames with a target, times the weight of the class
+    expected = sum(a * b for a, b in zip(surprise, held, strict=True)) / sum(held)
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert gradient.isfinite().all()
+    assert not gradient[0, 1::2].any() and not gradient[1, 7:].any()
+    assert gradient[0, ::2].abs().sum(1).min() > 0
+
+
+def hearing_frames(checkpoint: Path, loss: WeightedLoss) -> LanguageIdentifier:
+    """Return an identifier with a network of frames."""
+    return build_identifier(package.load(checkpoint).described, loss=loss)
+
+
+def test_a_streaming_network_learns_by_utterances(store_path: Path, tmp_path: Path) -> None:
+    sizes = ["model.network.units=8", "model.network.dense=4", "trainer.max_epochs=2"]
+    loss = ["loss.unit=utterance", "loss.class_weights=none", "data.crop_s=[0.5,3]"]
+    run = [f"store={store_path}", f"output={tmp_path}/run", "trainer.accelerator=cpu"]
+    assert main(["train", "experiment=gru", *sizes, *loss, *run]) == 0
+    held = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)
+    predictions = predict_part([tmp_path / "run/checkpoints/best.ckpt"], store_path, "validation")
+    own = predictions.posteriors[np.arange(len(predictions.table)), predictions.targets]
+    expected = np.average(-np.log(own), weights=predictions.table["frames"])
+    assert held["langid_validation"]["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_silence_is_no_part_of_an_utterance(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["loss.unit=utterance", f"store={store_path}", f"output={tmp_path}/run"]
+    assert main(["train", "experiment=gru", "silence=label", *arguments]) == 2
+    assert "loss.unit=utterance: of an utterance nobody is asked" in capsys.readouterr().err
+    assert main(["train", "experiment=gru", *arguments, "loss.unit=clip"]) == 2
+    assert "loss.unit=clip: accepted are frame, utterance" in capsys.readouterr().err
