@@ -98,7 +98,7 @@ def test_every_option_composes_and_its_targets_take_its_keys(group: str, option:
         keys = plain[group].keys()
         assert keys > written.keys() if extended else keys == written.keys()
         built = parts({group: plain[group]}) or (group, option) == ("waveform", "none")
-        assert group in ("data", "init", "silence", "tune") or built
+        assert group in ("data", "init", "silence", "teacher", "tune") or built
 
 
 def own_defaults(node: dict[str, Any]) -> dict[str, Any]:

@@ -23,13 +23,15 @@ TEXT = frozenset({
     "store", "content", "name", "output", "resume", "select", "checkpoint", "part", "corpora",
     "exported", "folders", "experiments", "overrides", "table", "format", "mode", "precision",
     "accelerator", "model", "audio", "languages", "rttm", "plot", "init.checkpoint",
-    "init.normaliser",
+    "init.normaliser", "teacher.checkpoint", "teacher.unit",
     "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",
     "features.encoder", "features.revision", "features.sha256",
-    "split.train_only", "split.test", "task.column", "task.classes", "task.merge", "silence.policy",
+    "split.train_only", "split.test", "split.unlabelled", "task.column", "task.classes",
+    "task.merge", "silence.policy",
     "model.network.cell", "model.network.activation", "model.network.head",
     "logger.save_dir", "logger.name", "trainer.default_root_dir",
 })  # fmt: skip
+OF_CHECKPOINTS = ("init", "teacher")  # groups that take a checkpoint in an option's place
 COUNT = ("range", "interval")  # functions of Hydra that take numbers
 
 
@@ -39,12 +41,14 @@ def readable(command: str, argument: str) -> str:
     A plain text that it cannot read, such as a path with parentheses or letters outside ASCII, is
     put in quotes, and so is what stands for a number, a switch or nothing in the value of a key
     of ``TEXT``, in lists and sweeps too; ``null`` stays where it is the key's default.
-    ``init=PATH`` becomes ``init.checkpoint=PATH``. Raises LangidError for the key of a mapping that
-    cannot be read as typed.
+    ``init=PATH`` becomes ``init.checkpoint=PATH``, and so with ``teacher``. Raises LangidError for
+    the key of a mapping that cannot be read as typed.
     """
     key, _, value = argument.partition("=")
-    if key == "init" in groups(command) and value[:1] != "{" and value not in options(command, key):
-        key, argument = "init.checkpoint", f"init.checkpoint={value}"
+    known = groups(command) if key in OF_CHECKPOINTS else ()
+    if key in known and value[:1] != "{" and value not in options(command, key):
+        key = f"{key}.checkpoint"
+        argument = f"{key}={value}"
     if parsed(argument) is None:
         plain = value.lstrip()[:1] not in "'\"[{" and "," not in value and "${" not in value
         return f"{key}={quoted(value)}" if value and plain else argument

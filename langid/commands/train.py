@@ -3,8 +3,8 @@
 Writes checkpoints/best.ckpt, checkpoints/last.ckpt, TensorBoard logs and run.json into the folder
 of the run. The best epoch is that of the lowest validation loss, or of the best of what select=
 names; early stopping goes by the same. A run that was killed goes on with resume=PATH/last.ckpt and
-ends with the same weights; init=PATH/best.ckpt starts from a trained network. A sweep (-m) goes on
-when its line is typed again.
+ends with the same weights; init=PATH/best.ckpt starts from a trained network, and loss=distillation
+teacher=PATH/best.ckpt learns from one. A sweep (-m) goes on when its line is typed again.
 
 Examples:
   langid train experiment=gru store=trio.h5 optimizer.lr=0.0005 select=val/balanced_accuracy
@@ -113,6 +113,7 @@ def print_start(record: "RunRecord") -> None:
         )
     _print_balance(record)
     _print_taken(record)
+    _print_teacher(record)
     numbers = f"parameters: {record.parameters:,}   seed: {record.seed}"
     print(f"{numbers}   folder: {record.config['output']}", flush=True)
 
@@ -160,6 +161,14 @@ def _print_taken(record: "RunRecord") -> None:
             print(f"  {kind:7}{', '.join(groups)}")
     if start["differs"]:
         print(f"warning: init was trained on other sound ({'; '.join(start['differs'])})")
+
+
+def _print_teacher(record: "RunRecord") -> None:
+    if record.teacher is None:
+        return
+    print(f"teacher {record.teacher['checkpoint']}: speaks per {record.teacher['unit']}")
+    if unlabelled := record.split_summary.get("unlabelled"):
+        print(f"  of {_cell(**unlabelled)} clips / speakers without a label, too")
 
 
 def _print_end(record: "RunRecord", output: Path, store: str, part: str) -> None:

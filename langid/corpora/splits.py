@@ -14,23 +14,29 @@ PARTS = ("train", "validation", "test")
 class Split:
     """Assigns every row of a table of utterances or sequences to a part.
 
-    ``train_only`` names corpora whose rows go to training and nowhere else. ``cuts_utterances`` is
-    true where the rows are sequences of frames, so that one utterance can lie in several parts.
-    ``parts`` are those that it deals; some published protocols have no test part.
+    ``train_only`` names corpora whose rows go to training and nowhere else, ``unlabelled`` corpora
+    or languages whose rows have no class: in training a teacher speaks of them, and nobody else.
+    ``cuts_utterances`` is true where the rows are sequences of frames, so that one utterance can
+    lie in several parts. ``parts`` are those that it deals; some published protocols have no test
+    part.
     """
 
     cuts_utterances = False
     parts: tuple[str, ...] = PARTS
 
-    def __init__(self, seed: int = 0, train_only: Sequence[str] = ()):
+    def __init__(
+        self, seed: int = 0, train_only: Sequence[str] = (), unlabelled: Sequence[str] = ()
+    ):
         self.seed = seed
-        self.train_only = [train_only] if isinstance(train_only, str) else list(train_only)
+        self.train_only = _names(train_only)
+        self.unlabelled = _names(unlabelled)
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return a part for each row (``train``, ``validation``, ``test``, or empty: left out).
+        """Return a part for each row (one of PARTS, ``unlabelled``, or empty: left out).
 
         ``rows`` has the manifest's columns, and ``class``, by which parts are stratified, where it
-        is not the language; rows without one are left out. Raises LangidError where that cannot be.
+        is not the language; rows without one are left out, unless they are ``unlabelled``. Raises
+        LangidError where that cannot be.
         """
         if "class" not in rows:
             rows = rows.assign(**{"class": rows["language"]})
@@ -41,24 +47,42 @@ class Split:
                 f" it holds {', '.join(known)}"
             )
         fixed = rows["corpus"].isin(self.train_only).to_numpy()
-        labelled = (rows["class"] != "").to_numpy()
+        unlabelled = self.has_no_label(rows)
+        labelled = (rows["class"] != "").to_numpy() & ~unlabelled
         dealt = labelled & ~fixed
         if not dealt.any():
+            both = "split.train_only and split.unlabelled name"
             raise LangidError(
-                "split.train_only names every corpus of the store that the task can use; none is"
-                " left to test"
+                f"{both if self.unlabelled else 'split.train_only names'} every corpus of the store"
+                " that the task can use; none is left to test"
             )
         parts = np.where(labelled & fixed, "train", "").astype(object)
+        parts[unlabelled] = "unlabelled"
         parts[dealt] = self.assign(rows[dealt])
         # A speaker of the held-out parts who also speaks in a train-only corpus must not train.
         held_out = set(rows["speaker"][np.isin(parts, PARTS[1:])]) - {""}
         if held_out and not self.cuts_utterances:
-            parts[fixed & rows["speaker"].isin(held_out).to_numpy()] = ""
+            parts[(fixed | unlabelled) & rows["speaker"].isin(held_out).to_numpy()] = ""
         return np.asarray(parts)
+
+    def has_no_label(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return which rows are ``unlabelled``, ``(rows,) bool``; LangidError for unknown names."""
+        corpora, languages = (sorted(set(rows[key]) - {""}) for key in ("corpus", "language"))
+        if unknown := [name for name in self.unlabelled if name not in (*corpora, *languages)]:
+            raise LangidError(
+                f"split.unlabelled: no corpus or language {', '.join(unknown)} in the store; it"
+                f" holds the corpora {', '.join(corpora)} and the languages {', '.join(languages)}"
+            )
+        named = rows[["corpus", "language"]].isin(self.unlabelled)
+        return np.asarray(named.any(axis=1))
 
     def assign(self, rows: pd.DataFrame) -> np.ndarray:
         """Return a part for each of the rows, which all have a class."""
         raise TypeError(f"{type(self).__name__} does not say how rows are assigned")
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
 
 
 def speaker_groups(rows: pd.DataFrame) -> pd.Series:
@@ -79,8 +103,9 @@ class _RandomSplit(Split):
         seed: int = 0,
         train_only: Sequence[str] = (),
         fractions: Sequence[float] = (0.7, 0.15, 0.15),
+        unlabelled: Sequence[str] = (),
     ):
-        super().__init__(seed, train_only)
+        super().__init__(seed, train_only, unlabelled)
         self.fractions = np.array(list(fractions), float)
         positive, zero = self.fractions > 0, self.fractions == 0
         if positive.shape != (3,) or not positive[:2].all() or not (positive | zero)[2]:
@@ -134,8 +159,9 @@ class HeldOutFilesSplit(SequenceSplit):
         seed: int = 0,
         train_only: Sequence[str] = (),
         fractions: Sequence[float] = (0.72, 0.18, 0.10),
+        unlabelled: Sequence[str] = (),
     ):
-        super().__init__(seed, train_only, fractions)
+        super().__init__(seed, train_only, fractions, unlabelled)
 
     def assign(self, rows: pd.DataFrame) -> np.ndarray:
         if "test" not in self.parts:
@@ -169,8 +195,9 @@ class KFoldSplit(Split):
         seed: int = 0,
         train_only: Sequence[str] = (),
         validation_fraction: float | None = None,
+        unlabelled: Sequence[str] = (),
     ):
-        super().__init__(seed, train_only)
+        super().__init__(seed, train_only, unlabelled)
         if folds < 3:
             raise LangidError(f"split.folds={folds}: accepted are 3 and more")
         if not 0 <= fold < folds:
@@ -204,9 +231,10 @@ class ByCorpusSplit(Split):
         seed: int = 0,
         train_only: Sequence[str] = (),
         validation_fraction: float = 0.15,
+        unlabelled: Sequence[str] = (),
     ):
-        super().__init__(seed, train_only)
-        self.test = [test] if isinstance(test, str) else list(test)
+        super().__init__(seed, train_only, unlabelled)
+        self.test = _names(test)
         if not self.test:
             raise LangidError(
                 "split.test is empty: name the corpora to test, as split.test=[fleurs]"

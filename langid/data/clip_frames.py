@@ -56,6 +56,11 @@ def frames_of(path: str, front_end: "FrontEnd", max_duration_s: float | None) ->
         yield block, _stored(features[0], front_end), speech[0]
 
 
+def stored_samples(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> "Tensor":
+    """Return the samples ``(samples,)`` of a file that what ``frames_of`` yields is made of."""
+    return _clip(path, front_end, max_duration_s).samples
+
+
 def frames_together(
     paths: Sequence[str], front_end: "FrontEnd", max_duration_s: float | None, device: str
 ) -> Iterator[Frames | AudioError]:

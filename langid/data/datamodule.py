@@ -14,12 +14,13 @@ from langid.corpora.tasks import Task
 from langid.data.acoustics import SequenceAcoustics
 from langid.data.balance import Balance, EverySequence
 from langid.data.crops import DRAWS, Crops, DrawnDataset
-from langid.data.dataset import Batch, SequenceDataset, cut, loader
+from langid.data.dataset import Batch, cut, loader
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
 from langid.data.silence_policy import silence_policy
 from langid.data.speech_statistics import speech_statistics
 from langid.data.stacked_store import stacked_store
+from langid.data.teacher_outputs import TaughtDataset, TeacherOutputs
 from langid.errors import LangidError
 from langid.signal.acoustics.chain import WaveformAugment
 
@@ -27,18 +28,18 @@ from langid.signal.acoustics.chain import WaveformAugment
 class LanguageDataModule(LightningDataModule):
     """Sequences of ``sequence_frames`` to train on, whole utterances to validate and test on.
 
-    ``sequences`` are those by part, ``pieces`` what is scored of each: whole utterances, long ones
-    in several rows. Under a split that cuts utterances all parts are made of sequences. ``task``
-    says what is predicted, the language unless it is given; ``classes`` are its classes in index
-    order, and ``left_out`` counts the rows that have none of them. Without ``normalise`` features
-    stay as they are stored, as in published systems that have no normalisation. With
-    ``carry_state`` each training sequence goes on in its place of the batch where the one before it
-    ended, so that a network can carry its memory over (see LaneSampler). With ``crop_s``, a pair of
-    seconds, training sequences are whole utterances, and each time that one is drawn one crop of it
-    is heard, of a length between the two (see Crops); under a split that cuts utterances, one of
-    each sequence. ``waveform`` changes the samples of training sequences, of a store that has some.
-    With ``stride`` a frame is so many stored ones (see StackedStore), but for ``sequence_frames``,
-    which are stored ones.
+    ``sequences`` are those by part, ``taught`` those of training with a label and then without,
+    ``pieces`` what is scored of each: whole utterances, long ones in several rows. Under a split
+    that cuts utterances all parts are made of sequences. ``task`` says what is predicted, the
+    language unless it is given; ``classes`` are its classes in index order, and ``left_out`` counts
+    the rows that have none of them. Without ``normalise`` features stay as they are stored, as in
+    published systems that have no normalisation. With ``carry_state`` each training sequence goes
+    on in its place of the batch where the one before it ended, so that a network can carry its
+    memory over (see LaneSampler). With ``crop_s``, a pair of seconds, training sequences are whole
+    utterances, and each time that one is drawn one crop of it is heard, of a length between the two
+    (see Crops); under a split that cuts utterances, one of each sequence. ``waveform`` changes the
+    samples of training sequences, of a store that has some. With ``stride`` a frame is so many
+    stored ones (see StackedStore), but for ``sequence_frames``, which are stored ones.
     """
 
     def __init__(
@@ -80,12 +81,15 @@ class LanguageDataModule(LightningDataModule):
         if crop_s is not None:
             self.crops = Crops.of_seconds(crop_s, self.store.frames_per_second)
         self._check_carry_state()
-        self.classes = self.task.classes_of(self.store.utterances)
-        self.left_out = self.task.left_out(self.store.utterances, self.classes)
+        self.teacher: TeacherOutputs | None = None  # which ``train`` asks, where there is one
+        self.unlabelled = split.has_no_label(self.store.utterances)
+        labelled = self.store.utterances[~self.unlabelled]
+        self.classes = self.task.classes_of(labelled)
+        self.left_out = self.task.left_out(labelled, self.classes)
         self._assign()
         self.acoustics = None
         if waveform:
-            self.acoustics = SequenceAcoustics(waveform, self.store, self.sequences["train"], seed)
+            self.acoustics = SequenceAcoustics(waveform, self.store, self.taught, seed)
 
     def _check_carry_state(self) -> None:
         held = "data.carry_state=true: hears whole utterances one after the other, and"
@@ -119,13 +123,16 @@ class LanguageDataModule(LightningDataModule):
                 table["part"], table["unit"] = parts[table["row"]], table["row"]
         self.pieces = {part: held_out[held_out["part"] == part] for part in PARTS}
         self.pieces["all"] = held_out[held_out["target"] >= 0]
-        self.sequences = self.pieces | {"train": sequences[sequences["part"] == "train"]}
+        heard = {part: sequences[sequences["part"] == part] for part in ("train", "unlabelled")}
+        self.sequences = self.pieces | heard
+        self.taught = pd.concat(heard.values())
         self._require_classes()
 
     def _labelled(self) -> pd.DataFrame:
-        """Return the utterances with their ``class``, which is empty where the task has none."""
+        """Return the utterances with their ``class``, which is empty where they have none."""
         utterances = self.store.utterances
-        return utterances.assign(**{"class": self.task.labels(utterances, self.classes)})
+        labels = self.task.labels(utterances, self.classes).mask(self.unlabelled, "")
+        return utterances.assign(**{"class": labels})
 
     def _require_classes(self) -> None:
         clips = {
@@ -151,7 +158,8 @@ class LanguageDataModule(LightningDataModule):
         """Return utterances and speakers per part and class, and what the parts share.
 
         ``missing`` names the classes of which nothing is heard in a part that the split deals, and
-        ``left_out`` counts what the split leaves out, not the rows that have no class.
+        ``left_out`` counts what the split leaves out, not the rows that have no class. Where the
+        split names some, ``unlabelled`` counts what only teaches.
         """
         rows = self._labelled().iloc[self.parts["row"]].reset_index(drop=True)
         parts = self.parts["part"].to_numpy()
@@ -159,7 +167,8 @@ class LanguageDataModule(LightningDataModule):
             part: set(self.sequences[part].query("speech > 0")["target"])
             for part in self.split.parts
         }
-        return {
+        only_taught = clips_and_speakers(rows[parts == "unlabelled"])
+        return ({"unlabelled": only_taught} if self.split.unlabelled else {}) | {
             "parts": {
                 part: {
                     name: clips_and_speakers(group)
@@ -178,7 +187,7 @@ class LanguageDataModule(LightningDataModule):
     def sequence_counts(self) -> dict[str, list[int]]:
         """Return how many training sequences of each class there are, and an epoch draws."""
         targets = self.sequences["train"]["target"].to_numpy()
-        drawn = targets[self._drawn(0)]
+        drawn = targets[self.balance(targets, self.seed, 0)]
         return {"there": np.bincount(targets).tolist(), "per_epoch": np.bincount(drawn).tolist()}
 
     def class_frames(self) -> list[int]:
@@ -200,13 +209,13 @@ class LanguageDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, processes = self._place()
         place = (self.seed, self.batch_size, rank, processes)
-        train = self.sequences["train"]
-        made = (self.store, train, self.silence, len(self.classes), self.acoustics)
-        sequences = SequenceDataset(*made)
+        made = (self.store, self.taught, self.silence, len(self.classes), self.acoustics)
+        sequences = TaughtDataset(*made)
+        sequences.teacher = self.teacher
         drawn = DrawnDataset(sequences, self.crops) if self.crops or self.acoustics else sequences
         sampler = EpochSampler(self._drawn, *place)
         if self.carry_state:
-            sampler = LaneSampler(train["row"].to_numpy(), *place)
+            sampler = LaneSampler(self.taught["row"].to_numpy(), *place)
         sampler.draws, sampler.occasions = DRAWS if self.crops else 0, self.acoustics is not None
         if self.trainer:  # Lightning says it too late for workers, which load ahead
             progress = self.trainer.fit_loop.epoch_progress.current
@@ -246,5 +255,7 @@ class LanguageDataModule(LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _drawn(self, epoch: int) -> np.ndarray:
+        """Return the training sequences of an epoch: balanced, and all that have no label."""
         targets = self.sequences["train"]["target"].to_numpy()
-        return self.balance(targets, self.seed, epoch)
+        unlabelled = len(targets) + np.arange(len(self.sequences["unlabelled"]))
+        return np.append(self.balance(targets, self.seed, epoch), unlabelled)

@@ -26,7 +26,9 @@ class Batch:
 
     ``features (batch, time, bins)``, ``lengths (batch,)`` in frames, ``targets (batch, time)`` with
     IGNORED where no loss is due, ``speech (batch, time) bool`` (scored frames), ``target
-    (batch,)``, the class, and ``unit (batch,)``, the number of what is scored.
+    (batch,)``, the class, and ``unit (batch,)``, the number of what is scored. With a teacher there
+    is ``teacher (batch, time, classes + width)``: its log-posteriors at each frame, and its hidden
+    states of so many units, where they are asked for.
 
     Of a store of samples features are empty until ``with_features``, and there are ``samples
     (batch, samples) int16``, whole hops that begin with the context of the first frame, and behind
@@ -43,6 +45,7 @@ class Batch:
     samples: Tensor | None = None
     hops: Tensor | None = None
     kept: Tensor | None = None
+    teacher: Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """Return the batch on a device; Lightning calls this."""
@@ -144,7 +147,7 @@ class SequenceDataset(Dataset[Batch]):
         values, speech = zip(*read, strict=True)
         kept = [self.policy.kept(frames) for frames in speech] if self.policy.removes else []
         batch = self._without_features(indices, _left(speech, kept))
-        batch.features = _padded(_left(values, kept), torch.float32)
+        batch.features = padded(_left(values, kept), torch.float32)
         return batch
 
     def _of_hops(
@@ -154,13 +157,13 @@ class SequenceDataset(Dataset[Batch]):
         hops, speech = zip(*heard, strict=True)
         kept = [self.policy.kept(frames) for frames in speech] if self.policy.removes else []
         batch = self._without_features(indices, _left(speech, kept))
-        batch.samples = _padded(hops, torch.int16).flatten(1)
+        batch.samples = padded(hops, torch.int16).flatten(1)
         batch.hops = torch.tensor([self.store.stride * len(frames) for frames in speech])
-        batch.kept = _padded(kept, torch.bool) if kept else None
+        batch.kept = padded(kept, torch.bool) if kept else None
         return batch
 
     def _without_features(self, indices: Sequence[int], speech: Sequence[np.ndarray]) -> Batch:
-        mask, lengths = _padded(speech, torch.bool), torch.tensor(list(map(len, speech)))
+        mask, lengths = padded(speech, torch.bool), torch.tensor(list(map(len, speech)))
         target, unit = (torch.from_numpy(of[indices]) for of in (self.target, self.unit))
         # Of a silent piece, which is heard for what follows it, nothing is asked.
         there = (torch.arange(mask.shape[1]) < lengths[:, None]) & mask.any(1, keepdim=True)
@@ -177,7 +180,7 @@ def _left(arrays: Sequence[np.ndarray], kept: Sequence[np.ndarray]) -> Sequence[
     return [array[of] for array, of in zip(arrays, kept, strict=True)] if kept else arrays
 
 
-def _padded(arrays: Sequence[np.ndarray], kind: torch.dtype) -> Tensor:
+def padded(arrays: Sequence[np.ndarray], kind: torch.dtype) -> Tensor:
     """Return arrays as one tensor, with zeros behind the shorter ones."""
     padded = torch.zeros(len(arrays), max(map(len, arrays)), *arrays[0].shape[1:], dtype=kind)
     for row, array in zip(padded, arrays, strict=True):

@@ -188,7 +188,7 @@ def _trained_on(descriptions: Sequence[RunDescription], store: Store) -> pd.Data
             return None
         if data.summary()["parts"]["train"] != description.split_summary["parts"]["train"]:
             return None
-        heard |= set(data.parts["row"][data.parts["part"] == "train"])
+        heard |= set(data.parts["row"][data.parts["part"].isin(["train", "unlabelled"])])
     return store.utterances.iloc[sorted(heard)]
 
 

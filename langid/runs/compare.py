@@ -71,9 +71,10 @@ def differing_choices(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """
     flat = pd.DataFrame([choices(run.record.config) for run in runs], dtype=object)
     flat["store"] = [f"{Path(r.record.store).stem} {r.record.fingerprint[:6]}" for r in runs]
-    inits = [run.record.init for run in runs]
-    if any(inits):
-        flat["init"] = [init and f"{init['checkpoint']} {init['sha256'][:6]}" for init in inits]
+    for key in ("init", "teacher"):
+        held = [getattr(run.record, key) for run in runs]
+        if any(held):
+            flat[key] = [of and f"{of['checkpoint']} {of['sha256'][:6]}" for of in held]
     shown = flat.where(flat.notna(), "-").map(str)
     keys = [key for key in shown if shown[key].nunique() > 1 and not _follows(shown, str(key))]
     for key in keys:

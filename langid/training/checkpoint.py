@@ -53,21 +53,26 @@ def _unreadable(place: str, error: Exception) -> LangidError:
     return LangidError(f"{place}: damaged or not a checkpoint ({reason}); use one of langid train")
 
 
-def load_identifier(path: Path) -> LanguageIdentifier:
-    """Return the trained identifier of a checkpoint, in evaluation mode on the CPU."""
-    checkpoint = read_checkpoint(path)
+def load_identifier(path: Path, key: str = "checkpoint") -> LanguageIdentifier:
+    """Return the trained identifier of a checkpoint, in evaluation mode on the CPU.
+
+    ``key`` is what the user gave the path as.
+    """
+    checkpoint = read_checkpoint(path, key)
     description: RunDescription = checkpoint["langid"]
     flawed = description.augment.get("in_evaluation")  # some protocols change features there too
     try:
         augment = build(description.augment, "augment") if flawed else None
         identifier = build_identifier(description, augment=augment)
     except LangidError as error:
-        raise LangidError(f"checkpoint={path}: {error}") from error
-    try:
-        identifier.load_state_dict(checkpoint.get("state_dict", {}))
-    except (RuntimeError, TypeError) as error:  # a file that was changed by hand
+        raise LangidError(f"{key}={path}: {error}") from error
+    weights = checkpoint.get("state_dict", {})
+    try:  # what a loss has learnt is for going on with the training
+        own = {name: of for name, of in weights.items() if not name.startswith("loss.")}
+        identifier.load_state_dict(own)
+    except (AttributeError, RuntimeError, TypeError) as error:  # a file that was changed by hand
         raise LangidError(
-            f"checkpoint={path}: its weights and its description do not fit ({error})"
+            f"{key}={path}: its weights and its description do not fit ({error})"
         ) from error
     return identifier.eval()
 

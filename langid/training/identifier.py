@@ -15,6 +15,7 @@ from langid.errors import LangidError
 from langid.metrics import DIRECTIONS, frame_accuracy, of_posteriors
 from langid.networks.network import Network, Normaliser, UtteranceNetwork
 from langid.signal.front_end import FrontEnd
+from langid.training.distillation import Distillation
 from langid.training.diverged import Diverged
 from langid.training.inference import CarriedState, Inference, PieceInference
 from langid.training.losses import WeightedLoss, utterance_logits
@@ -122,7 +123,8 @@ class LanguageIdentifier(Inference, LightningModule):
         logits = self._training_logits(batch)
         loss, own = self._loss(logits, batch)
         right = right_frames(logits[..., : len(self.classes)], batch.speech, batch.target)
-        frames = torch.stack([right.sum(), batch.speech.sum()]).float()
+        labelled = batch.speech & (batch.target >= 0)[:, None]
+        frames = torch.stack([right.sum(), labelled.sum()]).float()
         (loss_sum, weight), (right_sum, speech) = summed(torch.stack([own, frames]))
         if not loss_sum.isfinite():
             raise Diverged(self, loss_sum, [batch])
@@ -223,8 +225,13 @@ class LanguageIdentifier(Inference, LightningModule):
         if self.loss.unit == "utterance" and logits.shape[1] > 1:
             logits = utterance_logits(logits, counted_frames(batch.speech, batch.there))
         said = logits.expand(-1, targets.shape[1], -1)  # once of a sequence: of all frames
-        loss: Tensor = self.loss(said, targets)
-        weight = self.loss.total_weight(targets)
+        if batch.teacher is not None:
+            assert isinstance(self.loss, Distillation)
+            there = batch.there & batch.speech.any(1, keepdim=True)
+            classes = self.silence.targets(torch.zeros_like(batch.target), batch.speech, there, 1)
+            loss, weight = self.loss.taught(said, targets, classes == 0, batch.teacher)
+        else:
+            loss, weight = self.loss(said, targets), self.loss.total_weight(targets)
         return loss, torch.stack([loss.detach().float() * weight, weight])
 
     def _targets(self, batch: Batch) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from langid.data.silence_policy import SilencePolicy, silence_policy
 from langid.differences import differing
@@ -61,7 +61,11 @@ def read_start(
             f"init.head=keep: {path} knows {_told(held.classes, held_silence)}; this run learns"
             f" {_told(classes, silence)}; take init.head=new"
         )
-    settings = init | {"checkpoint": str(path.absolute()), "head": head, "sha256": digest_of(init)}
+    settings = init | {
+        "checkpoint": str(path.absolute()),
+        "head": head,
+        "sha256": digest_of("init", init),
+    }
     tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
     return TrainedStart(settings, held, tensors)
 
@@ -83,13 +87,13 @@ def _told(classes: Sequence[str], silence: SilencePolicy) -> str:
     return f"{', '.join(classes)}{' and silence' if silence.extra_outputs else ''}"
 
 
-def digest_of(init: dict[str, Any]) -> str | None:
-    """Return the SHA-256 of the checkpoint that ``init`` names; None where it names none."""
-    if init["checkpoint"] is None:
+def digest_of(key: str, settings: dict[str, Any]) -> str | None:
+    """Return the SHA-256 of the checkpoint of ``init`` or ``teacher``; None where it names none."""
+    if settings["checkpoint"] is None:
         return None
-    path = Path(str(init["checkpoint"])).expanduser()
+    path = Path(str(settings["checkpoint"])).expanduser()
     if not path.is_file():
-        raise LangidError(f"init={path}: no such file")
+        raise LangidError(f"{key}={path}: no such file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -155,6 +159,13 @@ def _head(identifier: LanguageIdentifier) -> set[str]:
         wider = build_network(description, bins, more=1).state_dict()
     own = identifier.network.state_dict()
     return {f"network.{name}" for name in own if own[name].shape != wider[name].shape}
+
+
+def output_layer(identifier: LanguageIdentifier) -> nn.Linear | None:
+    """Return the one linear layer that logits come from; None where there is another or more."""
+    names = {name.rpartition(".")[0] for name in _head(identifier)}
+    layer = identifier.get_submodule(names.pop()) if len(names) == 1 else None
+    return layer if isinstance(layer, nn.Linear) else None
 
 
 def _kind(description: RunDescription) -> str:

@@ -46,8 +46,9 @@ def state_of(folder: Path, config: dict[str, Any]) -> RunState:
     if not (folder / FILE).is_file():
         return RunState(folder, State.NEW)
     record = RunRecord.read(folder)
-    start = record.init["sha256"] if record.init else None
-    held = _with_content(choices(record.config), record.fingerprint, start)
+    made_with = {"init": record.init, "teacher": record.teacher}
+    digests = {key: of["sha256"] if of else None for key, of in made_with.items()}
+    held = _with_content(choices(record.config), record.fingerprint, digests)
     if differs := differing(held, decisions(config), "the run"):
         return RunState(folder, State.OTHER, tuple(differs))
     checkpoints = folder / "checkpoints"
@@ -82,11 +83,14 @@ def decisions(config: dict[str, Any]) -> dict[str, Any]:
     # Through JSON and back, as the record went: tuples and numbers look alike then.
     plain = json.loads(json.dumps(config))
     fingerprint = Store(Path(str(config["store"])).expanduser()).fingerprint
-    return _with_content(choices(plain), fingerprint, digest_of(config["init"]))
+    digests = {key: digest_of(key, config[key]) for key in ("init", "teacher")}
+    return _with_content(choices(plain), fingerprint, digests)
 
 
-def _with_content(chosen: dict[str, Any], store: str, start: str | None) -> dict[str, Any]:
-    more = {"SHA-256 of init": start[:12]} if start else {}
+def _with_content(
+    chosen: dict[str, Any], store: str, digests: dict[str, str | None]
+) -> dict[str, Any]:
+    more = {f"SHA-256 of {key}": digest[:12] for key, digest in digests.items() if digest}
     return chosen | {"fingerprint of the store": store[:12]} | more
 
 

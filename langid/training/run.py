@@ -28,6 +28,8 @@ from langid.training.processes import check_processes
 from langid.training.resume import check_folder, check_resumable
 from langid.training.run_description import RunDescription, describe, stride_of
 from langid.training.run_record import RunRecord
+from langid.training.teacher import TeacherFile, read_teacher
+from langid.training.teaching import teach
 
 
 def train(
@@ -50,7 +52,8 @@ def train(
         check_selection(config["select"])
         _seed(config["seed"])
         data = training_data(config)
-        identifier, record = _beginning(config, data, resume)
+        teacher = read_teacher(config["teacher"], config["loss"], data)
+        identifier, record = _beginning(config, data, resume, teacher)
         trainer = make_trainer(config, callbacks)
         check_processes(trainer)
         data.check_processes(trainer.world_size)
@@ -58,6 +61,8 @@ def train(
             record.write(output)
             if begun:
                 begun(record)
+        if teacher:
+            teach(identifier, data, teacher)
         fit(trainer, identifier, data, resume, output, command)
         if not trainer.is_global_zero:
             return None
@@ -77,12 +82,16 @@ def _alone_in(output: Path) -> AbstractContextManager[None]:
 
 
 def _beginning(
-    config: dict[str, Any], data: LanguageDataModule, resume: Path | None
+    config: dict[str, Any],
+    data: LanguageDataModule,
+    resume: Path | None,
+    teacher: TeacherFile | None,
 ) -> tuple[LanguageIdentifier, RunRecord]:
     """Return the identifier to train and the record of a run that begins."""
     start = read_start(config["init"], data.classes, data.silence)
     told = config | {"model": pinned_model(config["model"], data.store)}
-    description = describe(told, data, start.settings if start else None)
+    settings = [of.settings if of else None for of in (start, teacher)]
+    description = describe(told, data, *settings)
     if resume is not None:
         check_resumable(resume, description)
     identifier = untrained(config, description, data)

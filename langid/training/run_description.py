@@ -19,15 +19,18 @@ SCHEMA = "langid-checkpoint-3"
 # How a run is carried out and shown and where its start lies: nothing of what is learnt.
 RUNTIME = (
     "callbacks.confusion", "callbacks.epoch_line", "callbacks.learning_rate", "data.workers",
-    "init.checkpoint", "logger", "trainer.accelerator", "trainer.default_root_dir",
-    "trainer.devices", "trainer.enable_model_summary", "trainer.enable_progress_bar",
-    "trainer.log_every_n_steps", "trainer.num_nodes", "trainer.profiler", "trainer.strategy",
+    "init.checkpoint", "logger", "teacher.checkpoint", "trainer.accelerator",
+    "trainer.default_root_dir", "trainer.devices", "trainer.enable_model_summary",
+    "trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.num_nodes",
+    "trainer.profiler", "trainer.strategy",
 )  # fmt: skip
 # What must be the same when a run goes on from a checkpoint; the number of epochs, say, need not.
 RESUMED_ALIKE = (
     "fingerprint", "seed", "task", "classes", "features", "detector", "model", "silence", "split",
-    "data", "balance", "augment", "waveform", "init", "loss", "select", "optimizer", "scheduler",
+    "data", "balance", "augment", "waveform", "init", "teacher", "loss", "select", "optimizer",
+    "scheduler",
 )  # fmt: skip
+LATER = {"teacher": None}  # what is said of runs whose description is older than the field
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 KINDS = {dict: "keys with values", list: "a list", str: "a text", int: "a whole number",
          float: "a number"}  # fmt: skip
@@ -60,6 +63,7 @@ class RunDescription:
     augment: dict[str, Any]
     waveform: dict[str, Any] = field(default_factory=dict)
     init: dict[str, Any] | None
+    teacher: dict[str, Any] | None = None
     loss: dict[str, Any]
     select: str
     optimizer: dict[str, Any]
@@ -81,6 +85,7 @@ class RunDescription:
                 " again"
             )
         known = [field.name for field in fields(cls)]
+        plain = LATER | plain
         if missing := [name for name in known if name not in plain]:
             raise LangidError(f"its description has no {', '.join(missing)}")
         if unknown := [str(name) for name in plain if name not in known]:
@@ -135,9 +140,12 @@ def _check_kind(name: str, value: Any, hint: Any) -> None:
 
 
 def describe(
-    config: dict[str, Any], data: LanguageDataModule, init: dict[str, Any] | None = None
+    config: dict[str, Any],
+    data: LanguageDataModule,
+    init: dict[str, Any] | None = None,
+    teacher: dict[str, Any] | None = None,
 ) -> RunDescription:
-    """Return the description of a run from its resolved configuration, its data and its start."""
+    """Return the description of a run: its resolved configuration, data, start and teacher."""
     known = {field.name for field in fields(RunDescription)}
     found = {
         "versions": versions(),
@@ -147,6 +155,7 @@ def describe(
         "split_summary": data.summary(),
         "scheduler": config.get("scheduler"),
         "init": init,
+        "teacher": teacher,
         "features": data.store.description["features"],
         "detector": data.store.description["detector"],
         "fingerprint": data.store.fingerprint,

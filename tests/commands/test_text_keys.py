@@ -35,6 +35,7 @@ NUMBERS = {
 # Null at first, of classes that are not langid's, and what langid reproduce passes on.
 OTHERS = {
     "init.checkpoint",
+    "teacher.checkpoint",
     "logger.save_dir",
     "logger.name",
     "trainer.default_root_dir",

@@ -270,3 +270,29 @@ def test_train_only_must_name_some_corpora_of_the_store(rows: pd.DataFrame) -> N
         SpeakerSplit(train_only=["nowhere"])(rows)
     with pytest.raises(LangidError, match="names every corpus"):
         SpeakerSplit(train_only=["cv"])(rows)
+
+
+@pytest.mark.parametrize("names", [["folders"], "French", ["French", "folders"]])
+def test_unlabelled_speech_only_teaches_and_lends_no_speaker(
+    names: str | list[str], rows: pd.DataFrame
+) -> None:
+    clips = {"English": {"both-1": 5, "new": 5}, "French": {"f": 5, "Hindi-1": 5}}
+    both = pd.concat([rows, table(clips, "folders"), table({"French": {"g": 3}})])
+    both["class"] = both["language"].where(both["language"] != "French", "")
+    parts = SpeakerSplit(seed=1, unlabelled=names)(both)
+    given = [names] if isinstance(names, str) else names
+    named = both[["corpus", "language"]].isin(given).any(axis=1).to_numpy()
+    held_out = set(both["speaker"][np.isin(parts, PARTS[1:])])
+    spoken = both["speaker"].isin(held_out).to_numpy()
+    assert held_out and not (named & np.isin(parts, PARTS)).any()
+    assert ((parts == "unlabelled") == (named & ~spoken)).all() and (named & ~spoken).any()
+    without = SpeakerSplit(seed=1)(both[~named])
+    assert (parts[~named] == without).all()  # the others are dealt as if alone
+
+
+def test_unlabelled_must_name_corpora_or_languages_and_leave_some(rows: pd.DataFrame) -> None:
+    known = "no corpus or language xx in the store; it holds the corpora cv and the languages Engl"
+    with pytest.raises(LangidError, match=known):
+        SpeakerSplit(unlabelled=["xx", "cv"])(rows)
+    with pytest.raises(LangidError, match=r"train_only and split.unlabelled name every corpus"):
+        SpeakerSplit(unlabelled=["cv"])(rows)

@@ -17,6 +17,7 @@ from langid.corpora.splits import (
     Split,
 )
 from langid.corpora.tasks import Task
+from langid.data.balance import Undersample
 from langid.data.datamodule import LanguageDataModule
 from langid.data.pieces import HELD_OUT_S
 from langid.data.sampler import EpochSampler
@@ -367,3 +368,26 @@ def test_a_class_without_training_rows_is_refused_with_where_it_is(
     with pytest.raises(LangidError, match=message):
         LanguageDataModule(store, Given())
     assert LanguageDataModule(store, Given(), task=Task(classes=["A", "B"])).classes == ["A", "B"]
+
+
+@pytest.mark.parametrize("policy", ["keep", "mask", "remove", "label"])
+def test_unlabelled_speech_is_drawn_and_has_no_target(
+    small: Callable[[Sequence[Row]], Path], policy: str
+) -> None:
+    rows = (*ROWS, ("C", "c1", "train", "##.##"), ("B", "b4", "train", "##.#"))
+    split = Given(unlabelled=["C"])
+    data = LanguageDataModule(small(rows), split, policy, 4, 99, balance=Undersample())
+    assert data.classes == ["A", "B"] and data.left_out["other_classes"] == {}
+    assert data.summary()["unlabelled"] == {"clips": 1, "speakers": 1, "unknown_speakers": 0}
+    alone = LanguageDataModule(small(rows[:-2] + rows[-1:]), Given(), policy, 4, 99)
+    assert data.class_frames() == alone.class_frames()
+    assert data.sequence_counts()["there"] == alone.sequence_counts()["there"]
+    (batch,) = data.train_dataloader()
+    unlabelled = batch.unit == 8
+    assert unlabelled.sum() == len(data.sequences["unlabelled"]) > 0
+    assert (batch.target[unlabelled] == -1).all() and (batch.target[~unlabelled] >= 0).all()
+    targets = set(batch.targets[unlabelled].unique().tolist())
+    assert targets == {IGNORED, 2} if policy == "label" else targets == {IGNORED}
+    counts = batch.target[~unlabelled].bincount()
+    assert counts[0] == counts[1]  # balanced, whatever has no label
+    assert not set(data.sequences["all"]["row"]) & {8}

@@ -1,0 +1,144 @@
+"""What a teacher says of the utterances of a store, read beside the frames that it says it of."""
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+from langid.data.dataset import Batch, SequenceDataset, padded
+from langid.data.silence_policy import IGNORED
+from langid.data.store import Store
+
+SHARD_ROWS = 32  # utterances of a store whose outputs lie in one file
+OPEN_SHARDS = 256  # each takes one of the files that a process may have open
+
+
+class TeacherShards:
+    """Files beside a store, of SHARD_ROWS of its rows each, with a teacher's outputs.
+
+    ``key`` tells teacher, store and settings: the folder is named after its hash, and it stands in
+    every file. A file holds ``outputs (frames, columns) float16`` and ``offsets (rows + 1,)``.
+    """
+
+    def __init__(self, folder: Path, key: dict[str, Any], rows: int):
+        self.folder = folder
+        self.key = json.dumps(key, sort_keys=True)
+        self.rows = rows
+
+    def path(self, shard: int) -> Path:
+        """Return where the outputs of the rows from ``shard * SHARD_ROWS`` on lie."""
+        return self.folder / f"{shard:06d}.h5"
+
+    def members(self, shard: int) -> range:
+        """Return the rows of a shard."""
+        return range(shard * SHARD_ROWS, min((shard + 1) * SHARD_ROWS, self.rows))
+
+    def is_whole(self, shard: int) -> bool:
+        """Return whether a shard is there, not cut off, and of this key."""
+        try:
+            with h5py.File(self.path(shard), "r") as file:
+                offsets, outputs = file["offsets"][:], file["outputs"]
+                whole = len(offsets) == len(self.members(shard)) + 1
+                return bool(file.attrs["key"] == self.key and whole and offsets[-1] == len(outputs))
+        except (OSError, KeyError):
+            return False
+
+    def of_rows(self, rows: np.ndarray) -> list[int]:
+        """Return the shards that some rows lie in."""
+        return sorted({int(row) // SHARD_ROWS for row in rows})
+
+    def write(self, path: Path, outputs: Sequence[np.ndarray], frames_per_second: float) -> None:
+        """Write the outputs ``(frames, columns)`` of a shard's rows to a file of another name."""
+        with h5py.File(path, "w") as file:
+            file["outputs"] = np.concatenate(outputs).astype(np.float16)
+            file["offsets"] = np.cumsum([0, *map(len, outputs)])
+            file.attrs.update({"key": self.key, "frames_per_second": frames_per_second})
+
+    def frames_per_second(self, row: int) -> float:
+        """Return the rate of the teacher's frames, as it stands in the shard of a row."""
+        with h5py.File(self.path(row // SHARD_ROWS), "r") as file:
+            return float(file.attrs["frames_per_second"])
+
+    def read(self, row: int) -> np.ndarray:
+        """Return the outputs ``(frames, columns)`` of a row, on the pages of their file."""
+        outputs, offsets = self._mapped(row // SHARD_ROWS)
+        place = row % SHARD_ROWS
+        return outputs[offsets[place] : offsets[place + 1]]
+
+    @functools.cached_property
+    def _mapped(self) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+        return functools.lru_cache(OPEN_SHARDS)(self._map)
+
+    def _map(self, shard: int) -> tuple[np.ndarray, np.ndarray]:
+        with h5py.File(self.path(shard), "r") as file:
+            held, offsets = file["outputs"], file["offsets"][:]
+            place = held.id.get_offset()
+            return np.memmap(self.path(shard), held.dtype, "r", place, held.shape), offsets
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_mapped"}
+
+
+@dataclass
+class TeacherOutputs:
+    """A teacher's outputs at the frames of a store, by time, from ``shards``.
+
+    The teacher has ``frames_per_second``. Of its ``columns`` those asked for are returned, in
+    order: log-posteriors of the student's classes, then hidden states.
+    """
+
+    shards: TeacherShards
+    store: Store
+    frames_per_second: float
+    columns: np.ndarray
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return the outputs ``(time, columns) float16`` at stored frames of one utterance.
+
+        Each is that of the teacher's frame in which the middle of the stored one lies.
+        """
+        row = int(np.searchsorted(self.store.offsets, start, "right")) - 1
+        held, first = self.shards.read(row), start - self.store.offsets[row]
+        middles = np.arange(first, first + stop - start) + 0.5
+        frames = middles * (self.frames_per_second / self.store.frames_per_second)
+        outputs: np.ndarray = held[frames.astype(int).clip(max=len(held) - 1)][:, self.columns]
+        return outputs
+
+
+class TaughtDataset(SequenceDataset):
+    """Sequences with what a teacher says of each frame; some of them may have no class (-1)."""
+
+    teacher: TeacherOutputs | None = None  # None where it is asked in the training step
+
+    def batch(
+        self,
+        indices: Sequence[int],
+        places: Sequence[tuple[int, int]],
+        occasions: Sequence[Sequence[int]] = (),
+    ) -> Batch:
+        """Return a batch that has ``teacher (batch, time, columns) float16``."""
+        batch = super().batch(indices, places, occasions)
+        batch.targets.masked_fill_(batch.targets < 0, IGNORED)
+        if self.teacher is None:
+            return batch
+        outputs = [self.teacher.read(*place) for place in places]
+        if self.policy.removes:
+            masks = (self.policy.kept(self.store.read_speech(*place)) for place in places)
+            outputs = [held[kept] for held, kept in zip(outputs, masks, strict=True)]
+        pairs = zip(outputs, batch.lengths.tolist(), strict=True)
+        batch.teacher = padded([_in_time(held, time) for held, time in pairs], torch.float16)
+        return batch
+
+
+def _in_time(outputs: np.ndarray, time: int) -> np.ndarray:
+    """Return the outputs of so many frames, of speech that acoustics made faster or slower."""
+    if len(outputs) == time:
+        return outputs
+    stretched: np.ndarray = outputs[np.arange(time) * len(outputs) // time]
+    return stretched

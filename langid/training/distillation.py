@@ -1,0 +1,107 @@
+"""Learning from a teacher: its posteriors, and its hidden states, at every frame."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from langid.data.silence_policy import IGNORED
+from langid.errors import LangidError
+from langid.training.losses import CrossEntropy
+
+
+class Distillation(CrossEntropy):
+    """Cross-entropy with the labels and divergence from a teacher (Hinton et al. 2015).
+
+    A frame with a label costs ``label_weight`` times its cross-entropy, and each frame of speech,
+    with a label or without, the rest times the divergence of the student from the teacher, both
+    softened by ``temperature``, times its square, by which gradients keep their size. A frame
+    weighs what the class weights are under the teacher's posteriors. With ``state_weight`` hidden
+    frames of the student (what its output layer gets), through a linear layer that is learnt and
+    thrown away, shall be the teacher's hidden states (Romero et al. 2015): the squared difference,
+    averaged over the units, is added so many times. Called as other losses are, without a teacher,
+    it is the cross-entropy alone: so ``val/loss`` is.
+    """
+
+    def __init__(
+        self,
+        class_frames: Sequence[int],
+        class_weights: str | Sequence[float] | None = "balanced",
+        beta: float = 0.999,
+        label_smoothing: float = 0.0,
+        unit: str = "frame",
+        temperature: float = 2.0,
+        label_weight: float = 0.3,
+        state_weight: float = 0.0,
+    ):
+        super().__init__(class_frames, class_weights, beta, label_smoothing, unit)
+        _check("temperature", temperature, math.nextafter(0, 1), math.inf, "more than 0")
+        _check("label_weight", label_weight, 0, 1, "0 to 1")
+        _check("state_weight", state_weight, 0, math.inf, "0 and more")
+        if label_weight == 1 and state_weight == 0:
+            raise LangidError(
+                "loss.label_weight=1 and loss.state_weight=0: nothing is left to learn from the"
+                " teacher; take a smaller loss.label_weight, or loss=cross_entropy"
+            )
+        self.temperature = temperature
+        self.label_weight = label_weight
+        self.state_weight = state_weight
+        self.hidden: Tensor | None = None  # of the forward pass
+
+    def regress(self, output: nn.Linear, width: int) -> None:
+        """Let the inputs of the student's layer of logits be regressed onto so many units."""
+        self.projection = nn.Linear(output.in_features, width)
+        output.register_forward_pre_hook(self._keep)
+
+    def _keep(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
+        self.hidden = inputs[0] if self.training else None
+
+    def taught(
+        self, logits: Tensor, targets: Tensor, speech: Tensor, teacher: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss, and the weight that it is a mean over, ``()`` each.
+
+        ``logits (batch, time, outputs), targets (batch, time)``; ``speech (batch, time) bool`` are
+        frames that the teacher speaks of, ``teacher (batch, time, classes + width)``.
+        """
+        width = self.projection.out_features if self.state_weight else 0
+        classes = teacher.shape[2] - width
+        said, states = teacher[..., :classes].float(), teacher[..., classes:].float()
+        weight = (said.softmax(-1) @ self.weight[:classes]) * speech
+        total = (1 - self.label_weight) * (weight * self._divergence(logits, said)).sum()
+        if self.label_weight:
+            labels = nn.functional.cross_entropy(
+                logits.flatten(0, 1),
+                targets.flatten(),
+                self.weight,
+                ignore_index=IGNORED,
+                reduction="sum",
+                label_smoothing=self.label_smoothing,
+            )
+            total = total + self.label_weight * labels
+        if self.state_weight:
+            total = total + self.state_weight * (weight * self._distance(states)).sum()
+        due = weight.sum()
+        return total / due.clamp(min=1e-9), due
+
+    def _divergence(self, logits: Tensor, said: Tensor) -> Tensor:
+        """Return the softened divergence of each frame, ``(batch, time)``, over the classes."""
+        soft = (said / self.temperature).log_softmax(-1)
+        own = (logits[..., : said.shape[2]] / self.temperature).log_softmax(-1)
+        return self.temperature**2 * (soft.exp() * (soft - own)).sum(-1)
+
+    def _distance(self, states: Tensor) -> Tensor:
+        """Return the mean squared difference from ``states (batch, time, width)`` of each frame."""
+        hidden, self.hidden = self.hidden, None
+        assert hidden is not None
+        if hidden.ndim == 2:  # of whole utterances
+            hidden = hidden.unsqueeze(1)
+        distance: Tensor = (self.projection(hidden) - states).square().mean(-1)
+        return distance
+
+
+def _check(name: str, value: Any, least: float, most: float, expected: str) -> None:
+    number = type(value) in (int, float)
+    if not number or not least <= value <= most or value == math.inf:
+        raise LangidError(f"loss.{name}={value}: accepted are numbers, {expected}")

@@ -1,0 +1,143 @@
+"""Lets a training learn from its teacher, which runs once: what it says lies beside the store."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor
+
+from langid.atomic_file import replaced, writing
+from langid.audio.decode import AudioError
+from langid.audio.full_scale import FULL_SCALE
+from langid.data.clip_frames import stored_samples
+from langid.data.datamodule import LanguageDataModule
+from langid.data.store import Store
+from langid.data.teacher_outputs import TeacherOutputs, TeacherShards
+from langid.devices import device_of
+from langid.errors import LangidError
+from langid.exclusive import InUse, exclusively
+from langid.progress import progress
+from langid.signal.front_end import build_front_end
+from langid.training.distillation import Distillation
+from langid.training.identifier import LanguageIdentifier
+from langid.training.init import output_layer
+from langid.training.teacher import Teacher, TeacherFile
+
+SCHEMA = "langid-teacher-1"
+LOOK_AGAIN_S = 1.0  # while another process asks the teacher the same
+
+
+def teach(identifier: LanguageIdentifier, data: LanguageDataModule, file: TeacherFile) -> None:
+    """Let an untrained identifier and its data have what the teacher says of the training speech.
+
+    What has not been asked before is asked now, on the fastest device, with a progress bar, and
+    kept; where that is broken off it goes on. Raises LangidError for speech that cannot be read.
+    """
+    assert isinstance(identifier.loss, Distillation)
+    states = identifier.loss.state_weight > 0
+    output = output_layer(identifier) if states else None
+    if states and output is None:
+        raise LangidError(
+            f"loss.state_weight={identifier.loss.state_weight}: the network"
+            f" {type(identifier.network).__name__} has no one layer of logits, whose inputs could"
+            " be compared with the teacher's states; take loss.state_weight=0"
+        )
+    data.teacher = outputs_of(file, data, states)
+    if output is not None:
+        identifier.loss.regress(output, len(data.teacher.columns) - len(data.classes))
+
+
+def outputs_of(file: TeacherFile, data: LanguageDataModule, states: bool) -> TeacherOutputs:
+    """Return what a teacher says of the training speech, asked for where it is not yet known."""
+    store = Store(data.store.path)
+    settings = {name: file.settings[name] for name in ("sha256", "unit", "window_s")}
+    key = {"schema": SCHEMA, "store": store.fingerprint, "states": states} | settings
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    folder = store.path.with_name(f"{store.path.stem}.teacher-{digest[:12]}")
+    shards = TeacherShards(folder, key, len(store.offsets) - 1)
+    heard = [data.sequences[part]["row"] for part in ("train", "unlabelled")]
+    rows = np.unique(np.concatenate(heard))
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+    _alone(folder, lambda: _ask(file, states, store, shards, rows))
+    classes, width = len(data.classes), shards.read(int(rows[0])).shape[1]
+    order = [file.description.classes.index(name) for name in data.classes]
+    columns = np.append(order, np.arange(classes, width)).astype(int)
+    return TeacherOutputs(shards, data.store, shards.frames_per_second(int(rows[0])), columns)
+
+
+def _alone(folder: Path, work: Callable[[], None]) -> None:
+    """Work in a folder as soon as no other process does: it may be at the same work."""
+    while True:
+        try:
+            with exclusively("teacher", folder):
+                return work()
+        except InUse:
+            time.sleep(LOOK_AGAIN_S)
+
+
+def _ask(
+    file: TeacherFile, states: bool, store: Store, shards: TeacherShards, rows: np.ndarray
+) -> None:
+    """Write the shards of some rows that are not there, or not whole."""
+    missing = [shard for shard in shards.of_rows(rows) if not shards.is_whole(shard)]
+    if not missing:
+        return
+    clips, started = sum(len(shards.members(shard)) for shard in missing), time.monotonic()
+    print(f"teacher: hears {clips} clips once; what it says is kept in {shards.folder}", flush=True)
+    teacher = Teacher(file, states, device_of("auto"))
+    samples = StoredSamples(store, teacher.sample_rate)
+    with progress("asking the teacher", "clips") as bar:
+        shown = bar.add_task("asking the teacher", total=clips)
+        for shard in missing:
+            outputs = []
+            for row in shards.members(shard):
+                outputs.append(teacher.outputs(samples(row)).cpu().numpy())
+                bar.advance(shown)
+            with replaced(shards.path(shard)) as partial:
+                shards.write(partial, outputs, teacher.frames_per_second)
+    seconds = time.monotonic() - started
+    print(f"teacher: {clips} clips in {seconds:.0f} s ({clips / seconds:.1f} a second)", flush=True)
+
+
+class StoredSamples:
+    """The samples that the frames of a store's rows are made of, at another sample rate.
+
+    Of a store of features clips are decoded again.
+    """
+
+    def __init__(self, store: Store, sample_rate: int):
+        self.store = store
+        self.sample_rate = sample_rate
+        self.front_end = None
+        if store.content.name == "features":
+            held = store.description
+            self.front_end = build_front_end(held["features"], held["detector"])
+
+    def __call__(self, row: int) -> Tensor:
+        """Return ``(samples,)``; raises LangidError where a clip cannot be decoded again."""
+        rate = self.store.description["sample_rate"]
+        samples = self._of_hops(row) if self.front_end is None else self._of_file(row)
+        if rate != self.sample_rate:
+            samples = soxr.resample(samples, rate, self.sample_rate)
+        return torch.from_numpy(samples)
+
+    def _of_hops(self, row: int) -> np.ndarray:
+        hops, _ = self.store.read(*self.store.offsets[row : row + 2])
+        return hops.reshape(-1).astype(np.float32) / FULL_SCALE
+
+    def _of_file(self, row: int) -> np.ndarray:
+        path, most = self.store.columns["path"][row], self.store.description["max_duration_s"]
+        assert self.front_end is not None
+        try:
+            return stored_samples(path, self.front_end, most).numpy()
+        except AudioError as error:
+            raise LangidError(
+                f"teacher: {error}. It hears the clips again, as store={self.store.path} holds"
+                " features: put the clip back, or prepare a store with content=samples"
+            ) from error
