@@ -85,6 +85,15 @@ class TeacherShards:
         return {name: value for name, value in vars(self).items() if name != "_mapped"}
 
 
+def frames_at(frames: Any, rate: float, own_rate: float, count: int) -> Any:
+    """Return in which of ``count`` frames at a rate the middles of ``frames`` at another lie.
+
+    Behind the last it is the last. Arrays and tensors come back as what they were, with
+    whole numbers.
+    """
+    return ((2 * frames + 1) * rate // (2 * own_rate)).clip(0, count - 1)
+
+
 @dataclass
 class TeacherOutputs:
     """A teacher's outputs at the frames of a store, by time, from ``shards``.
@@ -105,9 +114,9 @@ class TeacherOutputs:
         """
         row = int(np.searchsorted(self.store.offsets, start, "right")) - 1
         held, first = self.shards.read(row), start - self.store.offsets[row]
-        middles = np.arange(first, first + stop - start) + 0.5
-        frames = middles * (self.frames_per_second / self.store.frames_per_second)
-        outputs: np.ndarray = held[frames.astype(int).clip(max=len(held) - 1)][:, self.columns]
+        rates = self.frames_per_second, self.store.frames_per_second
+        frames = frames_at(np.arange(first, first + stop - start), *rates, len(held))
+        outputs: np.ndarray = held[frames.astype(int)][:, self.columns]
         return outputs
 
 

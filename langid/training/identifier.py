@@ -63,6 +63,7 @@ class LanguageIdentifier(Inference, LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.augment = augment
+        self.teacher: Callable[[Batch], Batch] | None = None  # that is asked in training
         self.carried: CarriedState | None = None  # in training with carried state
         self.scores: UtteranceScores | None = None
         self.confusion: np.ndarray | None = None  # of the last validation
@@ -119,7 +120,7 @@ class LanguageIdentifier(Inference, LightningModule):
         return self.carried.process(features, None if there.all() else there)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        batch = self.with_features(batch)
+        batch = self.with_features(self.teacher(batch) if self.teacher else batch)
         logits = self._training_logits(batch)
         loss, own = self._loss(logits, batch)
         right = right_frames(logits[..., : len(self.classes)], batch.speech, batch.target)

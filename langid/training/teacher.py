@@ -48,7 +48,7 @@ def read_teacher(
     Nothing in the file is built. Raises LangidError for a file that is no checkpoint, a teacher of
     other classes, and for settings, a loss or unlabelled speech that do not go with it.
     """
-    _check(teacher)
+    _check(teacher, data)
     target = loss.get("_target_") if isinstance(loss, dict) else None  # build says what is wrong
     learns = target is not None and issubclass(class_of(target, "loss"), Distillation)
     if teacher["checkpoint"] is None:
@@ -77,7 +77,14 @@ def read_teacher(
     return TeacherFile(teacher | {"checkpoint": str(path), "sha256": sha256}, description)
 
 
-def _check(teacher: dict[str, Any]) -> None:
+def _check(teacher: dict[str, Any], data: LanguageDataModule) -> None:
+    if not isinstance(teacher["live"], bool):
+        raise LangidError(f"teacher.live={teacher['live']}: accepted are true and false")
+    if teacher["live"] and data.store.content.name != "samples":
+        raise LangidError(
+            f"teacher.live=true: the teacher hears samples, and store={data.store.path} holds"
+            " features; prepare one with content=samples, or take teacher.live=false"
+        )
     if teacher["unit"] not in UNITS:
         raise LangidError(f"teacher.unit={teacher['unit']}: accepted are {', '.join(UNITS)}")
     window_s = teacher["window_s"]

@@ -3,21 +3,23 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soxr
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from langid.atomic_file import replaced, writing
 from langid.audio.decode import AudioError
 from langid.audio.full_scale import FULL_SCALE
 from langid.data.clip_frames import stored_samples
 from langid.data.datamodule import LanguageDataModule
+from langid.data.dataset import Batch
 from langid.data.store import Store
-from langid.data.teacher_outputs import TeacherOutputs, TeacherShards
+from langid.data.teacher_outputs import TeacherOutputs, TeacherShards, frames_at
 from langid.devices import device_of
 from langid.errors import LangidError
 from langid.exclusive import InUse, exclusively
@@ -36,7 +38,8 @@ def teach(identifier: LanguageIdentifier, data: LanguageDataModule, file: Teache
     """Let an untrained identifier and its data have what the teacher says of the training speech.
 
     What has not been asked before is asked now, on the fastest device, with a progress bar, and
-    kept; where that is broken off it goes on. Raises LangidError for speech that cannot be read.
+    kept; where that is broken off it goes on. A ``live`` one is asked at every step instead. Raises
+    LangidError for speech that cannot be read.
     """
     assert isinstance(identifier.loss, Distillation)
     states = identifier.loss.state_weight > 0
@@ -47,9 +50,14 @@ def teach(identifier: LanguageIdentifier, data: LanguageDataModule, file: Teache
             f" {type(identifier.network).__name__} has no one layer of logits, whose inputs could"
             " be compared with the teacher's states; take loss.state_weight=0"
         )
-    data.teacher = outputs_of(file, data, states)
+    if file.settings["live"]:
+        live = LiveTeacher(Teacher(file, states, torch.device("cpu")), data)
+        identifier.teacher, columns = live, live.columns
+    else:
+        data.teacher = outputs_of(file, data, states)
+        columns = data.teacher.columns
     if output is not None:
-        identifier.loss.regress(output, len(data.teacher.columns) - len(data.classes))
+        identifier.loss.regress(output, len(columns) - len(data.classes))
 
 
 def outputs_of(file: TeacherFile, data: LanguageDataModule, states: bool) -> TeacherOutputs:
@@ -65,10 +73,49 @@ def outputs_of(file: TeacherFile, data: LanguageDataModule, states: bool) -> Tea
     with writing(folder):
         folder.mkdir(exist_ok=True)
     _alone(folder, lambda: _ask(file, states, store, shards, rows))
-    classes, width = len(data.classes), shards.read(int(rows[0])).shape[1]
-    order = [file.description.classes.index(name) for name in data.classes]
-    columns = np.append(order, np.arange(classes, width)).astype(int)
+    held = shards.read(int(rows[0])).shape[1]
+    columns = _columns(file.description.classes, data.classes, held)
     return TeacherOutputs(shards, data.store, shards.frames_per_second(int(rows[0])), columns)
+
+
+def _columns(classes: Sequence[str], own: Sequence[str], held: int) -> np.ndarray:
+    """Return which of a teacher's columns are wanted: its classes in our order, then states."""
+    order = [classes.index(name) for name in own]
+    return np.append(order, np.arange(len(own), held)).astype(int)
+
+
+class LiveTeacher:
+    """Asks a teacher what it says of the very samples of a batch, each sequence as a clip."""
+
+    def __init__(self, teacher: Teacher, data: LanguageDataModule):
+        self.teacher = teacher
+        self.store = data.store
+        held = teacher.outputs(torch.zeros(teacher.sample_rate)).shape[1]
+        self.columns = _columns(teacher.identifier.classes, data.classes, held)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the batch with ``teacher (batch, time, columns)``."""
+        assert batch.samples is not None and batch.hops is not None
+        if self.teacher.device != batch.samples.device:
+            self.teacher.move(batch.samples.device)
+        with torch.autocast(batch.samples.device.type, enabled=False):
+            each = [self._said(batch, row) for row in range(len(batch))]
+        return replace(batch, teacher=nn.utils.rnn.pad_sequence(each, batch_first=True))
+
+    def _said(self, batch: Batch, row: int) -> Tensor:
+        """Return the outputs ``(time, columns)`` at the frames of a sequence."""
+        assert batch.samples is not None and batch.hops is not None
+        hop, hops = self.store.content.width, int(batch.hops[row])
+        first = int(self.store.description["context_frames"]) * hop
+        samples = batch.samples[row, first : first + hops * hop] / FULL_SCALE
+        rates = int(self.store.description["sample_rate"]), self.teacher.sample_rate
+        if rates[0] != rates[1]:
+            samples = torch.from_numpy(soxr.resample(samples.cpu().numpy(), *rates))
+        said = self.teacher.outputs(samples)[:, self.columns]
+        frames = torch.arange(hops // self.store.stride, device=said.device)
+        own, student = self.teacher.frames_per_second, self.store.frames_per_second
+        said = said[frames_at(frames, own, student, len(said)).long()]
+        return said if batch.kept is None else said[batch.kept[row, : len(said)]]
 
 
 def _alone(folder: Path, work: Callable[[], None]) -> None:

@@ -10,13 +10,16 @@ import torch
 import langid
 from langid.audio.decode import read_audio
 from langid.commands.main import main
+from langid.corpora.splits import SpeakerSplit
+from langid.corpora.tasks import Task
+from langid.data.datamodule import LanguageDataModule
 from langid.data.store import Store
 from langid.data.teacher_outputs import TeacherShards
 from langid.training import teaching
 from langid.training.checkpoint import read_checkpoint
 from langid.training.resume import State, state_of
 from langid.training.run_record import RunRecord
-from langid.training.teacher import Teacher
+from langid.training.teacher import Teacher, read_teacher
 
 from ..conftest import SMALL, Once
 
@@ -137,6 +140,45 @@ def test_the_teacher_runs_once_and_goes_on(
     assert len(heard) == 72 and len(shards_of(store)) == 4
 
 
+@pytest.mark.parametrize(("policy", "stride"), [("mask", 1), ("remove", 1), ("mask", 4)])
+def test_a_live_teacher_says_of_whole_clips_what_is_kept_of_them(
+    policy: str, stride: int, store: Path, pair_path: Path
+) -> None:
+    task = Task(classes=["Hindi", "English"])
+    arguments = (SpeakerSplit(seed=1), policy, 10_000, 16)
+    data = LanguageDataModule(store, *arguments, task=task, stride=stride)
+    settings = {"checkpoint": str(pair_path), "unit": "frame", "window_s": 1.0, "live": False}
+    file = read_teacher(settings, {"_target_": "langid.training.distillation.Distillation"}, data)
+    assert file is not None
+    live = teaching.LiveTeacher(Teacher(file, True, torch.device("cpu")), data)
+    data.teacher = teaching.outputs_of(file, data, states=True)
+    (batch,) = data.train_dataloader()
+    kept, said = batch.teacher, live(batch).teacher
+    assert kept is not None and said is not None and kept.shape == said.shape
+    assert kept.shape == (*batch.speech.shape, 2 + 12)
+    for row, length in enumerate(batch.lengths.tolist()):  # the last of stacked frames is filled up
+        pair = said[row, : length - 1], kept[row, : length - 1].float()
+        torch.testing.assert_close(*pair, atol=2e-3, rtol=2e-3)
+
+
+def test_a_live_teacher_hears_every_step(
+    store: Path, pair_path: Path, tmp_path: Path, heard: list[int], capsys: Lines
+) -> None:
+    more = (*PAIR, "teacher.live=true", "waveform=light", "data.crop_s=[0.5,1]", "model.stride=2")
+    assert train(store, tmp_path / "run", pair_path, *more, "loss.state_weight=0.1") == 0
+    assert len(heard) == 1 + 16  # silence at first, which tells the width of the states
+    assert all(0.4 * 16000 < samples <= 1.1 * 16000 for samples in heard)
+    assert not shards_of(store)
+    assert langid.load(tmp_path / "run" / "checkpoints" / "best.ckpt").classes[0] == "Hindi"
+
+
+def test_a_live_teacher_needs_samples(
+    store_path: Path, pair_path: Path, tmp_path: Path, capsys: Lines
+) -> None:
+    assert train(store_path, tmp_path / "run", pair_path, *PAIR, "teacher.live=true") == 2
+    assert "teacher.live=true: the teacher hears samples, and store=" in capsys.readouterr().err
+
+
 def test_a_killed_teacher_keeps_what_is_whole(
     store: Path, pair_path: Path, tmp_path: Path, heard: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +256,7 @@ def test_a_taught_run_is_the_same_run_by_its_content(
         (["teacher={pair}", "task.classes=[Hindi,English]", "split.unlabelled=[nowhere]"],
          "no corpus or language nowhere in the store; it holds the corpora"),
         (["teacher={pair}", *PAIR, "teacher.unit=word"], "unit=word: accepted are frame, utter"),
+        (["teacher={pair}", *PAIR, "teacher.live=maybe"], "live=maybe: accepted are true and fal"),
         (["teacher={pair}", *PAIR, "teacher.window_s=0"], "window_s=0: accepted are seconds, more"),
         (["teacher={pair}", *PAIR, "loss.temperature=0"], "loss.temperature=0: accepted are"),
     ],
