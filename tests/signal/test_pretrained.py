@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch import Tensor
 from langid.audio.decode import read_audio
 from langid.build import build
 from langid.errors import LangidError
+from langid.signal import encoder
+from langid.signal.encoder import without_tf32
 from langid.signal.encoder_files import pinned
 from langid.signal.front_end import build_front_end
 from langid.signal.pretrained import Pretrained
@@ -54,6 +57,51 @@ def test_states_are_those_of_transformers(
         assert (made.bins, made.hop_samples, made.sample_rate) == (16, 320, 16000)
         own = made(samples)[:, : states.shape[1]]
         torch.testing.assert_close(own, states, atol=5e-5, rtol=1e-4)
+
+
+def precisions() -> tuple[str, str]:
+    return torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
+
+
+def test_tf32_is_off_for_states_alone() -> None:
+    before = precisions()
+    with without_tf32("cpu"):
+        assert precisions() == before
+    with pytest.raises(ZeroDivisionError), without_tf32("cuda"):
+        assert precisions() == ("ieee", "ieee")
+        raise ZeroDivisionError
+    assert precisions() == before
+    with without_tf32("cuda"), without_tf32("cuda"):
+        pass
+    assert precisions() == before
+
+
+def test_states_are_made_without_tf32(
+    saved_encoder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices, made = [], Pretrained(str(saved_encoder("whisper")))
+    keeping = encoder.without_tf32
+
+    def noted(device: str) -> AbstractContextManager[None]:
+        devices.append(device)
+        return keeping(device)
+
+    monkeypatch.setattr(encoder, "without_tf32", noted)
+    made(clip(0.1))
+    assert devices == ["cpu", "cpu"]  # all of them, and what comes before the layers
+
+
+def test_states_of_a_gpu_are_those_of_a_processor(
+    encoder_path: Path, real_clips: list[Path]
+) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU of CUDA")
+    before = precisions()
+    samples = torch.from_numpy(read_audio(real_clips[0], 16000))[None]
+    made = Pretrained(str(encoder_path), 4)
+    expected = made(samples)
+    torch.testing.assert_close(made(samples.cuda()).cpu(), expected, atol=5e-3, rtol=1e-3)
+    assert precisions() == before
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "wavlm", "wav2vec2-bert", "whisper"])
