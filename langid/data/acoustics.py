@@ -68,8 +68,10 @@ class SequenceAcoustics:
         hops, speech = steps.reshape(len(sound.speech), -1), sound.speech
         if begins:
             hops = np.concatenate([np.full_like(before, hops[0, 0]), hops])
-        else:
-            speech = speech[self.context :]
+        else:  # of a short sequence hardly more than context may be left
+            missing = max(0, self.context + 1 - len(speech))
+            hops = np.pad(hops, ((missing, 0), (0, 0)), mode="edge")
+            speech = np.pad(speech, (missing, 0))[self.context :]
         most = _most(speech, place[1] - place[0])
         return self.held.filled(hops[: self.context + most], speech[:most])
 

@@ -34,6 +34,7 @@ def _run(
     for stream, path in ((1, printed), (2, printed.with_suffix(".errors"))):
         with open(path, "wb") as file:
             os.dup2(file.fileno(), stream)
+    multiprocessing.set_start_method(None, force=True)  # as of a script that nobody forked
     os.environ |= variables
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(script.parent))

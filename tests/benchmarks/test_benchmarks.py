@@ -59,6 +59,8 @@ CASES = [
     ("train_step", (1.11, 1.0), 0),
     ("train_step_samples", (1.24, 1.0), None),
     ("train_step_samples", (1.26, 1.0), 0),
+    ("acoustics", (1.0, 1.29, 1.29), None),
+    ("acoustics", (1.0, 1.1, 1.31), 1),
     ("stream", (0.0069, 0.0024, 0.03), None),
     ("stream", (0.0071, 0.0024, 0.03), 0),
     ("stream", (0.0069, 0.0026, 0.03), 1),

@@ -139,6 +139,15 @@ def test_no_sequence_is_longer_unless_its_speech_would_be_lost(samples_path: Pat
     )
 
 
+@pytest.mark.parametrize("transform", ["shift", "speed"])
+def test_of_the_shortest_sequences_something_is_left(transform: str, samples_path: Path) -> None:
+    shorter = {"shift": {"seconds": [9, 10]}, "speed": {"factor": [2, 2]}}[transform]
+    chain = Acoustics(**{transform: shorter | {"probability": 1}})
+    for batch in epoch(data_of(samples_path, chain, sequence_frames=1, batch_size=500))[:4]:
+        assert (batch.lengths == 1).all()
+        assert batch.samples is not None and batch.samples.shape[1] == 3 * 160
+
+
 @pytest.mark.parametrize(
     ("spoken", "length", "before", "most"),
     [([], 120, 100, 100), ([5], 90, 100, 100), ([150], 200, 100, 151), ([20, 150], 200, 100, 100),

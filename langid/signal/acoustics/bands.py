@@ -34,7 +34,7 @@ class Equaliser(Transform):
         self.db = checked("db", db, 0, 40)
 
     def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
-        points_hz = np.geomspace(LOWEST_HZ, sound.sample_rate / 2, BANDS)
+        points_hz = _bands(sound.sample_rate)
         gains_db = draws.uniform(-self.db, self.db, BANDS)
         told = {"db": " ".join(f"{gain:+.0f}" for gain in gains_db)}
         return sound.with_samples(filtered(sound, points_hz, gains_db)), told
@@ -75,6 +75,11 @@ def filtered(sound: Sound, points_hz: np.ndarray, gains_db: np.ndarray) -> np.nd
     spectrum *= np.exp2(gains * (np.log2(10) / 20)).astype(np.float32)
     changed: np.ndarray = fft.irfft(spectrum, size)[:count]
     return changed
+
+
+@functools.cache
+def _bands(sample_rate: int) -> np.ndarray:
+    return np.geomspace(LOWEST_HZ, sample_rate / 2, BANDS)
 
 
 @functools.lru_cache(maxsize=64)
