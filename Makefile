@@ -52,6 +52,7 @@ bench: install  ## run the benchmarks, the longest left out; each prints figure,
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/train_step_samples.py
 	$(BIN)/python benchmarks/acoustics.py
+	$(BIN)/python benchmarks/recipes.py
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/parity.py

@@ -47,17 +47,18 @@ def write_store(
     frames: int = FRAMES,
     whole: bool = False,
     content: str = "features",
+    features: str = "features=mfcc",
 ) -> None:
     """Write a store of random frames, or of samples, of about so many sequences of ``frames``.
 
     Utterances are 1 to 2.5 sequences long, so that the last one of each is shorter; where ``whole``
-    they are 2 long, and none is.
+    they are 2 long, and none is. ``features`` is the override that says of which kind they are.
     """
     random = np.random.default_rng(0)
     lengths = random.integers(frames, frames * 5 // 2, size=max(90, int(sequences / 2.2)))
     if whole:
         lengths[:] = 2 * frames
-    config = compose("prepare", ["corpus=folders"])
+    config = compose("prepare", ["corpus=folders", features])
     description = {
         "features": OmegaConf.to_container(config.features),
         "detector": OmegaConf.to_container(config.detector),

@@ -1,0 +1,87 @@
+"""Frames a second of whole recipes against a bare PyTorch loop over tensors in memory.
+
+A recipe is ``langid train experiment=NAME`` as it is, with its own batches, augmentation, carried
+state, logging and callbacks; the bare loop has the same layers and dropout, and batches of the same
+size. They take turns step by step, as in train_step.py; the median of the steps counts. The store
+holds random frames, not speech: the work is the same. Of a recipe with masks they are part of its
+time, and not of the bare loop's.
+"""
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bare_networks import BareStep
+from command_line import CommandLine
+from figures import Figure, machine, print_table, verdict
+from train_step import BINS, WARM_UP, Turns, bare_network, train, write_store
+
+from langid.commands.configuration import compose
+
+RECIPES = {"gru": "mfcc", "gru_streaming": "log_mel"}  # and the features that each is for
+LIMIT = 1.15
+
+
+def measure(recipe: str, steps: int, smaller: tuple[str, ...]) -> Turns:
+    """Train a recipe until so many whole batches count, and return all times."""
+    given = [f"experiment={recipe}", *smaller]
+    config = compose("train", [*given, "store=-"])
+    batch, frames = config.data.batch_size, config.data.sequence_frames
+    shape = (batch, frames, BINS)
+
+    def bare(module: Any) -> BareStep:
+        with warnings.catch_warnings(action="ignore"):  # dropout between layers, of one layer
+            network = bare_network("gru", *given)
+        return BareStep(network, module.loss.weight, module.device, shape)
+
+    turns, batches = Turns(bare, shape), 12
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "random.h5"
+        write_store(store, (batches + 1) * batch, frames, features=f"features={RECIPES[recipe]}")
+        epochs = -(-(steps + WARM_UP) // (batches - 2))
+        places = [f"store={store}", f"output={folder}/run", f"trainer.max_epochs={epochs}"]
+        train(turns.on_train_batch_end, *given, *places)
+    return turns
+
+
+def report(of: dict[str, Turns], quick: bool) -> int:
+    """Print the table and the verdict, and return the exit code."""
+    rows = [["", "batch", "steps", "langid frames/s", "bare frames/s", "time"]]
+    ratios = {}
+    for recipe, turns in of.items():
+        full, bare = (float(np.median(times[WARM_UP:])) for times in (turns.full, turns.bare))
+        batch, frames, _ = turns.shape
+        rates = [f"{batch * frames / seconds:,.0f}" for seconds in (full, bare)]
+        ratios[recipe] = full / bare
+        counted = f"{len(turns.full) - WARM_UP}"
+        rows.append([recipe, f"{batch} x {frames}", counted, *rates, f"{ratios[recipe]:.2f} x"])
+    print_table(f"{torch.get_num_threads()} threads; {machine()}", rows)
+    return verdict(figures(ratios), quick)
+
+
+def figures(ratios: dict[str, float]) -> list[Figure]:
+    """Return the figure of each recipe's time beside the bare loop's."""
+    return [
+        Figure(f"{recipe} against bare PyTorch", ratio, LIMIT, " x")
+        for recipe, ratio in ratios.items()
+    ]
+
+
+def main() -> int:
+    """Measure and return 0 where the figures hold, else 1."""
+    parser = CommandLine(__doc__, steps=2, smaller=["data.batch_size=8", "data.sequence_frames=50"])
+    parser.add_argument("--steps", type=int, default=40, help="steps of each that count (40)")
+    parser.add_argument(
+        "--smaller", nargs="*", default=[], metavar="KEY=VALUE", help="overrides of the recipes"
+    )
+    options = parser.options()
+    of = {recipe: measure(recipe, options.steps, tuple(options.smaller)) for recipe in RECIPES}
+    return report(of, options.quick)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
