@@ -45,12 +45,13 @@ class SequenceAcoustics:
 
     def changed(
         self, index: int, place: tuple[int, int], occasion: Sequence[int]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return frames from ``start`` to ``stop`` of a sequence, which lie in it, as changed.
 
         That is ``hops (context_frames + time, hop) int16`` and ``speech (time,) bool``. There are
         no more of them than before, unless less than half of the speech would be left. Of a
-        StackedStore there are several hops to a frame.
+        StackedStore there are several hops to a frame. Behind them stands of which frame from
+        ``start`` on each is, ``(time,)``.
         """
         place = self.held.places(*place)
         hops, speech = self.store.read(*place)
@@ -63,17 +64,23 @@ class SequenceAcoustics:
         others["babble"] = functools.partial(self._babble, int(self.target[index]))
         samples = hops.reshape(-1).astype(np.float32) / np.float32(FULL_SCALE)
         draws = np.random.default_rng([self.seed, *occasion, int(self.row[index])])
-        sound, _ = self.waveform(Sound(samples, speech, self.sample_rate, others), draws)
+        places = np.arange(len(speech)) - (0 if begins else self.context)
+        recorded = Sound(samples, speech, self.sample_rate, others, places)
+        sound, _ = self.waveform(recorded, draws)
         steps = (in_16_bits(sound.samples) * FULL_SCALE).astype(np.int16)
-        hops, speech = steps.reshape(len(sound.speech), -1), sound.speech
+        hops, speech, origin = steps.reshape(len(sound.speech), -1), sound.speech, sound.origin
+        if origin is None:  # of a waveform of somebody's own, which does not tell
+            origin = places[np.arange(len(speech)).clip(max=len(places) - 1)]
         if begins:
             hops = np.concatenate([np.full_like(before, hops[0, 0]), hops])
         else:  # of a short sequence hardly more than context may be left
             missing = max(0, self.context + 1 - len(speech))
             hops = np.pad(hops, ((missing, 0), (0, 0)), mode="edge")
             speech = np.pad(speech, (missing, 0))[self.context :]
+            origin = np.pad(origin, (missing, 0), mode="edge")[self.context :]
         most = _most(speech, place[1] - place[0])
-        return self.held.filled(hops[: self.context + most], speech[:most])
+        first = origin[: most : self.held.stride].clip(min=0) // self.held.stride
+        return *self.held.filled(hops[: self.context + most], speech[:most]), first
 
     @functools.cached_property
     def pauses(self) -> np.ndarray:

@@ -28,7 +28,8 @@ class Batch:
     IGNORED where no loss is due, ``speech (batch, time) bool`` (scored frames), ``target
     (batch,)``, the class, and ``unit (batch,)``, the number of what is scored. With a teacher there
     is ``teacher (batch, time, classes + width)``: its log-posteriors at each frame, and its hidden
-    states of so many units, where they are asked for.
+    states of so many units, where they are asked for. Where acoustics may have changed the time,
+    ``origin (batch, frames)`` says of which frame of its own each was, kept or not.
 
     Of a store of samples features are empty until ``with_features``, and there are ``samples
     (batch, samples) int16``, whole hops that begin with the context of the first frame, and behind
@@ -46,6 +47,7 @@ class Batch:
     hops: Tensor | None = None
     kept: Tensor | None = None
     teacher: Tensor | None = None
+    origin: Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """Return the batch on a device; Lightning calls this."""
@@ -135,7 +137,10 @@ class SequenceDataset(Dataset[Batch]):
         """
         if self.acoustics:
             drawn = zip(indices, places, occasions, strict=True)
-            return self._of_hops(indices, [self.acoustics.changed(*each) for each in drawn])
+            changed = [self.acoustics.changed(*each) for each in drawn]
+            batch = self._of_hops(indices, [(hops, speech) for hops, speech, _ in changed])
+            batch.origin = padded([origin for *_, origin in changed], torch.long)
+            return batch
         read = [self.store.read(*place) for place in places]
         if self.store.content.name == "samples":
             before = [self.store.read_context(start) for start, _ in places]

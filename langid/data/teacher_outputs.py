@@ -137,17 +137,19 @@ class TaughtDataset(SequenceDataset):
         if self.teacher is None:
             return batch
         outputs = [self.teacher.read(*place) for place in places]
+        if batch.origin is not None and batch.hops is not None:
+            times = (batch.hops // self.store.stride).tolist()
+            rows = zip(outputs, batch.origin.numpy(), times, strict=True)
+            outputs = [held[origin[:time]] for held, origin, time in rows]
         if self.policy.removes:
-            masks = (self.policy.kept(self.store.read_speech(*place)) for place in places)
+            masks = self._kept(batch, places)
             outputs = [held[kept] for held, kept in zip(outputs, masks, strict=True)]
-        pairs = zip(outputs, batch.lengths.tolist(), strict=True)
-        batch.teacher = padded([_in_time(held, time) for held, time in pairs], torch.float16)
+        batch.teacher = padded(outputs, torch.float16)
         return batch
 
-
-def _in_time(outputs: np.ndarray, time: int) -> np.ndarray:
-    """Return the outputs of so many frames, of speech that acoustics made faster or slower."""
-    if len(outputs) == time:
-        return outputs
-    stretched: np.ndarray = outputs[np.arange(time) * len(outputs) // time]
-    return stretched
+    def _kept(self, batch: Batch, places: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+        """Return which frames of each sequence stay, as acoustics may have changed them."""
+        if batch.kept is None or batch.hops is None:
+            return [self.policy.kept(self.store.read_speech(*place)) for place in places]
+        times = (batch.hops // self.store.stride).tolist()
+        return [kept[:time] for kept, time in zip(batch.kept.numpy(), times, strict=True)]

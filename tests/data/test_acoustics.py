@@ -99,7 +99,7 @@ def test_an_utterance_is_recorded_in_one_place_and_in_another_when_it_is_drawn_a
             assert data.acoustics
             for index, row in enumerate(data.acoustics.row[:20]):
                 place = (int(data.acoustics.start[index]), int(data.acoustics.stop[index]))
-                hops, _ = data.acoustics.changed(index, place, occasion)
+                hops, *_ = data.acoustics.changed(index, place, occasion)
                 plain = np.concatenate(
                     [data.store.read_context(place[0]), data.store.read(*place)[0]]
                 )

@@ -153,6 +153,6 @@ def test_a_batch_moves_to_a_device_as_a_whole(store: Store) -> None:
     there = [name for name, tensor in vars(batch).items() if tensor is not None]
     assert {getattr(moved, name).device.type for name in there} == {"meta"}
     assert moved.samples is None and moved.hops is None and moved.kept is None
-    batch.samples = batch.hops = batch.kept = batch.teacher = batch.speech
+    batch.samples = batch.hops = batch.kept = batch.teacher = batch.origin = batch.speech
     moved = batch.to(torch.device("meta"))
     assert {tensor.device.type for tensor in vars(moved).values()} == {"meta"}

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from langid.corpora.splits import SpeakerSplit
 from langid.data.datamodule import LanguageDataModule
 from langid.data.store import Store
 from langid.data.teacher_outputs import SHARD_ROWS, TeacherOutputs, TeacherShards
+from langid.signal.acoustics.chain import Acoustics
 
 RATE = 40.0  # frames a second of the teacher
 Make = Callable[..., TeacherOutputs]
@@ -74,6 +76,30 @@ def test_batches_have_what_belongs_to_their_frames(
                     checked += 1
             assert not batch.teacher[row, length:].any()
     assert checked > 30
+
+
+@pytest.mark.parametrize(("policy", "stride"), [("mask", 1), ("remove", 1), ("mask", 2)])
+def test_what_acoustics_move_in_time_keeps_what_was_said_of_it(
+    made: Make, samples_path: Path, policy: str, stride: int
+) -> None:
+    """Silence of 0.2 s before each sequence, which moves it, and cuts off its end."""
+    later = Acoustics(leading_silence={"probability": 1, "seconds": [0.2, 0.2]})
+    arguments = (samples_path, SpeakerSplit(), policy, 200, 8)
+    data = LanguageDataModule(*arguments, waveform=later, stride=stride)
+    data.teacher = replace(made(100.0 / stride), store=data.store)
+    batch = next(iter(data.train_dataloader()))
+    sampler = data.train_dataloader().sampler
+    assert batch.teacher is not None and batch.hops is not None
+    assert batch.teacher.shape[:2] == batch.speech.shape
+    for row, (index, *_) in enumerate(list(sampler)[: len(batch)]):
+        start = int(data.taught["start"].iloc[index])
+        begin = int(data.store.offsets[data.taught["row"].iloc[index]])
+        origin = (np.arange(int(batch.hops[row]) // stride) - 20 // stride).clip(min=0)
+        if policy == "remove":
+            assert batch.kept is not None
+            origin = origin[batch.kept[row, : len(origin)].numpy()]
+        said = batch.teacher[row, : len(origin), 0].numpy()
+        assert np.abs(said - (origin + start - begin)).max() <= (start > begin)
 
 
 def test_what_is_cut_off_or_of_another_key_is_not_whole(made: Make) -> None:

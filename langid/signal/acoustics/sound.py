@@ -20,13 +20,15 @@ class Sound:
     """``samples (samples,)`` float32 of full scale 1, whole hops, and ``speech (hops,) bool``.
 
     ``others`` are what else is heard where it was recorded, by kind of noise: each returns so many
-    samples, drawn, or None where it has none.
+    samples, drawn, or None where it has none. ``origin (hops,)``, where it is asked for, says of
+    which hop of the recording each is, as near as can be.
     """
 
     samples: np.ndarray
     speech: np.ndarray
     sample_rate: int
     others: Mapping[str, Source] = field(default_factory=dict)
+    origin: np.ndarray | None = None
 
     @property
     def hop_samples(self) -> int:
@@ -56,7 +58,17 @@ class Sound:
         speech = self.speech[heard]
         spoken = ((np.flatnonzero(self.speech) + 0.5) / pace).astype(int)
         speech[spoken.clip(max=hops - 1)] = True
-        return replace(self, samples=filled.astype(np.float32, copy=False), speech=speech)
+        origin = None if self.origin is None else self.origin[heard]
+        samples = filled.astype(np.float32, copy=False)
+        return replace(self, samples=samples, speech=speech, origin=origin)
+
+    def in_time(self, samples: np.ndarray, speech: np.ndarray, before: int) -> Sound:
+        """Return the sound with so many hops ``before`` its own, or fewer than 0, that were cut."""
+        origin = self.origin
+        if origin is not None:
+            origin = np.pad(origin[max(0, -before) :], (max(0, before), 0), "edge")
+            origin = np.pad(origin, (0, len(speech) - len(origin)), "edge")
+        return replace(self, samples=samples, speech=speech, origin=origin)
 
 
 class Transform:

@@ -1,7 +1,6 @@
 """How fast is spoken, where a sound begins, and what is silent before it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import soxr
@@ -54,11 +53,12 @@ class Shift(Transform):
         last = int(spoken[-1] if len(spoken) else len(sound.speech) - 1)
         begin = min(int(draws.uniform(*self.seconds) * sound.sample_rate), last * hop)
         # A hop is what most of its samples were; the last one is filled up.
-        speech = sound.speech[(begin + hop // 2) // hop :]
+        cut = (begin + hop // 2) // hop
+        speech = sound.speech[cut:]
         samples = np.pad(sound.samples[begin:], (0, -(len(sound.samples) - begin) % hop), "edge")
         speech = np.pad(speech, (0, len(samples) // hop - len(speech)), "edge")
         told = {"seconds": round(begin / sound.sample_rate, 3)}
-        return replace(sound, samples=samples, speech=speech), told
+        return sound.in_time(samples, speech, -cut), told
 
 
 class LeadingSilence(Transform):
@@ -74,7 +74,7 @@ class LeadingSilence(Transform):
         samples = np.concatenate([np.zeros(hops * hop, np.float32), sound.samples])
         speech = np.concatenate([np.zeros(hops, bool), sound.speech])
         told = {"seconds": round(hops * hop / sound.sample_rate, 2)}
-        return replace(sound, samples=samples, speech=speech), told
+        return sound.in_time(samples, speech, hops), told
 
 
 def resampled(samples: np.ndarray, rate: float, to: float) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Tests of langid/signal/acoustics/timing.py: lengths, pitch, and marks of speech that follow."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,3 +79,18 @@ def test_a_shift_cuts_off_the_beginning_and_leaves_speech(sound: Sound) -> None:
     early = Sound(sound.samples, speech, RATE)
     changed, _ = Shift(1, [5, 5])(early, np.random.default_rng(0))
     assert changed.speech[0] and np.array_equal(changed.samples, sound.samples[3 * HOP :])
+
+
+def test_hops_tell_where_they_come_from() -> None:
+    sound = replace(tone(400), origin=np.arange(100))
+
+    def origin(kind: Any, drawn: float) -> list[int]:
+        changed, _ = kind(1, [drawn, drawn])(sound, np.random.default_rng(0))
+        assert changed.origin is not None and len(changed.origin) == len(changed.speech)
+        return [int(place) for place in changed.origin]
+
+    assert origin(Speed, 1.25)[::20] == [0, 25, 50, 75]
+    assert origin(Tempo, 0.8)[::25] == [0, 20, 40, 60, 80]
+    assert origin(LeadingSilence, 0.05) == [0] * 5 + list(range(100))
+    assert origin(Shift, 0.3) == list(range(30, 100))
+    assert LeadingSilence(1, [1, 1])(tone(400), np.random.default_rng(0))[0].origin is None
