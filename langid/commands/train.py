@@ -155,10 +155,10 @@ def _print_taken(record: "RunRecord") -> None:
         return
     start, head = record.start, record.init["head"]
     print(f"init {record.init['checkpoint']}: {len(start['classes'])} classes, init.head={head}")
-    for kind in ("taken", "new", "left", "frozen"):
+    for kind in ("taken", "pretrained", "new", "left", "frozen"):
         if start[kind]:
             groups = (f"{name} ({count})" for name, count in start[kind].items())
-            print(f"  {kind:7}{', '.join(groups)}")
+            print(f"  {kind:11}{', '.join(groups)}")
     if start["differs"]:
         print(f"warning: init was trained on other sound ({'; '.join(start['differs'])})")
 

@@ -40,11 +40,16 @@ def _passes_by(layer: nn.Module) -> bool:
     return "WavLM" in type(layer).__name__
 
 
+def is_low_rank(name: str) -> bool:
+    """Return whether a tensor of an encoder, by its name, is a low-rank change."""
+    return ".lora_" in name
+
+
 def load_original(encoder: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Give an encoder its pretrained weights, below its low-rank changes if it has any."""
     held: dict[str, Any] = {
         name: weights[name.replace(".base_layer.", ".")]
         for name in encoder.state_dict()
-        if ".lora_" not in name
+        if not is_low_rank(name)
     }
     encoder.load_state_dict(encoder.state_dict() | held)

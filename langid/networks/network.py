@@ -50,6 +50,10 @@ class SampleNetwork(UtteranceNetwork):
         """Take over the weights of what the store's features are made by."""
         raise TypeError(f"{type(self).__name__} has nothing to begin with")
 
+    def begins_with(self, name: str) -> bool:
+        """Return whether ``begin`` takes over the weights of this name."""
+        raise TypeError(f"{type(self).__name__} has nothing to begin with")
+
 
 class StreamingNetwork(Network):
     """A network without look-ahead whose whole memory goes in and out as ``state``.

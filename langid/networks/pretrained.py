@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from langid.errors import LangidError
-from langid.networks.low_rank import add_low_rank, load_original
+from langid.networks.low_rank import add_low_rank, is_low_rank, load_original
 from langid.networks.network import Normaliser, SampleNetwork
 from langid.networks.padding import any_padding
 from langid.networks.probes import AttentiveProbe, LinearProbe
@@ -98,6 +98,10 @@ class PretrainedNetwork(SampleNetwork):
     def begin(self, features: dict[str, Any]) -> None:
         """Take over the encoder's weights, those of the store's hash."""
         load_original(self.encoder, load_encoder(_files(features)).state_dict())
+
+    def begins_with(self, name: str) -> bool:
+        """Return whether weights are the encoder's own, and no change of them."""
+        return name.startswith("encoder.") and not is_low_rank(name)
 
     @property
     def tuned(self) -> list[nn.Module]:

@@ -101,10 +101,10 @@ def digest_of(key: str, settings: dict[str, Any]) -> str | None:
 def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, Any]:
     """Give an untrained identifier the weights that fit by name and shape, and freeze some.
 
-    Returns how many tensors were ``taken``, are ``new`` here, were ``left`` there and are
-    ``frozen``, by groups of names; the ``classes`` there, and in what ``features`` and ``detector``
-    differ. Raises LangidError where nothing fits, the normaliser is of another size, or a name to
-    freeze does not exist.
+    Returns how many tensors were ``taken``, are those of the ``pretrained`` encoder, are ``new``
+    here, were ``left`` there and are ``frozen``, by groups of names; the ``classes`` there, and in
+    what ``features`` and ``detector`` differ. Raises LangidError where nothing fits, the normaliser
+    is of another size, or a name to freeze does not exist.
     """
     own, there = identifier.state_dict(), _named_as(identifier, start)
     described, settings = start.description, start.settings
@@ -127,9 +127,12 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
     for name in taken:
         own[name].copy_(there[name])
     frozen = freeze(identifier, settings["freeze"])
+    others = [name for name in names if name not in taken]
+    pretrained = [name for name in others if _is_pretrained(identifier, name)]
     return {
         "taken": _grouped(taken),
-        "new": _grouped(name for name in names if name not in taken),
+        "pretrained": _grouped(pretrained),
+        "new": _grouped(name for name in others if name not in pretrained),
         "left": _grouped(name for name in there if name.startswith(PARTS) and name not in taken),
         "frozen": _grouped(frozen),
         "classes": described.classes,
@@ -150,6 +153,12 @@ def _named_as(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
         for part in network.of_features
         if name.startswith(part)
     }
+
+
+def _is_pretrained(identifier: LanguageIdentifier, name: str) -> bool:
+    network = identifier.network
+    own = name.removeprefix("network.")
+    return isinstance(network, SampleNetwork) and network.begins_with(own)
 
 
 def _head(identifier: LanguageIdentifier) -> set[str]:

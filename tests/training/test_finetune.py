@@ -13,9 +13,11 @@ import langid
 from langid.audio.decode import read_audio
 from langid.commands.configuration import compose, resolved
 from langid.commands.main import main
+from langid.networks.network import SampleNetwork
 from langid.signal import encoder_files
 from langid.training.checkpoint import load_identifier, read_checkpoint
 from langid.training.run import train
+from langid.training.run_record import RunRecord
 
 from ..conftest import Once, states_keys
 
@@ -75,6 +77,11 @@ def test_it_begins_as_its_probe(tuned: tuple[Path, Begun], probe_path: Path, cli
     expected, _ = load_identifier(probe_path).posteriors(clip)
     torch.testing.assert_close(tuned[1].posteriors, expected, atol=5e-3, rtol=0)
     assert tuned[1].rates == pytest.approx([5e-4, 2.5e-5])
+    start = RunRecord.read(tuned[0]).start
+    assert start["new"] == {"network": 1}  # the weights of the layers
+    assert set(start["pretrained"]) == {"network.encoder.model"}
+    of_head = {"network.head.pooled_norm", "network.head.output"}
+    assert set(start["taken"]) == of_head | {"network.normaliser"}
 
 
 def test_upper_layers_alone_have_changed(tuned: tuple[Path, Begun]) -> None:
@@ -153,7 +160,10 @@ def test_low_rank_changes_are_in_the_checkpoint(tuned_store: Path, tmp_path: Pat
     weights = read_checkpoint(path)["state_dict"]
     factors = [name for name in weights if ".lora_B." in name]
     assert len(factors) == 2 and all(weights[name].any() for name in factors)
-    loaded = load_identifier(path).state_dict()
+    identifier = load_identifier(path)
+    loaded, network = identifier.state_dict(), identifier.network
+    assert isinstance(network, SampleNetwork)
+    assert not any(network.begins_with(name.removeprefix("network.")) for name in factors)
     assert all(loaded[name].equal(value) for name, value in weights.items())
 
 
