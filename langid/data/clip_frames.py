@@ -46,14 +46,15 @@ def frames_of(path: str, front_end: "FrontEnd", max_duration_s: float | None) ->
     """
     if max_duration_s is not None or front_end.obstacles:
         clip = _clip(path, front_end, max_duration_s)
-        with _memory_for([clip], front_end, "cpu"):
+        with _memory(_features_of([clip], front_end)):
             features = front_end.features.frames(clip.samples[None])[0]
         yield _paired(clip, features, front_end)
         return
     state = front_end.initial_state(1)
-    for block, hops in _hops(path, front_end):
-        features, speech, state = front_end.step(hops[None], state)
-        yield block, _stored(features[0], front_end), speech[0]
+    with _memory(f"{path}: no memory to decode it"):
+        for block, hops in _hops(path, front_end):
+            features, speech, state = front_end.step(hops[None], state)
+            yield block, _stored(features[0], front_end), speech[0]
 
 
 def stored_samples(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> "Tensor":
@@ -95,7 +96,7 @@ def _made_together(
     if clips:
         lengths = torch.tensor([len(clip.samples) for clip in clips])
         padded = torch.nn.utils.rnn.pad_sequence([clip.samples for clip in clips], True)
-        with _memory_for(clips, front_end, device):
+        with _memory(_features_of(clips, front_end), device):
             made = iter(front_end.features(padded.to(device), lengths))
     for one in found:
         if isinstance(one, AudioError):
@@ -120,26 +121,36 @@ def _stored(features: "Tensor", front_end: "FrontEnd") -> "Tensor":
 
 
 @contextlib.contextmanager
-def _memory_for(clips: Sequence[Clip], front_end: "FrontEnd", device: str) -> Iterator[None]:
-    """Raise LangidError, by the longest clip, where memory is full."""
+def _memory(lacking: str, device: str = "cpu") -> Iterator[None]:
+    """Raise LangidError, which says what it is ``lacking`` for, where memory is full."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_of_memory(error):
             raise
-        longest = max(clips, key=lambda clip: len(clip.decoded))
-        many = f" and {len(clips) - 1} shorter clips" if len(clips) > 1 else ""
+        words = str(error).partition("\n")[0] or type(error).__name__
         raise LangidError(
-            f"{longest.path}: no memory for features of its"
-            f" {len(longest.decoded) / front_end.sample_rate:.1f} s{many}"
-            f" ({str(error).splitlines()[0]}); take fewer workers, max_duration_s=SECONDS"
+            f"{lacking} ({words}); take fewer workers, max_duration_s=SECONDS"
             f"{'' if device == 'cpu' else ' or accelerator=cpu'}. What is done is kept, and the"
             " same command goes on"
         ) from error
 
 
+def _features_of(clips: Sequence[Clip], front_end: "FrontEnd") -> str:
+    """Return for what memory is lacking where features of clips are made, by the longest."""
+    longest = max(clips, key=lambda clip: len(clip.decoded))
+    seconds = len(longest.decoded) / front_end.sample_rate
+    many = f" and {len(clips) - 1} shorter clips" if len(clips) > 1 else ""
+    return f"{longest.path}: no memory for features of its {seconds:.1f} s{many}"
+
+
 def _clip(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> Clip:
     """Return all of a file, or its first seconds from the first frame of speech on."""
+    with _memory(f"{path}: no memory to decode it"):
+        return _decoded(path, front_end, max_duration_s)
+
+
+def _decoded(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> Clip:
     import torch
 
     rate, hop = front_end.sample_rate, front_end.hop_samples

@@ -94,6 +94,28 @@ def test_full_memory_names_the_clip(
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("detector", ["EnergyDetector", "LibrosaDetector"])  # in blocks, whole
+def test_memory_that_is_full_while_a_clip_is_decoded_is_told(
+    detector: str,
+    real_rows: list[dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: Any) -> Iterator[np.ndarray]:
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(clip_frames, "read_blocks", full)
+    plain = described(Path()) | {"features": {"_target_": "langid.signal.features.MFCC"}}
+    plain["detector"] = {"_target_": f"langid.signal.speech_detector.{detector}"}
+    row = {name: real_rows[0].get(name, "") for name in COLUMNS}
+    with pytest.raises(LangidError) as told:
+        write_shard(tmp_path / "0.h5", [row], plain, Content("features", 64, "float16"))
+    assert str(told.value).startswith(f"{row['path']}: no memory to decode it (MemoryError)")
+    assert "take fewer workers, max_duration_s=SECONDS. What is done is kept" in str(told.value)
+    assert not list(tmp_path.iterdir())
+
+
 class Asked(NamedTuple):
     """A front end, and whether files are processed in blocks, of which the first ones will do."""
 
