@@ -3,8 +3,8 @@
 Before the file gets its name it is compared with PyTorch on real speech: clips of the store that
 the model was trained on, or the files of audio=. A model that cannot be streamed is refused; with
 mode=offline it hears an overlapping window. Other precisions than float32 are compared with it, in
-size, speed and accuracy, on clips of the validation part. decide_at= and its like are written into
-the file, for its streams to go by.
+size, speed and accuracy, on up to 200 clips of the validation part, on about two minutes of them
+with mode=offline. decide_at= and its like are written into the file, for its streams to go by.
 
 Examples:
   langid export checkpoint=runs/gru/best.ckpt output=model.onnx

@@ -1,6 +1,7 @@
 """In which form a trained identifier is written: for which runtime, in which mode and precision."""
 
 import functools
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ CHOICES = {
 SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "module": ".pt"}
 WINDOW = {"window_s": 5.0, "hop_s": 0.5}  # where none is given, or whole frames near to it
 LABELLED_CLIPS = 200
+LABELLED_S = 120.0  # with mode=offline, where windows overlap and each second is heard many times
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class Form:
         from langid.export.validation_clips import validation_clips
 
         try:
-            labelled = validation_clips(identifier, LABELLED_CLIPS)
+            most_s = LABELLED_S if self.mode == "offline" else math.inf
+            labelled = validation_clips(identifier, LABELLED_CLIPS, most_s)
         except LangidError as error:
             raise LangidError(
                 f"precision={self.precision}: what it changes is measured on clips of the"

@@ -17,11 +17,14 @@ class LabelledClip(NamedTuple):
     target: int
 
 
-def validation_clips(identifier: LanguageIdentifier, most: int) -> list[LabelledClip]:
+def validation_clips(
+    identifier: LanguageIdentifier, most: int, most_s: float
+) -> list[LabelledClip]:
     """Return at most so many clips of the validation part, evenly spread; never of the test part.
 
-    A clip is what is scored: an utterance, or a sequence where the split cuts utterances. Raises
-    LangidError where the store of the training or its clips are not where they were.
+    They are about ``most_s`` seconds at most, and one clip at least. A clip is what is scored: an
+    utterance, or a sequence where the split cuts utterances. Raises LangidError where the store of
+    the training or its clips are not where they were.
     """
     data = data_of(identifier.described)
     if data.store.fingerprint != identifier.described.fingerprint:
@@ -31,8 +34,10 @@ def validation_clips(identifier: LanguageIdentifier, most: int) -> list[Labelled
         )
     sequences = data.pieces["validation"]
     sequences = sequences[sequences["speech"] > 0]
-    places = np.linspace(0, len(sequences) - 1, min(most, len(sequences))).astype(int)
     hop, rate = identifier.front_end.hop_samples, identifier.front_end.sample_rate
+    mean_s = (sequences["stop"] - sequences["start"]).mean() * hop / rate
+    count = int(min(most, len(sequences), max(1, most_s / mean_s)))
+    places = np.linspace(0, len(sequences) - 1, count).astype(int)
     clips = []
     for sequence in sequences.iloc[places].itertuples():
         utterance = data.store.utterances.iloc[sequence.row]
