@@ -78,7 +78,8 @@ def _print_totals(found: list[Segment], heard_s: float) -> None:
         print(f"no speech in {heard_s:.2f} s")
     for label in dict.fromkeys(segment.label for segment in found):
         own = [segment.speech_s for segment in found if segment.label == label]
-        print(f"{label}: {sum(own):.2f} s of speech in {len(own)} segments")
+        many = "" if len(own) == 1 else "s"
+        print(f"{label}: {sum(own):.2f} s of speech in {len(own)} segment{many}")
 
 
 def _write_rttm(found: list[Segment], path: Path, name: str) -> None:

@@ -101,6 +101,13 @@ def test_table_json_and_rttm_say_the_same(
         assert expected in totals
 
 
+def test_one_is_a_segment(
+    model_path: Path, real_clips: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model_path, real_clips[0], "languages=[Hindi]", "pause_s=99") == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(" s of speech in 1 segment")
+
+
 def test_segments_are_in_order_in_the_clips_and_not_in_the_pauses(
     model_path: Path, meeting: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
