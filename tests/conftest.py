@@ -17,6 +17,9 @@ import pytest
 import torch
 from filelock import FileLock
 
+sys.path.append(str(Path(__file__).parent))  # forked processes find it by its name too
+import forked
+
 # One thread a process: two test processes with two threads each would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
@@ -305,11 +308,10 @@ def held_elsewhere() -> Held:
 
 @pytest.fixture(scope="session")
 def langid() -> Command:
-    """Return a function that runs ``python -m langid`` in a process of its own."""
+    """Return a function that does ``python -m langid`` in a process of its own."""
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "langid", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+        return forked.run(["-m", "langid", *arguments], **options)
 
     return run
 

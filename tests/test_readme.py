@@ -2,12 +2,11 @@
 
 import re
 import shlex
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 
@@ -75,10 +74,9 @@ def test_a_package_of_ones_own_is_used_from_an_empty_folder(
     (tmp_path / "cv.h5").symlink_to(store_path)
     lines = [shlex.split(line) for line in command_lines(own=True)]
     small = ["trainer.max_epochs=1", "trainer.accelerator=cpu"]
-    # Not by python -m alone, which finds packages in the current folder by itself.
     for words in sorted(lines, key=lambda words: ("train", "evaluate", "export").index(words[1])):
-        command = [sys.executable, "-P", "-m", *words, *(small if words[1] == "train" else ())]
-        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        command = ["-m", *words, *(small if words[1] == "train" else ())]
+        ended = forked.run(command, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
     assert len(lines) == 4 and (tmp_path / "mine.onnx").exists()
 

@@ -31,14 +31,15 @@ DECIDING = ("experiment", "trainer", "resume")  # whether a job can be one of ma
 USERS_ERRORS = (LangidError, HydraException, OmegaConfBaseException, OSError)
 
 
-def job_folder(overrides: Sequence[str]) -> str:
+def job_folder(overrides: Sequence[str], *, _root_: DictConfig) -> str:
     """Return the name of a job's folder, the same whenever the same job is asked for.
 
-    It is made of all overrides but ``output`` and ``trusted``, in alphabetical order; a long one is
-    cut and ends with a part of its hash.
+    It is made of all overrides but ``output`` and ``trusted``, in alphabetical order, with the
+    values that ``${KEY}`` has in the configuration ``_root_``; a long one is cut and ends with a
+    part of its hash.
     """
     words = []
-    for override in sorted(bare(str(override)) for override in overrides):
+    for override in sorted(_interpolated(str(override), _root_) for override in overrides):
         key, _, value = override.partition("=")
         if key == "store":
             override = f"store={Path(value).stem}"
@@ -49,6 +50,14 @@ def job_folder(overrides: Sequence[str]) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     return f"{name.encode()[: LONGEST_NAME - 13].decode(errors='ignore')},{digest}"
+
+
+def _interpolated(override: str, config: DictConfig) -> str:
+    """Return an override as people read it, with the value that it has in a configuration."""
+    if "${" not in override.replace("\\", ""):  # with which Hydra keeps it from being replaced
+        return bare(override)
+    key = override.partition("=")[0]
+    return f"{key}={OmegaConf.select(config, key.lstrip('+'))}"
 
 
 def check_one_of_many(config: DictConfig, whole: str, run: str) -> None:

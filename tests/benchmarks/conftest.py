@@ -1,10 +1,12 @@
 """The files of benchmarks/, as they are when they run as scripts."""
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 from ..conftest import Once
@@ -34,22 +36,21 @@ Quick = Callable[[str], str]
 
 
 @pytest.fixture
-def quick(once: Once, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Quick:
+def quick(once: Once, data_root: Path) -> Quick:
     """Return a function that gives what a benchmark prints under --quick; it must exit with 0.
 
     Each runs once, in a process of its own.
     """
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    run_script = importlib.import_module("forked").run_script  # by a name that processes find too
 
     def run(name: str) -> str:
         if name == "parity_browser":
             require_chromium()
 
         def start(folder: Path) -> None:
-            script, printed = BENCHMARKS / f"{name}.py", folder / "printed.txt"
-            code = run_script(script, ["--quick"], printed, {"LANGID_DATA": str(data_root)})
-            assert code == 0, printed.with_suffix(".errors").read_text()
+            variables = os.environ | {"LANGID_DATA": str(data_root)}
+            done = forked.run([BENCHMARKS / f"{name}.py", "--quick"], env=variables)
+            assert done.returncode == 0, done.stderr
+            (folder / "printed.txt").write_text(done.stdout)
 
         return (once(f"quick-{name}", start) / "printed.txt").read_text()
 

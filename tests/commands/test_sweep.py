@@ -1,16 +1,17 @@
 """Tests of langid/commands/sweep.py: real sweeps of a small network on real speech."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Forked
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
     EventAccumulator,
 )
@@ -143,19 +144,16 @@ def test_without_output_the_folders_are_the_same_each_time(
 
 
 def test_ctrl_c_stops_the_whole_sweep(store_path: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "langid", "train", "-m", *TINY, "trainer.max_epochs=200"]
-    process = subprocess.Popen(
-        [*command, f"store={store_path}", f"output={tmp_path}/sweep", "seed=0,1,2"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("epoch   0"):
-            process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130, "".join(lines)
+    command = ["-m", "langid", "train", "-m", *TINY, "trainer.max_epochs=200", "seed=0,1,2"]
+    places = (f"store={store_path}", f"output={tmp_path}/sweep")
+    with Forked([*command, *places], stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("epoch   0"):
+                process.send_signal(signal.SIGINT)
+        assert process.wait() == 130, "".join(lines)
     assert lines[-1] == "langid: interrupted; finished work is kept\n"
     assert "3 jobs: 1 interrupted, 2 not begun\n" in lines
     (record,) = records(tmp_path / "sweep").values()
@@ -207,13 +205,35 @@ def test_an_error_that_is_not_the_users_is_shown_whole_and_the_rest_go_on(
     assert captured.out.splitlines()[-1] == "2 jobs: 1 failed, 1 finished"
 
 
+def test_a_value_that_follows_another_makes_one_folder(
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that the job is told of, by the value that it has."""
+    folders = []
+    monkeypatch.setattr(
+        train, "run", lambda _: folders.append(Path(HydraConfig.get().runtime.output_dir))
+    )
+    store = f"store={tmp_path}/layer${{seed}}.h5"
+    for name in ("layer0.h5", "layer1.h5"):
+        (tmp_path / name).symlink_to(store_path)
+    assert main(["train", "-m", store, f"output={tmp_path / 'sweep'}", "seed=0,1"]) == 0
+    assert sorted(path for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == folders
+    assert [path.name for path in folders] == ["seed=0,store=layer0", "seed=1,store=layer1"]
+
+
 def test_folder_names() -> None:
-    assert job_folder(["silence=mask", "output=runs/a", "seed=0"]) == "seed=0,silence=mask"
-    assert job_folder(["store='/a b/trio.h5'", "+x=a/b"]) == "+x=a_b,store=trio"
+    config = OmegaConf.create({"seed": 3, "store": "layers/${seed}.h5", "x": "${seed}"})
+
+    def named(*overrides: str) -> str:
+        return job_folder(overrides, _root_=config)
+
+    assert named("silence=mask", "output=runs/a", "seed=0") == "seed=0,silence=mask"
+    assert named("store='/a b/trio.h5'", "+x=a/b") == "+x=a_b,store=trio"
+    assert named("seed=3", "store=layers/${seed}.h5", "+x=${seed}") == "+x=3,seed=3,store=3"
     long = [f"key{number}=value" for number in range(100)]
-    assert len(job_folder(long).encode()) <= 200
-    assert job_folder(long) != job_folder([*long, "seed=1"])
-    assert job_folder(long) == job_folder(long[::-1])
+    assert len(named(*long).encode()) <= 200
+    assert named(*long) != named(*long, "seed=1")
+    assert named(*long) == named(*long[::-1])
 
 
 def test_tensorboard_shows_every_run_with_its_final_figures(swept: Path) -> None:

@@ -223,6 +223,7 @@ def test_the_folders_of_runs_and_jobs_are_named_as_typed(
 
 
 def test_folders_of_jobs_have_no_quotes() -> None:
-    assert job_folder(['name="1_0"', "store='2024.h5'", 'output="x"']) == "name=1_0,store=2024"
+    overrides = ['name="1_0"', "store='2024.h5'", 'output="x"']
+    assert job_folder(overrides, _root_=OmegaConf.create()) == "name=1_0,store=2024"
     assert bare('split.train_only=["2024","a"]') == "split.train_only=[2024,a]"
     assert bare("~callbacks.confusion") == "~callbacks.confusion"

@@ -6,11 +6,11 @@ import resource
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import h5py
 import pytest
 import torch
@@ -158,16 +158,14 @@ def test_a_killed_run_goes_on_to_the_same_weights(store_path: Path, tmp_path: Pa
         "~callbacks.confusion", "augment=spec_augment", "balance=undersample", "loss=focal",
     )  # fmt: skip
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    command = [sys.executable, "-m", "langid", "train", *TINY, f"store={store_path}"]
-    process = subprocess.Popen(
-        [*command, f"output={killed}", *overrides], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("epoch   1"):
-            process.send_signal(signal.SIGKILL)
-            break
-    assert process.wait(60) == -signal.SIGKILL
+    command = ["-m", "langid", "train", *TINY, f"store={store_path}", f"output={killed}"]
+    with forked.Forked([*command, *overrides]) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch   1"):
+                process.send_signal(signal.SIGKILL)
+                break
+        assert process.wait() == -signal.SIGKILL
     assert last(killed)["epoch"] < 5
     checkpoint = killed / "checkpoints" / "last.ckpt"
     arguments = [*TINY, *overrides, f"store={store_path}", f"resume={checkpoint}"]
@@ -452,7 +450,7 @@ def test_a_full_disk_leaves_no_half_checkpoint(
     result = langid(
         "train", *TINY, "model.network.units=200", f"store={store_path}", f"output={tmp_path}/run",
         "~callbacks.confusion",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        limits={resource.RLIMIT_FSIZE: limit},
         env=os.environ | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip
     assert result.returncode == 2

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked import Forked
 
 from langid.commands.main import main
 
@@ -26,14 +27,9 @@ def last(output: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def start(overrides: Sequence[str], store: Path, output: Path | str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "langid", "train", *TINY, *overrides, f"store={store}"]
-    return subprocess.Popen(
-        [*command, f"output={output}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start(overrides: Sequence[str], store: Path, output: Path | str) -> Forked:
+    command = ["-m", "langid", "train", *TINY, *overrides, f"store={store}", f"output={output}"]
+    return Forked(command, stderr=subprocess.STDOUT)
 
 
 def running(output: Path) -> list[int]:

@@ -186,7 +186,7 @@ def test_a_batch_that_does_not_fit_is_told(
     result = langid(
         "train", "model=cnn", "model.network.channels=[4096,4]", *overrides,
         f"store={store_path}", f"output={tmp_path}/run",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+        limits={resource.RLIMIT_AS: limit},
     )  # fmt: skip
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pytest
 from omegaconf import OmegaConf
 
@@ -100,11 +101,8 @@ def run(folder: Path) -> Run:
     """Return a function that runs ``langid`` in that folder, which is not on Python's path."""
 
     def run(*arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-P", "-m", "langid", *map(str, arguments)]
-        environment = os.environ | variables
-        return subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-        )
+        command = ["-m", "langid", *arguments]
+        return forked.run(command, cwd=folder, env=os.environ | variables)
 
     return run
 

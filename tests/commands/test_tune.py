@@ -1,7 +1,7 @@
 """Tests of langid/commands/tune.py and search.py: real studies of a small network."""
 
+import contextlib
 import json
-import os
 import shlex
 import shutil
 import signal
@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import optuna
 import pytest
+from forked import Forked
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from pytorch_lightning import Callback, LightningModule, Trainer
 
@@ -115,30 +116,22 @@ def test_the_same_line_runs_nothing_again_and_its_last_line_reproduces_the_best(
 # Going on
 
 
-Start = Callable[[list[str]], "subprocess.Popen[str]"]
+Start = Callable[[list[str]], Forked]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Return a function that starts ``langid`` in a process of its own."""
-    processes: list[subprocess.Popen[str]] = []
+    with contextlib.ExitStack() as processes:
 
-    def begin(arguments: list[str]) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "langid", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        processes.append(process)
-        return process
+        def begin(arguments: list[str]) -> Forked:
+            command = ["-m", "langid", *arguments]
+            return processes.enter_context(Forked(command, stderr=subprocess.STDOUT))
 
-    yield begin
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield begin
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: Forked) -> None:
     while not path.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.002)
@@ -153,7 +146,7 @@ def test_interrupted_and_killed_it_ends_with_the_same_trials(
     process = start(arguments)
     wait_for(folder / "trial-000" / "checkpoints" / "last.ckpt", process)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate()
     assert process.returncode == 130, output
     assert output.endswith("langid: interrupted; finished work is kept\n")
 

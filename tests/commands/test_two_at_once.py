@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Forked, run
 
 from langid.commands.main import main
 from langid.commands.train import run_folder
@@ -22,11 +21,14 @@ TINY = (
 
 def both(*arguments: str, folder: Path) -> list[tuple[int, str, str]]:
     """Return exit code, output and errors of one command, started twice at the same time."""
-    command = [sys.executable, "-m", "langid", *arguments]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    running = [subprocess.Popen(command, cwd=folder, **pipes) for _ in range(2)]
-    told = [process.communicate(timeout=300) for process in running]
-    return [(process.returncode, *words) for process, words in zip(running, told, strict=True)]
+    return at_once([["-m", "langid", *arguments]] * 2, folder)
+
+
+def at_once(commands: list[list[str]], folder: Path) -> list[tuple[int, str, str]]:
+    """Return exit code, output and errors of commands that are started at the same time."""
+    running = [Forked(command, cwd=folder) for command in commands]
+    told = [process.communicate() for process in running]
+    return [(process.wait(), *words) for process, words in zip(running, told, strict=True)]
 
 
 def test_runs_that_start_in_one_second_have_folders_of_their_own(
@@ -109,17 +111,14 @@ def test_two_that_add_to_a_store_lose_nothing(
         folder.mkdir(parents=True)
         for row in rows:
             (folder / Path(row["path"]).name).symlink_to(row["path"])
-    prepare = [sys.executable, "-m", "langid", "prepare", "corpus=folders", "store=a.h5"]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    prepare = ["-m", "langid", "prepare", "corpus=folders", "store=a.h5"]
     lines = [[*prepare, f"corpus.root={name}", "add=true", "workers=1"] for name in ("one", "two")]
-    running = [subprocess.Popen(line, cwd=tmp_path, **pipes) for line in lines]
-    told = [process.communicate(timeout=300) for process in running]
-    codes = [process.returncode for process in running]
-    assert codes in ([0, 0], [0, 2], [2, 0]), told
-    for code, (_, words) in zip(codes, told, strict=True):
+    told = at_once(lines, tmp_path)
+    assert [code for code, *_ in told] in ([0, 0], [0, 2], [2, 0]), told
+    for code, _, words in told:
         assert not code or "langid prepare (process" in words or "another process" in words, words
     for line in lines:  # what was refused is typed again, and what was done is not done twice
-        assert subprocess.run(line, cwd=tmp_path, capture_output=True).returncode == 0
+        assert run(line, cwd=tmp_path).returncode == 0
     store = Store(tmp_path / "a.h5")
     assert len(store.columns["path"]) == 8
     assert len(store.description["corpora"]) == 2

@@ -539,7 +539,7 @@ def test_the_command_on_a_full_disk_ends_with_a_clear_message(
 ) -> None:
     done = langid(
         "prepare", "corpus=manifest", f"corpus.path={real_manifest}", f"store={tmp_path}/a.h5",
-        "workers=1", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)),
+        "workers=1", limits={resource.RLIMIT_FSIZE: 10**6},
     )  # fmt: skip
     assert done.returncode == 2
     assert f"langid: {tmp_path}/a.h5: cannot be written (File too large)" in done.stderr
