@@ -41,7 +41,9 @@ def export_onnx(
     """
     module = FusedModule(identifier)
     metadata = module.metadata(decision)
-    content = content_of(module, *example(module), ports(metadata), metadata)
+
+    def content() -> bytes:
+        return content_of(module, *example(module), ports(metadata), metadata)
 
     def differences(written: Path) -> dict[str, float]:
         pytorch = TorchModel(StreamingModule(identifier))

@@ -45,19 +45,21 @@ def tolerance_of(identifier: LanguageIdentifier) -> float:
 def write_checked(
     path: Path,
     identifier: LanguageIdentifier,
-    content: bytes | memoryview,
+    content: Callable[[], bytes | memoryview],
     clips: Sequence[np.ndarray],
     differences: Callable[[Path], dict[str, float]],
 ) -> dict[str, float]:
     """Write an identifier's file, and return by how much it differs from offline PyTorch.
 
-    ``differences`` measures that of posteriors on the clips, before the file gets its name. Raises
-    LangidError where the clips are empty, and where posteriors are not PyTorch's.
+    ``content`` makes what is written, ``differences`` measures that of posteriors on the clips,
+    before the file gets its name. Raises LangidError where the clips are empty, before anything is
+    made, and where posteriors are not PyTorch's.
     """
     if not sum(len(clip) for clip in clips):
         raise LangidError("export: no samples to compare PyTorch and the file on; give audio=FILE")
+    made = content()
     with replaced(path, "output") as partial:
-        partial.write_bytes(content)
+        partial.write_bytes(made)
         found = differences(partial)
         worst, accepted = max(found.values()), tolerance_of(identifier)
         if not worst <= accepted:

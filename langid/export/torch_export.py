@@ -52,7 +52,7 @@ def export_pt2(
         return compare(identifier, {"torch.export": ExportedModel(written)}, clips)
 
     try:
-        return write_checked(path, identifier, content.getbuffer(), clips, differences)
+        return write_checked(path, identifier, content.getbuffer, clips, differences)
     except RuntimeError as error:  # stacked LSTM layers with silence=remove in torch 2.13
         reason = str(error).partition("\n")[0]
         raise LangidError(

@@ -185,7 +185,7 @@ def export_module(
             largest = max(largest, largest_difference(streamed, offline))
         return {"StreamingRecurrentModule, one frame": largest}
 
-    return write_checked(path, identifier, module.content(), clips, differences)
+    return write_checked(path, identifier, module.content, clips, differences)
 
 
 def digest(description: dict[str, Any], weights: dict[str, Tensor]) -> str:

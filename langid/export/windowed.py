@@ -104,7 +104,9 @@ def export_offline(
     streams, frames = torch.export.Dim("streams"), torch.export.Dim("frames")
     samples = torch.zeros(EXAMPLE_STREAMS, EXAMPLE_FRAMES * frame)
     lengths = ({0: streams, 1: frame * frames},)
-    content = content_of(module, (samples,), lengths, ports(metadata), metadata)
+
+    def content() -> bytes:
+        return content_of(module, (samples,), lengths, ports(metadata), metadata)
 
     def differences(written: Path) -> dict[str, float]:
         stream, largest = StreamingIdentifier(WindowedModel(written)), 0.0
