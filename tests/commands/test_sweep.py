@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -258,16 +257,3 @@ def test_tensorboard_shows_every_run_with_its_final_figures(swept: Path) -> None
     assert columns == {"loss", "accuracy", "balanced_accuracy"}
     everything = EventMultiplexer().AddRunsFromDirectory(str(swept)).Reload()
     assert len(everything.Runs()) == 2
-
-
-def test_hydras_launchers_run_the_jobs_and_the_summary_tells_of_them(
-    store_path: Path, tmp_path: Path, langid: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
-    """By joblib, whose jobs run in processes of their own; one of two fails."""
-    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-    places = (f"store={store_path}", f"output={tmp_path / 'sweep'}")
-    done = langid("train", "-m", *launcher, *TINY, *places, WEIGHTS, "silence=mask,label")
-    assert done.returncode == 1, done.stderr
-    assert done.stdout.splitlines()[-1] == "2 jobs: 1 finished, 1 failed"
-    assert "Traceback" not in done.stderr
-    assert [record["status"] for record in records(tmp_path / "sweep").values()] == ["finished"]

@@ -225,11 +225,15 @@ def test_what_a_class_says_of_its_arguments_is_a_sentence_and_its_mistakes_are_n
 def test_a_sweep_and_its_processes_trust_what_its_line_trusts(
     run: Run, store: Path, folder: Path
 ) -> None:
-    parts = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1", NETWORK, TRUSTED]
+    """By joblib, whose jobs run in processes of their own; one of two fails, and is told of."""
+    parts = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", NETWORK, TRUSTED]
+    parts += ["silence=mask,label", "loss.class_weights=[1,2,3]"]  # too few for silence=label
     parts += ["store=mine.h5", "output=sweep", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
     ended = run("train", "-m", *parts)
-    assert ended.returncode == 0, ended.stderr + ended.stdout
-    assert len(list(folder.glob("sweep/*/checkpoints/best.ckpt"))) == 2
+    assert ended.returncode == 1, ended.stderr + ended.stdout
+    assert ended.stdout.splitlines()[-1] == "2 jobs: 1 finished, 1 failed"
+    assert "Traceback" not in ended.stderr
+    assert len(list(folder.glob("sweep/*/checkpoints/best.ckpt"))) == 1
     assert not list(folder.glob("sweep/*trusted*"))
 
 
