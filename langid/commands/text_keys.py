@@ -23,7 +23,7 @@ TEXT = frozenset({
     "store", "content", "name", "output", "resume", "select", "checkpoint", "part", "corpora",
     "clip", "exported", "folders", "experiments", "overrides", "table", "format", "mode",
     "precision", "accelerator", "model", "audio", "languages", "rttm", "plot", "init.checkpoint",
-    "init.normaliser", "teacher.checkpoint", "teacher.unit",
+    "init.normaliser", "teacher.checkpoint", "teacher.unit", "loss.unit",
     "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",
     "features.encoder", "features.revision", "features.sha256",
     "split.train_only", "split.test", "split.unlabelled", "task.column", "task.classes",

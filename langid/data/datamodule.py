@@ -15,6 +15,7 @@ from langid.data.acoustics import SequenceAcoustics
 from langid.data.balance import Balance, EverySequence
 from langid.data.crops import DRAWS, Crops, DrawnDataset
 from langid.data.dataset import Batch, cut, loader
+from langid.data.part_check import require_classes
 from langid.data.pieces import cut_whole, piece_loader
 from langid.data.sampler import EpochSampler, LaneSampler
 from langid.data.silence_policy import silence_policy
@@ -126,33 +127,13 @@ class LanguageDataModule(LightningDataModule):
         heard = {part: sequences[sequences["part"] == part] for part in ("train", "unlabelled")}
         self.sequences = self.pieces | heard
         self.taught = pd.concat(heard.values())
-        self._require_classes()
+        require_classes(self.sequences, self.classes, self.split.parts)
 
     def _labelled(self) -> pd.DataFrame:
         """Return the utterances with their ``class``, which is empty where they have none."""
         utterances = self.store.utterances
         labels = self.task.labels(utterances, self.classes).mask(self.unlabelled, "")
         return utterances.assign(**{"class": labels})
-
-    def _require_classes(self) -> None:
-        clips = {
-            part: self.sequences[part].groupby("target")["unit"].nunique().to_dict()
-            for part in PARTS
-        }
-        missing = [index for index in range(len(self.classes)) if index not in clips["train"]]
-        if missing:
-            held = [
-                f"{self.classes[index]} ({clips['validation'].get(index, 0)} in validation,"
-                f" {clips['test'].get(index, 0)} in test)"
-                for index in missing
-            ]
-            raise LangidError(
-                f"the training part has no utterance of {', '.join(held)}; change the split,"
-                " prepare more speech, or leave the class out (task.classes)"
-            )
-        empty = [part for part in self.split.parts if not len(self.sequences[part])]
-        if empty:
-            raise LangidError(f"the {empty[0]} part is empty; change the split's fractions")
 
     def summary(self) -> dict[str, Any]:
         """Return utterances and speakers per part and class, and what the parts share.

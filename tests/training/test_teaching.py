@@ -1,6 +1,7 @@
 """Runs that learn from a teacher, by the commands of the README."""
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from langid.training.resume import State, state_of
 from langid.training.run_record import RunRecord
 from langid.training.teacher import Teacher, read_teacher
 
-from ..conftest import SMALL, Once
+from ..conftest import SMALL, Held, Once
 
 TAUGHT = ("experiment=gru", "loss=distillation", *SMALL, "trainer.max_epochs=1")
 PAIR = ("task.classes=[Hindi,English]", "split.seed=1")
@@ -197,6 +198,19 @@ def test_a_killed_teacher_keeps_what_is_whole(
     heard.clear()
     assert train(store, tmp_path / "run", pair_path, *more) == 0
     assert len(heard) == 4
+
+
+def test_one_run_at_a_time_asks_a_teacher(
+    tmp_path: Path, held_elsewhere: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(teaching, "LOOK_AGAIN_S", 0.05)
+    waiting = threading.Thread(target=teaching._alone, args=(tmp_path, done.set))
+    with held_elsewhere(tmp_path):
+        waiting.start()
+        assert not done.wait(0.5)
+    assert done.wait(10)
+    waiting.join()
 
 
 def test_clips_of_a_store_of_features_are_decoded_again(
