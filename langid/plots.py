@@ -1,5 +1,6 @@
 """Pictures of plain values: nothing here knows where they come from."""
 
+import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,12 @@ def save_figure(figure: Figure, path: Path, key: str = "") -> None:
     """Write a picture as PNG, whole or not at all; raises LangidError as ``replaced`` does."""
     with replaced(path, key) as partial:
         figure.savefig(partial, dpi=150)
+
+
+def figure_png(figure: Figure) -> bytes:
+    """Return a picture as PNG, for a page that holds it."""
+    figure.savefig(png := io.BytesIO(), format="png", dpi=100)
+    return png.getvalue()
 
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:

@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from langid.audio.decode import read_audio
-from langid.plots import draw_sound
+from langid.plots import draw_sound, figure_png
 from langid.signal.acoustics.chain import WaveformAugment
 from langid.signal.acoustics.sound import Sound, Told
 from langid.signal.features import LogMel
@@ -84,7 +84,6 @@ def _section(
 ) -> str:
     frames = front_end(torch.from_numpy(sound.samples)[None])[0][0].numpy()
     picture = draw_sound(sound.samples, sound.speech, frames, RATE, longest_s)
-    picture.savefig(png := io.BytesIO(), format="png", dpi=100)
     soundfile.write(wav := io.BytesIO(), sound.samples, RATE, format="WAV", subtype="PCM_16")
     rows = [
         f"<dt>{name}</dt><dd>"
@@ -92,8 +91,6 @@ def _section(
         + "</dd>"
         for name, told in drawn.items()
     ]
-    data = {
-        name: base64.b64encode(file.getvalue()).decode()
-        for name, file in (("wav", wav), ("png", png))
-    }
+    files = {"wav": wav.getvalue(), "png": figure_png(picture)}
+    data = {name: base64.b64encode(file).decode() for name, file in files.items()}
     return SECTION.format(title=title, drawn="".join(rows), **data)
