@@ -239,8 +239,9 @@ class ByCorpusSplit(Split):
             raise LangidError(
                 "split.test is empty: name the corpora to test, as split.test=[fleurs]"
             )
-        if both := sorted(set(self.test) & set(self.train_only)):
-            raise LangidError(f"split.test and split.train_only both name {', '.join(both)}")
+        for key, names in (("train_only", self.train_only), ("unlabelled", self.unlabelled)):
+            if both := sorted(set(self.test) & set(names)):
+                raise LangidError(f"split.test and split.{key} both name {', '.join(both)}")
         _check_validation_fraction(validation_fraction)
         self.validation_fraction = validation_fraction
 
@@ -295,28 +296,3 @@ class OfficialSplit(Split):
                 " with 'corpus.tsv=[train,dev,test]', or choose split=speaker"
             )
         return np.asarray(parts)
-
-
-def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int]:
-    """Count what training shares with validation and test: the size of the leak.
-
-    ``speakers`` and ``utterances`` are those in training and in another part; ``unknown_speakers``
-    the utterances of validation and test whose speaker is not known, so that nobody can tell.
-    """
-    train = rows[parts == "train"]
-    held_out = rows[np.isin(parts, PARTS[1:])]
-    return {
-        "speakers": len((set(train["speaker"]) & set(held_out["speaker"])) - {""}),
-        "utterances": len(set(train["utterance_id"]) & set(held_out["utterance_id"])),
-        "unknown_speakers": len(set(held_out["utterance_id"][held_out["speaker"] == ""])),
-    }
-
-
-def clips_and_speakers(rows: pd.DataFrame) -> dict[str, int]:
-    """Count clips, the speakers that are known, and the clips of which nobody knows who speaks."""
-    unknown = rows["speaker"] == ""
-    return {
-        "clips": int(rows["utterance_id"].nunique()),
-        "speakers": int(rows["speaker"][~unknown].nunique()),
-        "unknown_speakers": int(rows["utterance_id"][unknown].nunique()),
-    }

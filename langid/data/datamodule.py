@@ -9,7 +9,8 @@ import pandas as pd
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from langid.corpora.splits import PARTS, Split, clips_and_speakers, shared_between_parts
+from langid.corpora.part_counts import clips_and_speakers, shared_between_parts
+from langid.corpora.splits import PARTS, Split
 from langid.corpora.tasks import Task
 from langid.data.acoustics import SequenceAcoustics
 from langid.data.balance import Balance, EverySequence

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from langid.atomic_file import write_text
-from langid.corpora.splits import PARTS, clips_and_speakers, shared_between_parts, speaker_groups
+from langid.corpora.part_counts import clips_and_speakers, shared_between_parts
+from langid.corpora.splits import PARTS, speaker_groups
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.scoring import frame_accuracy, score
 from langid.evaluation.threshold import thresholds

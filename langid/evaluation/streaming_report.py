@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from langid.atomic_file import write_text
-from langid.corpora.splits import clips_and_speakers, speaker_groups
+from langid.corpora.part_counts import clips_and_speakers
+from langid.corpora.splits import speaker_groups
 from langid.data.store import Store
 from langid.errors import LangidError
 from langid.evaluation.decision_time import accuracy_by_speech, choose_decide_at, time_to_decision

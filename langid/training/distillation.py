@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from langid.data.silence_policy import IGNORED
 from langid.errors import LangidError
 from langid.training.losses import CrossEntropy
 
@@ -71,14 +70,7 @@ class Distillation(CrossEntropy):
         weight = (said.softmax(-1) @ self.weight[:classes]) * speech
         total = (1 - self.label_weight) * (weight * self._divergence(logits, said)).sum()
         if self.label_weight:
-            labels = nn.functional.cross_entropy(
-                logits.flatten(0, 1),
-                targets.flatten(),
-                self.weight,
-                ignore_index=IGNORED,
-                reduction="sum",
-                label_smoothing=self.label_smoothing,
-            )
+            labels = self.of_labels(logits, targets, "sum")
             total = total + self.label_weight * labels
         if self.state_weight:
             total = total + self.state_weight * (weight * self._distance(states)).sum()

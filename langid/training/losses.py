@@ -109,11 +109,16 @@ class CrossEntropy(WeightedLoss):
         self.label_smoothing = _checked("label_smoothing", label_smoothing, below=1)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return self.of_labels(logits, targets, "mean")
+
+    def of_labels(self, logits: Tensor, targets: Tensor, reduction: str) -> Tensor:
+        """Return the weighted ``mean``, or the ``sum``, over the frames that have a target."""
         return nn.functional.cross_entropy(
             logits.flatten(0, 1),
             targets.flatten(),
             self.weight,
             ignore_index=IGNORED,
+            reduction=reduction,
             label_smoothing=self.label_smoothing,
         )
 

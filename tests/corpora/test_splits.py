@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from langid.corpora.part_counts import shared_between_parts
 from langid.corpora.splits import (
     PARTS,
     ByCorpusSplit,
@@ -14,7 +15,6 @@ from langid.corpora.splits import (
     SequenceSplit,
     SpeakerSplit,
     Split,
-    shared_between_parts,
 )
 from langid.errors import LangidError
 
@@ -139,6 +139,8 @@ def test_by_corpus_says_what_it_cannot_test(rows: pd.DataFrame) -> None:
         ByCorpusSplit()
     with pytest.raises(LangidError, match="both name cv"):
         ByCorpusSplit(test="cv", train_only="cv")
+    with pytest.raises(LangidError, match=r"split\.test and split\.unlabelled both name cv"):
+        ByCorpusSplit(test="cv", unlabelled="cv")
     with pytest.raises(LangidError, match="no corpus fleurs in the store; it holds cv"):
         ByCorpusSplit(test=["fleurs"])(rows)
     with pytest.raises(LangidError, match="names every corpus"):

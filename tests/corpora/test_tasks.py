@@ -9,7 +9,8 @@ import pytest
 
 from langid.build import build
 from langid.commands.configuration import option, options, tree
-from langid.corpora.splits import PARTS, KFoldSplit, SpeakerSplit, shared_between_parts
+from langid.corpora.part_counts import shared_between_parts
+from langid.corpora.splits import PARTS, KFoldSplit, SpeakerSplit
 from langid.corpora.tasks import AGES, PREDICTED, Task, left_out_line
 from langid.errors import LangidError
 

@@ -42,7 +42,7 @@ class WaveformAugment:
 
         Lengths may change, and marks of speech follow. All that is random comes from ``draws``.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how a sound is changed")
 
 
 class Acoustics(WaveformAugment):

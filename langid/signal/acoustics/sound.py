@@ -79,7 +79,7 @@ class Transform:
 
     def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
         """Return the changed sound and what was drawn, in words and numbers for people."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how a sound is changed")
 
 
 class Refused(ValueError):

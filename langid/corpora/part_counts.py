@@ -1,0 +1,31 @@
+"""How many speakers and clips parts have, and how much they share."""
+
+import numpy as np
+import pandas as pd
+
+from langid.corpora.splits import PARTS
+
+
+def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int]:
+    """Count what training shares with validation and test: the size of the leak.
+
+    ``speakers`` and ``utterances`` are those in training and in another part; ``unknown_speakers``
+    the utterances of validation and test whose speaker is not known, so that nobody can tell.
+    """
+    train = rows[parts == "train"]
+    held_out = rows[np.isin(parts, PARTS[1:])]
+    return {
+        "speakers": len((set(train["speaker"]) & set(held_out["speaker"])) - {""}),
+        "utterances": len(set(train["utterance_id"]) & set(held_out["utterance_id"])),
+        "unknown_speakers": len(set(held_out["utterance_id"][held_out["speaker"] == ""])),
+    }
+
+
+def clips_and_speakers(rows: pd.DataFrame) -> dict[str, int]:
+    """Count clips, the speakers that are known, and the clips of which nobody knows who speaks."""
+    unknown = rows["speaker"] == ""
+    return {
+        "clips": int(rows["utterance_id"].nunique()),
+        "speakers": int(rows["speaker"][~unknown].nunique()),
+        "unknown_speakers": int(rows["utterance_id"][unknown].nunique()),
+    }
