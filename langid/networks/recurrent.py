@@ -9,6 +9,7 @@ from langid.errors import check_least
 from langid.networks.head import Head
 from langid.networks.network import Network, State, StreamingNetwork
 from langid.networks.padding import any_padding
+from langid.networks.running_mean import RunningMean
 from langid.networks.skipped_frames import compact, hold
 
 Cell = type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
@@ -22,7 +23,8 @@ class Recurrent(Network):
 
     ``units`` is the width of all ``layers``, or a list with the width of each; ``dense`` and
     ``activation`` are those of ``Head``. ``dropout`` stands between the layers and before the dense
-    ones, ``head_dropout`` behind these.
+    ones, ``head_dropout`` behind these. With ``centre_frames`` the running mean of about so many
+    frames is taken off the features first.
     """
 
     cell: Cell
@@ -40,9 +42,11 @@ class Recurrent(Network):
         activation: str = "relu",
         dropout: float = 0.0,
         head_dropout: float = 0.0,
+        centre_frames: int = 0,
     ):
         super().__init__()
         check_least(1, layers=layers)
+        check_least(0, centre_frames=centre_frames)
         widths = list(units) if isinstance(units, Sequence) else [units] * layers
         if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
             raise ValueError(
@@ -59,7 +63,9 @@ class Recurrent(Network):
             self.cell(size, width, batch_first=True, bidirectional=self.bidirectional)
             for size, width in zip(inputs, widths, strict=False)
         )
-        self.memories = [(width,) for width in widths for _ in range(self.remembered)]
+        self.centre = RunningMean(bins, centre_frames) if centre_frames else None
+        first = [self.centre.memory] if self.centre else []
+        self.memories = first + [(width,) for width in widths for _ in range(self.remembered)]
         self.dropout = nn.Dropout(dropout)
         self.head = Head(inputs[-1], num_classes, dense, activation, head_dropout)
 
@@ -74,6 +80,10 @@ class Recurrent(Network):
 
     def process_whole(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins) -> (batch, time, units)``, with dropout between layers."""
+        if self.centre:
+            features = self.centre(features, features.new_zeros(len(features), *self.memories[0]))[
+                0
+            ]
         for number, layer in enumerate(self.layers):
             frames = self.dropout(features) if number else features
             features = process_both_ways(layer, frames, lengths)
@@ -113,11 +123,14 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
     ) -> tuple[Tensor, State]:
         hidden, counts = compact(features, advance)
         after: list[Tensor] = []
-        for layer in self.layers:
+        if self.centre:
+            hidden, memory = self.centre(hidden, state[0], counts)
+            after.append(memory)
+        for number, layer in enumerate(self.layers):
             before = state[len(after) : len(after) + self.remembered]
-            frames = self.dropout(hidden) if after else hidden
-            hidden, memory = self._process(layer, frames, before, counts)
-            after.extend(memory)
+            frames = self.dropout(hidden) if number else hidden
+            hidden, memories = self._process(layer, frames, before, counts)
+            after.extend(memories)
         return self.logits(hold(before[0], hidden, counts)), tuple(after)
 
     def _process(

@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "conformer.Conformer": {
         "width": 8, "layers": 1, "heads": 2, "kernel": 3, "context_frames": 20
     },
+    "recurrent.GRU centred": {"units": [12, 8], "dense": 10, "centre_frames": 50},
 }  # fmt: skip
 
 
@@ -36,7 +37,7 @@ FEATURES = {  # by silence policy, so that both kinds meet every network
 def untrained(network: str, silence: str, clip: np.ndarray, stride: int = 1) -> LanguageIdentifier:
     """Return an identifier with confident posteriors, normalised on a clip."""
     torch.manual_seed(0)
-    target = f"langid.networks.{network}"
+    target = f"langid.networks.{network.partition(' ')[0]}"
     identifier = build_identifier(
         described(
             features=FEATURES[silence],

@@ -37,7 +37,12 @@ def offline(identifier: LanguageIdentifier, clip: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("network", "policy"),
-    [("recurrent.GRU", "mask"), ("tcn.TCN", "remove"), ("conformer.Conformer", "label")],
+    [
+        ("recurrent.GRU centred", "remove"),
+        ("recurrent.GRU", "mask"),
+        ("tcn.TCN", "remove"),
+        ("conformer.Conformer", "label"),
+    ],
 )
 def test_streams_of_a_file_say_what_offline_pytorch_says(
     network: str, policy: str, clips: list[np.ndarray], tmp_path: Path
