@@ -31,7 +31,7 @@ class RunningMean(nn.Module):
         summed = torch.cat([features, torch.ones_like(features[..., :1])], dim=-1)
         exporting = torch.compiler.is_exporting()  # of any length, which is short in a stream
         sums, memory = [], before
-        for block in [summed] if exporting else summed.split(BLOCK, dim=1):
+        for block in [summed] if exporting else torch.split(summed, BLOCK, dim=1):
             sums.append(self._sums(block, memory))
             memory = sums[-1][:, -1]
         every = torch.cat(sums, dim=1)
