@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from langid.errors import check_least
+from langid.networks.cmvn import CMVN
 from langid.networks.head import Head
 from langid.networks.network import Network, State, StreamingNetwork
 from langid.networks.padding import any_padding
-from langid.networks.running_mean import RunningMean
 from langid.networks.skipped_frames import compact, hold
 
 Cell = type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
@@ -23,8 +23,8 @@ class Recurrent(Network):
 
     ``units`` is the width of all ``layers``, or a list with the width of each; ``dense`` and
     ``activation`` are those of ``Head``. ``dropout`` stands between the layers and before the dense
-    ones, ``head_dropout`` behind these. With ``centre_frames`` the running mean of about so many
-    frames is taken off the features first.
+    ones, ``head_dropout`` behind these. With ``cmvn_frames`` features are normalised first
+    by mean and deviation of about so many frames before, as ``CMVN`` does.
     """
 
     cell: Cell
@@ -42,11 +42,11 @@ class Recurrent(Network):
         activation: str = "relu",
         dropout: float = 0.0,
         head_dropout: float = 0.0,
-        centre_frames: int = 0,
+        cmvn_frames: int = 0,
     ):
         super().__init__()
         check_least(1, layers=layers)
-        check_least(0, centre_frames=centre_frames)
+        check_least(0, cmvn_frames=cmvn_frames)
         widths = list(units) if isinstance(units, Sequence) else [units] * layers
         if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
             raise ValueError(
@@ -63,8 +63,8 @@ class Recurrent(Network):
             self.cell(size, width, batch_first=True, bidirectional=self.bidirectional)
             for size, width in zip(inputs, widths, strict=False)
         )
-        self.centre = RunningMean(bins, centre_frames) if centre_frames else None
-        first = [self.centre.memory] if self.centre else []
+        self.cmvn = CMVN(bins, cmvn_frames) if cmvn_frames else None
+        first = [self.cmvn.memory] if self.cmvn else []
         self.memories = first + [(width,) for width in widths for _ in range(self.remembered)]
         self.dropout = nn.Dropout(dropout)
         self.head = Head(inputs[-1], num_classes, dense, activation, head_dropout)
@@ -80,10 +80,9 @@ class Recurrent(Network):
 
     def process_whole(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins) -> (batch, time, units)``, with dropout between layers."""
-        if self.centre:
-            features = self.centre(features, features.new_zeros(len(features), *self.memories[0]))[
-                0
-            ]
+        if self.cmvn:
+            memory = features.new_zeros(len(features), *self.memories[0])
+            features, _ = self.cmvn(features, memory)
         for number, layer in enumerate(self.layers):
             frames = self.dropout(features) if number else features
             features = process_both_ways(layer, frames, lengths)
@@ -123,8 +122,8 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
     ) -> tuple[Tensor, State]:
         hidden, counts = compact(features, advance)
         after: list[Tensor] = []
-        if self.centre:
-            hidden, memory = self.centre(hidden, state[0], counts)
+        if self.cmvn:
+            hidden, memory = self.cmvn(hidden, state[0], counts)
             after.append(memory)
         for number, layer in enumerate(self.layers):
             before = state[len(after) : len(after) + self.remembered]

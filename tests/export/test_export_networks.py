@@ -23,7 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "conformer.Conformer": {
         "width": 8, "layers": 1, "heads": 2, "kernel": 3, "context_frames": 20
     },
-    "recurrent.GRU centred": {"units": [12, 8], "dense": 10, "centre_frames": 50},
+    "recurrent.GRU cmvn": {"units": [12, 8], "dense": 10, "cmvn_frames": 50},
 }  # fmt: skip
 
 

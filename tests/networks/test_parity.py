@@ -18,8 +18,8 @@ STREAMING: dict[str, Callable[[], StreamingNetwork]] = {
     "gru": lambda: GRU(6, 3, units=10, layers=2, dense=5, dropout=0.3),
     "lstm": lambda: LSTM(6, 3, units=[10, 7], dense=5, dropout=0.3),
     "gru, no dense layer": lambda: GRU(6, 3, units=10, dense=[], dropout=0.3, head_dropout=0.3),
-    "gru, centred": lambda: GRU(6, 3, units=[10, 7], dense=5, centre_frames=20),
-    "lstm, centred": lambda: LSTM(6, 3, units=10, dense=5, dropout=0.3, centre_frames=20),
+    "gru, cmvn": lambda: GRU(6, 3, units=[10, 7], dense=5, cmvn_frames=20),
+    "lstm, cmvn": lambda: LSTM(6, 3, units=10, dense=5, dropout=0.3, cmvn_frames=20),
     "lstm, two of tanh": lambda: LSTM(6, 3, units=[10, 7], dense=[8, 5], activation="tanh"),
     "tcn": lambda: TCN(6, 3, channels=8, layers=3, kernel=3, dense=5, dropout=0.3),
     "conformer": lambda: Conformer(
@@ -29,7 +29,7 @@ STREAMING: dict[str, Callable[[], StreamingNetwork]] = {
 BOTH_WAYS: dict[str, Callable[[], Network]] = {
     "bigru": lambda: BiGRU(6, 3, units=10, layers=2, dense=5, dropout=0.3),
     "bilstm": lambda: BiLSTM(6, 3, units=[10, 7], dense=5, dropout=0.3),
-    "bigru, centred": lambda: BiGRU(6, 3, units=10, dense=5, centre_frames=20),
+    "bigru, cmvn": lambda: BiGRU(6, 3, units=10, dense=5, cmvn_frames=20),
     "bigru, two of tanh": lambda: BiGRU(6, 3, units=10, dense=[8, 5], activation="tanh"),
 }
 
