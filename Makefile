@@ -61,6 +61,7 @@ bench: install  ## run the benchmarks, the longest left out; each prints figure,
 	$(BIN)/python benchmarks/pretrained.py
 	$(BIN)/python benchmarks/soak.py --fast --seconds 120
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/resamples.py
 
 clean:  ## remove what the targets made
 	rm -rf .venv demo dist page/node_modules $(VENDOR) .pytest_cache .mypy_cache .ruff_cache

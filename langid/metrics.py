@@ -3,6 +3,7 @@
 Validation logs the point estimates; langid.evaluation.scoring sets intervals beside them.
 """
 
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,49 @@ from langid.errors import LangidError
 # What validation logs as val/NAME, and which end is the better one.
 DIRECTIONS = {"loss": "min", "nll": "min", "accuracy": "max", "balanced_accuracy": "max",
               "macro_f1": "max", "frame_accuracy": "max"}  # fmt: skip
+
+CALIBRATION_BINS = 15  # of equal width, as Guo et al. (ICML 2017) have them
+
+
+@dataclass(frozen=True)
+class DetectionCosts:
+    """What NIST's language recognition evaluations set for Cavg.
+
+    ``p_target`` is how probable it is beforehand that a class is the one asked for, ``c_miss`` and
+    ``c_false_alarm`` what it costs to miss it and to hear it in another. Raises LangidError for
+    what no cost can be made of.
+    """
+
+    p_target: float = 0.5
+    c_miss: float = 1.0
+    c_false_alarm: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, most = getattr(self, field.name), 1 if field.name == "p_target" else np.inf
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                value = np.nan
+            if not 0 < value < most:
+                end = " below 1" if field.name == "p_target" else ""
+                raise LangidError(
+                    f"cavg.{field.name}={getattr(self, field.name)}: accepted are numbers above"
+                    f" 0{end}"
+                )
+
+    @property
+    def miss(self) -> float:
+        """The weight of a share of missed units."""
+        return self.p_target * self.c_miss
+
+    @property
+    def false_alarm(self) -> float:
+        """The weight of a share of false alarms."""
+        return (1 - self.p_target) * self.c_false_alarm
+
+    @property
+    def threshold(self) -> float:
+        """The log likelihood ratio from which on a class is detected, as Bayes has it."""
+        return float(np.log(self.false_alarm / self.miss))
 
 
 def check_selection(select: str) -> None:
@@ -89,3 +133,112 @@ def of_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
         "f1": f1,
         "support": support,
     }
+
+
+def brier(targets: np.ndarray, posteriors: np.ndarray) -> np.ndarray:
+    """Return the squared distance of each unit's posteriors from the truth, 0 to 2, ``(units,)``.
+
+    Their mean is the Brier score as Brier (1950) has it, over all classes.
+    """
+    of_target = posteriors[np.arange(len(targets)), targets]
+    return np.asarray((posteriors**2).sum(1) - 2 * of_target + 1)
+
+
+def calibration_bin(confidence: np.ndarray) -> np.ndarray:
+    """Return in which of CALIBRATION_BINS each ``confidence (units,)`` lies."""
+    return np.asarray(confidence * CALIBRATION_BINS).astype(int).clip(0, CALIBRATION_BINS - 1)
+
+
+def calibration_error(right: np.ndarray, confidence: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Return the expected calibration error of sums over the units of each bin, ``(bins, ...)``.
+
+    They are of what is right, of the posterior of what is said, and of units.
+    """
+    return np.asarray(np.abs(right - confidence).sum(0) / count.sum(0))
+
+
+def detection_scores(posteriors: np.ndarray) -> np.ndarray:
+    """Return the log likelihood ratio of each class against all others, ``(units, classes)``.
+
+    Classes are taken to be equally probable in what ``posteriors (units, classes)`` stand on, as
+    they are where training weighs them so.
+    """
+    ratio = np.clip(posteriors, 1e-12, None) / np.clip(1 - posteriors, 1e-12, None)
+    return np.asarray(np.log(ratio * max(posteriors.shape[1] - 1, 1)))
+
+
+def detection_errors(own: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shares of misses and of false alarms as a threshold rises.
+
+    Both are ``(bins + 1, ...)``. ``own (bins, ...)`` counts units of the class whose score is in a
+    bin, ``others (bins, ...)`` those of no such class; the higher a bin, the more they sound like
+    it.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        miss, rejected = (
+            np.concatenate([0 * of[:1], of.cumsum(0)]) / of.sum(0) for of in (own, others)
+        )
+    return miss, 1 - rejected
+
+
+def detection_curve(scores: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``detection_errors`` at every threshold that tells ``scores (units,)`` apart.
+
+    ``own (units,) bool`` are the units of the class.
+    """
+    return detection_errors(*(_sums(scores, some.astype(float)) for some in (own, ~own)))
+
+
+def _sums(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the sum of ``weights`` at each of the ``scores`` that there are, in rising order."""
+    return np.bincount(np.unique(scores, return_inverse=True)[1], weights)
+
+
+def equal_error_rate(miss: np.ndarray, false_alarm: np.ndarray) -> np.ndarray:
+    """Return the rate at which ``detection_errors`` are equal, between thresholds a straight line.
+
+    NaN where there is no unit of the class, or no other.
+    """
+    above = miss - false_alarm
+    second = np.maximum((above >= 0).argmax(0), 1)[None]
+    ends = [np.take_along_axis(of, second + step, 0)[0] for of in (above, miss) for step in (-1, 0)]
+    before, after, low, high = ends
+    with np.errstate(invalid="ignore"):
+        return np.asarray(low + (high - low) * before / (before - after))
+
+
+def detection_cost(targets: np.ndarray, scores: np.ndarray, costs: DetectionCosts) -> np.ndarray:
+    """Return what each unit costs at the threshold of ``costs``, ``(units,)``.
+
+    ``targets (units,)`` are class indices, ``scores (units, classes)`` those of
+    ``detection_scores``, of two classes or more. NIST's Cavg is the mean over classes of their
+    units' mean cost.
+    """
+    detected = scores >= costs.threshold
+    own = detected[np.arange(len(targets)), targets]
+    false_alarms = (detected.sum(1) - own) / (scores.shape[1] - 1)
+    return np.asarray(costs.miss * ~own + costs.false_alarm * false_alarms)
+
+
+def cavg_by_threshold(trials: np.ndarray, costs: DetectionCosts) -> np.ndarray:
+    """Return Cavg as one threshold for all classes rises, ``(bins + 1, ...)``.
+
+    ``trials (bins, ...)`` sums in each bin of scores what rejecting it adds to Cavg: the weight of
+    its units of the class that is asked for, less that of the others; with nothing rejected Cavg is
+    the weight of a false alarm.
+    """
+    return costs.false_alarm + np.concatenate([0 * trials[:1], trials.cumsum(0)])
+
+
+def least_cavg(targets: np.ndarray, scores: np.ndarray, costs: DetectionCosts) -> float:
+    """Return Cavg at the one threshold for all classes that makes it lowest.
+
+    ``targets (units,)`` are class indices, all of which occur; ``scores (units, classes)`` are
+    those of ``detection_scores``.
+    """
+    classes = scores.shape[1]
+    own = targets[:, None] == np.arange(classes)
+    weights = np.where(own, costs.miss, -costs.false_alarm / (classes - 1))
+    weights /= classes * np.bincount(targets, minlength=classes)[targets, None]
+    trials = _sums(scores.ravel(), weights.ravel())
+    return float(cavg_by_threshold(trials, costs).min())

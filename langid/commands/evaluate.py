@@ -31,6 +31,9 @@ from langid.terminal import interval, print_named, print_table
 if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
 
+FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll", "brier", "ece",
+           "eer", "cavg", "min_cavg")  # fmt: skip
+
 
 def run(config: DictConfig) -> None:
     """Score the part, write the report and print its figures."""
@@ -38,10 +41,12 @@ def run(config: DictConfig) -> None:
     from langid.evaluation.predictions import of_corpora, predict_part
     from langid.evaluation.report import make_report, write_report
     from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
+    from langid.metrics import DetectionCosts
 
     checkpoints = [path_of(path) for path in listed(config.checkpoint)]
     stream = stream_of(config, checkpoints)
     store, output, part = path_of(config.store), path_of(config.output), config.part
+    costs = DetectionCosts(**config.cavg)
 
     def predictions_of(part: str) -> "Predictions":
         options = config.workers, config.ensemble, config.accelerator, config.heard_s
@@ -51,7 +56,7 @@ def run(config: DictConfig) -> None:
 
     with exclusive_folder(output):
         predictions = predictions_of(part)
-        report = make_report(predictions, part)
+        report = make_report(predictions, part, costs)
         write_report(report, predictions.table, output)
         _print_report(report, output)
         if stream is not None:
@@ -68,13 +73,13 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
     if heard_s is not None:
         title += f", heard {heard_s:g} s from the first speech on"
     table = Table("", "value", "95 % interval", title=title)
-    names = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll")
-    rows = {name.replace("_", " "): report[name] for name in names}
+    rows = {name.replace("_", " "): report[name] for name in FIGURES}
     for name, figures in report["classes"].items():
         if figures["clips"]:
             rows[f"recall {name} ({who_speaks(figures)})"] = figures["recall"]
     for name, figure in rows.items():
-        table.add_row(name, f"{figure['value']:.3f}", interval(figure))
+        value = "–" if figure["value"] is None else f"{figure['value']:.3f}"
+        table.add_row(name, value, interval(figure))
     print_table(table)
     print(f"{who_speaks(report)}; {_shared(report)}")
     print_named(report=output / "report.json", picture=output / "confusion.png")

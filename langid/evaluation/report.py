@@ -1,6 +1,6 @@
 """What ``langid evaluate`` writes: report.json, confusion.png and predictions.tsv."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,23 @@ import pandas as pd
 from langid.atomic_file import write_text
 from langid.corpora.part_counts import clips_and_speakers, shared_between_parts
 from langid.corpora.splits import PARTS, speaker_groups
+from langid.evaluation.calibration import calibration
+from langid.evaluation.detection import detection
 from langid.evaluation.predictions import Predictions
-from langid.evaluation.scoring import frame_accuracy, score
+from langid.evaluation.scoring import ABSENT, frame_accuracy, score
 from langid.evaluation.threshold import thresholds
+from langid.metrics import DetectionCosts
 from langid.plots import draw_confusion, save_figure
 from langid.training.run_description import versions
 from langid.training.run_record import write_record
 
-SCHEMA = "langid-report-2"
+SCHEMA = "langid-report-3"
+CONFUSED = 10  # pairs of classes that are named
 
 
-def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
+def make_report(
+    predictions: Predictions, part: str, costs: DetectionCosts | None = None
+) -> dict[str, Any]:
     """Return the report of a part as plain data.
 
     ``clips``, ``speakers`` and ``unknown_speakers`` are those of ``clips_and_speakers``, in all and
@@ -36,7 +42,12 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
     figures = score(targets, posteriors, speakers, classes)
     frames = (table[name].to_numpy() for name in ("frames", "right_frames"))
     figures["frame_accuracy"] = frame_accuracy(targets, speakers, *frames)
+    figures |= calibration(targets, posteriors, speakers)
+    detected = detection(targets, posteriors, speakers, classes, costs or DetectionCosts())
+    eers = detected.pop("eers")
+    figures |= detected | confusions(np.array(figures["confusion"]), classes)
     for name in classes:
+        figures["classes"][name] |= {"eer": eers.get(name, ABSENT)}
         figures["classes"][name] |= clips_and_speakers(table[table[column] == name])
     if part == "validation":
         figures["thresholds"] = thresholds(targets, posteriors)
@@ -56,6 +67,30 @@ def make_report(predictions: Predictions, part: str) -> dict[str, Any]:
         "fingerprint": predictions.fingerprint,
         "versions": versions(),
     }
+
+
+def confusions(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """Return what is said of ``counts (true, predicted)`` beside them.
+
+    ``confusion_rates`` are shares of the true class, None of one that does not occur; ``confused``
+    the pairs of classes of which the one is most often taken for the other.
+    """
+    support = counts.sum(1, keepdims=True)
+    rates = counts / np.maximum(support, 1)
+    wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSED]
+    pairs = [divmod(int(place), len(counts)) for place in order if wrong.flat[place]]
+    return {
+        "confusion_rates": [
+            row.round(6).tolist() if there else [None] * len(row)
+            for row, there in zip(rates, support[:, 0], strict=True)
+        ],
+        "confused": [
+            {"true": classes[true], "predicted": classes[taken],
+             "units": int(counts[true, taken]), "share": float(rates[true, taken])}
+            for true, taken in pairs
+        ],
+    }  # fmt: skip
 
 
 def _training(predictions: Predictions, part: str) -> dict[str, Any]:

@@ -23,12 +23,16 @@ from langid.evaluation.intervals import (
     of_proportions,
     ratios,
 )
+from langid.evaluation.resampling import RESAMPLES, of_resamples
 
 INTERVAL = (
     f"95 %, between speakers: Wilson's of as many answers as their clips count; none below"
-    f" {MIN_SPEAKERS} speakers; a clip of an unknown speaker counts as a speaker"
+    f" {MIN_SPEAKERS} speakers; a clip of an unknown speaker counts as a speaker; of ece, eer and"
+    f" min_cavg a bootstrap of {RESAMPLES} resamples of speakers"
 )
+ALIKE = "the same in all resamples of speakers"
 Figure = dict[str, Any]
+ABSENT: Figure = {"value": None, "low": None, "high": None, "reason": "does not occur"}
 
 
 def score(
@@ -47,18 +51,18 @@ def score(
     # A clip counts half as what it is and half as what it is taken for: 2 right / (true + taken).
     both, halves = np.concatenate([targets, predicted]), np.full(2 * len(targets), 0.5)
     f1 = ratios(np.tile(speakers, 2), both, np.tile(right / 2, 2), mean, halves)
-    few, few_of_a_class = _few(recall), _few_of_a_class(recall, classes)
+    few, few_of_one = few_speakers(recall), few_of_a_class(recall, classes)
     by_clips = replace(recall, weight=values["support"] / len(targets))
     nll = ratios(speakers, targets, metrics.surprise(targets, posteriors), by_clips.weight)
     bounds = {
         "accuracy": (of_proportions(by_clips), few),
-        "balanced_accuracy": (of_proportions(recall), few_of_a_class),
-        "macro_f1": (of_proportions(f1), few_of_a_class),
+        "balanced_accuracy": (of_proportions(recall), few_of_one),
+        "macro_f1": (of_proportions(f1), few_of_one),
         "nll": (of_means(nll), few),
     }
     of_classes = {"precision": precision, "recall": recall, "f1": f1}
     return {
-        **{name: _told(values[name], *of) for name, of in bounds.items()},
+        **{name: told(values[name], *of) for name, of in bounds.items()},
         "classes": _by_class(of_classes, values, classes),
         "confusion": values["confusion"].tolist(),
         "support": len(targets),
@@ -77,7 +81,7 @@ def frame_accuracy(
     weight = np.bincount(targets, frames) / frames.sum()
     right = ratios(speakers, targets, right_frames, weight, frames)
     value = metrics.frame_accuracy(frames, right_frames)
-    return _told(value, of_proportions(right), _few(right))
+    return told(value, of_proportions(right), few_speakers(right))
 
 
 def paired_difference(
@@ -100,12 +104,11 @@ def paired_difference(
         for alone in (ours & ~theirs, theirs & ~ours)
     )
     by_clips = (replace(part, weight=support / len(targets)) for part in (better, worse))
-    few_of_a_class = _few_of_a_class(better, classes)
     bounds = {
-        "accuracy": (of_differences(*by_clips), _few(better)),
-        "balanced_accuracy": (of_differences(better, worse), few_of_a_class),
+        "accuracy": (of_differences(*by_clips), few_speakers(better)),
+        "balanced_accuracy": (of_differences(better, worse), few_of_a_class(better, classes)),
     }
-    return {name: _told(of[0], of, reason) for name, (of, reason) in bounds.items()}
+    return {name: told(of[0], of, reason) for name, (of, reason) in bounds.items()}
 
 
 def _by_class(
@@ -116,33 +119,46 @@ def _by_class(
     found: dict[str, Any] = {}
     for index, name in enumerate(classes):
         found[name] = {"support": int(values["support"][index])}
-        few = _few(of_classes["recall"][index])
+        few = few_speakers(of_classes["recall"][index])
         for metric, figures in of_classes.items():
             figure, reason = figures[index], few
             if metric == "precision" and not few and figure.units() < MIN_SPEAKERS:
                 reason = f"{figure.units()} speakers taken for it"
-            found[name][metric] = _told(values[metric][index], of_proportions(figure), reason)
+            found[name][metric] = told(values[metric][index], of_proportions(figure), reason)
     return found
 
 
-def _few(of: Ratios) -> str:
+def few_speakers(of: Ratios) -> str:
     """Return why there is no interval, or nothing."""
     speakers = of.units()
     return f"{speakers} speaker{'s' * (speakers != 1)}" if speakers < MIN_SPEAKERS else ""
 
 
-def _few_of_a_class(of: Ratios, classes: Sequence[str]) -> str:
+def few_of_a_class(of: Ratios, classes: Sequence[str]) -> str:
+    """Return for which class there is no interval and why, or nothing."""
     held = {name: one for name, one in zip(classes, by_group(of), strict=True) if one.units()}
-    first, *others = [f"{name}: {_few(one)}" for name, one in held.items() if _few(one)] or [""]
+    few = [f"{name}: {few_speakers(one)}" for name, one in held.items() if few_speakers(one)]
+    first, *others = few or [""]
     more = f", and {len(others)} more class{'es' * (len(others) > 1)} below {MIN_SPEAKERS}"
     return first + more * bool(others)
 
 
-def _told(value: Any, bounds: Bounds, reason: str) -> Figure:
+def told(value: Any, bounds: Bounds, reason: str) -> Figure:
     """Return a figure as plain data; one that is not a number is of a class that is not there."""
     there = np.isfinite(value)
     if reason or not there:
-        why = reason if there else "does not occur"
-        return {"value": float(value) if there else None, "low": None, "high": None, "reason": why}
+        return ABSENT | ({"value": float(value), "reason": reason} if there else {})
     value, (_, low, high) = float(value), bounds
     return {"value": value, "low": min(low, value), "high": max(high, value)}
+
+
+def scaled(bounds: Bounds, factor: float) -> Bounds:
+    """Return a figure and its interval so many times as large."""
+    value, low, high = bounds
+    return value * factor, low * factor, high * factor
+
+
+def resampled(value: float, drawn: np.ndarray | None, reason: str) -> Figure:
+    """Return a figure with the interval of what resamples have ``drawn``; ``reason`` as in told."""
+    bounds = None if drawn is None else of_resamples(value, drawn)
+    return told(value, bounds or (value, value, value), reason if bounds else reason or ALIKE)

@@ -13,7 +13,7 @@ import torch
 
 import langid as package
 from langid.audio.decode import read_audio
-from langid.commands.evaluate import _print_report
+from langid.commands.evaluate import FIGURES, _print_report
 from langid.commands.main import main
 from langid.evaluation.scoring import score
 
@@ -80,6 +80,14 @@ def test_report_is_complete(report_folder: Path, run_path: Path) -> None:
     assert report["shared_with_training"] == record["split_summary"]["shared"]
     assert report["scored"] == "utterance"
     assert "between speakers" in report["interval"]
+    assert report["brier"]["low"] < report["brier"]["value"] < report["brier"]["high"]
+    for name in ("eer", "cavg", "min_cavg"):
+        assert 0 <= report[name]["value"] <= 1
+        assert report[name]["reason"] == report["balanced_accuracy"]["reason"]
+    assert sum(held["units"] for held in report["reliability"]) == report["support"]
+    wrong = report["support"] - np.trace(report["confusion"])
+    assert sum(pair["units"] for pair in report["confused"]) == wrong
+    assert np.sum(report["confusion_rates"], 1) == pytest.approx(1)
     assert {"python", "torch", "langid-speech"} <= set(report["versions"])
 
 
@@ -246,6 +254,7 @@ def test_bad_input(
     foreign = error(store=two_corpora)
     assert "trained on another store" in foreign
     assert "part=all" in foreign
+    assert "cavg.p_target=2: accepted are numbers above 0 below 1" in error(**{"cavg.p_target": 2})
     assert "corpora: no cv in the test part; it holds cv-corpus-6.1" in error(corpora="cv")
     assert "checkpoint=[]: expected a checkpoint" in error(checkpoint="[]")
     assert "no such file" in error(checkpoint=tmp_path / "none.ckpt")
@@ -304,6 +313,10 @@ def test_a_store_of_some_classes_has_their_figures_alone(
         assert report["classes"][name]["recall"]["value"] == pytest.approx(right[name])
     for name in absent:
         assert report["classes"][name]["recall"]["value"] is None
+        assert report["confusion_rates"][CLASSES.index(name)] == [None] * 3
+    alone = len(languages) == 1
+    assert (report["eer"]["value"] is None) == (report["cavg"]["value"] is None) == alone
+    assert "NaN" not in (tmp_path / "out" / "report.json").read_text()
     assert report["balanced_accuracy"]["value"] == pytest.approx(right.mean())
     printed = " ".join(capsys.readouterr().out.split())
     others = "1 class" if len(languages) == 1 else "2 classes"
@@ -358,7 +371,7 @@ def test_a_report_of_a_hundred_classes_fits_any_page(
         figures["classes"][name] |= counts
     report = figures | counts | {
         "part": "test", "task": "language", "absent": [], "scored": "utterance",
-        "frame_accuracy": figures["accuracy"], "trained_on": "f", "fingerprint": "f",
+        **dict.fromkeys(FIGURES, figures["accuracy"]), "trained_on": "f", "fingerprint": "f",
         "shared_with_training": {"speakers": 0, "utterances": 0, "unknown_speakers": 0},
         "left_out": {"unlabelled": 0, "other_classes": {}}, "heard_s": None,
     }  # fmt: skip
