@@ -78,6 +78,19 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     return np.concatenate(list(read_blocks(path, sample_rate)))
 
 
+def rate_of(path: str | Path) -> int | None:
+    """Return the sample rate that a file has, in hertz; None where that cannot be told."""
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            start, kind = _recognised(file)
+            size = file.seek(0, io.SEEK_END)
+            part = parts_of(file, kind.name if kind else "", start, size)[0]
+            with _opened(file, part, size) as stream:
+                return int(stream.samplerate)
+    except (OSError, ValueError, soundfile.SoundFileError):
+        return None
+
+
 def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
     size = file.seek(0, io.SEEK_END)
     if size == 0:

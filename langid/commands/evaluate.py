@@ -38,6 +38,7 @@ FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll",
 def run(config: DictConfig) -> None:
     """Score the part, write the report and print its figures."""
     from langid.commands.evaluate_streaming import print_streaming, stream_of
+    from langid.data.store import Store
     from langid.evaluation.predictions import of_corpora, predict_part
     from langid.evaluation.report import make_report, write_report
     from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
@@ -56,7 +57,7 @@ def run(config: DictConfig) -> None:
 
     with exclusive_folder(output):
         predictions = predictions_of(part)
-        report = make_report(predictions, part, costs)
+        report = make_report(predictions, part, costs, Store(store))
         write_report(report, predictions.table, output)
         _print_report(report, output)
         if stream is not None:

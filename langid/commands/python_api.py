@@ -108,6 +108,7 @@ def evaluate(
         report = langid.evaluate(checkpoint=run.checkpoint, store="trio.h5", part="test")
         report["balanced_accuracy"]["value"], report["classes"]["Hindi"]["recall"]
     """
+    from langid.data.store import Store
     from langid.evaluation.predictions import predict_part
     from langid.evaluation.report import make_report, write_report
 
@@ -116,7 +117,7 @@ def evaluate(
     options = 0, ensemble, accelerator, heard_s
     with trusting(trusted):
         predictions = predict_part(paths, path_of(store), part, *options)
-    report = make_report(predictions, part)
+    report = make_report(predictions, part, store=Store(path_of(store)))
     if output is not None:
         folder = path_of(output)
         with exclusive_folder(folder):

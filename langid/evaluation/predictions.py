@@ -25,7 +25,7 @@ from langid.training.run_description import RunDescription, data_of
 from langid.training.scores import UtteranceScores
 
 EVALUATED_PARTS = ("test", "validation", "train", "all")
-TABLE = ["utterance_id", "corpus", "speaker", "language", "duration_s"]
+TABLE = ["utterance_id", "corpus", "speaker", "language", "age", "gender", "accent", "duration_s"]
 BATCH = 32
 
 
@@ -36,13 +36,14 @@ class Predictions:
     ``table`` has one row per unit that is scored (``unit``: ``utterance``, or ``sequence`` under a
     split that cuts utterances), its class in ``column`` (``language``, unless the task is another)
     and a column ``p(CLASS)`` per class; its index is the unit's number, which is the store's row of
-    an utterance. ``frames`` counts its speech frames and ``right_frames`` those whose most likely
-    class is right; of a unit with ``no_speech`` all frames made the posteriors. ``descriptions``
-    are those of the checkpoints, ``fingerprint`` is that of the store, and ``left_out`` counts the
-    rows of the whole store that have none of the classes. ``speaker`` is empty where nobody knows
-    who speaks. ``trained_on`` are the utterances of the store that were heard in training; None for
-    a part that is held out, a foreign store, or a split that is not dealt as it was. ``heard_s``
-    are the seconds that were heard of each unit, from its first speech on; None for all.
+    an utterance. ``frames`` counts its speech frames, ``speech_s`` their seconds, ``right_frames``
+    those whose most likely class is right; of a unit with ``no_speech`` all frames made the
+    posteriors. ``descriptions`` are those of the checkpoints, ``fingerprint`` is that of the store,
+    and ``left_out`` counts the rows of the whole store that have none of the classes. ``speaker``
+    is empty where nobody knows who speaks. ``trained_on`` are the utterances of the store that were
+    heard in training; None for a part that is held out, a foreign store, or a split that is not
+    dealt as it was. ``heard_s`` are the seconds that were heard of each unit, from its first speech
+    on; None for all.
     """
 
     table: pd.DataFrame
@@ -221,4 +222,5 @@ def _predict(
     table[[f"p({name})" for name in classes]] = means
     table["no_speech"] = frames == 0
     table["frames"], table["right_frames"] = frames.astype(int), right_frames.astype(int)
+    table["speech_s"] = (frames / store.frames_per_second).round(3)
     return table

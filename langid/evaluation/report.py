@@ -10,10 +10,12 @@ import pandas as pd
 from langid.atomic_file import write_text
 from langid.corpora.part_counts import clips_and_speakers, shared_between_parts
 from langid.corpora.splits import PARTS, speaker_groups
+from langid.data.store import Store
 from langid.evaluation.calibration import calibration
 from langid.evaluation.detection import detection
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.scoring import ABSENT, frame_accuracy, score
+from langid.evaluation.slices import sliced
 from langid.evaluation.threshold import thresholds
 from langid.metrics import DetectionCosts
 from langid.plots import draw_confusion, save_figure
@@ -25,14 +27,18 @@ CONFUSED = 10  # pairs of classes that are named
 
 
 def make_report(
-    predictions: Predictions, part: str, costs: DetectionCosts | None = None
+    predictions: Predictions,
+    part: str,
+    costs: DetectionCosts | None = None,
+    store: Store | None = None,
 ) -> dict[str, Any]:
     """Return the report of a part as plain data.
 
     ``clips``, ``speakers`` and ``unknown_speakers`` are those of ``clips_and_speakers``, in all and
     of each class; ``scored`` names and ``support`` counts the units that are scored, of each of
     which ``heard_s`` seconds are heard from its first speech on (None: all). ``absent`` are the
-    classes that the part has no clip of, and that no mean over classes takes in. Of the
+    classes that the part has no clip of, and that no mean over classes takes in. ``slices`` are
+    those of langid.evaluation.slices, by sample rate and level where a ``store`` is given. Of the
     validation part alone there are ``thresholds`` too: chosen on the test part they would flatter
     it.
     """
@@ -61,6 +67,7 @@ def make_report(
         "absent": [name for name in classes if not figures["classes"][name]["clips"]],
         "scored": predictions.unit,
         "corpora": table["corpus"].value_counts().to_dict(),
+        **sliced(predictions, store),
         "left_out": predictions.left_out,
         "score": f"mean posterior over the speech frames of each {predictions.unit}",
         **_training(predictions, part),

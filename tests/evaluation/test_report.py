@@ -25,7 +25,8 @@ def predictions(folds: int = 1) -> Predictions:
     table = pd.DataFrame(
         [
             {"utterance_id": name, "corpus": "cv", "speaker": speaker, "language": language,
-             "p(x)": share, "p(y)": 1 - share, "frames": 10, "right_frames": 5}
+             "p(x)": share, "p(y)": 1 - share, "frames": 10, "right_frames": 5, "speech_s": 0.1,
+             "age": "", "gender": "", "accent": ""}
             for name, language, speaker, share in rows
         ]
     )  # fmt: skip
