@@ -38,7 +38,7 @@ class IdentifierModule(Inference, nn.Module):
         self.identifier = identifier.eval()
         self.front_end, self.normaliser = identifier.front_end, identifier.normaliser
         self.network, self.silence = identifier.network, identifier.silence
-        self.classes = identifier.classes
+        self.classes, self.calibration = identifier.classes, identifier.calibration
 
 
 class StreamingModule(IdentifierModule):
@@ -90,16 +90,19 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
     frozen = bool(identifier.front_end.features.held)  # a network that takes samples has its own
     encoder = _encoder(identifier.described.features) if frozen else {}
     columns_of(identifier.classes, decision.languages)
+    scaling = identifier.calibration
+    calibrated = {"calibration": scaling.to_plain()} if scaling else {}
     return {
         "version": __version__,
         "classes": identifier.classes,
         "sample_rate": identifier.front_end.sample_rate,
         "precision": "float32",
-        "temperature": 1.0,  # of the graph's own softmax: nobody has calibrated it yet
+        "temperature": scaling.temperature if scaling else 1.0,  # of the graph's own softmax
         "decision": decision.plain(),
         "licence": LICENCE,
-        "weights_sha256": digest(encoder, weights),  # of what was learnt, and on which encoder
+        "weights_sha256": digest(encoder | calibrated, weights),  # and on which encoder
         **encoder,
+        **calibrated,
     }
 
 

@@ -21,6 +21,7 @@ from langid.signal.front_end import build_front_end
 from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.samples import whole_hops
 from langid.training.inference import Inference
+from langid.training.logit_scaling import LogitScaling
 
 if TYPE_CHECKING:
     from langid.training.identifier import LanguageIdentifier
@@ -58,6 +59,8 @@ class StreamingRecurrentModule(Inference, nn.Module):
         if reasons:
             raise LangidError(f"format=module: {'; '.join(reasons)}")
         self.normaliser = Normaliser(self.front_end.bins)
+        if (plain := description.get("calibration")) is not None:
+            self.calibration = LogitScaling.from_plain(plain, len(self.classes))
         self.sample_rate = self.front_end.sample_rate
         self.hop_samples = self.front_end.hop_samples
         self.eval()

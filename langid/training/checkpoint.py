@@ -1,5 +1,6 @@
 """Checkpoints as plain data, and the identifiers in them."""
 
+import io
 import pickle
 import re
 import warnings
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 
+from langid.atomic_file import replaced
 from langid.build import build, class_of
 from langid.data.silence_policy import silence_policy
 from langid.data.store import Store
@@ -15,6 +17,7 @@ from langid.errors import LangidError
 from langid.networks.network import Network, SampleNetwork
 from langid.signal.front_end import build_front_end
 from langid.training.identifier import LanguageIdentifier
+from langid.training.logit_scaling import KEY, LogitScaling
 from langid.training.run_description import RunDescription
 
 # What torch says of a pickle that would run code, not of one that is damaged.
@@ -64,6 +67,8 @@ def load_identifier(path: Path, key: str = "checkpoint") -> LanguageIdentifier:
     try:
         augment = build(description.augment, "augment") if flawed else None
         identifier = build_identifier(description, augment=augment)
+        if (plain := checkpoint.get(KEY)) is not None:
+            identifier.calibration = LogitScaling.from_plain(plain, len(identifier.classes))
     except LangidError as error:
         raise LangidError(f"{key}={path}: {error}") from error
     weights = checkpoint.get("state_dict", {})
@@ -75,6 +80,16 @@ def load_identifier(path: Path, key: str = "checkpoint") -> LanguageIdentifier:
             f"{key}={path}: its weights and its description do not fit ({error})"
         ) from error
     return identifier.eval()
+
+
+def write_calibrated(source: Path, path: Path, calibration: LogitScaling) -> None:
+    """Write a copy of a checkpoint whose posteriors are calibrated; it is there whole or not."""
+    checkpoint = read_checkpoint(source)
+    plain = {"langid": checkpoint["langid"].to_plain(), KEY: calibration.to_plain()}
+    buffer = io.BytesIO()
+    torch.save(checkpoint | plain, buffer)
+    with replaced(path) as partial:
+        partial.write_bytes(buffer.getbuffer())
 
 
 def build_identifier(description: RunDescription, **training: Any) -> LanguageIdentifier:

@@ -13,6 +13,7 @@ from langid.data.silence_policy import SilencePolicy
 from langid.networks.network import State, StreamingNetwork, UtteranceNetwork
 from langid.networks.skipped_frames import compact, hold
 from langid.signal.front_end import FrontEnd
+from langid.training.logit_scaling import LogitScaling
 
 if TYPE_CHECKING:  # StreamingRecurrentModule does without pandas and Lightning
     from langid.data.dataset import Batch
@@ -27,10 +28,12 @@ class Inference:
     network: Any
     silence: SilencePolicy
     classes: list[str]
+    calibration: LogitScaling | None = None
 
     def class_posteriors(self, logits: Tensor) -> Tensor:
         """Return posteriors over the classes alone; further outputs are left out of the sum."""
-        return logits[..., : len(self.classes)].softmax(-1)
+        logits = logits[..., : len(self.classes)]
+        return (self.calibration(logits) if self.calibration else logits).softmax(-1)
 
     def clip_posteriors(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """``samples (batch, samples) -> posteriors (batch, time, classes), speech (batch, time)``.
