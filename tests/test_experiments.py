@@ -17,7 +17,7 @@ from langid.training.run_record import RunRecord
 
 EXPERIMENTS = sorted(options("train", "experiment"))
 PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
-OWN = ("gru", "gru_streaming", "probe", "finetune")  # published by nobody
+OWN = ("gru", "gru_streaming", "best_stream", "probe", "finetune")  # published by nobody
 RELEASE, DELTA = "cv-corpus-6.1-2020-12-11", "cv-corpus-13.0-delta-2023-03-09"
 AGES = ("teens", "twenties", "thirties", "forties", "fifties", "sixties")
 ACCENTS = ("United States English", "Canadian English", "England English")
@@ -118,16 +118,31 @@ def test_every_published_system_has_its_experiment_and_its_twin() -> None:
     assert {f"{name}{SOUND}" for name in PUBLISHED} | set(PUBLISHED) | set(OWN) == set(EXPERIMENTS)
 
 
-def test_the_streaming_gru_trains_on_a_store_of_its_features(
-    manifest: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["gru_streaming", "best_stream"])
+def test_a_streaming_experiment_trains_on_a_store_of_its_features(
+    name: str,
+    manifest: Path,
+    store_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    experiment = ["train", "experiment=gru_streaming", *TWO_STEPS, f"output={tmp_path}/run"]
+    experiment = ["train", f"experiment={name}", *TWO_STEPS, f"output={tmp_path}/run"]
     assert main([*experiment, f"store={store_path}"]) == 2  # of MFCC
     assert "features" in capsys.readouterr().err
     store = f"store={tmp_path}/mel.h5"
     parts = ["corpus=manifest", f"corpus.path={manifest}", "features=log_mel", "workers=1"]
-    assert main(["prepare", *parts, store]) == 0
+    held = "samples" if name == "best_stream" else "features"
+    assert main(["prepare", *parts, f"content={held}", store]) == 0
     assert main([*experiment, store, "split.fractions=[0.4,0.3,0.3]"]) == 0
     record = RunRecord.read(tmp_path / "run").to_plain()
     assert (record["status"], record["steps"]) == ("finished", 2)
-    assert record["data"]["carry_state"]
+    if name == "best_stream":
+        assert record["parameters"] <= 1_000_000
+        assert export(tmp_path) == 0
+    else:
+        assert record["data"]["carry_state"]
+
+
+def export(folder: Path) -> int:
+    checkpoint = folder / "run" / "checkpoints" / "best.ckpt"
+    return main(["export", f"checkpoint={checkpoint}", f"output={folder}/model.onnx"])
