@@ -2,7 +2,8 @@
 
 The folders are searched for run.json. Every best.ckpt is scored on the validation part, or on
 part=test, with 95 % intervals between speakers; the difference from the best is paired: both runs
-on the same clips. Writes compare.csv and compare.png.
+on the same clips. Whether it is more than chance is tested by exchanging the two for speakers at
+random, and corrected for the number of runs. Writes compare.csv and compare.png.
 
 Examples:
   langid compare runs/gru output=runs/gru/table
@@ -25,6 +26,7 @@ from langid.typed import quoted
 if TYPE_CHECKING:
     import pandas as pd
 
+CHANCE = 0.05
 FILE_COLUMNS = 160  # where the table does not go to a terminal
 
 
@@ -59,6 +61,7 @@ def run(config: DictConfig) -> None:
         write_comparison(table, output, title)
     _print_table(table, title)
     _print_basis(table, title)
+    _print_chance(table)
     for folder, reason in left_out.items():
         print(f"left out  {folder}: {reason}")
     best, picture = table["run"][0], output / "compare.png"
@@ -72,7 +75,7 @@ def _print_table(table: "pd.DataFrame", title: str) -> None:
     labelled = table[keys].duplicated().any() if keys else True
     shown = Table(
         *(["run"] if labelled else []), *(key.rpartition(".")[2] for key in keys),
-        "balanced accuracy", "accuracy", "from the best", "parameters", "train s", "RTF",
+        "balanced accuracy", "accuracy", "from the best", "p", "parameters", "train s", "RTF",
         title=f"{title}, 95 % intervals", box=box.SIMPLE_HEAD,
     )  # fmt: skip
     for row in table.astype(object).where(table.notna(), None).to_dict("records"):
@@ -83,6 +86,7 @@ def _print_table(table: "pd.DataFrame", title: str) -> None:
             _cell(row, "balanced_accuracy"),
             _cell(row, "accuracy"),
             row["note"] if told is None else _cell(row, "difference", "+.3f"),
+            "-" if row["p_corrected"] is None else f"{row['p_corrected']:.4f}",
             f"{row['parameters']:,}",
             "-" if seconds is None else f"{seconds:.0f}",
             "-" if factor is None else f"{factor:.4f}",
@@ -100,6 +104,24 @@ def _print_basis(table: "pd.DataFrame", title: str) -> None:
     for name in ("accuracy", "balanced_accuracy"):
         for reason in sorted(set(table[f"{name}_reason"]) - {""}):
             print(f"no interval of {name.replace('_', ' ')}: {reason}")
+
+
+def _print_chance(table: "pd.DataFrame") -> None:
+    """Print whether the best run is ahead of the next by more than chance."""
+    tested = table[table["p"].notna()]
+    if not len(tested):
+        return
+    of, there = tested.iloc[0], tested.iloc[0].notna()
+    ends = ""
+    if there["difference_low"]:
+        ends = f" ({-of['difference_high']:.3f} to {-of['difference_low']:.3f})"
+    verdict = "more than" if of["p_corrected"] < CHANCE else "no more than"
+    together = f" for {len(tested)} comparisons" if len(tested) > 1 else ""
+    print(
+        f"the best is ahead of the next by {-of['difference']:.3f}{ends} balanced accuracy:"
+        f" {verdict} chance may make (by speakers p = {of['p_corrected']:.4f}{together}; by clips,"
+        f" McNemar's test, p = {of['p_mcnemar']:.4f})"
+    )
 
 
 def _cell(row: dict[str, Any], name: str, form: str = ".3f") -> str:

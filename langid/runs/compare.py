@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from langid.atomic_file import write_text
 from langid.corpora.splits import speaker_groups
 from langid.errors import LangidError
+from langid.evaluation.paired_tests import holm, mcnemar, speaker_flips
 from langid.evaluation.scoring import paired_difference
 from langid.plots import draw_comparison, save_figure
 from langid.runs.finished import Run, check_classes, score_run
@@ -101,7 +103,9 @@ def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None])
     there is no interval, ``clips``, ``speakers`` that are known, ``unknown_speakers`` (clips),
     ``parameters``, ``seconds`` of training (absent where a run was resumed, as the time before is
     not known), ``real_time_factor``, and ``difference`` in balanced accuracy from the best with
-    ``difference_low``, ``difference_high`` and a ``note`` where there is none.
+    ``difference_low``, ``difference_high`` and a ``note`` where there is none. ``p`` is how
+    probable a difference as large would be by chance (``speaker_flips``), ``p_corrected`` that of
+    all runs together (``holm``), ``p_mcnemar`` that of clips as if they were independent.
     """
     rows = []
     keys = differing_choices(runs)
@@ -119,6 +123,9 @@ def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None])
         }
         rows.append(row | _columns("difference", _difference(run, best), "note"))
     table = pd.DataFrame(rows)
+    table[["p", "p_mcnemar"]] = [_chances(run, best) for run in runs]
+    tested = table["p"].notna()
+    table.loc[tested, "p_corrected"] = holm(table.loc[tested, "p"])
     order = table.sort_values(list(METRICS), ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 
@@ -134,15 +141,27 @@ def _difference(run: Run, best: Run) -> dict[str, Any]:
     if run is best or not _same_utterances(run, best):
         reason = "best" if run is best else OTHER_UTTERANCES
         return {"value": None, "low": None, "high": None, "reason": reason}
-    classes = pd.Index(best.record.classes)
-    figures = paired_difference(
-        classes.get_indexer(best.table["class"]),
-        classes.get_indexer(run.table["predicted"]),
-        classes.get_indexer(best.table["predicted"]),
-        speaker_groups(best.table).tolist(),
-        best.record.classes,
-    )
+    speakers = speaker_groups(best.table).tolist()
+    figures = paired_difference(*_answers(run, best), speakers, best.record.classes)
     return figures[METRICS[0]]
+
+
+def _chances(run: Run, best: Run) -> tuple[float, float]:
+    """Return ``p`` and ``p_mcnemar`` of a run, NaN where it is not compared."""
+    if run is best or not _same_utterances(run, best):
+        return np.nan, np.nan
+    targets, ours, theirs = _answers(run, best)
+    speakers = speaker_groups(best.table).tolist()
+    right = ours == targets, theirs == targets
+    return speaker_flips(targets, *right, speakers), mcnemar(*right)
+
+
+def _answers(run: Run, best: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the class of each utterance, and those that a run and the best one say."""
+    classes = pd.Index(best.record.classes)
+    targets = classes.get_indexer(best.table["class"])
+    said = (classes.get_indexer(of.table["predicted"]) for of in (run, best))
+    return targets, *said
 
 
 def _same_utterances(run: Run, best: Run) -> bool:

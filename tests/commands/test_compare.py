@@ -69,6 +69,9 @@ def test_a_table_of_what_differs_and_what_came_out(
     expected = second["balanced_accuracy"] - table["balanced_accuracy"][0]
     assert second["difference"] == pytest.approx(expected)
     assert np.isnan(second["difference_low"]) and np.isnan(second["difference_high"])
+    assert np.isnan(table["p"][0]) and np.isnan(table["p_corrected"][0])
+    assert 0 < second["p"] == second["p_corrected"] <= 1 and 0 < second["p_mcnemar"] <= 1
+    assert "chance may make (by speakers p = " in " ".join(shown.split())
     picture = matplotlib.image.imread(tmp_path / "compare.png")
     assert picture[..., :3].std() > 0.02
     assert "policy" in shown
