@@ -14,6 +14,7 @@ from langid.errors import LangidError
 DIRECTIONS = {"loss": "min", "nll": "min", "accuracy": "max", "balanced_accuracy": "max",
               "macro_f1": "max", "frame_accuracy": "max"}  # fmt: skip
 
+ACCEPTED = 0.95  # of what is known, where it is asked how much of what is not is accepted too
 CALIBRATION_BINS = 15  # of equal width, as Guo et al. (ICML 2017) have them
 
 
@@ -187,6 +188,17 @@ def detection_curve(scores: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np
     ``own (units,) bool`` are the units of the class.
     """
     return detection_errors(*(_sums(scores, some.astype(float)) for some in (own, ~own)))
+
+
+def area_under_curve(miss: np.ndarray, false_alarm: np.ndarray) -> np.ndarray:
+    """Return the area under the receiver's curve of ``detection_errors``: 0.5 is chance."""
+    return np.asarray(-np.trapezoid(1 - miss, false_alarm, axis=0))
+
+
+def false_acceptance(miss: np.ndarray, false_alarm: np.ndarray) -> np.ndarray:
+    """Return the false alarms at the highest threshold that ACCEPTED of the class reach."""
+    last = (miss <= 1 - ACCEPTED + 1e-9).sum(0) - 1
+    return np.asarray(np.take_along_axis(false_alarm, np.maximum(last, 0)[None], 0)[0])
 
 
 def _sums(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

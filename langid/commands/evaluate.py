@@ -9,8 +9,10 @@ and langid stream. With streaming=true the clips are also heard as streams: each
 one after the other without; with accuracy by seconds of speech, and time to decision at thresholds
 chosen on the validation part. A streaming network hears an utterance whole, as langid predict does,
 any other one of more than 30 s in pieces of 30 s. part=all scores a store that was not trained on,
-which may hold some of the classes alone. heard_s=1 hears one second alone of each
-utterance, from its first speech on. accelerator= names the device, the fastest by default.
+which may hold some of the classes alone. heard_s=1 hears one second alone of each utterance, from
+its first speech on. unknown= is a store of languages that were never trained on: how well they are
+told from the others by the highest posterior. accelerator= names the device, the fastest by
+default.
 
 Examples:
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
@@ -26,7 +28,7 @@ from rich.table import Table
 from langid.commands.paths import listed, path_of
 from langid.corpora.tasks import left_out_line
 from langid.exclusive import exclusive_folder
-from langid.terminal import interval, print_named, print_table
+from langid.terminal import interval, print_named, print_table, with_interval
 
 if TYPE_CHECKING:
     from langid.evaluation.predictions import Predictions
@@ -39,7 +41,8 @@ def run(config: DictConfig) -> None:
     """Score the part, write the report and print its figures."""
     from langid.commands.evaluate_streaming import print_streaming, stream_of
     from langid.data.store import Store
-    from langid.evaluation.predictions import of_corpora, predict_part
+    from langid.evaluation.open_set import open_set
+    from langid.evaluation.predictions import of_corpora, predict_part, predict_unknown
     from langid.evaluation.report import make_report, write_report
     from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
     from langid.metrics import DetectionCosts
@@ -58,6 +61,10 @@ def run(config: DictConfig) -> None:
     with exclusive_folder(output):
         predictions = predictions_of(part)
         report = make_report(predictions, part, costs, Store(store))
+        if config.unknown is not None:
+            unknown = path_of(config.unknown)
+            others = predict_unknown(checkpoints, unknown, config.workers, config.accelerator)
+            report["open_set"] = open_set(predictions, others, unknown)
         write_report(report, predictions.table, output)
         _print_report(report, output)
         if stream is not None:
@@ -92,6 +99,12 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
         )
     if left_out := left_out_line(report["task"], report["left_out"]):
         print(f"of the whole store {left_out}")
+    if found := report.get("open_set"):
+        print(
+            f"unknown: {who_speaks(found)} of {len(found['labels'])} others; AUROC"
+            f" {with_interval(found['auroc'])}, where {found['accepted']:.0%} of the known are"
+            f" answered, so are {with_interval(found['false_acceptance'])} of these"
+        )
     for rate, chosen in report.get("thresholds", {}).items():
         told = "no unknown_below gives so few"
         if chosen is not None:

@@ -10,6 +10,7 @@ from langid.errors import LangidError
 from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
 
+UNKNOWN = "unknown"  # all of a store that has none of the classes
 HEARD_ALIKE = ("task", "classes", "features", "detector", "silence", "split", "data", "stride")
 
 
@@ -48,12 +49,14 @@ def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part:
                 f"checkpoint={path}: trained on {name} {trained}, the store"
                 f" {store.path} has {store.description[name]}; prepare one with the same {name}"
             )
-    if part != "all" and store.fingerprint != description.fingerprint:
+    if part not in ("all", UNKNOWN) and store.fingerprint != description.fingerprint:
         raise LangidError(
             f"checkpoint={path}: trained on another store (fingerprint"
             f" {description.fingerprint[:12]}, {store.path} has {store.fingerprint[:12]}), so"
             f" its {part} part cannot be told; part=all scores every utterance of a foreign store"
         )
+    if part == UNKNOWN:
+        return
     labels = set(description.build_task().labels(store.utterances, identifier.classes)) - {""}
     if not labels:
         raise LangidError(

@@ -17,7 +17,7 @@ from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
 from langid.devices import device_of
 from langid.errors import LangidError
-from langid.evaluation.checkpoints import loaded
+from langid.evaluation.checkpoints import UNKNOWN, loaded
 from langid.progress import progress
 from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import PieceInference
@@ -114,6 +114,29 @@ def predict_part(
     )
 
 
+def predict_unknown(
+    checkpoints: Sequence[Path], path: Path, workers: int = 0, accelerator: str = "auto"
+) -> pd.DataFrame:
+    """Return what each checkpoint says of the utterances of a store that have none of its classes.
+
+    A row per utterance and checkpoint, as in Predictions, with the ``label`` that it does have.
+    Raises LangidError for a store where all have one, and as ``predict_part`` does.
+    """
+    store, tables = Store(path), []
+    for identifier in loaded(checkpoints, store, UNKNOWN, False, device_of(accelerator)):
+        frames = stacked_store(path, identifier.described.stride)
+        pieces, _ = _pieces(identifier, frames, UNKNOWN)
+        if not len(pieces):
+            raise LangidError(
+                f"unknown={path}: every utterance has one of the classes"
+                f" {', '.join(identifier.classes)}; give a store of others"
+            )
+        table = _predict([identifier], frames, pieces, workers)
+        column = store.utterances[identifier.described.build_task().column]
+        tables.append(table.assign(label=column.iloc[table.index].to_numpy()))
+    return pd.concat(tables)
+
+
 def of_corpora(predictions: Predictions, names: Sequence[str], part: str) -> Predictions:
     """Return the predictions of a part's utterances that some corpora hold.
 
@@ -142,14 +165,16 @@ def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFr
 def _pieces(identifier: LanguageIdentifier, store: Store, part: str) -> tuple[pd.DataFrame, str]:
     """Return the pieces to hear, and what a unit is.
 
-    ``all`` is every utterance of the store that has one of the classes, whatever the split.
+    ``all`` is every utterance of the store that has one of the classes, whatever the split, and
+    UNKNOWN every one that has none of them.
     """
-    if part == "all":
+    if part in ("all", UNKNOWN):
         labels = identifier.described.build_task().labels(store.utterances, identifier.classes)
         targets = pd.Index(identifier.classes).get_indexer(labels)  # -1: none of them
         pieces = cut_whole(store, identifier.silence)
         pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
-        return pieces[pieces["target"] >= 0], "utterance"
+        has_class = pieces["target"] >= 0
+        return pieces[has_class if part == "all" else ~has_class], "utterance"
     split: Split = build(identifier.described.split, "split")
     if part not in split.parts:
         raise LangidError(

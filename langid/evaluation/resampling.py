@@ -55,10 +55,14 @@ class Resamples:
 
     def equal_error_rate(self, scores: np.ndarray, of: int) -> np.ndarray:
         """Return the rate of a class, whose ``scores (units,)`` are given, ``(resamples,)``."""
+        return metrics.equal_error_rate(*self.detection_errors(scores, of))
+
+    def detection_errors(self, scores: np.ndarray, of: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return misses and false alarms of a class as a threshold rises, of each resample."""
         own = self.targets == of
         row, rows = _binned(scores, own)
         counts = (self._sums(row[some], rows, cell=self.cell[some]) for some in (own, ~own))
-        return metrics.equal_error_rate(*metrics.detection_errors(*counts))
+        return metrics.detection_errors(*counts)
 
     def least_cost(self, scores: np.ndarray, costs: metrics.DetectionCosts) -> np.ndarray:
         """Return the lowest Cavg of each resample, ``(resamples,)``; see ``trial_weights``."""

@@ -1,0 +1,58 @@
+"""How well languages that were never trained on are told from those that were."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from langid import metrics
+from langid.corpora.part_counts import clips_and_speakers
+from langid.corpora.splits import speaker_groups
+from langid.evaluation.intervals import MIN_SPEAKERS
+from langid.evaluation.predictions import Predictions
+from langid.evaluation.resampling import Resamples
+from langid.evaluation.scoring import Figure, resampled
+
+KNOWN = 1
+
+
+def open_set(predictions: Predictions, unknown: pd.DataFrame, store: Path) -> dict[str, Any]:
+    """Return ``auroc`` and ``false_acceptance`` as figures, and of what ``clips`` they are.
+
+    The score of an utterance is its highest posterior, as ``unknown_below`` has it. ``auroc`` is
+    how often a known utterance has a higher one than an ``unknown`` one; ``false_acceptance`` the
+    share of the unknown ones that are answered where ACCEPTED of the known ones are.
+    """
+    tables = [unknown, predictions.table]
+    columns = [f"p({name})" for name in predictions.classes]
+    scores = np.concatenate([table[columns].to_numpy(float).max(1) for table in tables])
+    speakers = np.concatenate([speaker_groups(table) for table in tables])
+    known = np.repeat([0, KNOWN], [len(table) for table in tables])
+    errors = metrics.detection_curve(scores, known == KNOWN)
+    few = _few(known, speakers)
+    drawn = None if few else Resamples(known, speakers.tolist(), 2).detection_errors(scores, KNOWN)
+    heard = unknown.drop_duplicates("utterance_id")  # by one checkpoint, or by several
+    return {
+        "store": str(store),
+        **clips_and_speakers(heard),
+        "labels": heard["label"].value_counts().to_dict(),
+        "auroc": _figure(metrics.area_under_curve, errors, drawn, few),
+        "false_acceptance": _figure(metrics.false_acceptance, errors, drawn, few),
+        "accepted": metrics.ACCEPTED,
+    }
+
+
+def _figure(of: Any, errors: Any, drawn: Any, few: str) -> Figure:
+    return resampled(float(of(*errors)), None if drawn is None else of(*drawn), few)
+
+
+def _few(known: np.ndarray, speakers: np.ndarray) -> str:
+    """Return why there is no interval, or nothing."""
+    told: Sequence[str] = ("unknown", "known")
+    for number, name in enumerate(told):
+        count = len(set(speakers[known == number]))
+        if count < MIN_SPEAKERS:
+            return f"{name}: {count} speaker{'s' * (count != 1)}"
+    return ""

@@ -1,0 +1,88 @@
+"""Tests of langid/evaluation/open_set.py against scikit-learn, and on foreign languages."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from langid.commands.main import main
+from langid.evaluation.open_set import open_set
+from langid.evaluation.predictions import Predictions
+
+RELEASE = "cv-corpus-6.1-2020-12-11"
+
+
+def table(count: int, speakers: int, sure: float, seed: int) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    posterior = 0.5 + generator.beta(sure, 2, count).round(2) / 2
+    rows = pd.DataFrame({"p(x)": posterior, "p(y)": 1 - posterior, "label": "z"})
+    rows["speaker"] = [f"{seed}-{number % speakers}" if speakers else "" for number in range(count)]
+    return rows.assign(utterance_id=[f"{seed}-{number}" for number in range(count)])
+
+
+def of(known: pd.DataFrame, unknown: pd.DataFrame) -> dict[str, object]:
+    return open_set(Predictions(known, "utterance", ["x", "y"], [], "f"), unknown, Path("s.h5"))
+
+
+def test_the_area_and_the_rate_are_those_of_scikit_learn_within_their_intervals() -> None:
+    known, unknown = table(300, 100, 4, 1), table(200, 50, 2, 2)
+    found = of(known, unknown)
+    scores = np.concatenate([rows[["p(x)", "p(y)"]].max(axis=1) for rows in (known, unknown)])
+    target = np.repeat([1, 0], [300, 200])
+    auroc, rate = found["auroc"], found["false_acceptance"]
+    assert auroc["value"] == pytest.approx(roc_auc_score(target, scores))
+    assert auroc["low"] < auroc["value"] < auroc["high"] < auroc["low"] + 0.15
+    false, true, _ = roc_curve(target, scores, drop_intermediate=False)
+    assert rate["value"] == pytest.approx(false[np.argmax(true >= 0.95)])
+    assert rate["low"] < rate["value"] < rate["high"]
+    assert (found["clips"], found["speakers"], found["labels"]) == (200, 50, {"z": 200})
+
+
+def test_few_speakers_have_no_interval() -> None:
+    found = of(table(30, 10, 4, 1), table(20, 4, 2, 2))
+    assert found["auroc"]["low"] is None and found["auroc"]["reason"] == "unknown: 4 speakers"
+    found = of(table(30, 1, 4, 1), table(20, 0, 2, 2))  # unknown ones count each
+    assert found["auroc"]["reason"] == "known: 1 speaker"
+
+
+@pytest.fixture(scope="module")
+def foreign(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of six clips of two other languages, and of two of English."""
+    folder = tmp_path_factory.mktemp("foreign")
+    root = data_root / RELEASE
+    rows = []
+    for locale, language, count in (("fr", "French", 3), ("de", "German", 3), ("en", "English", 2)):
+        for clip in sorted((root / locale / "clips").glob("*.mp3"))[:count]:
+            rows.append({"utterance_id": clip.stem, "path": str(clip), "language": language})
+    pd.DataFrame(rows).to_csv(folder / "foreign.tsv", sep="\t", index=False)
+    keys = [f"corpus.path={folder}/foreign.tsv", f"store={folder}/foreign.h5", "workers=1"]
+    assert main(["prepare", "corpus=manifest", *keys]) == 0
+    return folder / "foreign.h5"
+
+
+def test_a_store_of_other_languages_is_scored_beside_the_test_part(
+    checkpoint_path: Path,
+    store_path: Path,
+    foreign: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    keys = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={tmp_path}"]
+    assert main(["evaluate", *keys, f"unknown={foreign}"]) == 0
+    found = json.loads((tmp_path / "report.json").read_text())["open_set"]
+    assert found["labels"] == {"French": 3, "German": 3}  # English is known
+    assert (found["clips"], found["unknown_speakers"]) == (6, 6)
+    assert 0 <= found["auroc"]["value"] <= 1 and 0 <= found["false_acceptance"]["value"] <= 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "unknown: 6 clips" in printed and "of 2 others; AUROC" in printed
+
+
+def test_a_store_of_known_languages_is_refused(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={tmp_path}"]
+    assert main(["evaluate", *keys, f"unknown={store_path}"]) == 2
+    assert "every utterance has one of the classes English" in capsys.readouterr().err
