@@ -34,7 +34,7 @@ def main() -> int:
     if not CORPUS.exists():
         step("python", str(SPEECH), str(CORPUS), "--clips-per-language", "400")
     langid("prepare", "corpus=common_voice", f"corpus.root={CORPUS}",
-           "corpus.tsv=[train,dev,test]", f"store={STORE}")  # fmt: skip
+           "corpus.tsv=official", f"store={STORE}")  # fmt: skip
     if not (RUN / "run.json").exists() or not BEST.exists():
         langid("train", "experiment=gru", f"store={STORE}", "split=official", f"output={RUN}",
                "data.batch_size=16", "trainer.max_epochs=5",

@@ -79,7 +79,7 @@ def test_arguments_are_plain_and_the_place_of_what_is_not_is_named() -> None:
     [
         ("langid.signal.features.LogMel", "features", "n_mels", "many"),
         ("langid.signal.features.LogMel", "features", "hop_ms", 0),
-        ("langid.corpora.manifest.ManifestFile", "corpus", "path", 3),
+        ("langid.corpora.manifest_file.ManifestFile", "corpus", "path", 3),
         ("langid.corpora.folders.Folders", "corpus", "root", None),
         ("pytorch_lightning.Trainer", "trainer", "precision", 33),
         ("pytorch_lightning.Trainer", "trainer", "accelerator", "abacus"),

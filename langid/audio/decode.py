@@ -2,8 +2,10 @@
 
 import functools
 import io
+import math
 import shlex
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +13,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from langid.audio.archives import ArchiveError, archive_and_name, read_file
+from langid.audio.excerpt import Excerpt
 from langid.audio.file_kinds import HEAD, Kind, Use, kind_of
 from langid.audio.full_scale import peak_beyond
 from langid.audio.joined import Window, parts_of
@@ -21,6 +25,8 @@ from langid.errors import LangidError
 BLOCK_S = 20.0
 CANCELLED = 0.01  # of the channels' power is left by their mean: 20 dB less
 GAPLESS = 16384  # samples of silence that an MP3 may ask to be left out, and more
+SEEKABLE = ("WAV", "WAVEX", "FLAC", "MP3")  # of which a place is found exactly
+PRE_ROLL = 1 << 15  # samples before a place, from which on MP3 is decoded as from its beginning
 
 
 class AudioError(LangidError):
@@ -46,25 +52,23 @@ class MonoMix:
 
 
 def read_blocks(
-    path: str | Path, sample_rate: int, block_s: float = BLOCK_S
+    source: str | Path | Excerpt, sample_rate: int, block_s: float = BLOCK_S
 ) -> Iterator[np.ndarray]:
     """Yield the mono samples of a file in order, resampled, as float32 ``(samples,)`` arrays.
 
     Any format that libsndfile reads, told by the file's content, of any sample rate and number of
-    channels (see MonoMix). All streams of a file that was joined from several are read, whatever
-    their headers promise, and a file that was cut as far as it goes. A block is at most about
-    ``block_s`` seconds long. Raises AudioError for a file that is absent, empty, not audio, cannot
-    be decoded whole, holds no samples, NaN or infinity, or floats of another scale than 1.
+    channels (see MonoMix), also inside an archive. All streams of a file that was joined from
+    several are read, whatever their headers promise, and a file that was cut as far as it goes. A
+    block is at most about ``block_s`` seconds long. Raises AudioError for a file that is absent,
+    empty, not audio, cannot be decoded whole, holds no samples, NaN or infinity, floats of another
+    scale than 1, or ends before its excerpt does.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder; expected an audio file")
-    if not path.is_file():
-        raise AudioError(f"{path}: no such file")
+    excerpt = source if isinstance(source, Excerpt) else Excerpt(Path(source))
+    path = excerpt.path
     empty = True
     try:
-        with path.open("rb", buffering=0) as file:
-            for samples in _samples(file, path, sample_rate, block_s):
+        with _file(path) as file:
+            for samples in _samples(file, excerpt, sample_rate, block_s):
                 empty = False
                 yield samples
     except OSError as error:
@@ -73,25 +77,42 @@ def read_blocks(
         raise AudioError(f"{path}: holds no samples, so that nothing can be heard")
 
 
-def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
+def read_audio(source: str | Path | Excerpt, sample_rate: int) -> np.ndarray:
     """Return all mono samples of a file as float32 ``(samples,)``; errors as read_blocks."""
-    return np.concatenate(list(read_blocks(path, sample_rate)))
+    return np.concatenate(list(read_blocks(source, sample_rate)))
 
 
 def rate_of(path: str | Path) -> int | None:
     """Return the sample rate that a file has, in hertz; None where that cannot be told."""
     try:
-        with Path(path).open("rb", buffering=0) as file:
+        with _file(Path(path)) as file:
             start, kind = _recognised(file)
             size = file.seek(0, io.SEEK_END)
             part = parts_of(file, kind.name if kind else "", start, size)[0]
             with _opened(file, part, size) as stream:
                 return int(stream.samplerate)
-    except (OSError, ValueError, soundfile.SoundFileError):
+    except (AudioError, OSError, ValueError, soundfile.SoundFileError):
         return None
 
 
-def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
+def _file(path: Path) -> BinaryIO:
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder; expected an audio file")
+    if path.is_file():
+        return path.open("rb", buffering=0)
+    packed = archive_and_name(path)
+    if packed is None:
+        raise AudioError(f"{path}: no such file")
+    try:
+        return io.BytesIO(read_file(*packed))
+    except ArchiveError as error:
+        raise AudioError(f"{path}: {error}") from error
+
+
+def _samples(
+    file: BinaryIO, excerpt: Excerpt, sample_rate: int, block_s: float
+) -> Iterator[np.ndarray]:
+    path = excerpt.path
     size = file.seek(0, io.SEEK_END)
     if size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
@@ -99,18 +120,24 @@ def _samples(file: BinaryIO, path: Path, sample_rate: int, block_s: float) -> It
     if kind is not None and kind.use is not Use.DECODE:
         raise AudioError(_refusal(path, kind))
     parts = parts_of(file, kind.name if kind else "", start, size)
+    passed_s = 0.0
     for number, part in enumerate(parts, 1):
         where = f" in part {number} of {len(parts)}, from byte {part.start} on"
+        rest = excerpt.behind(passed_s)
         try:
             with _opened(file, part, size) as stream:
-                block_frames = max(1, int(block_s * stream.samplerate))
-                yield from _mono_blocks(stream, sample_rate, block_frames, path, part.samples)
+                passed_s += yield from _mono_blocks(stream, sample_rate, block_s, part, rest)
         except soundfile.SoundFileError as error:
             reason = "it is no format that libsndfile recognises"
             if kind:  # the library's own words without its copy of the path
                 words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
                 reason = f"{kind.name}, damaged or cut{where if len(parts) > 1 else ''}: {words}"
             raise AudioError(f"{path}: cannot be decoded ({reason})") from error
+    if passed_s < excerpt.least_s:
+        raise AudioError(
+            f"{path}: ends at {passed_s:.2f} s, before its part from {excerpt.start_s:g} s to"
+            f" {excerpt.end_s:g} s does"
+        )
 
 
 def _recognised(file: BinaryIO) -> tuple[int, Kind | None]:
@@ -141,15 +168,17 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
     def seekable(self) -> bool:  # else soundfile seeks after each block, and believes the header
         return False
 
-    def block(self, frames: int) -> np.ndarray:
-        """Return the next ``(samples, channels)`` float32, fewer at the end."""
+    def block(self, frames: int, at: int) -> np.ndarray:
+        """Return ``(samples, channels)`` float32 from ``at`` on, where it is; fewer at the end."""
+        if self.format == "FLAC":  # whose decoder stumbles over what may follow the last one
+            frames = min(frames, self.frames - at)
         with native_stderr_off():
             return np.asarray(self.read(frames, dtype="float32", always_2d=True))
 
 
 def _opened(file: BinaryIO, part: Part, size: int) -> _Stream:
     with native_stderr_off():
-        if part[:3] == (0, size, b""):
+        if part[:3] == (0, size, b"") and not isinstance(file, io.BytesIO):
             file.seek(0)
             stream = _Stream(file.fileno(), closefd=False)  # no name, from which one might guess
         else:
@@ -161,19 +190,21 @@ def _opened(file: BinaryIO, part: Part, size: int) -> _Stream:
 
 
 def _mono_blocks(
-    stream: _Stream, sample_rate: int, block_frames: int, path: Path, promised: int
-) -> Iterator[np.ndarray]:
-    rates = (stream.samplerate, sample_rate)
+    stream: _Stream, sample_rate: int, block_s: float, part: Part, excerpt: Excerpt
+) -> Generator[np.ndarray, None, float]:
+    """Yield an excerpt of a stream, and return the second that was reached."""
+    path, rates = excerpt.path, (stream.samplerate, sample_rate)
+    block_frames = max(1, int(block_s * rates[0]))
+    first = max(0, round(excerpt.start_s * rates[0]))
+    stop = sys.maxsize if excerpt.end_s == math.inf else max(0, round(excerpt.end_s * rates[0]))
     resampler, level = None, np.float32(0)
     mix = MonoMix()
-    last = False
-    decoded = 0
+    at = _reached(stream, min(first, stop), block_frames)
+    last = at < first
     while not last:
-        # A decoder of FLAC that is asked for more than there is stumbles over what may follow.
-        left = stream.frames - decoded if stream.format == "FLAC" else block_frames
-        block = stream.block(min(block_frames, left))
+        block = stream.block(min(block_frames, stop - at), at)
         last = len(block) < block_frames
-        decoded += len(block)
+        at += len(block)
         _check_scale(block, path)
         samples = mix(block)
         if rates[0] != rates[1]:
@@ -186,9 +217,24 @@ def _mono_blocks(
                 samples = resampler.resample_chunk(samples - level, last=last) + level
         if len(samples):
             yield np.ascontiguousarray(samples)
-    if decoded < promised - GAPLESS:
-        found, whole = (count / rates[0] for count in (decoded, promised))
+    if at < min(stop, part.samples - GAPLESS):
+        found, whole = (count / rates[0] for count in (at, part.samples))
         raise AudioError(f"{path}: incomplete: of {whole:.2f} s only {found:.2f} s can be decoded")
+    return float(at / rates[0])
+
+
+def _reached(stream: _Stream, first: int, block_frames: int) -> int:
+    """Go to a sample of a stream, or to its end where that comes before; return where it is."""
+    at = 0
+    if stream.format in SEEKABLE and PRE_ROLL < first <= stream.frames:
+        with native_stderr_off():
+            at = int(stream.seek(first - PRE_ROLL))
+    while at < first:
+        block = stream.block(min(block_frames, first - at), at)
+        if not len(block):
+            break
+        at += len(block)
+    return at
 
 
 def _check_scale(block: np.ndarray, path: Path) -> None:

@@ -30,7 +30,7 @@ def tree(command: str) -> Path:
     """Return the folder of a command's Hydra tree.
 
     The commands that run an exported file have a tree of their own, because there ``model`` is a
-    file and not a group.
+    file and not a group, and so has ``download``, whose ``corpus`` is a name.
     """
     conf = root("conf")
     runtime = conf / "runtime"

@@ -20,11 +20,13 @@ from langid.typed import quoted
 
 # Of all commands; a key with the name of one of the command's groups takes an option of the group.
 TEXT = frozenset({
-    "store", "content", "name", "output", "resume", "select", "checkpoint", "part", "corpora",
-    "unknown", "clip", "exported", "folders", "experiments", "overrides", "table", "format", "mode",
+    "corpus", "store", "content", "name", "output", "resume", "select", "checkpoint", "part",
+    "corpora", "unknown", "clip", "exported", "folders", "experiments", "overrides", "table",
+    "format", "mode",
     "precision", "accelerator", "model", "audio", "languages", "rttm", "plot", "init.checkpoint",
     "init.normaliser", "teacher.checkpoint", "teacher.unit", "loss.unit",
     "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",
+    "corpus.format", "corpus.label", "corpus.parts",
     "features.encoder", "features.revision", "features.sha256",
     "split.train_only", "split.test", "split.unlabelled", "task.column", "task.classes",
     "task.merge", "silence.policy",

@@ -104,12 +104,12 @@ def print_start(record: "RunRecord") -> None:
     _print_missing(summary["missing"])
     print(
         f"shared by training and the other parts: {shared['speakers']} speakers,"
-        f" {shared['utterances']} utterances"
+        f" {shared['recordings']} recordings, {shared['utterances']} utterances"
     )
     if shared["unknown_speakers"]:
         print(
             f"warning: {shared['unknown_speakers']} clips of validation and test have no known"
-            " speaker; each counts as one of its own, so speakers may be shared unseen"
+            " speaker; each, or its recording, counts as one, so speakers may be shared unseen"
         )
     _print_balance(record)
     _print_taken(record)

@@ -26,11 +26,21 @@ def suffix_of(name: str) -> str:
 
 
 class ClipFolder:
-    """The clips of a folder, which is listed once; tables may name them with another suffix."""
+    """The clips of a folder, which is listed once; tables may name them with another suffix.
 
-    def __init__(self, folder: Path):
+    ``names`` are those of a folder that is in an archive; rows follow their order (see ``place``).
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str] | None = None):
         self.folder = folder
-        self.names = set(os.listdir(folder)) if folder.is_dir() else set()
+        if names is None:
+            self.names = dict.fromkeys(os.listdir(folder) if folder.is_dir() else (), 0)
+        else:
+            self.names = {name: place for place, name in enumerate(names)}
+
+    def place(self, path: str) -> int:
+        """Return after which others a clip lies; of clips that can be read in any order, none."""
+        return self.names[os.path.basename(path)]
 
     def find(self, path: str) -> list[str]:
         """Return the files that a table's cell can mean, the one to take first."""

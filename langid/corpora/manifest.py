@@ -1,7 +1,6 @@
 """The table of utterances that every corpus reader returns, and its TSV form."""
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +9,10 @@ from langid.atomic_file import write_text
 from langid.errors import LangidError
 
 COLUMNS = (
-    "utterance_id", "path", "language", "speaker", "split", "age", "gender", "accent",
-    "duration_s", "corpus",
+    "utterance_id", "path", "start_s", "end_s", "language", "speaker", "split", "age", "gender",
+    "accent", "duration_s", "corpus", "recording",
 )  # fmt: skip
-REQUIRED = ("utterance_id", "path", "language")
+ADDED = ("start_s", "end_s", "recording")  # which earlier tables and stores do without
 SKIPPED_COLUMNS = ("source", "path", "language", "reason")
 SPLITS = ("train", "validation", "test", "")
 # Control characters and what else some programs take for the end of a line.
@@ -33,6 +32,8 @@ class Manifest:
     """One row per utterance (``COLUMNS``, text; an empty cell is unknown) and what was left out.
 
     ``speaker`` of Common Voice is its ``client_id``, which is only approximately one person.
+    ``start_s`` and ``end_s`` say which part of the file is meant where it is not all of it, and
+    ``recording`` what was recorded in one go, where other rows are parts of that too.
     ``notes`` are lines for people on how the corpus was read.
     """
 
@@ -70,8 +71,14 @@ class Manifest:
 
     def sha256(self) -> str:
         """Return the hash of the utterances, in order."""
-        text = "\n".join("\t".join(row[name] for name in COLUMNS) for row in self.utterances)
+        text = "\n".join(line_of(row) for row in self.utterances)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def line_of(row: dict[str, str], without: str = "") -> str:
+    """Return what is hashed of a row; of ADDED what is known, so that earlier hashes stay."""
+    cells = [row[name] for name in COLUMNS if name not in ADDED and name != without]
+    return "\t".join([*cells, *(f"{name}={row[name]}" for name in ADDED if row[name])])
 
 
 def write_table(rows: list[dict[str, str]], columns: tuple[str, ...], path: Path) -> None:
@@ -118,8 +125,13 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     """
     if not path.is_file():
         raise LangidError(f"{path}: no such file")
+    return rows_of(path.read_bytes(), path)
+
+
+def rows_of(content: bytes, path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the content of a TSV, as ``read_rows`` does."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise LangidError(f"{path}: not a UTF-8 text file ({error.reason})") from error
     lines = [line.rstrip("\r").split("\t") for line in text.split("\n") if line.rstrip("\r")]
@@ -143,36 +155,3 @@ class Reader:
     def read(self) -> Manifest:
         """Return the utterances, and the rows that cannot be used with the reason."""
         raise TypeError(f"{type(self).__name__} does not say how it reads")
-
-
-class ManifestFile(Reader):
-    """Reads a manifest as ``prepare`` writes it, edited by hand or made by another program."""
-
-    def __init__(self, path: str | Path):
-        self.path = Path(os.path.abspath(Path(path).expanduser()))
-
-    def read(self) -> Manifest:
-        """Return the rows; relative paths are taken from the manifest's folder."""
-        header, rows = read_table(self.path)
-        require_columns(self.path, header, REQUIRED)
-        manifest = Manifest()
-        seen: set[str] = set()
-        for number, row in enumerate(rows, start=2):
-            source, cells = f"{self.path}:{number}", dict(zip(header, row, strict=False))
-            empty = [name for name in REQUIRED if not cells.get(name)]
-            reason = ""
-            if len(row) != len(header):
-                reason = f"{len(row)} fields, the header has {len(header)}"
-            elif empty:
-                reason = f"{', '.join(empty)} is empty"
-            elif cells["utterance_id"] in seen:
-                reason = "the same utterance_id as an earlier row"
-            elif (part := cells.get("split", "")) not in SPLITS:
-                reason = f"split is {part!r}; accepted are train, validation, test or nothing"
-            if reason:
-                manifest.skip(source, cells.get("path", ""), cells.get("language", ""), reason)
-                continue
-            seen.add(cells["utterance_id"])
-            cells |= {"path": str(self.path.parent / cells["path"]), "duration_s": ""}
-            manifest.add(source, **{name: cells[name] for name in COLUMNS if name in cells})
-        return manifest.or_refused(f"{self.path}: no usable row among {len(rows)}")

@@ -9,14 +9,20 @@ from langid.corpora.splits import PARTS
 def shared_between_parts(rows: pd.DataFrame, parts: np.ndarray) -> dict[str, int]:
     """Count what training shares with validation and test: the size of the leak.
 
-    ``speakers`` and ``utterances`` are those in training and in another part; ``unknown_speakers``
-    the utterances of validation and test whose speaker is not known, so that nobody can tell.
+    ``speakers``, ``recordings`` (of which utterances are parts) and ``utterances`` are those in
+    training and in another part; ``unknown_speakers`` the utterances of validation and test whose
+    speaker is not known, so that nobody can tell.
     """
     train = rows[parts == "train"]
     held_out = rows[np.isin(parts, PARTS[1:])]
+    in_both = {
+        name: len((set(train[name]) & set(held_out[name])) - {""})
+        for name in ("speaker", "recording", "utterance_id")
+    }
     return {
-        "speakers": len((set(train["speaker"]) & set(held_out["speaker"])) - {""}),
-        "utterances": len(set(train["utterance_id"]) & set(held_out["utterance_id"])),
+        "speakers": in_both["speaker"],
+        "recordings": in_both["recording"],
+        "utterances": in_both["utterance_id"],
         "unknown_speakers": len(set(held_out["utterance_id"][held_out["speaker"] == ""])),
     }
 

@@ -85,9 +85,17 @@ def _names(given: str | Sequence[str]) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
+def recording_groups(rows: pd.DataFrame) -> pd.Series:
+    """Return what each row is a part of, by the column ``recording`` if there is one, or itself."""
+    alone = "utterance " + rows["utterance_id"]
+    if "recording" not in rows:
+        return alone
+    return ("recording " + rows["recording"]).where(rows["recording"] != "", alone)
+
+
 def speaker_groups(rows: pd.DataFrame) -> pd.Series:
-    """Return who speaks in each row; where that is unknown, the utterance stands for a speaker."""
-    return rows["speaker"].where(rows["speaker"] != "", "utterance " + rows["utterance_id"])
+    """Return who speaks in each row; where that is unknown, a recording stands for a speaker."""
+    return rows["speaker"].where(rows["speaker"] != "", recording_groups(rows))
 
 
 class _RandomSplit(Split):
@@ -125,16 +133,19 @@ class _RandomSplit(Split):
 class SpeakerSplit(_RandomSplit):
     """No speaker is in two parts, over all classes and corpora; the default.
 
-    An utterance without a speaker counts as a speaker of its own.
+    Where speakers are unknown, each recording counts as one, and else each utterance.
     """
 
     groups = staticmethod(speaker_groups)
 
 
 class RecordingSplit(_RandomSplit):
-    """Utterances are dealt one by one, so speakers are shared between the parts."""
+    """Recordings are dealt one by one, so speakers are shared between the parts.
 
-    groups = staticmethod(lambda rows: rows["utterance_id"])
+    An utterance that is no part of a longer recording is one of its own.
+    """
+
+    groups = staticmethod(recording_groups)
 
 
 class SequenceSplit(_RandomSplit):
@@ -171,7 +182,7 @@ class HeldOutFilesSplit(SequenceSplit):
             )
         test = self.fractions[2]
         shares = np.array([1 - test, test])
-        held_out = deal(rows["utterance_id"], rows["class"], shares, self.seed) == 1
+        held_out = deal(recording_groups(rows), rows["class"], shares, self.seed) == 1
         parts = np.full(len(rows), "test", dtype=object)
         others = rows[~held_out]
         shares = self.fractions[:2] / (1 - test)
@@ -293,6 +304,6 @@ class OfficialSplit(Split):
         if missing := [part for part in PARTS if part not in set(parts)]:
             raise LangidError(
                 f"split=official: no utterance of the store is marked {', '.join(missing)}; prepare"
-                " with 'corpus.tsv=[train,dev,test]', or choose split=speaker"
+                " with corpus.tsv=official, or choose split=speaker"
             )
         return np.asarray(parts)

@@ -4,11 +4,13 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from langid.audio.decode import AudioError, read_blocks
+from langid.audio.excerpt import Excerpt
 from langid.audio.full_scale import in_16_bits
 from langid.errors import LangidError, is_of_memory
 
@@ -31,13 +33,13 @@ class Clip:
     (see ``Features.clip``); ``speech (time,)`` is bool.
     """
 
-    path: str
+    path: Path
     decoded: np.ndarray
     samples: "Tensor"
     speech: "Tensor"
 
 
-def frames_of(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> Frames:
+def frames_of(excerpt: Excerpt, front_end: "FrontEnd", max_duration_s: float | None) -> Frames:
     """Yield a file in blocks where possible: what was decoded, and its whole frames.
 
     That is ``block (samples,), features (time, bins), speech (time,)``. Of a file that is longer
@@ -45,25 +47,27 @@ def frames_of(path: str, front_end: "FrontEnd", max_duration_s: float | None) ->
     if it held no others; yet the detector has heard what is before.
     """
     if max_duration_s is not None or front_end.obstacles:
-        clip = _clip(path, front_end, max_duration_s)
+        clip = _clip(excerpt, front_end, max_duration_s)
         with _memory(_features_of([clip], front_end)):
             features = front_end.features.frames(clip.samples[None])[0]
         yield _paired(clip, features, front_end)
         return
     state = front_end.initial_state(1)
-    with _memory(f"{path}: no memory to decode it"):
-        for block, hops in _hops(path, front_end):
+    with _memory(f"{excerpt.path}: no memory to decode it"):
+        for block, hops in _hops(excerpt, front_end):
             features, speech, state = front_end.step(hops[None], state)
             yield block, _stored(features[0], front_end), speech[0]
 
 
-def stored_samples(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> "Tensor":
+def stored_samples(
+    excerpt: Excerpt, front_end: "FrontEnd", max_duration_s: float | None
+) -> "Tensor":
     """Return the samples ``(samples,)`` of a file that what ``frames_of`` yields is made of."""
-    return _clip(path, front_end, max_duration_s).samples
+    return _clip(excerpt, front_end, max_duration_s).samples
 
 
 def frames_together(
-    paths: Sequence[str], front_end: "FrontEnd", max_duration_s: float | None, device: str
+    excerpts: Sequence[Excerpt], front_end: "FrontEnd", max_duration_s: float | None, device: str
 ) -> Iterator[Frames | AudioError]:
     """Yield the frames of every file, as ``frames_of`` does, or its error.
 
@@ -72,10 +76,10 @@ def frames_together(
     most = TOGETHER_S * front_end.sample_rate
     waiting: list[Clip | AudioError] = []
     longest = 0
-    for path in paths:
+    for excerpt in excerpts:
         clip: Clip | AudioError
         try:
-            clip = _clip(path, front_end, max_duration_s)
+            clip = _clip(excerpt, front_end, max_duration_s)
         except AudioError as error:
             clip = error
         length = len(clip.samples) if isinstance(clip, Clip) else 0
@@ -144,13 +148,13 @@ def _features_of(clips: Sequence[Clip], front_end: "FrontEnd") -> str:
     return f"{longest.path}: no memory for features of its {seconds:.1f} s{many}"
 
 
-def _clip(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> Clip:
+def _clip(excerpt: Excerpt, front_end: "FrontEnd", max_duration_s: float | None) -> Clip:
     """Return all of a file, or its first seconds from the first frame of speech on."""
-    with _memory(f"{path}: no memory to decode it"):
-        return _decoded(path, front_end, max_duration_s)
+    with _memory(f"{excerpt.path}: no memory to decode it"):
+        return _decoded(excerpt, front_end, max_duration_s)
 
 
-def _decoded(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> Clip:
+def _decoded(excerpt: Excerpt, front_end: "FrontEnd", max_duration_s: float | None) -> Clip:
     import torch
 
     rate, hop = front_end.sample_rate, front_end.hop_samples
@@ -158,25 +162,25 @@ def _decoded(path: str, front_end: "FrontEnd", max_duration_s: float | None) -> 
     if max_duration_s is not None:
         frames = math.ceil(round(max_duration_s * rate / hop, 6))  # 0.29 s * 100 is above 29
         if not front_end.window_obstacles:
-            return _first_frames(path, front_end, frames)
-    decoded = _whole_clip(path, rate)
+            return _first_frames(excerpt, front_end, frames)
+    decoded = _whole_clip(excerpt, rate)
     samples = front_end.features.clip(torch.from_numpy(decoded)[None])[0]
     speech = front_end.speech(samples[None])[0]
     if max_duration_s is None:
-        return Clip(path, decoded, samples, speech)
+        return Clip(excerpt.path, decoded, samples, speech)
     start = _start(speech, frames)
     samples = samples[start * hop : (start + frames) * hop]
-    return Clip(path, samples.numpy(), samples, speech[start : start + frames])
+    return Clip(excerpt.path, samples.numpy(), samples, speech[start : start + frames])
 
 
-def _first_frames(path: str, front_end: "FrontEnd", frames: int) -> Clip:
+def _first_frames(excerpt: Excerpt, front_end: "FrontEnd", frames: int) -> Clip:
     """Return the first frames of a file from the first speech on, and decode no further."""
     import torch
 
     hop = front_end.hop_samples
     samples, speech = torch.zeros(0), torch.zeros(0, dtype=torch.bool)
     state, length = front_end.detector.initial_state(1), 0
-    for block, hops in _hops(path, front_end):
+    for block, hops in _hops(excerpt, front_end):
         marks, state = front_end.speech_step(hops[None], state)
         samples, speech = torch.cat([samples, hops]), torch.cat([speech, marks[0]])
         start = _start(speech, frames)
@@ -185,7 +189,7 @@ def _first_frames(path: str, front_end: "FrontEnd", frames: int) -> Clip:
         if len(speech) >= frames and speech[0]:
             break
     samples = samples[: min(length, frames * hop)]  # without what fills the last hop
-    return Clip(path, samples.numpy(), samples, speech[:frames])
+    return Clip(excerpt.path, samples.numpy(), samples, speech[:frames])
 
 
 def _start(speech: "Tensor", frames: int) -> int:
@@ -198,12 +202,12 @@ def _start(speech: "Tensor", frames: int) -> int:
     return int(speech.int().argmax()) if speech.any() else len(speech) - frames
 
 
-def _hops(path: str, front_end: "FrontEnd") -> Iterator[tuple[np.ndarray, "Tensor"]]:
+def _hops(excerpt: Excerpt, front_end: "FrontEnd") -> Iterator[tuple[np.ndarray, "Tensor"]]:
     """Yield what was decoded, and the samples that are whole hops by now, the last one filled."""
     import torch
 
     rest = np.zeros(0, np.float32)
-    blocks = _blocks(path, front_end.sample_rate)
+    blocks = _blocks(excerpt, front_end.sample_rate)
     block = next(blocks, rest)
     while len(block):
         following = next(blocks, rest[:0])
@@ -216,25 +220,27 @@ def _hops(path: str, front_end: "FrontEnd") -> Iterator[tuple[np.ndarray, "Tenso
         block = following
 
 
-def _blocks(path: str, sample_rate: int) -> Iterator[np.ndarray]:
+def _blocks(excerpt: Excerpt, sample_rate: int) -> Iterator[np.ndarray]:
     """Yield the samples of a file as 16 bits have them, of which both kinds of store are made."""
-    for block in read_blocks(path, sample_rate):
+    for block in read_blocks(excerpt, sample_rate):
         peak = float(np.abs(block).max(initial=0.0))
         if peak > OVERSHOOT:
-            raise AudioError(f"{path}: samples reach {peak:.3g}: scale it to a full scale of 1")
+            raise AudioError(
+                f"{excerpt.path}: samples reach {peak:.3g}: scale it to a full scale of 1"
+            )
         yield in_16_bits(block)
 
 
-def _whole_clip(path: str, sample_rate: int) -> np.ndarray:
+def _whole_clip(excerpt: Excerpt, sample_rate: int) -> np.ndarray:
     """Return all samples of a file, or refuse it before a long one fills the memory."""
     blocks = [np.zeros(0, np.float32)]
     length = 0
-    for block in _blocks(path, sample_rate):
+    for block in _blocks(excerpt, sample_rate):
         blocks.append(block)
         length += len(block)
         if length > WHOLE_CLIP_LIMIT_S * sample_rate:
             raise AudioError(
-                f"{path}: longer than {WHOLE_CLIP_LIMIT_S:g} s; these features and this detector"
-                " need the whole clip in memory"
+                f"{excerpt.path}: longer than {WHOLE_CLIP_LIMIT_S:g} s; these features and this"
+                " detector need the whole clip in memory"
             )
     return np.concatenate(blocks)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import h5py
 
-from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, read_table, write_table
+from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, line_of, read_table, write_table
 from langid.data.plan import Plan, Row
-from langid.data.store import SCHEMA
+from langid.data.store import SCHEMA, columns_of
 from langid.data.store_writer import StoreWriter
 from langid.errors import LangidError
 from langid.progress import progress
@@ -71,8 +71,8 @@ def _copied(file: h5py.File, writer: StoreWriter) -> Iterator[int]:
     if "rows" in file:
         writer.rows += json.loads(file["rows"][()])
     else:
-        columns = zip(*(file[name].asstr()[:] for name in COLUMNS), strict=True)
-        writer.rows += [dict(zip(COLUMNS, row, strict=True)) for row in columns]
+        cells = zip(*columns_of(file).values(), strict=True)
+        writer.rows += [dict(zip(COLUMNS, row, strict=True)) for row in cells]
     writer.offsets += [base + int(offset) for offset in file["offsets"][1:]]
 
 
@@ -81,8 +81,8 @@ def _fingerprint(plan: Plan, shards: list[Path], rows: list[Row]) -> str:
     digest = hashlib.sha256()
     for name in ("features", "detector"):
         digest.update(json.dumps(plan.description[name], sort_keys=True).encode())
-    columns = [name for name in COLUMNS if name != "path"]  # a moved corpus is the same data
-    digest.update("\n".join("\t".join(row[name] for name in columns) for row in rows).encode())
+    # Without paths: a corpus that was moved is the same data.
+    digest.update("\n".join(line_of(row, without="path") for row in rows).encode())
     digest.update((plan.base.fingerprint if plan.base else "").encode())
     for shard in shards:
         with h5py.File(shard, "r") as file:

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 
 from langid.audio.decode import AudioError
+from langid.audio.excerpt import Excerpt
 from langid.audio.full_scale import FULL_SCALE
 from langid.build import with_trust
 from langid.corpora.manifest import Manifest
@@ -110,12 +111,13 @@ def _frames_of_rows(
     rows: list[dict[str, str]], front_end: "FrontEnd", max_duration_s: float | None, device: str
 ) -> Iterator[tuple[dict[str, str], Frames | AudioError]]:
     """Yield every row with its frames; those of features made together on a device or not."""
-    paths = [row["path"] for row in rows]
+    excerpts = [Excerpt.of(row) for row in rows]
     if device != "cpu":
-        yield from zip(rows, frames_together(paths, front_end, max_duration_s, device), strict=True)
+        frames = frames_together(excerpts, front_end, max_duration_s, device)
+        yield from zip(rows, frames, strict=True)
         return
-    for row in rows:
-        yield row, frames_of(row["path"], front_end, max_duration_s)
+    for row, excerpt in zip(rows, excerpts, strict=True):
+        yield row, frames_of(excerpt, front_end, max_duration_s)
 
 
 def _write_utterance(

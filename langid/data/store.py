@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from langid.corpora.manifest import COLUMNS
+from langid.audio.excerpt import Excerpt
+from langid.corpora.manifest import ADDED, COLUMNS
 from langid.errors import LangidError
 from langid.typed import override
 
@@ -47,6 +48,17 @@ class Content:
         """Return which numbers of the dataset's first axis are those of frames."""
         size = self.width if self.name == "samples" else 1
         return slice(start * size, stop * size)
+
+
+def columns_of(file: h5py.File) -> dict[str, np.ndarray]:
+    """Return the columns of the manifest in a store; those that it was made without are empty."""
+    rows = len(file["utterance_id"])
+    return {
+        name: np.full(rows, "", object)
+        if name in ADDED and name not in file
+        else file[name].asstr()[:]
+        for name in COLUMNS
+    }
 
 
 class Store:
@@ -85,7 +97,7 @@ class Store:
         try:
             self.description: dict[str, Any] = json.loads(file.attrs["description"])
             self.fingerprint = str(file.attrs["fingerprint"])
-            self.columns = {name: file[name].asstr()[:] for name in COLUMNS}
+            self.columns = columns_of(file)
             self.offsets = file["offsets"][:]
             if "samples" in file:
                 width, self.bins = self.description["hop_samples"], self.description["bins"]
@@ -116,6 +128,10 @@ class Store:
         table["first_frame"] = self.offsets[:-1]
         table["frames"] = np.diff(self.offsets)
         return table
+
+    def excerpt(self, row: int) -> Excerpt:
+        """Return the file, or the part of one, that a row was made of."""
+        return Excerpt.of({name: cells[row] for name, cells in self.columns.items()})
 
     @property
     def frames_per_second(self) -> float:

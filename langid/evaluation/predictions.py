@@ -25,7 +25,10 @@ from langid.training.run_description import RunDescription, data_of
 from langid.training.scores import UtteranceScores
 
 EVALUATED_PARTS = ("test", "validation", "train", "all")
-TABLE = ["utterance_id", "corpus", "speaker", "language", "age", "gender", "accent", "duration_s"]
+TABLE = [
+    "utterance_id", "corpus", "speaker", "language", "age", "gender", "accent", "duration_s",
+    "recording",
+]  # fmt: skip
 BATCH = 32
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from langid.audio.decode import AudioError, read_audio
+from langid.audio.excerpt import Excerpt
 from langid.audio.full_scale import in_16_bits
 from langid.errors import LangidError
 from langid.evaluation.scoring import Figure, frame_accuracy
@@ -61,7 +62,7 @@ class Streamed:
 
 
 def stream_clips(
-    stream: StreamingIdentifier, paths: Sequence[str], streams: Iterable[Sequence[int]]
+    stream: StreamingIdentifier, clips: Sequence[str | Excerpt], streams: Iterable[Sequence[int]]
 ) -> Iterator[StreamedClip]:
     """Yield what a stream says of clips, reset at the beginning of each list of their numbers.
 
@@ -72,16 +73,16 @@ def stream_clips(
         stream.reset()
         before = 0
         for number in numbers:
-            posteriors, speech = _feed(stream, _read(paths[number], stream.sample_rate))
+            posteriors, speech = _feed(stream, _read(clips[number], stream.sample_rate))
             frames = np.flatnonzero(counted_frames(speech))
             since_s, after_s = before * stream.hop_s, (frames + 1) * stream.hop_s
             yield StreamedClip(since_s, posteriors[frames], after_s)
             before += len(speech)
 
 
-def _read(path: str, sample_rate: int) -> np.ndarray:
+def _read(clip: str | Excerpt, sample_rate: int) -> np.ndarray:
     try:
-        return in_16_bits(read_audio(path, sample_rate))  # as prepare did
+        return in_16_bits(read_audio(clip, sample_rate))  # as prepare did
     except AudioError as error:
         raise LangidError(
             f"streaming=true hears the clips again that the store was made of, and one cannot be"

@@ -89,7 +89,7 @@ def _measured(
 
 
 def _clips(predictions: Predictions, store: Store) -> pd.DataFrame:
-    """Return of each clip ``path, seconds, target, speaker``, and ``offline``, what is said of it.
+    """Return of each clip ``excerpt, seconds, target, speaker``, and ``offline``, its class there.
 
     A clip of an unknown speaker is a speaker of its own.
     """
@@ -99,7 +99,8 @@ def _clips(predictions: Predictions, store: Store) -> pd.DataFrame:
             " clips; train with split=speaker or kfold"
         )
     rows = store.utterances.iloc[predictions.table.index]
-    return rows[["path"]].assign(
+    return rows[[]].assign(
+        excerpt=[store.excerpt(row) for row in predictions.table.index],
         seconds=rows["frames"] / store.frames_per_second,
         target=predictions.targets,
         speaker=speaker_groups(predictions.table),
@@ -112,7 +113,7 @@ def _streamed(
 ) -> Streamed:
     own = clips.iloc[np.concatenate(streams)]
     with progress(f"streaming: {name}", "clips") as bar:
-        said = bar.track(stream_clips(stream, clips["path"].tolist(), streams), total=len(own))
+        said = bar.track(stream_clips(stream, clips["excerpt"].tolist(), streams), total=len(own))
         return Streamed(list(said), own, stream.hop_s)
 
 

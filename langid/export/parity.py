@@ -26,9 +26,9 @@ def training_clips(identifier: LanguageIdentifier) -> list[np.ndarray]:
     Raises LangidError where store or clips are not where they were.
     """
     try:
-        rows = Store(identifier.described.store).utterances
-        chosen = rows.iloc[np.linspace(0, len(rows) - 1, CLIPS).astype(int)]
-        return [read_audio(path, identifier.front_end.sample_rate) for path in chosen["path"]]
+        store = Store(identifier.described.store)
+        rows = np.linspace(0, len(store.offsets) - 2, CLIPS).astype(int)
+        return [read_audio(store.excerpt(row), identifier.front_end.sample_rate) for row in rows]
     except LangidError as error:
         raise LangidError(
             f"export compares the file with PyTorch on real speech, and the training clips are not"

@@ -44,6 +44,6 @@ def validation_clips(
         start, stop = (
             (frame - utterance["first_frame"]) * hop for frame in (sequence.start, sequence.stop)
         )
-        samples = read_audio(utterance["path"], rate)[start:stop]
+        samples = read_audio(data.store.excerpt(sequence.row), rate)[start:stop]
         clips.append(LabelledClip(samples, int(sequence.target)))
     return clips

@@ -179,10 +179,10 @@ class StoredSamples:
         return hops.reshape(-1).astype(np.float32) / FULL_SCALE
 
     def _of_file(self, row: int) -> np.ndarray:
-        path, most = self.store.columns["path"][row], self.store.description["max_duration_s"]
+        excerpt, most = self.store.excerpt(row), self.store.description["max_duration_s"]
         assert self.front_end is not None
         try:
-            return stored_samples(path, self.front_end, most).numpy()
+            return stored_samples(excerpt, self.front_end, most).numpy()
         except AudioError as error:
             raise LangidError(
                 f"teacher: {error}. It hears the clips again, as store={self.store.path} holds"

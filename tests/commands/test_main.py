@@ -82,7 +82,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     message = refused(capsys, "tran", "store=a.h5")
-    assert "no command tran; there are prepare, train," in message
+    assert "no command tran; there are download, prepare," in message
     assert "Did you mean train?" in message
 
 

@@ -71,7 +71,7 @@ def test_run_record_is_complete(run_path: Path, store_path: Path) -> None:
     assert record["config"]["output"] == str(run_path)
     assert {"python", "torch", "langid-speech"} <= set(record["versions"])
     assert record["split_summary"]["shared"] == {
-        "speakers": 0, "utterances": 0, "unknown_speakers": 0
+        "speakers": 0, "recordings": 0, "utterances": 0, "unknown_speakers": 0
     }  # fmt: skip
     parts = record["split_summary"]["parts"]
     assert sum(part["Hindi"]["clips"] for part in parts.values()) == 12

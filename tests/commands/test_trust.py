@@ -18,7 +18,7 @@ from langid.errors import LangidError
 
 PARTS = """
 from torch import nn
-from langid.corpora.manifest import ManifestFile
+from langid.corpora.manifest_file import ManifestFile
 from langid.corpora.splits import SpeakerSplit
 from langid.networks.network import StreamingNetwork
 from langid.signal.features import LogMel

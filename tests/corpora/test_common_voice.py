@@ -1,9 +1,19 @@
+import os
+import shutil
+import signal
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from langid.audio.archives import contents
+from langid.audio.decode import read_audio
+from langid.commands.main import main
 from langid.corpora.common_voice import CommonVoice
 from langid.corpora.manifest import read_rows
+from langid.data import shard
+from langid.data.store import Store
 from langid.errors import LangidError
 
 # One genuine table of every layout, and the locale whose name its clips carry.
@@ -138,6 +148,153 @@ def test_the_table_is_a_key_and_official_parts_are_kept(tmp_path: Path) -> None:
     assert CommonVoice(root, tsv="other").read().utterances[0]["speaker"] == "other"
     with pytest.raises(LangidError, match=r"validated.tsv: no such table.*dev, other, test, train"):
         CommonVoice(root).read()
+
+
+def test_official_parts_by_one_key_and_other_tables_by_name(tmp_path: Path) -> None:
+    for table in ("train", "dev", "test", "other", "invalidated", "validated"):
+        release(tmp_path / "cv", "en", f"{HEADER}\n{line(table, f'{table}.mp3')}\n", table)
+    reader = CommonVoice(str(tmp_path / "cv"), tsv="official")
+    assert reader.tables == ["train", "dev", "test"]  # as if they had been typed
+    assert [row["split"] for row in reader.read().utterances] == ["train", "validation", "test"]
+    mixed = CommonVoice(str(tmp_path / "cv"), tsv=["official", "other", "invalidated", "train"])
+    assert [(row["speaker"], row["split"]) for row in mixed.read().utterances] == [
+        ("train", "train"), ("dev", "validation"), ("test", "test"), ("other", ""),
+        ("invalidated", ""),
+    ]  # fmt: skip
+
+
+def test_durations_are_those_of_the_release(data_root: Path, tmp_path: Path) -> None:
+    genuine = (data_root / "tsv" / "clip_durations.id.tsv").read_text()
+    clip, milliseconds = genuine.splitlines()[1].split("\t")
+    rows = "\n".join([HEADER, line("a", clip), line("b", "unknown.mp3")])
+    root = release(tmp_path / "cv", "id", rows)
+    (root / "id" / "clip_durations.tsv").write_text(genuine)
+    manifest = CommonVoice(str(root)).read()
+    assert [row["duration_s"] for row in manifest.utterances] == [
+        f"{int(milliseconds) / 1e3:.3f}",
+        "",
+    ]
+    with pytest.raises(LangidError, match=r"no such table; corpus.tsv can be validated$"):
+        CommonVoice(str(root), tsv="other").read()
+    (root / "id" / "clip_durations.tsv").write_text("clip\tseconds\n")
+    with pytest.raises(LangidError, match=r"clip_durations.tsv: no column duration\[ms\]; found"):
+        CommonVoice(str(root)).read()
+
+
+def packed(root: Path, archive: Path, inside: str) -> Path:
+    """Pack a release as it lies, its clips in another order than its table's."""
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    with tarfile.open(archive, "w:gz") as made:
+        for name in reversed(names):
+            made.add(root / name, f"{inside}{name}")
+        made.add(root / names[0], f"{inside}en/clips/._hidden.mp3")
+    return archive
+
+
+@pytest.fixture(scope="module")
+def real_release(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a release of 8 real clips of each of two locales, with their genuine rows."""
+    root = tmp_path_factory.mktemp("release") / "cv-corpus-6.1-2020-12-11"
+    for locale in ("en", "hi"):
+        source = data_root / root.name / locale
+        lines = (source / "validated.tsv").read_text(encoding="utf-8").splitlines()[:9]
+        release(root, locale, "\n".join(lines))
+        for clip in (root / locale / "clips").iterdir():
+            shutil.copy(source / "clips" / clip.name, clip)
+    return root
+
+
+def test_a_packed_release_is_the_release(real_release: Path, tmp_path: Path) -> None:
+    unpacked = CommonVoice(str(real_release)).read()
+    archive = packed(real_release, tmp_path / "all.tar.gz", f"./{real_release.name}/")
+    manifest = CommonVoice(str(archive)).read()
+    assert manifest.skipped == manifest.notes == []
+    without_path = [
+        sorted(
+            ({**row, "path": ""} for row in each.utterances), key=lambda row: row["utterance_id"]
+        )
+        for each in (unpacked, manifest)
+    ]
+    assert without_path[0] == without_path[1]
+    inside = [row["path"].partition(f"{archive}/")[2] for row in manifest.utterances]
+    assert inside[0].startswith(f"{real_release.name}/en/clips/")
+    order = [name for name in contents(archive) if name in inside]
+    for locale in ("/en/", "/hi/"):  # in the order of the archive
+        assert [n for n in inside if locale in n] == [n for n in order if locale in n]
+    assert len(CommonVoice(str(archive), "hi").read().utterances) == 8
+
+
+def test_a_store_of_a_packed_release_holds_the_same_clips(
+    real_release: Path, tmp_path: Path
+) -> None:
+    archive = packed(real_release, tmp_path / "en.tar.gz", "cv/")
+    stores = []
+    for number, (root, workers) in enumerate(((real_release, 1), (archive, 1), (archive, 2))):
+        keys = [f"corpus.root={root}", f"store={tmp_path}/{number}.h5", f"workers={workers}"]
+        assert main(["prepare", "corpus=common_voice", *keys]) == 0
+        stores.append(Store(tmp_path / f"{number}.h5"))
+    of_clip = [
+        {
+            Path(clip).name: store.read(*store.offsets[row : row + 2])[0].tobytes()
+            for row, clip in enumerate(store.columns["utterance_id"])
+        }
+        for store in stores
+    ]
+    assert of_clip[0] == of_clip[1] == of_clip[2] and len(of_clip[0]) == 16
+    assert stores[1].fingerprint == stores[2].fingerprint
+    assert sorted(path.suffix for path in tmp_path.iterdir() if path.suffix != ".tsv") == [
+        ".gz", ".h5", ".h5", ".h5",
+    ]  # fmt: skip
+    samples = read_audio(stores[1].excerpt(15), 16000)  # heard again, as export does
+    assert len(samples) / 16000 == pytest.approx(
+        float(stores[1].columns["duration_s"][15]), abs=1e-3
+    )
+
+
+def test_a_killed_prepare_of_a_packed_release_goes_on(
+    real_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = packed(real_release, tmp_path / "en.tar.gz", "cv/")
+    monkeypatch.setattr(shard, "SHARD_UTTERANCES", 4)
+    arguments = ["prepare", "corpus=common_voice", f"corpus.root={archive}", "workers=1"]
+    write_shard, written = shard.write_shard, []
+
+    def killed(path: Path, *more: Any) -> int:
+        if len(written) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        written.append(path)
+        return write_shard(path, *more)
+
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(shard, "write_shard", killed)
+        os._exit(main([*arguments, f"store={tmp_path}/a.h5"]))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert len(list((tmp_path / "a.h5.parts").rglob("*.h5"))) == 2
+    for name in ("a", "b"):
+        assert main([*arguments, f"store={tmp_path}/{name}.h5"]) == 0
+    assert Store(tmp_path / "a.h5").fingerprint == Store(tmp_path / "b.h5").fingerprint
+
+
+def test_early_archives_hold_one_locale_which_their_name_tells(tmp_path: Path) -> None:
+    root = release(tmp_path / "cv", "en", f"{HEADER}\n{line('a', 'one.mp3')}\n")
+    rows = CommonVoice(str(packed(root / "en", tmp_path / "hi.tar.gz", ""))).read().utterances
+    assert [(row["language"], row["utterance_id"]) for row in rows] == [("Hindi", "hi/hi/one")]
+
+
+def test_archives_that_are_none_are_named(tmp_path: Path) -> None:
+    (tmp_path / "page.tar.gz").write_text("<html>not found</html>")
+    with pytest.raises(LangidError, match=r"page.tar.gz: not a whole archive that can be read"):
+        CommonVoice(str(tmp_path / "page.tar.gz")).read()
+    with tarfile.open(tmp_path / "other.tar.gz", "w:gz") as made:
+        made.add(tmp_path / "page.tar.gz", "a/b.txt")
+    with pytest.raises(LangidError, match=r"other.tar.gz: no locale in it; expected RELEASE/LOC"):
+        CommonVoice(str(tmp_path / "other.tar.gz")).read()
+    with pytest.raises(LangidError, match=r"it holds archives, give those: other.tar.gz, page.tar"):
+        CommonVoice(str(tmp_path)).read()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(LangidError, match=r"notes.txt: is a file; expected a release's folder, or"):
+        CommonVoice(str(tmp_path / "notes.txt")).read()
 
 
 def test_a_clip_in_two_releases_is_read_once(tmp_path: Path) -> None:

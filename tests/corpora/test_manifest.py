@@ -1,3 +1,4 @@
+import hashlib
 import random
 from pathlib import Path
 
@@ -7,11 +8,11 @@ from langid.corpora.manifest import (
     COLUMNS,
     SKIPPED_COLUMNS,
     Manifest,
-    ManifestFile,
     read_rows,
     read_table,
     write_table,
 )
+from langid.corpora.manifest_file import ManifestFile
 from langid.errors import LangidError
 
 
@@ -35,6 +36,7 @@ def test_a_table_by_hand(tmp_path: Path) -> None:
     path.write_text(text, newline="")
     rows = ManifestFile(str(path)).read().utterances
     expected = {"utterance_id": "1", "path": str(tmp_path / "clips/1.wav"), "language": "Hindi"}
+    expected["corpus"] = "hand"
     assert rows == [dict.fromkeys(COLUMNS, "") | expected]
 
 
@@ -66,7 +68,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(LangidError, match=r"hand.tsv: the file is empty"):
         ManifestFile(path).read()
     path.write_text("utterance_id,path,language\n")
-    with pytest.raises(LangidError, match="no column utterance_id, path, language; found"):
+    with pytest.raises(LangidError, match="no column path, language; found utterance_id,path,lang"):
         ManifestFile(path).read()
     path.write_text("utterance_id\tpath\tlanguage\n")
     with pytest.raises(LangidError, match="no usable row among 0"):
@@ -107,9 +109,9 @@ def test_a_manifest_with_odd_names_is_read_back(tmp_path: Path) -> None:
     manifest = Manifest()
     for number in range(500):
         cells = {name: odd_text(generator, "\0") for name in ("language", "speaker", "accent")}
-        cells |= {"utterance_id": f"{number}:{odd_text(generator)}", "split": "test"}
+        cells |= {"utterance_id": f"{number}:{odd_text(generator)}", "split": "test", "corpus": "x"}
         cells |= {"path": f"/speech/{number}{odd_text(generator, chr(0))}.wav"}
-        manifest.add(f"x.tsv:{number}", **cells | {"language": f"L{cells['language']}"})
+        manifest.add(f"x.tsv:{number}", **cells | {"language": f"Lect {cells['language']}"})
     assert 300 < len(manifest.utterances) < 500
     assert len(manifest.utterances) + len(manifest.skipped) == 500
     assert {row["reason"] for row in manifest.skipped} == {
@@ -154,3 +156,17 @@ def test_the_hash_depends_on_every_cell_and_the_order() -> None:
     hashes = [of(("1", "a"), ("2", "b")), of(("2", "b"), ("1", "a")), of(("1", "a"), ("2", "c"))]
     assert len({*hashes, of(("1", "a"))}) == 4
     assert of(("1", "a"), ("2", "b")) == hashes[0]
+
+
+def test_the_hash_of_earlier_tables_stays_and_parts_count() -> None:
+    row = {"utterance_id": "a", "path": "b.wav", "language": "Hindi", "corpus": "c"}
+    manifest = Manifest()
+    manifest.add(**row)
+    before = "\t".join(["a", "b.wav", "Hindi", *[""] * 6, "c"])
+    assert manifest.sha256() == hashlib.sha256(before.encode()).hexdigest()
+    found = {manifest.sha256()}
+    for part in ({"start_s": "1"}, {"end_s": "1"}, {"recording": "1"}):
+        manifest = Manifest()
+        manifest.add(**row, **part)
+        found.add(manifest.sha256())
+    assert len(found) == 4

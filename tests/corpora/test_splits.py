@@ -18,16 +18,18 @@ from langid.corpora.splits import (
 )
 from langid.errors import LangidError
 
+COLUMNS = ["utterance_id", "language", "speaker", "corpus", "split", "recording"]
+
 
 def table(clips: dict[str, dict[str, int]], corpus: str = "cv") -> pd.DataFrame:
     """Return rows of ``{language: {speaker: clips}}``."""
     rows = [
-        (f"{corpus}/{language}/{speaker}/{clip}", language, speaker, corpus, "")
+        (f"{corpus}/{language}/{speaker}/{clip}", language, speaker, corpus, "", "")
         for language, speakers in clips.items()
         for speaker, count in speakers.items()
         for clip in range(count)
     ]
-    return pd.DataFrame(rows, columns=["utterance_id", "language", "speaker", "corpus", "split"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @pytest.fixture
@@ -79,6 +81,7 @@ def test_utterances_without_a_speaker_are_dealt_one_by_one() -> None:
     assert [int((english == part).sum()) for part in PARTS] == [28, 6, 6]
     assert shared_between_parts(rows, parts) == {
         "speakers": 0,
+        "recordings": 0,
         "utterances": 0,
         "unknown_speakers": 12,
     }
@@ -234,7 +237,7 @@ def test_official_parts_are_taken_as_they_are() -> None:
     rows["split"] = ["train", "validation", "test", ""]
     assert list(OfficialSplit()(rows)) == ["train", "validation", "test", ""]
     rows["split"] = ["train", "train", "test", ""]
-    with pytest.raises(LangidError, match=r"marked validation.*corpus.tsv=\[train,dev,test\]"):
+    with pytest.raises(LangidError, match=r"marked validation.*corpus.tsv=official"):
         OfficialSplit()(rows)
 
 

@@ -24,7 +24,7 @@ def people(ages: Mapping[str, int], corpus: str = "cv") -> pd.DataFrame:
         for clip in range(2)
     ]
     names = ["utterance_id", "language", "speaker", "corpus", "age"]
-    return pd.DataFrame(rows, columns=names, dtype=object)
+    return pd.DataFrame(rows, columns=names, dtype=object).assign(recording="")
 
 
 ROWS = people({"sixties": 3, "": 2, "teens": 6, "seventies": 1, "twenties": 4})

@@ -11,6 +11,7 @@ import soundfile
 import torch
 
 from langid.audio.decode import AudioError, read_audio, read_blocks
+from langid.audio.excerpt import Excerpt
 from langid.audio.full_scale import in_16_bits
 from langid.build import build
 from langid.corpora.manifest import COLUMNS
@@ -40,7 +41,7 @@ def test_files_together_are_as_each_alone(
     damaged, low = tmp_path / "damaged.mp3", tmp_path / "low.wav"
     damaged.write_bytes(b"no sound")
     soundfile.write(low, read_audio(real_clips[1], 8000), 8000)  # is resampled, as everywhere
-    paths = [str(path) for path in (real_clips[0], damaged, low)]
+    paths = [Excerpt(path) for path in (real_clips[0], damaged, low)]
     first, error, last = frames_together(paths, front_end, None, "cpu")
     assert isinstance(error, AudioError) and "damaged.mp3" in str(error)
     for path, together in ((paths[0], first), (paths[2], last)):
@@ -56,7 +57,7 @@ def test_a_gpu_makes_the_same_states(encoder_path: Path, real_clips: list[Path])
         pytest.skip("needs a GPU of CUDA")
     plain = described(encoder_path)
     front_end = build_front_end(plain["features"], plain["detector"])
-    paths = [str(path) for path in real_clips[:8]]
+    paths = [Excerpt(path) for path in real_clips[:8]]
     for path, together in zip(paths, frames_together(paths, front_end, None, "cuda"), strict=True):
         assert not isinstance(together, AudioError)
         ((_, features, _),) = together
@@ -162,7 +163,7 @@ def test_of_longer_files_the_first_seconds_of_speech_are_taken(
     soundfile.write(tail, np.pad(read_audio(real_clips[2], 16000)[:30011], (40000, 0)), 16000)
     for path in (*real_clips[::9], late, tail, short):
         heard.clear()
-        ((block, made, speech),) = frames_of(str(path), front_end, 2.0)
+        ((block, made, speech),) = frames_of(Excerpt(path), front_end, 2.0)
         whole = in_16_bits(read_audio(path, 16000))
         clip = features.clip(torch.from_numpy(whole)[None])
         marks = front_end.speech(clip)[0]
@@ -191,7 +192,7 @@ def test_the_first_seconds_are_those_of_files_together(
         return forward(self, samples, lengths)
 
     monkeypatch.setattr(Pretrained, "forward", counted)
-    paths = [str(path) for path in real_clips[:3]]
+    paths = [Excerpt(path) for path in real_clips[:3]]
     every = list(frames_together(paths, front_end, 1.5, "cpu"))
     assert calls == [2, 1]
     for path, together in zip(paths, every, strict=True):

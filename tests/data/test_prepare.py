@@ -22,7 +22,8 @@ import torch
 from langid.audio.decode import read_audio, read_blocks
 from langid.audio.full_scale import in_16_bits
 from langid.commands.main import main
-from langid.corpora.manifest import COLUMNS, Manifest, ManifestFile, read_table
+from langid.corpora.manifest import COLUMNS, Manifest, read_table
+from langid.corpora.manifest_file import ManifestFile
 from langid.data import clip_frames, merge, shard
 from langid.data import prepare as preparing
 from langid.data.merge import beside

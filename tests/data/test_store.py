@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from langid.corpora.manifest import COLUMNS
+from langid.audio.excerpt import Excerpt
+from langid.corpora.manifest import ADDED, COLUMNS
 from langid.data.store import Content, Store
 from langid.data.store_writer import StoreWriter
 from langid.errors import LangidError
@@ -178,3 +179,17 @@ def test_dropped_utterances_leave_no_frames(tmp_path: Path) -> None:
         assert file["features"][:, 0].tolist() == [1, 1, 1, 3, 3]
         assert file["speech"][:].tolist() == [True] * 3 + [False] * 2
         assert file["offsets"][:].tolist() == [0, 3, 5]
+
+
+def test_a_store_without_the_columns_that_were_added_is_read(
+    store_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "earlier.h5"
+    shutil.copy(store_path, path)
+    with h5py.File(path, "a") as file:
+        for name in ADDED:
+            del file[name]
+    store, now = Store(path), Store(store_path)
+    assert list(store.utterances.columns) == list(now.utterances.columns)
+    assert all(set(store.columns[name]) == {""} for name in ADDED)
+    assert store.excerpt(3) == Excerpt(Path(store.columns["path"][3]))

@@ -26,7 +26,7 @@ def predictions(folds: int = 1) -> Predictions:
         [
             {"utterance_id": name, "corpus": "cv", "speaker": speaker, "language": language,
              "p(x)": share, "p(y)": 1 - share, "frames": 10, "right_frames": 5, "speech_s": 0.1,
-             "age": "", "gender": "", "accent": ""}
+             "age": "", "recording": "", "gender": "", "accent": ""}
             for name, language, speaker, share in rows
         ]
     )  # fmt: skip
@@ -84,6 +84,7 @@ def test_who_speaks_where_it_is_not_known() -> None:
 def test_what_was_heard_in_training_is_counted_in_the_store_that_was_trained_on() -> None:
     held = predictions()
     assert make_report(held, "all")["shared_with_training"] is None
-    held.trained_on = pd.DataFrame({"utterance_id": ["u1", "u9"], "speaker": ["a", "b"]})
+    heard = {"utterance_id": ["u1", "u9"], "speaker": ["a", "b"], "recording": ["", ""]}
+    held.trained_on = pd.DataFrame(heard)
     shared = make_report(held, "all")["shared_with_training"]
-    assert shared == {"speakers": 2, "utterances": 1, "unknown_speakers": 0}
+    assert shared == {"speakers": 2, "recordings": 0, "utterances": 1, "unknown_speakers": 0}

@@ -155,7 +155,7 @@ def test_a_target_outside_the_list_is_refused_in_a_checkpoint(
     ("part", "target", "of"),
     [
         ("features", "corpora.folders.Folders", "langid.signal"),
-        ("detector", "corpora.manifest.ManifestFile", "langid.signal"),
+        ("detector", "corpora.manifest_file.ManifestFile", "langid.signal"),
         ("features", "signal.speech_detector.EveryFrame", "langid.signal.features.Features"),
         ("network", "training.callbacks.StepSeed", "langid.networks"),
         ("network", "signal.clip_features.Samples", "langid.networks"),

@@ -1,0 +1,110 @@
+"""Rows of tables that are a file: TSV as ``prepare`` writes it, CSV, and JSON lines."""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from langid.corpora.manifest import read_table
+from langid.errors import LangidError
+
+JSON = (".jsonl", ".json", ".ndjson")
+
+
+class Row(NamedTuple):
+    """A row: where it stands, its cells under the manifest's names, and why it cannot be used."""
+
+    source: str
+    cells: dict[str, str]
+    reason: str = ""
+
+
+def table_rows(path: Path, label: str) -> Iterator[Row]:
+    """Yield the rows of a TSV, a CSV or JSON lines, told by the ending; ``label`` as ``language``.
+
+    Raises LangidError for what cannot be read, and a header without ``path`` and label.
+    """
+    if path.is_dir():
+        kaldi = "; it has a wav.scp: corpus.format=kaldi" if (path / "wav.scp").exists() else ""
+        raise LangidError(f"{path}: is a folder, expected a table (TSV, CSV or JSON lines){kaldi}")
+    if path.name.removesuffix(".gz").endswith(JSON):
+        for source, found, reason in json_rows(path):
+            cells = {name: text_of(value) for name, value in found.items()}
+            yield Row(source, _with_label(cells, label), reason)
+        return
+    header, lines = _csv_lines(path) if path.suffix.lower() == ".csv" else _tsv_lines(path)
+    if missing := [name for name in ("path", label) if name not in header]:
+        raise LangidError(
+            f"{path}: no column {', '.join(missing)}; found {', '.join(header)}; needed are path"
+            f" and the label, {label} (corpus.label=COLUMN names another), separated by"
+            f" {'commas' if path.suffix.lower() == '.csv' else 'tabs'}"
+        )
+    for number, line in lines:
+        cells = dict(zip(header, line, strict=False))
+        reason = ""
+        if len(line) != len(header):
+            reason = f"{len(line)} fields, the header has {len(header)}"
+        yield Row(f"{path}:{number}", _with_label(cells, label), reason)
+
+
+def _with_label(cells: dict[str, str], label: str) -> dict[str, str]:
+    # A duration that prepare wrote is that of what is stored of a clip, and not the file's.
+    return cells | {"language": cells.get(label, ""), "duration_s": ""}
+
+
+def json_rows(path: Path) -> Iterator["JsonRow"]:
+    """Yield the objects of JSON lines, which may be packed by gzip; errors as ``read_rows``."""
+    if not path.is_file():
+        raise LangidError(f"{path}: no such file")
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _object(f"{path}:{number}", line)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise LangidError(f"{path}: not a whole gzip file ({error})") from error
+
+
+class JsonRow(NamedTuple):
+    """An object of JSON lines: as Row, but that cells are as they were read."""
+
+    source: str
+    cells: dict[str, Any]
+    reason: str = ""
+
+
+def _object(source: str, line: bytes) -> JsonRow:
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        return JsonRow(source, {}, f"not JSON ({error})")
+    if not isinstance(found, dict):
+        return JsonRow(source, {}, f"expected an object of JSON, found {type(found).__name__}")
+    return JsonRow(source, found)
+
+
+def text_of(value: Any) -> str:
+    """Return a value of JSON as a cell: nothing for null, numbers as they were written."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _tsv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    header, rows = read_table(path)
+    return header, enumerate(rows, 2)
+
+
+def _csv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    if not path.is_file():
+        raise LangidError(f"{path}: no such file")
+    try:
+        lines = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))
+        header = next(lines, None)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LangidError(f"{path}: not a CSV in UTF-8 ({error})") from error
+    if header is None:
+        raise LangidError(f"{path}: the file is empty; expected a header line and rows")
+    return header, ((lines.line_num, line) for line in lines if line)
