@@ -1,14 +1,14 @@
-"""Pictures of plain values: nothing here knows where they come from."""
+"""Pictures of plain figures: nothing here knows where they come from."""
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
 from langid.atomic_file import replaced
@@ -20,7 +20,8 @@ DOTS: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
 CONDITIONS = {"mixed": "classes mixed", "same": "one class"}  # of streams without a reset
 # Okabe and Ito's colours (2008), which colour-blind people tell apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
-GREYS = {"undecided": "#d9d9d9", "unknown": "#777777"}  # stretches of no class
+GROUND = "#161616"  # of pictures on a dark page
+Draw = Callable[[], Figure]
 
 
 def save_figure(figure: Figure, path: Path, key: str = "") -> None:
@@ -33,6 +34,14 @@ def figure_png(figure: Figure) -> bytes:
     """Return a picture as PNG, for a page that holds it."""
     figure.savefig(png := io.BytesIO(), format="png", dpi=100)
     return png.getvalue()
+
+
+def figure_pngs(draw: Draw) -> tuple[bytes, bytes]:
+    """Return what is drawn as PNG, for a light page and for a dark one."""
+    light = figure_png(draw())
+    ground = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), GROUND)
+    with matplotlib.style.context(["dark_background", ground]):
+        return light, figure_png(draw())
 
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
@@ -165,7 +174,12 @@ def _reach(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.array([value - low, high - value]).clip(0)
 
 
-def draw_comparison(figures: Mapping[str, np.ndarray], labels: Sequence[str], title: str) -> Figure:
+def draw_comparison(
+    figures: Mapping[str, np.ndarray],
+    labels: Sequence[str],
+    title: str,
+    chance: float | None = None,
+) -> Figure:
     """Return a picture of metrics as dots with their intervals, one line per label.
 
     ``figures`` hold value, low and high end of each metric, ``(3, labels)``.
@@ -178,77 +192,48 @@ def draw_comparison(figures: Mapping[str, np.ndarray], labels: Sequence[str], ti
         axes.errorbar(ends[0], place + 0.2 * number, xerr=_reach(*ends), **DOTS | look)
     axes.set_yticks(place, labels, fontsize=8)
     axes.invert_yaxis()
+    if chance is not None:
+        axes.axvline(chance, color="0.5", linestyle="--", linewidth=1, label="chance")
     axes.grid(axis="x", alpha=0.3)
     axes.set_title(title, fontsize=10)
-    figure.legend(loc="outside lower center", ncols=len(figures), fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def draw_sound(
-    samples: np.ndarray, speech: np.ndarray, frames: np.ndarray, rate: int, longest_s: float
-) -> Figure:
-    """Return a picture of a waveform, grey where ``speech (time,) bool``, and of its spectrum.
+def draw_histograms(histograms: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Return pictures side by side of how many clips of each class lie between ``edges``.
 
-    That is ``frames (time, bins)``; there is room for ``longest_s``.
+    A histogram has ``edges (n + 1,)`` and ``classes``, the ``n`` counts of each. Of more than seven
+    classes, which no colours would tell apart, all are drawn as one.
     """
-    figure = Figure((9.6, 3.2), layout="constrained")
-    wave, spectrum = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.6])
-    length_s = len(samples) / rate
-    ends_s, marks = np.linspace(0, length_s, len(speech) + 1), np.append(speech, speech[-1:])
-    wave.fill_between(ends_s, -1, 1, where=marks, step="post", color="0.85", linewidth=0)
-    wave.plot(np.arange(len(samples)) / rate, samples, color="C0", linewidth=0.3)
-    wave.set(ylim=(-1, 1), ylabel="waveform")
-    look: dict[str, Any] = {"origin": "lower", "aspect": "auto", "cmap": "magma"}
-    look |= {"vmin": -18, "vmax": 2, "extent": (0, length_s, 0, frames.shape[1])}
-    spectrum.imshow(frames.T, **look)
-    spectrum.set(xlim=(0, longest_s), xlabel="seconds", ylabel="mel bands")
+    figure = Figure((7.2, 2.8), layout="constrained")
+    for axes, (name, of) in zip(
+        figure.subplots(1, len(histograms), squeeze=False)[0], histograms.items(), strict=True
+    ):
+        counts = {label: np.array(own) for label, own in of["classes"].items()}
+        if len(counts) > len(COLOURS):
+            counts = {"all classes": np.sum(list(counts.values()), axis=0)}
+        for colour, (label, own) in zip(COLOURS, counts.items(), strict=False):
+            axes.stairs(own, of["edges"], color=colour, label=label, linewidth=1.5)
+        axes.set(xlabel=name, ylabel="clips")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
 
 
-Timeline = Sequence[tuple[float, float, str]]  # from and to in seconds, and a class or a status
+def draw_spreads(spreads: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
+    """Return pictures side by side of medians as dots between two percentiles, a line per label.
 
-
-def draw_recording(
-    times_s: np.ndarray, columns: np.ndarray, classes: Sequence[str], timeline: Timeline, title: str
-) -> Figure:
-    """Return a picture of waveform, speech, posteriors and a timeline, one above the other.
-
-    ``columns (columns, 3 + classes)`` hold lowest and highest sample, the share of speech and
-    posteriors around each of ``times_s (columns,)``.
+    ``spreads`` hold median, low and high of each figure, ``(3, labels)``.
     """
-    figure = Figure((11, 5.5), layout="constrained")
-    wave, shares, spoken = figure.subplots(3, 1, sharex=True, height_ratios=[2, 3, 0.6])
-    wave.set_title(title, fontsize=10)
-    lowest, highest, speech, *posteriors = columns.T
-    wave.fill_between(times_s, lowest, highest, color="#444444", linewidth=0.4)
-    wave.fill_between(
-        times_s, 0, 1, where=speech > 0.5, step="mid", transform=wave.get_xaxis_transform(),
-        color="#999999", alpha=0.3, linewidth=0, label="speech",
-    )  # fmt: skip
-    wave.set(ylabel="waveform")
-    count = len(classes)
-    hues = hsv_to_rgb([(number / count, 0.75, 0.8) for number in range(count)])
-    colours = dict(zip(classes, COLOURS if count <= len(COLOURS) else hues, strict=False))
-    for name, values in zip(classes, posteriors, strict=True):
-        in_speech = np.where(speech > 0, values, np.nan)
-        shares.plot(times_s, values, color=colours[name], linewidth=0.5, alpha=0.35)
-        shares.plot(times_s, in_speech, color=colours[name], linewidth=1.2, label=name)
-    shares.set(ylim=(0, 1), ylabel="posterior")
-    _draw_timeline(spoken, timeline, GREYS | colours)
-    spoken.set(xlabel="seconds", xlim=(0, times_s[-1] + times_s[0]))
-    for axes in (wave, shares, spoken):
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    figure = Figure((1.2 + 1.7 * len(spreads), 1.2 + 0.26 * len(labels)), layout="constrained")
+    place = np.arange(len(labels), dtype=float)
+    for axes, (name, ends) in zip(
+        figure.subplots(1, len(spreads), sharey=True), spreads.items(), strict=True
+    ):
+        axes.errorbar(ends[0], place, xerr=_reach(*ends), fmt="o", color=COLOURS[5], **DOTS)
+        axes.set_xlabel(name, fontsize=8)
+        axes.tick_params(labelsize=8)
+        axes.grid(axis="x", alpha=0.3)
+    axes.set_yticks(place, labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
     return figure
-
-
-def _draw_timeline(axes: Axes, timeline: Timeline, colours: Mapping[str, Any]) -> None:
-    """Draw a bar per stretch; the legend names those of no class, which are grey."""
-    for name, colour in colours.items():
-        spans = [(start_s, end_s - start_s) for start_s, end_s, own in timeline if own == name]
-        if spans:
-            label = name if name in GREYS else None
-            look = {"facecolor": colour, "edgecolor": "white", "linewidth": 0.5}
-            axes.broken_barh(spans, (0, 1), label=label, **look)
-    axes.set_yticks([])
-    axes.set_ylabel("class", rotation=0, ha="right", va="center")

@@ -9,8 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "langid"
 # Known to all rooms.
-GROUND = ("atomic_file", "audio", "build", "devices", "differences", "errors", "exclusive",
-          "metrics", "plots", "progress", "terminal", "typed", "utterance", "workers")  # fmt: skip
+GROUND = ("atomic_file", "audio", "build", "data_uri", "devices", "differences", "errors",
+          "exclusive", "metrics", "plots", "progress", "sound_plots", "terminal", "typed",
+          "utterance", "workers")  # fmt: skip
 LEARNING = {"corpora", "signal", "networks", "data", "training"}
 # What each room may import from, beside the ground: itself and what stands below it.
 BELOW: dict[str, set[str]] = {
@@ -22,12 +23,14 @@ BELOW: dict[str, set[str]] = {
     "training": LEARNING,
     "streaming": {"streaming"},
     "evaluation": {"evaluation", "streaming", *LEARNING},
+    "inspection": {"inspection", "evaluation", *LEARNING},
     "runs": {"runs", "evaluation", "streaming", *LEARNING},
     "search": {"search", "runs", "evaluation", "streaming", *LEARNING},
     "export": {"export", "streaming", *LEARNING},
     "demo": {"demo", "streaming"},
     "commands": {
-        "commands", "runs", "search", "evaluation", "export", "demo", "streaming", *LEARNING,
+        "commands", "runs", "search", "inspection", "evaluation", "export", "demo", "streaming",
+        *LEARNING,
     },
 }  # fmt: skip
 LIBRARIES = {  # who may know a library
@@ -35,7 +38,8 @@ LIBRARIES = {  # who may know a library
     "omegaconf": ("commands/", "build.py"),
     "pytorch_lightning": ("data/datamodule.py", "training/", "search/"),
     "onnxruntime": ("streaming/onnx_model.py", "export/precision.py"),
-    "matplotlib": ("plots.py",),
+    "matplotlib": ("plots.py", "sound_plots.py"),
+    "sklearn": ("inspection/shortcuts.py",),
     "torchaudio": ("signal/torchaudio_loader.py",),
 }
 WITHOUT_TORCH = ("audio", "corpora", "streaming", "demo")

@@ -1,14 +1,24 @@
 """The pictures hold what they are given, and nothing of them is cut."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from matplotlib.text import Text
 
 from langid.errors import LangidError
-from langid.plots import draw_comparison, draw_confusion, most_confused, save_figure
+from langid.plots import (
+    draw_comparison,
+    draw_confusion,
+    draw_histograms,
+    draw_spreads,
+    figure_pngs,
+    most_confused,
+    save_figure,
+)
 
 
 def test_cells_hold_the_counts_and_axes_the_names() -> None:
@@ -76,6 +86,31 @@ def test_runs_are_named_and_dots_lie_on_their_figures() -> None:
     axes = draw_comparison(figures, ["a", "b"], "validation part").axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
     assert axes.lines[0].get_xdata().tolist() == [0.8, 0.5]
+
+
+def histograms(classes: int) -> dict[str, dict[str, object]]:
+    counts = {f"class {number}": [number, 2, 3] for number in range(classes)}
+    return {"duration, s": {"edges": [0, 1, 2, 3], "classes": counts}}
+
+
+def test_histograms_show_each_class_or_of_many_their_sum() -> None:
+    few = draw_histograms(histograms(2)).axes[0].patches
+    assert [patch.get_data().values.tolist() for patch in few] == [[0, 2, 3], [1, 2, 3]]
+    [every] = draw_histograms(histograms(8)).axes[0].patches
+    assert every.get_data().values.tolist() == [28, 16, 24]
+
+
+def test_spreads_are_drawn_at_their_medians() -> None:
+    ends = np.array([[2.0, 3.0], [1.0, 2.0], [4.0, 4.0]])
+    axes = draw_spreads({"loudness, dB": ends, "bandwidth, Hz": ends}, ["a", "b"]).axes
+    assert [each.lines[0].get_xdata().tolist() for each in axes] == [[2, 3], [2, 3]]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b"]
+
+
+def test_a_dark_page_has_a_dark_picture() -> None:
+    pictures = figure_pngs(lambda: draw_histograms(histograms(2)))
+    corners = [float(imread(io.BytesIO(png))[0, 0, :3].mean()) for png in pictures]
+    assert corners[0] == 1 and corners[1] < 0.2
 
 
 class Interrupted(Figure):

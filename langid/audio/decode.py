@@ -67,7 +67,7 @@ def read_blocks(
     path = excerpt.path
     empty = True
     try:
-        with _file(path) as file:
+        with open_file(path) as file:
             for samples in _samples(file, excerpt, sample_rate, block_s):
                 empty = False
                 yield samples
@@ -85,7 +85,7 @@ def read_audio(source: str | Path | Excerpt, sample_rate: int) -> np.ndarray:
 def rate_of(path: str | Path) -> int | None:
     """Return the sample rate that a file has, in hertz; None where that cannot be told."""
     try:
-        with _file(Path(path)) as file:
+        with open_file(Path(path)) as file:
             start, kind = _recognised(file)
             size = file.seek(0, io.SEEK_END)
             part = parts_of(file, kind.name if kind else "", start, size)[0]
@@ -95,7 +95,8 @@ def rate_of(path: str | Path) -> int | None:
         return None
 
 
-def _file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
+    """Return a file of sound, also one inside an archive; raises AudioError for none."""
     if path.is_dir():
         raise AudioError(f"{path}: is a folder; expected an audio file")
     if path.is_file():

@@ -34,8 +34,8 @@ from langid.errors import LangidError, show_traceback
 from langid.metrics import direction
 
 COMMANDS = (
-    "download", "prepare", "train", "tune", "preview", "evaluate", "calibrate", "compare",
-    "reproduce", "export", "stream", "predict", "segments", "demo",
+    "download", "prepare", "inspect", "train", "tune", "preview", "evaluate", "calibrate",
+    "compare", "reproduce", "export", "stream", "predict", "segments", "demo",
 )  # fmt: skip
 FAILED = 1
 BAD_INPUT = 2

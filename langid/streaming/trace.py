@@ -64,7 +64,8 @@ def draw(trace: Trace, timeline: Sequence[Stretch], path: Path, title: str) -> N
     """
     if not len(trace.columns):
         raise LangidError(f"plot={path}: nothing was heard, so there is nothing to draw")
-    from langid.plots import draw_recording, save_figure  # here: most streams draw nothing
+    from langid.plots import save_figure  # here: most streams draw nothing
+    from langid.sound_plots import draw_recording
 
     stretches = [(one.start_s, one.end_s, one.label) for one in timeline]
     figure = draw_recording(trace.times_s, trace.columns, trace.classes, stretches, title)

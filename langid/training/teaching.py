@@ -15,16 +15,15 @@ from torch import Tensor, nn
 from langid.atomic_file import replaced, writing
 from langid.audio.decode import AudioError
 from langid.audio.full_scale import FULL_SCALE
-from langid.data.clip_frames import stored_samples
 from langid.data.datamodule import LanguageDataModule
 from langid.data.dataset import Batch
 from langid.data.store import Store
+from langid.data.stored_samples import StoredSamples
 from langid.data.teacher_outputs import TeacherOutputs, TeacherShards, frames_at
 from langid.devices import device_of
 from langid.errors import LangidError
 from langid.exclusive import InUse, exclusively
 from langid.progress import progress
-from langid.signal.front_end import build_front_end
 from langid.training.distillation import Distillation
 from langid.training.identifier import LanguageIdentifier
 from langid.training.init import output_layer
@@ -144,7 +143,7 @@ def _ask(
         for shard in missing:
             outputs = []
             for row in shards.members(shard):
-                outputs.append(teacher.outputs(samples(row)).cpu().numpy())
+                outputs.append(teacher.outputs(_heard(samples, row)).cpu().numpy())
                 bar.advance(shown)
             with replaced(shards.path(shard)) as partial:
                 shards.write(partial, outputs, teacher.frames_per_second)
@@ -152,39 +151,11 @@ def _ask(
     print(f"teacher: {clips} clips in {seconds:.0f} s ({clips / seconds:.1f} a second)", flush=True)
 
 
-class StoredSamples:
-    """The samples that the frames of a store's rows are made of, at another sample rate.
-
-    Of a store of features clips are decoded again.
-    """
-
-    def __init__(self, store: Store, sample_rate: int):
-        self.store = store
-        self.sample_rate = sample_rate
-        self.front_end = None
-        if store.content.name == "features":
-            held = store.description
-            self.front_end = build_front_end(held["features"], held["detector"])
-
-    def __call__(self, row: int) -> Tensor:
-        """Return ``(samples,)``; raises LangidError where a clip cannot be decoded again."""
-        rate = self.store.description["sample_rate"]
-        samples = self._of_hops(row) if self.front_end is None else self._of_file(row)
-        if rate != self.sample_rate:
-            samples = soxr.resample(samples, rate, self.sample_rate)
-        return torch.from_numpy(samples)
-
-    def _of_hops(self, row: int) -> np.ndarray:
-        hops, _ = self.store.read(*self.store.offsets[row : row + 2])
-        return hops.reshape(-1).astype(np.float32) / FULL_SCALE
-
-    def _of_file(self, row: int) -> np.ndarray:
-        excerpt, most = self.store.excerpt(row), self.store.description["max_duration_s"]
-        assert self.front_end is not None
-        try:
-            return stored_samples(excerpt, self.front_end, most).numpy()
-        except AudioError as error:
-            raise LangidError(
-                f"teacher: {error}. It hears the clips again, as store={self.store.path} holds"
-                " features: put the clip back, or prepare a store with content=samples"
-            ) from error
+def _heard(samples: StoredSamples, row: int) -> Tensor:
+    try:
+        return torch.from_numpy(samples(row))
+    except AudioError as error:
+        raise LangidError(
+            f"teacher: {error}. It hears the clips again, as store={samples.store.path} holds"
+            " features: put the clip back, or prepare a store with content=samples"
+        ) from error

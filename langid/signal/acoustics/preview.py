@@ -1,22 +1,21 @@
 """A page that shows and plays what is done to a clip."""
 
-import base64
 import html
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 
 from langid.audio.decode import read_audio
-from langid.plots import draw_sound, figure_png
+from langid.data_uri import png_uri, wav_uri
+from langid.plots import figure_png
 from langid.signal.acoustics.chain import WaveformAugment
 from langid.signal.acoustics.sound import Sound, Told
 from langid.signal.features import LogMel
 from langid.signal.front_end import FrontEnd
 from langid.signal.speech_detector import EnergyDetector
+from langid.sound_plots import draw_sound
 
 RATE = 16000
 LONGEST_S = 20.0
@@ -42,8 +41,8 @@ dd {{ margin: 0; }}
 """
 SECTION = """<section>
 <h2>{title}</h2>
-<audio controls preload="metadata" src="data:audio/wav;base64,{wav}"></audio>
-<img alt="Waveform and log-mel spectrum of: {title}" src="data:image/png;base64,{png}">
+<audio controls preload="metadata" src="{sound}"></audio>
+<img alt="Waveform and log-mel spectrum of: {title}" src="{picture}">
 <dl>{drawn}</dl>
 </section>"""
 
@@ -84,13 +83,15 @@ def _section(
 ) -> str:
     frames = front_end(torch.from_numpy(sound.samples)[None])[0][0].numpy()
     picture = draw_sound(sound.samples, sound.speech, frames, RATE, longest_s)
-    soundfile.write(wav := io.BytesIO(), sound.samples, RATE, format="WAV", subtype="PCM_16")
     rows = [
         f"<dt>{name}</dt><dd>"
         + html.escape(", ".join(f"{key} {value}" for key, value in told.items()))
         + "</dd>"
         for name, told in drawn.items()
     ]
-    files = {"wav": wav.getvalue(), "png": figure_png(picture)}
-    data = {name: base64.b64encode(file).decode() for name, file in files.items()}
-    return SECTION.format(title=title, drawn="".join(rows), **data)
+    return SECTION.format(
+        title=title,
+        drawn="".join(rows),
+        sound=wav_uri(sound.samples, RATE),
+        picture=png_uri(figure_png(picture)),
+    )
