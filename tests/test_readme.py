@@ -103,7 +103,7 @@ def test_python_runs(
         (folder / Path(row["path"]).name).symlink_to(row["path"])
     (tmp_path / "model.onnx").symlink_to(model_path)
     monkeypatch.chdir(tmp_path)
-    block = textwrap.dedent(README.partition("In Python:\n")[2].partition("\n## ")[0])
+    block = textwrap.dedent(README.partition("In Python:\n")[2].partition("\n#")[0])
     small = '"trainer.max_epochs": 1, "model.network.units": 8, "trainer.accelerator": "cpu"'
     assert '"trainer.max_epochs": 20' in block
     namespace: dict[str, Any] = {"samples": clips[0]}
