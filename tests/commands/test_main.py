@@ -100,7 +100,10 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "store=a.h5", "silence=cut"], ["keep, label, mask, remove"]),
         (["train", "store=a.h5", "colour=red"], ["colour=red", "Accepted keys are:", "model"]),
         (["train", "-m", "store=a.h5", "silence=cut,keep"], ["keep, label, mask, remove"]),
-        (["prepare", "store=a.h5", "corpus=commonvoice"], ["common_voice, fleurs, folders, manifest"]),
+        (
+            ["prepare", "store=a.h5", "corpus=commonvoice"],
+            ["common_voice, fleurs, folders, manifest"],
+        ),
         (["prepare", "corpus=folders", "corpus.rot=x", "store=a.h5"], ["Did you mean root?"]),
         (["stream", "model=m.onnx", "audio=a.wav", "jsn=true"], ["Did you mean json?"]),
         (["predict", "models=m.onnx"], ["models=m.onnx", "Did you mean model?"]),
