@@ -238,7 +238,7 @@ def _predict(
         shown = bar.add_task("evaluating", total=len(pieces))
         for batch in loader:
             batch = batch.to(device)
-            each = [identifier.class_posteriors(member.process(batch)) for member in members]
+            each = [one.identifier.class_posteriors(one.process(batch)) for one in members]
             scores.update(torch.stack(each).mean(0), batch)
             bar.advance(shown, len(batch))
     number, means, frames, right_frames = (of.numpy() for of in scores.compute())

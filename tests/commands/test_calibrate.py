@@ -114,3 +114,13 @@ def test_a_calibration_that_was_changed_by_hand_is_refused(
     torch.save(content | {KEY: {"temperature": -1.0, "bias": []}}, tmp_path / "odd.ckpt")
     with pytest.raises(LangidError, match=r"odd\.ckpt: its calibration is"):
         package.load(tmp_path / "odd.ckpt")
+
+
+def test_members_of_an_ensemble_go_each_by_their_own_calibration(
+    calibrated: Path, checkpoint_path: Path, store_path: Path
+) -> None:
+    alone = [predict_part([path], store_path, "test") for path in (checkpoint_path, calibrated)]
+    for members in ([checkpoint_path, calibrated], [calibrated, checkpoint_path]):
+        both = predict_part(members, store_path, "test", ensemble=True)
+        expected = (alone[0].posteriors + alone[1].posteriors) / 2
+        np.testing.assert_allclose(both.posteriors, expected, atol=1e-5)
