@@ -99,7 +99,7 @@ def test_the_table_is_what_defaults_and_signatures_say() -> None:
 def test_every_text_key_of_every_command_stays_as_typed(command: str) -> None:
     own = [key for key in own_keys(command) if key in TEXT - set(groups(command)) - {"overrides"}]
     assert own
-    start = ["corpus=common_voice"] if command == "prepare" else []
+    start = ["corpus=common_voice"] if command in ("prepare", "inspect") else []
     start += ["corpus.root=x"] if "corpus" in groups(command) else []
     for number in range(0, len(VALUES), 4):  # all values, be it of different keys
         values = {key: VALUES[(number + place) % len(VALUES)] for place, key in enumerate(own)}
@@ -134,7 +134,7 @@ def test_every_text_key_of_every_command_stays_as_typed(command: str) -> None:
 )  # fmt: skip
 def test_lists_mappings_and_null(command: str, argument: str, expected: Any) -> None:
     key = argument.partition("=")[0].lstrip("+")
-    start = ["corpus=common_voice"] if command == "prepare" else []
+    start = ["corpus=common_voice"] if command in ("prepare", "inspect") else []
     found = OmegaConf.select(compose(command, [*start, readable(command, argument)]), key)
     assert (OmegaConf.to_container(found) if OmegaConf.is_config(found) else found) == expected
 
