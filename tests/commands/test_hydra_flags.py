@@ -60,7 +60,7 @@ def test_the_configuration_of_every_command_is_shown_though_keys_are_missing(
     chosen = ["corpus=folders"] if command == "prepare" else []
     config = shown(capsys, command, "--cfg", "job", *chosen)
     assert "hydra" not in config
-    assert "???" in config.values()
+    assert "???" in config.values() or command == "download"  # which needs no key
     assert list(shown(capsys, command, *chosen, "-c", "hydra")) == ["hydra"]
     assert set(shown(capsys, command, *chosen, "--cfg=all", "--resolve")) == {*config, "hydra"}
     assert nothing_was_written(folder)
@@ -187,7 +187,7 @@ def test_flags_that_do_not_fit_are_named(
         ("langid train --config-dir conf model=m", {"model=mine"}),
         ("langid train model=mine hydra.searchpath=[file://conf] see", {"seed="}),
         ("langid train -m model=gru,lstm model.network.un", {"model.network.units="}),
-        ("langid prepare corpus=f", {"corpus=folders"}),
+        ("langid prepare corpus=f", {"corpus=folders", "corpus=fleurs"}),
         ("langid evaluate --config-", {"--config-dir", "--config-name"}),
         ("langid train seed.x", set()),
         ("langid nothing ", set()),
