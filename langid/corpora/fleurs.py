@@ -103,18 +103,22 @@ def _read_part(folder: Path, part: str, manifest: Manifest) -> None:
             continue
         manifest.skip(place, name, language, reason)
     for place, file, cells in sorted(usable, key=lambda each: clips.place(each[1])):
-        manifest.add(
-            place,
-            utterance_id=f"{NAME}/{folder.name}/{part}/{PurePosixPath(file).stem}",
-            path=str(clips.folder / file),
-            language=language,
-            split=PARTS[part],
-            gender=cells["gender"].lower().replace("other", ""),
-            duration_s=f"{int(cells['num_samples']) / SAMPLE_RATE:.3f}",
-            corpus=NAME,
-        )
+        manifest.add(place, **_columns(folder.name, part, clips.folder / file, cells))
     if converted:
         manifest.notes.append(f"{source}: {converted_note(converted)}")
+
+
+def _columns(locale: str, part: str, clip: Path, cells: dict[str, str]) -> dict[str, str]:
+    """Return a row under the manifest's names and spellings."""
+    return {
+        "utterance_id": f"{NAME}/{locale}/{part}/{clip.stem}",
+        "path": str(clip),
+        "language": language_of(locale),
+        "split": PARTS[part],
+        "gender": cells["gender"].lower().replace("other", ""),
+        "duration_s": f"{int(cells['num_samples']) / SAMPLE_RATE:.3f}",
+        "corpus": NAME,
+    }
 
 
 def _clips(audio: Path, part: str) -> ClipFolder | None:
