@@ -77,7 +77,7 @@ def summarise(seconds: float) -> None:
         f"{accuracy['value']:.3f}  (95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f};"
         f" {report['clips']} clips, {report['speakers']} voices never heard in training)",
     )
-    table.add_row("report", str(TEST / "report.json"))
+    table.add_row("report", str(TEST / "report.html"))
     table.add_row("curves", f"tensorboard --logdir {RUN}")
     table.add_row("ONNX file", str(MODEL))
     console.print()

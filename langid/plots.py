@@ -104,7 +104,7 @@ def draw_streaming(report: Mapping[str, Any], title: str) -> Figure:
     _draw_speech(speech, report)
     for axes in (since, speech):
         axes.margins(y=0.25)
-        axes.legend(fontsize=8, loc="upper left")
+        axes.legend(fontsize=8, loc="upper left", frameon=False)
     _draw_decisions(decision, report["decisions"])
     figure.suptitle(title, fontsize=10)
     return figure
@@ -113,12 +113,12 @@ def draw_streaming(report: Mapping[str, Any], title: str) -> Figure:
 def _draw_since(axes: Axes, report: Mapping[str, Any]) -> None:
     offline = report["conditions"]["offline"]["accuracy"]
     if offline["low"] is not None:
-        axes.axhspan(offline["low"], offline["high"], color="0.9")
+        axes.axhspan(offline["low"], offline["high"], color="0.5", alpha=0.2, linewidth=0)
     axes.axhline(offline["value"], color="0.5", linewidth=1, label="whole clips, offline")
     for number, (name, rows) in enumerate(report["since_reset"].items()):
         place = np.arange(len(rows)) + 0.12 * (2 * number - 1)
         figures = [row["accuracy"] for row in rows]
-        _draw_dots(axes, place, figures, fmt="o", color=f"C{number}", label=CONDITIONS[name])
+        draw_dots(axes, place, figures, fmt="o", color=f"C{number}", label=CONDITIONS[name])
     spans = max(report["since_reset"].values(), key=len)
     names = [f"{row['from_s']:g}–{row['to_s']:g}" for row in spans]
     axes.set_xticks(range(len(spans)), names, fontsize=8)
@@ -131,8 +131,8 @@ def _draw_speech(axes: Axes, report: Mapping[str, Any]) -> None:
     clips, speakers = report["by_speech"], report["by_speech_of_speakers"]
     seconds = np.array([row["seconds"] for row in clips])
     joined, label = [row["long"] or {} for row in speakers], "speakers with so much, clips joined"
-    _draw_dots(axes, seconds / 1.03, [row["all"] for row in clips], fmt="o-C0", label="clips")
-    _draw_dots(axes, seconds * 1.03, joined, fmt="o-C1", label=label)
+    draw_dots(axes, seconds / 1.03, [row["all"] for row in clips], fmt="o-C0", label="clips")
+    draw_dots(axes, seconds * 1.03, joined, fmt="o-C1", label=label)
     axes.set_xscale("log")
     axes.set_xticks(seconds, [f"{row['seconds']:g}\n({row['clips']})" for row in speakers])
     axes.set_xticks([], minor=True)
@@ -150,7 +150,7 @@ def _draw_decisions(axes: Axes, decisions: Sequence[Mapping[str, Any]]) -> None:
             axes.text(place, 0, "none decided", fontsize=8, **text)
         elif measured is not None:
             quartiles = dict(zip(("low", "value", "high"), measured["speech_s"], strict=True))
-            _draw_dots(axes, np.array([place]), [quartiles], fmt="oC0")
+            draw_dots(axes, np.array([place]), [quartiles], fmt="oC0")
             told = f"{measured['decided']} decided\n{measured['error']['value']:.0%} wrong"
             axes.text(place, quartiles["high"], told, fontsize=7, **text)
     axes.set_xticks(range(len(labels)), labels)
@@ -161,7 +161,7 @@ def _draw_decisions(axes: Axes, decisions: Sequence[Mapping[str, Any]]) -> None:
     )  # fmt: skip
 
 
-def _draw_dots(
+def draw_dots(
     axes: Axes, place: np.ndarray, figures: Sequence[Mapping[str, Any]], **style: Any
 ) -> None:
     """Draw figures as dots with their intervals; what is None or not there (NaN) is not drawn."""

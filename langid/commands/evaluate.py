@@ -1,4 +1,4 @@
-"""Score the test part: report.json, confusion.png and predictions.tsv.
+"""Score the test part: report.html, report.json, confusion.png and predictions.tsv.
 
 An utterance's posterior is the mean over its speech frames. Every figure has a 95 % interval that
 allows for clips of one speaker being alike; with fewer than five speakers there is none. The
@@ -14,24 +14,29 @@ its first speech on. unknown= is a store of languages that were never trained on
 told from the others by the highest posterior. accelerator= names the device, the fastest by
 default.
 
+report.html is one file for people: what was tested, figures, confusion, calibration, detection,
+slices, accuracy by seconds heard, and the most confident mistakes, which audio=true lets play.
+
 Examples:
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
   langid evaluate checkpoint=runs/gru/best.ckpt store=trio.h5 output=out streaming=true
 """
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 from rich.table import Table
 
+from langid.commands.configuration import typed
 from langid.commands.paths import listed, path_of
 from langid.corpora.tasks import left_out_line
 from langid.exclusive import exclusive_folder
 from langid.terminal import interval, print_named, print_table, with_interval
 
 if TYPE_CHECKING:
-    from langid.evaluation.predictions import Predictions
+    from langid.evaluation.asked import Asked
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll", "brier", "ece",
            "eer", "cavg", "min_cavg")  # fmt: skip
@@ -40,42 +45,54 @@ FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll",
 def run(config: DictConfig) -> None:
     """Score the part, write the report and print its figures."""
     from langid.commands.evaluate_streaming import print_streaming, stream_of
-    from langid.data.store import Store
     from langid.evaluation.open_set import open_set
-    from langid.evaluation.predictions import of_corpora, predict_part, predict_unknown
-    from langid.evaluation.report import make_report, write_report
+    from langid.evaluation.predictions import predict_unknown
     from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
-    from langid.metrics import DetectionCosts
 
-    checkpoints = [path_of(path) for path in listed(config.checkpoint)]
-    stream = stream_of(config, checkpoints)
-    store, output, part = path_of(config.store), path_of(config.output), config.part
-    costs = DetectionCosts(**config.cavg)
-
-    def predictions_of(part: str) -> "Predictions":
-        options = config.workers, config.ensemble, config.accelerator, config.heard_s
-        found = predict_part(checkpoints, store, part, *options)
-        corpora = config.corpora
-        return found if corpora is None else of_corpora(found, listed(corpora), part)
-
+    asked = _asked(config)
+    stream = stream_of(config, asked.checkpoints)
+    output, part = path_of(config.output), config.part
+    command = shlex.join(["langid", "evaluate", *typed()])
     with exclusive_folder(output):
-        predictions = predictions_of(part)
-        report = make_report(predictions, part, costs, Store(store))
+        predictions = asked.predictions(part, config.heard_s)
+        report = asked.report(predictions)
         if config.unknown is not None:
             unknown = path_of(config.unknown)
-            others = predict_unknown(checkpoints, unknown, config.workers, config.accelerator)
+            options = config.workers, config.accelerator
+            others = predict_unknown(asked.checkpoints, unknown, *options)
             report["open_set"] = open_set(predictions, others, unknown)
-        write_report(report, predictions.table, output)
-        _print_report(report, output)
+        streams = None
         if stream is not None:
-            chosen_on = predictions if part == "validation" else predictions_of("validation")
-            streams = make_streaming_report(stream, predictions, chosen_on, store, part)
+            on_part = part == "validation"
+            chosen_on = predictions if on_part else asked.predictions("validation", None)
+            streams = make_streaming_report(stream, predictions, chosen_on, asked.store, part)
             write_streaming_report(streams, output)
-            print_streaming(streams, output)
+        asked.write(output, report, predictions, command, streams, config.audio)
+    _print_report(report, output)
+    if streams is not None:
+        print_streaming(streams, output)
+
+
+def _asked(config: DictConfig) -> "Asked":
+    from langid.evaluation.asked import Asked
+    from langid.metrics import DetectionCosts
+
+    return Asked(
+        checkpoints=[path_of(path) for path in listed(config.checkpoint)],
+        store=path_of(config.store),
+        part=config.part,
+        workers=config.workers,
+        ensemble=config.ensemble,
+        accelerator=config.accelerator,
+        heard_s=config.heard_s,
+        corpora=None if config.corpora is None else listed(config.corpora),
+        seconds=listed(config.seconds),
+        costs=DetectionCosts(**config.cavg),
+    )
 
 
 def _print_report(report: dict[str, Any], output: Path) -> None:
-    from langid.evaluation.report import who_speaks
+    from langid.evaluation.report import what_is_shared, who_speaks
 
     title, heard_s = f"{report['part']} part: {report['task']}", report["heard_s"]
     if heard_s is not None:
@@ -89,8 +106,8 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
         value = "–" if figure["value"] is None else f"{figure['value']:.3f}"
         table.add_row(name, value, interval(figure))
     print_table(table)
-    print(f"{who_speaks(report)}; {_shared(report)}")
-    print_named(report=output / "report.json", picture=output / "confusion.png")
+    print(f"{who_speaks(report)}; {what_is_shared(report)}")
+    print_named(report=output / "report.json", page=output / "report.html")
     if absent := report["absent"]:
         others = len(report["classes"]) - len(absent)
         print(
@@ -113,22 +130,3 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
         print(f"{float(rate):.0%} error: {told}")
     if report["scored"] == "sequence":
         print(f"scored are {report['support']} sequences of these clips, not whole utterances")
-
-
-def _shared(report: dict[str, Any]) -> str:
-    """Say what of the part is heard in training too, and of what nobody knows."""
-    shared, held_out = report["shared_with_training"], report["part"] in ("test", "validation")
-    if shared is None and report["fingerprint"] in report["trained_on"]:  # one, or a list of them
-        return (
-            "this store was trained on, but its split is not dealt as it was: what of it was heard"
-            " in training cannot be told"
-        )
-    if shared is None:
-        return "shared with training: not known of a store that was not trained on"
-    told = [f"{shared['utterances']} utterances"]
-    if shared["speakers"] is not None:
-        told.insert(0, f"{shared['speakers']} speakers")
-    if report["unknown_speakers"]:
-        told.append(f"unknown for {report['unknown_speakers']} clips of unknown speakers")
-    line = f"shared with training: {', '.join(told)}"
-    return line if held_out else f"it holds what was trained on; {line}"

@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from langid.streaming.streamer import StreamingIdentifier
 
 PARTS = ("test", "validation")
-CONDITIONS = {
-    "offline": "whole clips, offline",
-    "reset": "streamed, each from a reset",
-    "mixed": "streamed without reset, classes mixed",
-    "same": "streamed without reset, one class",
-}
 
 
 def stream_of(config: DictConfig, checkpoints: Sequence[Path]) -> "StreamingIdentifier | None":
@@ -65,6 +59,7 @@ def print_tables(report: dict[str, Any]) -> None:
 
 def _conditions(report: dict[str, Any]) -> Table:
     from langid.evaluation.report import who_speaks
+    from langid.evaluation.streaming_report import CONDITIONS
 
     table = Table(
         "heard as", "accuracy", "points behind offline", "balanced accuracy", "points behind",
@@ -81,6 +76,8 @@ def _conditions(report: dict[str, Any]) -> Table:
 
 
 def _since_reset(report: dict[str, Any]) -> Table:
+    from langid.evaluation.streaming_report import CONDITIONS
+
     table = Table(
         "seconds since the stream began", "clips", "accuracy", "the same clips offline",
         title="accuracy without reset, by time",

@@ -22,7 +22,7 @@ from langid.commands.text_keys import readable
 from langid.commands.trust import check_trusted, trusted_packages
 from langid.errors import LangidError
 from langid.exclusive import exclusive_folder
-from langid.typed import in_grammar
+from langid.typed import command_line, in_grammar
 
 if TYPE_CHECKING:
     from langid.data.store import Store
@@ -99,7 +99,7 @@ def evaluate(
     """Score a part of a store, as ``langid evaluate`` does, and return its report.
 
     ``checkpoint`` may be a list: folds to pool, or an ``ensemble`` to average. The report is
-    written, with its confusion matrix and the predictions, where there is a folder ``output``.
+    written, as a page too, with the predictions, where there is a folder ``output``.
     ``trusted`` are packages whose classes checkpoints may name, ``heard_s`` is how many seconds are
     heard of each utterance, from its first speech on. A figure is ``{value, low, high}``, with a
     95 % interval. Raises LangidError as the command ends with one.
@@ -108,20 +108,21 @@ def evaluate(
         report = langid.evaluate(checkpoint=run.checkpoint, store="trio.h5", part="test")
         report["balanced_accuracy"]["value"], report["classes"]["Hindi"]["recall"]
     """
-    from langid.data.store import Store
-    from langid.evaluation.predictions import predict_part
-    from langid.evaluation.report import make_report, write_report
+    from langid.evaluation.asked import Asked
 
     given = [checkpoint] if isinstance(checkpoint, str | Path) else checkpoint
-    paths = [path_of(path) for path in given]
-    options = 0, ensemble, accelerator, heard_s
+    named: dict[str, Any] = {"store": path_of(store), "part": part, "ensemble": ensemble}
+    named |= {"accelerator": accelerator, "heard_s": heard_s}
+    asked = Asked(checkpoints=[path_of(path) for path in given], **named)
     with trusting(trusted):
-        predictions = predict_part(paths, path_of(store), part, *options)
-    report = make_report(predictions, part, store=Store(path_of(store)))
-    if output is not None:
-        folder = path_of(output)
-        with exclusive_folder(folder):
-            write_report(report, predictions.table, folder)
+        predictions = asked.predictions(part, heard_s)
+        report = asked.report(predictions)
+        if output is not None:
+            folder = path_of(output)
+            typed = {"trusted": list(trusted), "checkpoint": [str(path) for path in given]}
+            with exclusive_folder(folder):
+                command = command_line("evaluate", **typed, **named, output=folder)
+                asked.write(folder, report, predictions, command)
     return report
 
 

@@ -33,6 +33,7 @@ TEXT = frozenset({
     "model.network.cell", "model.network.activation", "model.network.head",
     "logger.save_dir", "logger.name", "trainer.default_root_dir",
 })  # fmt: skip
+SWITCHES = {("evaluate", "audio")}  # of commands in which a key of that name is no text
 OF_CHECKPOINTS = ("init", "teacher")  # groups that take a checkpoint in an option's place
 COUNT = ("range", "interval")  # functions of Hydra that take numbers
 
@@ -55,7 +56,8 @@ def readable(command: str, argument: str) -> str:
         plain = value.lstrip()[:1] not in "'\"[{" and "," not in value and "${" not in value
         return f"{key}={quoted(value)}" if value and plain else argument
     name = key.lstrip("+~")
-    if not value or name not in TEXT or name in groups(command):
+    text = name in TEXT and (command, name) not in SWITCHES and name not in groups(command)
+    if not value or not text:
         return argument
     found = _Kinds(argument, _may_be_null(command, name)).found
     for start, stop in reversed(found):

@@ -1,6 +1,6 @@
 """Posteriors of every utterance of a part, from one checkpoint or from the folds of several."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
@@ -12,6 +12,7 @@ import torch
 
 from langid.build import build
 from langid.corpora.splits import PARTS, Split
+from langid.data.dataset import Batch
 from langid.data.pieces import cut_whole, first_frames, piece_loader
 from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
@@ -96,7 +97,7 @@ def predict_part(
     tables, units = [], set()
     for group in groups:
         frames = stacked_store(store, group[0].described.stride)
-        pieces, unit = _pieces(group[0], frames, part)
+        pieces, unit = pieces_of(group[0], frames, part)
         if heard_s is not None:
             heard = _heard_frames(heard_s, frames, group[0])
             pieces = first_frames(frames, pieces, heard)
@@ -128,7 +129,7 @@ def predict_unknown(
     store, tables = Store(path), []
     for identifier in loaded(checkpoints, store, UNKNOWN, False, device_of(accelerator)):
         frames = stacked_store(path, identifier.described.stride)
-        pieces, _ = _pieces(identifier, frames, UNKNOWN)
+        pieces, _ = pieces_of(identifier, frames, UNKNOWN)
         if not len(pieces):
             raise LangidError(
                 f"unknown={path}: every utterance has one of the classes"
@@ -165,7 +166,7 @@ def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFr
     return pooled
 
 
-def _pieces(identifier: LanguageIdentifier, store: Store, part: str) -> tuple[pd.DataFrame, str]:
+def pieces_of(identifier: LanguageIdentifier, store: Store, part: str) -> tuple[pd.DataFrame, str]:
     """Return the pieces to hear, and what a unit is.
 
     ``all`` is every utterance of the store that has one of the classes, whatever the split, and
@@ -221,28 +222,47 @@ def _trained_on(descriptions: Sequence[RunDescription], store: Store) -> pd.Data
     return store.utterances.iloc[sorted(heard)]
 
 
-@torch.inference_mode()
+def posteriors_of(
+    identifiers: Sequence[LanguageIdentifier],
+    store: Store,
+    pieces: pd.DataFrame,
+    workers: int = 0,
+    together: int = BATCH,
+) -> Iterator[tuple[Batch, torch.Tensor]]:
+    """Yield batches of pieces of so many units, with ``posteriors (batch, frames, classes)``."""
+    first = identifiers[0]  # of an ensemble, all are alike but for their weights
+    loader = piece_loader(store, pieces, first.silence, len(first.classes), together, workers)
+    members = [PieceInference(member) for member in identifiers]
+    # Of protocols that change features in evaluation, the same changes every time.
+    forked = torch.random.fork_rng([first.device] if first.device.type == "cuda" else [])
+    with forked, torch.inference_mode():
+        torch.manual_seed(0)
+        for batch in loader:
+            batch = batch.to(first.device)
+            each = [one.identifier.class_posteriors(one.process(batch)) for one in members]
+            yield batch, torch.stack(each).mean(0)
+
+
 def _predict(
     identifiers: Sequence[LanguageIdentifier], store: Store, pieces: pd.DataFrame, workers: int
 ) -> pd.DataFrame:
-    identifier = identifiers[0]  # of an ensemble, all are alike but for their weights
-    classes, device = identifier.classes, identifier.device
+    identifier = identifiers[0]
+    classes = identifier.classes
     row_of = pieces.drop_duplicates("unit").set_index("unit")["row"]
     scores = UtteranceScores(row_of.index.max() + 1, len(classes))
-    loader = piece_loader(store, pieces, identifier.silence, len(classes), BATCH, workers)
-    members = [PieceInference(member) for member in identifiers]
-    # Of protocols that change features in evaluation, the same changes every time.
-    forked = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with forked, progress("evaluating", "sequences") as bar:
-        torch.manual_seed(0)
+    with progress("evaluating", "sequences") as bar:
         shown = bar.add_task("evaluating", total=len(pieces))
-        for batch in loader:
-            batch = batch.to(device)
-            each = [one.identifier.class_posteriors(one.process(batch)) for one in members]
-            scores.update(torch.stack(each).mean(0), batch)
+        for batch, posteriors in posteriors_of(identifiers, store, pieces, workers):
+            scores.update(posteriors, batch)
             bar.advance(shown, len(batch))
     number, means, frames, right_frames = (of.numpy() for of in scores.compute())
     heard = store.utterances.iloc[row_of[number].to_numpy()].set_axis(number)
+    if not (finite := np.isfinite(means).all(1)).all():
+        raise LangidError(
+            f"checkpoint: its posteriors are not finite for {(~finite).sum()} of {len(means)}"
+            f" utterances, the first {heard['utterance_id'][~finite].iloc[0]}: its weights, or the"
+            " store's frames, hold NaN; train, or prepare, again"
+        )
     table: pd.DataFrame = heard[TABLE].copy()
     task = identifier.described.build_task()
     table[task.column] = task.labels(heard, classes)

@@ -54,7 +54,8 @@ def make_report(
     figures |= detected | confusions(np.array(figures["confusion"]), classes)
     for name in classes:
         figures["classes"][name] |= {"eer": eers.get(name, ABSENT)}
-        figures["classes"][name] |= clips_and_speakers(table[table[column] == name])
+        of_class = table[table[column] == name]
+        figures["classes"][name] |= clips_and_speakers(of_class) | minutes(of_class)
     if part == "validation":
         figures["thresholds"] = thresholds(targets, posteriors)
     return {
@@ -64,6 +65,7 @@ def make_report(
         "heard_s": predictions.heard_s,
         **figures,
         **clips_and_speakers(table),
+        **minutes(table),
         "absent": [name for name in classes if not figures["classes"][name]["clips"]],
         "scored": predictions.unit,
         "corpora": table["corpus"].value_counts().to_dict(),
@@ -100,6 +102,12 @@ def confusions(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def minutes(table: pd.DataFrame) -> dict[str, float]:
+    """Return how long clips are together, as far as their manifest says."""
+    clips = table.drop_duplicates("utterance_id")["duration_s"]
+    return {"minutes": round(float(pd.to_numeric(clips, errors="coerce").sum()) / 60, 2)}
+
+
 def _training(predictions: Predictions, part: str) -> dict[str, Any]:
     """Return what is known of the training, one entry per checkpoint where they differ."""
     told: dict[str, Any] = {"shared_with_training": _shared(predictions, part)}
@@ -133,7 +141,7 @@ def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None
     return shared if (table["speaker"] != "").any() else shared | {"speakers": None}
 
 
-def write_report(report: dict[str, Any], table: pd.DataFrame, folder: Path) -> None:
+def write_report(report: Mapping[str, Any], table: pd.DataFrame, folder: Path) -> None:
     """Write the report, its confusion matrix as a picture, and the table of predictions."""
     classes = list(report["classes"])
     title = f"{report['part']}: {who_speaks(report)}"
@@ -155,3 +163,22 @@ def who_speaks(counts: Mapping[str, int]) -> str:
 
 def _counted(number: int, name: str) -> str:
     return f"{number} {name}{'s' * (number != 1)}"
+
+
+def what_is_shared(report: Mapping[str, Any]) -> str:
+    """Say what of the part is heard in training too, and of what nobody knows."""
+    shared, held_out = report["shared_with_training"], report["part"] in ("test", "validation")
+    if shared is None and report["fingerprint"] in report["trained_on"]:  # one, or a list of them
+        return (
+            "this store was trained on, but its split is not dealt as it was: what of it was heard"
+            " in training cannot be told"
+        )
+    if shared is None:
+        return "shared with training: not known of a store that was not trained on"
+    told = [f"{shared['utterances']} utterances"]
+    if shared["speakers"] is not None:
+        told.insert(0, f"{shared['speakers']} speakers")
+    if report["unknown_speakers"]:
+        told.append(f"unknown for {report['unknown_speakers']} clips of unknown speakers")
+    line = f"shared with training: {', '.join(told)}"
+    return line if held_out else f"it holds what was trained on; {line}"

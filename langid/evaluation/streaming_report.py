@@ -28,6 +28,12 @@ from langid.training.run_record import write_record
 SCHEMA = "langid-streaming-2"
 SINCE_S = (0.0, 30.0, 60.0, 120.0, STREAM_S)  # of a stream, which a clip begins before its end
 METRICS = ("accuracy", "balanced_accuracy")
+CONDITIONS = {
+    "offline": "whole clips, offline",
+    "reset": "streamed, each from a reset",
+    "mixed": "streamed without reset, classes mixed",
+    "same": "streamed without reset, one class",
+}
 
 
 def make_streaming_report(

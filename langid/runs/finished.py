@@ -99,10 +99,7 @@ def score_run(folder: Path, part: str, store: Path | None, workers: int = 0) -> 
             raise LangidError(f"{folder}: {error}") from error
         kept.mkdir(exist_ok=True)
         write_report(report, predictions.table, kept)
-    table = pd.read_csv(
-        kept / "predictions.tsv", sep="\t", lineterminator="\n", dtype=str, keep_default_na=False,
-        usecols=["utterance_id", "speaker", report["task"], "predicted"],
-    )  # fmt: skip
+    table = _kept_table(kept / "predictions.tsv", report)
     return Run(folder, record, report, table.rename(columns={report["task"]: "class"}))
 
 
@@ -115,6 +112,25 @@ def _kept_report(folder: Path, digest: str) -> dict[str, Any] | None:
         return None
     of_now = report.get("schema") == SCHEMA and report.get("checkpoint_sha256") == digest
     return report if of_now else None
+
+
+def _kept_table(path: Path, report: dict[str, Any]) -> pd.DataFrame:
+    """Return the kept predictions; raises LangidError where they are not whole."""
+    columns = ["utterance_id", "speaker", report["task"], "predicted"]
+    try:
+        table = pd.read_csv(
+            path, sep="\t", lineterminator="\n", dtype=str, keep_default_na=False, usecols=columns
+        )
+        reason = f"{len(table)} rows of {report['support']}"
+        whole = len(table) == report["support"]
+    except ValueError as error:  # also of what is no UTF-8, no table, or without a column
+        whole, reason = False, str(error).splitlines()[0]
+    if not whole:
+        raise LangidError(
+            f"{path}: not a whole table of predictions ({reason}); delete {path.parent} and run the"
+            " same line again, which scores the run anew"
+        )
+    return table
 
 
 def check_classes(folders: Sequence[Path]) -> None:

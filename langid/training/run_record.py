@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def choices(config: dict[str, Any]) -> dict[str, Any]:
     return without_runtime({k: value for k, value in flat.items() if not k.startswith(FOLLOWS)})
 
 
-def write_record(path: Path, record: dict[str, Any]) -> None:
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write plain data as JSON so that a reader never sees half of it.
 
     A list of numbers, such as a row of a confusion matrix, is one line.

@@ -134,6 +134,29 @@ def test_the_test_part_when_asked(runs: Path, tmp_path: Path) -> None:
     assert table["clips"][0] == report["clips"]
 
 
+@pytest.mark.parametrize("damage", ["cut", "column", "bytes", "empty"])
+def test_damaged_predictions_are_refused_with_what_to_do(
+    damage: str, run_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(run_path, run := tmp_path / "run")
+    compare = ["compare", str(run), f"output={tmp_path}"]
+    assert main(compare) == 0
+    table = run / "compared_validation" / "predictions.tsv"
+    held = table.read_bytes()
+    lines = held.splitlines(keepends=True)
+    table.write_bytes({
+        "cut": b"".join(lines[:-2]), "column": held.replace(b"predicted", b"taken", 1),
+        "bytes": b"".join(lines[:1]) + b"\xff\xfe\n", "empty": b"",
+    }[damage])  # fmt: skip
+    capsys.readouterr()
+    assert main(compare) == 2
+    error = capsys.readouterr().err
+    assert f"{table}: not a whole table of predictions (" in error
+    assert f"delete {table.parent} and run the same line again" in error
+    shutil.rmtree(table.parent)
+    assert main(compare) == 0
+
+
 def test_a_store_that_was_moved_can_be_named(
     other_split: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

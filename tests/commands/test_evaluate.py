@@ -264,6 +264,20 @@ def test_bad_input(
     assert not (tmp_path / "report.json").exists()
 
 
+def test_posteriors_that_are_no_numbers_are_refused(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = torch.load(checkpoint_path, weights_only=True)
+    for name, weight in checkpoint["state_dict"].items():
+        if name.startswith("network."):
+            weight.fill_(float("nan"))
+    torch.save(checkpoint, tmp_path / "best.ckpt")
+    arguments = [f"checkpoint={tmp_path}/best.ckpt", f"store={store_path}", f"output={tmp_path}/x"]
+    assert main(["evaluate", *arguments]) == 2
+    assert "its posteriors are not finite for 6 of 6 utterances" in capsys.readouterr().err
+    assert not (tmp_path / "x" / "report.json").exists()
+
+
 def test_other_features_are_refused(
     checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ def predictions(folds: int = 1) -> Predictions:
         [
             {"utterance_id": name, "corpus": "cv", "speaker": speaker, "language": language,
              "p(x)": share, "p(y)": 1 - share, "frames": 10, "right_frames": 5, "speech_s": 0.1,
+             "duration_s": "30",
              "age": "", "recording": "", "gender": "", "accent": ""}
             for name, language, speaker, share in rows
         ]
@@ -41,6 +42,7 @@ def test_clips_speakers_and_scored_units_are_counted_apart() -> None:
     assert (figures["clips"], figures["speakers"], figures["support"]) == (2, 2, 3)
     assert report["confusion"] == [[2, 1], [0, 1]]
     assert report["scored"] == "sequence"
+    assert (report["minutes"], figures["minutes"]) == (1.5, 1.0)  # of clips, not of sequences
     assert report["corpora"] == {"cv": 4}
 
 

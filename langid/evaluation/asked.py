@@ -1,0 +1,66 @@
+"""What is asked of an evaluation, and all that comes of it: predictions, report and page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langid.data.store import Store
+from langid.evaluation.by_seconds import by_seconds
+from langid.evaluation.mistakes import mistakes
+from langid.evaluation.page import write_page
+from langid.evaluation.predictions import Predictions, of_corpora, predict_part
+from langid.evaluation.report import make_report, write_report
+from langid.metrics import DetectionCosts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The checkpoints that are scored, on what, and what else their report tells.
+
+    ``corpora`` are those that are scored alone (None: all), ``seconds`` those of by_seconds, the
+    others are as in predict_part and make_report. Its methods raise LangidError as these do.
+    """
+
+    checkpoints: Sequence[Path]
+    store: Path
+    part: str = "test"
+    workers: int = 0
+    ensemble: bool = False
+    accelerator: str = "auto"
+    heard_s: float | None = None
+    corpora: Sequence[str] | None = None
+    seconds: Sequence[Any] = (1, 3)
+    costs: DetectionCosts = field(default_factory=DetectionCosts)
+
+    def predictions(self, part: str, heard_s: float | None) -> Predictions:
+        """Return what is said of a part, of which so many seconds are heard (None: all)."""
+        options = self.workers, self.ensemble, self.accelerator, heard_s
+        found = predict_part(self.checkpoints, self.store, part, *options)
+        return found if self.corpora is None else of_corpora(found, self.corpora, part)
+
+    def report(self, predictions: Predictions) -> dict[str, Any]:
+        """Return the report of the part."""
+        report = make_report(predictions, self.part, self.costs, Store(self.store))
+        shorter = by_seconds(
+            self.seconds, lambda number: self.predictions(self.part, number), predictions
+        )
+        return report | shorter
+
+    def write(
+        self,
+        folder: Path,
+        report: Mapping[str, Any],
+        predictions: Predictions,
+        command: str,
+        streams: Mapping[str, Any] | None = None,
+        audio: bool = False,
+    ) -> None:
+        """Write the report and its page, which names the ``command``, into a folder.
+
+        ``streams`` and ``audio`` are as in write_page.
+        """
+        options = self.checkpoints, self.store, self.part, self.ensemble, self.accelerator
+        wrong = mistakes(predictions, *options)
+        write_page(folder, report, command, predictions, wrong, streams, audio)
+        write_report(report, predictions.table, folder)

@@ -1,0 +1,68 @@
+"""The first screen of report.html: one sentence, and what was tested, split and typed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langid.evaluation import markup
+from langid.evaluation.report import what_is_shared, who_speaks
+from langid.plots import SHOWN
+
+
+def first_screen(report: Mapping[str, Any], command: str) -> str:
+    """Return the verdict, and what was tested how, by which command."""
+    clips = {
+        name: f"{who_speaks(of)}, {of['minutes']:.1f} minutes"
+        for name, of in report["classes"].items()
+        if of["clips"]
+    }
+    held = "; ".join(f"{name}: {told}" for name, told in list(clips.items())[:SHOWN])
+    more = f"; and {len(clips) - SHOWN} more classes" if len(clips) > SHOWN else ""
+    splits = report["split"] if isinstance(report["split"], list) else [report["split"]]
+    told = {
+        "tested": f"{who_speaks(report)}, {report['minutes']:.1f} minutes; {held}{more}",
+        "training": what_is_shared(report),
+        "split": "; ".join(map(_split, splits)),
+        "corpora": ", ".join(f"{name} ({count})" for name, count in report["corpora"].items()),
+        "fingerprint": f"`{report['fingerprint']}`",
+        "command": f"`{command}`",
+    }
+    if report["absent"]:
+        told["absent"] = f"no clip of {', '.join(report['absent'])}; no mean takes them in"
+    return markup.paragraph(summary(report), "verdict") + markup.facts(told)
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """Return one sentence: how good, how sure, on whom."""
+    figure, present = report["balanced_accuracy"], _present(report)
+    sure = f"no interval, {figure['reason']}" if figure["low"] is None else (
+        f"95 % interval {figure['low']:.1%} to {figure['high']:.1%}"
+    )  # fmt: skip
+    over = "" if len(present) == 1 else f", on average over {len(present)} classes"
+    units = "sequences of " if report["scored"] == "sequence" else ""
+    return (
+        f"It recognises {figure['value']:.1%} of a class's clips{over} ({sure}; chance"
+        f" {1 / len(report['classes']):.1%}), on {units}{who_speaks(report)}; {_heard(report)}."
+    )
+
+
+def _heard(report: Mapping[str, Any]) -> str:
+    shared = report["shared_with_training"]
+    if shared is None:
+        return "whether they were heard in training is not known"
+    if shared["speakers"] is None:
+        return "whether their speakers were heard in training is not known"
+    known = " known" if report["unknown_speakers"] else ""
+    if shared["speakers"] or shared["utterances"]:
+        return "some of them were heard in training, so that it is too good"
+    return f"no{known} speaker was heard in training"
+
+
+def _present(report: Mapping[str, Any]) -> list[str]:
+    return [name for name in report["classes"] if name not in report["absent"]]
+
+
+def _split(split: Mapping[str, Any]) -> str:
+    name = str(split.get("_target_", "")).rpartition(".")[2]
+    return ", ".join(
+        [name, *(f"{key} {value}" for key, value in split.items() if key != "_target_")]
+    )

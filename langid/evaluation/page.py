@@ -1,0 +1,213 @@
+"""report.html: a report as one page for people, which needs no other file."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from langid import metrics
+from langid.atomic_file import write_text
+from langid.evaluation import markup
+from langid.evaluation.first_screen import first_screen
+from langid.evaluation.mistakes import Mistake
+from langid.evaluation.mistakes_page import mistakes_section
+from langid.evaluation.predictions import Predictions
+from langid.evaluation.report import who_speaks
+from langid.evaluation.scoring import Figure
+from langid.evaluation.streaming_report import CONDITIONS
+from langid.plots import draw_streaming, most_confused
+from langid.report_plots import draw_by_seconds, draw_det, draw_reliability, figure_svg
+from langid.terminal import interval
+
+MEANINGS = {  # of the figures of a whole report, in the order that they are shown in
+    "balanced_accuracy": "mean over classes of how often a class is recognised",
+    "accuracy": "share of the clips that is right",
+    "macro_f1": "mean over classes of F1",
+    "frame_accuracy": "share of the frames of speech that is right",
+    "nll": "negative log posterior of the right class, in nats: lower is better",
+    "brier": "squared distance of the posteriors from the truth, 0 to 2: lower is better",
+    "ece": "expected calibration error, by which confidence and accuracy differ: lower is better",
+    "eer": "equal error rate, mean over the classes as detectors: lower is better",
+    "cavg": "NIST's average detection cost: lower is better",
+    "min_cavg": "the same at the threshold that makes it lowest",
+}
+ROWS = 60  # of slices that are shown
+CURVES = 7  # DET curves, so many as there are colours
+
+
+def write_page(
+    folder: Path,
+    report: Mapping[str, Any],
+    command: str,
+    predictions: Predictions,
+    mistakes: Sequence[Mistake],
+    streams: Mapping[str, Any] | None = None,
+    audio: bool = False,
+) -> None:
+    """Write report.html, the page of a ``report`` that the ``command`` has made, into a folder.
+
+    ``streams`` is a report of langid.evaluation.streaming_report, ``audio`` says that clips that
+    are mistaken can be played.
+    """
+    sections = {
+        "Figures": _figures(report),
+        "Classes": _classes(report),
+        "Confusion": _confusion(report),
+        "How far posteriors can be believed": _reliability(report),
+        "Detection": _detection(predictions),
+        "On whom and on what": _slices(report),
+        "Seconds heard": _seconds(report, streams),
+    }
+    if streams is not None:
+        sections["Streamed"] = _streamed(streams)
+    sections["The most confident mistakes"] = mistakes_section(mistakes, predictions, audio)
+    title = f"langid: {report['task']} on the {report['part']} part"
+    write_text(folder / "report.html", markup.page(title, first_screen(report, command), sections))
+
+
+def shown(figure: Figure) -> list[str]:
+    """Return a figure's value and interval as cells; a dash where there is no value."""
+    value = figure["value"]
+    return ["–" if value is None else f"{value:.3f}", interval(figure)]
+
+
+def _figures(report: Mapping[str, Any]) -> str:
+    rows = [
+        [name.replace("_", " "), *shown(report[name]), meaning]
+        for name, meaning in MEANINGS.items()
+    ]
+    head = ("figure", "value", "95 % interval", "what it is")
+    costs = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in report["cavg_costs"].items())
+    note = markup.paragraph(f"Intervals: {report['interval']}. Costs of Cavg: {costs}.", "note")
+    return markup.table("Figures of the whole part", head, rows) + note
+
+
+def _classes(report: Mapping[str, Any]) -> str:
+    metrics_of = ("precision", "recall", "f1", "eer")
+    rows = []
+    for name, of in report["classes"].items():
+        cells = [" ".join(_bracketed(of[metric])) for metric in metrics_of]
+        rows.append([name, who_speaks(of) if of["clips"] else "no clip", *cells])
+    head = ("class", "clips and speakers", *metrics_of)
+    return markup.table("Figures of each class, with 95 % intervals", head, rows)
+
+
+def _bracketed(figure: Figure) -> list[str]:
+    value, told = shown(figure)
+    return [value, f"({told.removeprefix('– ')})"]
+
+
+def _confusion(report: Mapping[str, Any]) -> str:
+    counts, names = np.array(report["confusion"]), list(report["classes"])
+    chosen = most_confused(counts)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    rows = [
+        [names[true], *(f"{counts[true, said]} ({shares[true, said]:.0%})" for said in chosen)]
+        for true in chosen
+    ]
+    caption = "Rows are what clips are, columns what they are taken for: clips (share of the row)"
+    if len(chosen) < len(names):
+        caption += f"; the {len(chosen)} most confused of {len(names)} classes"
+    held = [names[one] for one in chosen]
+    drawn = markup.table(caption, ("is", *held), rows, shares[np.ix_(chosen, chosen)])
+    pairs = [
+        [pair["true"], pair["predicted"], str(pair["units"]), f"{pair['share']:.1%}"]
+        for pair in report["confused"]
+    ]
+    if not pairs:
+        return drawn + markup.paragraph("Nothing is confused.")
+    head = ("is", "taken for", "clips", "share of the class")
+    return drawn + markup.table("The pairs that are most often confused", head, pairs)
+
+
+def _reliability(report: Mapping[str, Any]) -> str:
+    bins = report["reliability"]
+    drawn = figure_svg(draw_reliability(bins), "Reliability diagram; its numbers are in the table")
+    rows = [
+        [f"{one['from']:.0%} to {one['to']:.0%}", str(one["units"]), f"{one['confidence']:.3f}",
+         *shown(one["accuracy"])]
+        for one in bins
+    ]  # fmt: skip
+    head = ("confidence", "clips", "its mean", "share that is right", "95 % interval")
+    caption = "Below the diagonal a network is surer than it is right."
+    numbers = markup.table("Confidence and accuracy", head, rows)
+    return markup.picture(drawn, caption) + numbers
+
+
+def _detection(predictions: Predictions) -> str:
+    targets, scores = predictions.targets, metrics.detection_scores(predictions.posteriors)
+    held = np.unique(targets)
+    if len(held) < 2:
+        return markup.paragraph(
+            f"One class alone occurs, {predictions.classes[held[0]]}: nothing can be told apart."
+        )
+    curves, rates = {}, {}
+    for one in held:
+        curve = metrics.detection_curve(scores[:, one], targets == one)
+        name = predictions.classes[one]
+        curves[name], rates[name] = curve, float(metrics.equal_error_rate(*curve))
+    worst = sorted(rates, key=lambda name: -rates[name])[:CURVES]
+    label = "Detection error trade-off of each class; equal error rates are in the table of classes"
+    drawn = figure_svg(draw_det({name: curves[name] for name in worst}), escape(label))
+    more = f" The {CURVES} worst of {len(rates)} classes." if len(rates) > CURVES else ""
+    caption = "Misses against false alarms where each class is detected alone; below is better."
+    return markup.picture(drawn, caption + more)
+
+
+def _slices(report: Mapping[str, Any]) -> str:
+    rows = [
+        [f"{one['by']}: {one['value']}", *shown(one["accuracy"]), who_speaks(one),
+         str(len(one["classes"])), "too small to judge" if one["too_small"] else ""]
+        for one in report["slices"][:ROWS]
+    ]  # fmt: skip
+    reasons = "; ".join(f"{by}: {reason}" for by, reason in report["not_sliced"].items())
+    notes = [f"Not sliced by {reasons}."] if reasons else []
+    if len(report["slices"]) > ROWS:
+        notes.append(f"{len(report['slices']) - ROWS} more are in report.json.")
+    if not rows:
+        return markup.paragraph(" ".join(["No property divides these clips.", *notes]))
+    head = ("slice", "accuracy", "95 % interval", "clips and speakers", "classes", "note")
+    caption = "Accuracy, the worst first; under 20 speakers are too few and stand last"
+    notes.append("Slices of other classes, or in other shares, differ by these too.")
+    return markup.table(caption, head, rows) + markup.paragraph(" ".join(notes), "note")
+
+
+def _seconds(report: Mapping[str, Any], streams: Mapping[str, Any] | None) -> str:
+    lines = {}
+    if report["by_seconds"]:
+        lines["the first seconds alone, offline"] = [
+            (row["seconds"], row["accuracy"]) for row in report["by_seconds"]
+        ]
+    if streams is not None:
+        rows = streams["by_speech"]
+        lines["streamed from a reset"] = [(row["seconds"], row["all"]) for row in rows]
+    if not lines:
+        return markup.paragraph(f"Not measured: {report['not_by_seconds']}.")
+    whole = report["accuracy"]["value"]
+    label = "Accuracy by seconds of speech; its numbers are in the table"
+    drawn = markup.picture(
+        figure_svg(draw_by_seconds(lines, whole), label),
+        f"A shorter clip counts with what it has. Heard whole: {whole:.3f}.",
+    )
+    rows = [
+        [f"{seconds:g} s, {name}", *shown(figure)]
+        for name, points in lines.items()
+        for seconds, figure in points
+    ]
+    return drawn + markup.table("Accuracy by seconds", ("heard", "accuracy", "interval"), rows)
+
+
+def _streamed(streams: Mapping[str, Any]) -> str:
+    rows = []
+    for name, title in CONDITIONS.items():
+        of = streams["conditions"][name]
+        behind = of.get("behind", {}).get("balanced_accuracy")
+        told = [f"{behind['value']:+.3f}", interval(behind, "+.3f")] if behind else ["", ""]
+        rows.append([title, *shown(of["balanced_accuracy"]), *told])
+    head = ("heard as", "balanced accuracy", "95 % interval", "behind offline", "95 % interval")
+    drawn = figure_svg(draw_streaming(streams, ""), "Streams; the numbers are in streaming.csv")
+    caption = "By time since the reset, by seconds of speech, and time to a decision."
+    table = markup.table("Offline, streamed, and streamed over clips in a row", head, rows)
+    return table + markup.picture(drawn, caption)

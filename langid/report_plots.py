@@ -1,0 +1,99 @@
+"""Pictures of a report's page, as SVG that takes the colours of the page around it."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.special import ndtri
+
+from langid.plots import COLOURS, draw_dots
+
+RATES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # marked on the axes of DET curves
+LEAST = 5e-4  # on these axes, which have no 0
+WIDE, LEGIBLE = 800, 720  # pixels: a wider picture scrolls where there is not so much room
+BLACK = "#000000"
+
+
+def figure_svg(figure: Figure, label: str) -> str:
+    """Return a picture as SVG for a page, whose black is the page's colour of text.
+
+    ``label``, escaped, is its text for who does not see it; no other picture of the page may have
+    the same, for identifiers are made of it.
+    """
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
+        figure.savefig(file := io.StringIO(), format="svg", transparent=True)
+    drawn = file.getvalue()
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", drawn).replace(BLACK, "currentColor")
+    _, _, drawn = drawn.partition("<svg ")
+    attributes, _, inside = drawn.partition(">")
+    width = re.search(r'\bwidth="([\d.]+)pt"', attributes)
+    assert width is not None
+    attributes = re.sub(r'\b(width|height)="[^"]*"', "", attributes)
+    pixels = float(width[1]) * 4 / 3  # of points of 1/72 inch
+    style = f"width:100%;max-width:{pixels:.0f}px"
+    if pixels > WIDE:
+        style += f";min-width:{LEGIBLE}px"
+    told = f'role="img" aria-label="{label}" fill="currentColor" style="{style}"'
+    return f"<svg {told} {attributes}>{inside}"
+
+
+def draw_reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
+    """Return accuracy against confidence, with 95 % intervals, and how many units a bin holds."""
+    figure = Figure((5, 4.6), layout="constrained")
+    said, held = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    confidence = np.array([one["confidence"] for one in bins])
+    said.plot([0, 1], [0, 1], color="0.5", linewidth=1, label="as right as it says")
+    draw_dots(said, confidence, [one["accuracy"] for one in bins], fmt="oC0", label="measured")
+    said.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
+    said.legend(fontsize=8, loc="upper left", frameon=False)
+    ends = [(one["from"], one["to"] - one["from"], one["units"]) for one in bins]
+    left, width, units = np.array(ends).T
+    held.bar(left, units, width, align="edge", color="C0", alpha=0.6)
+    held.set(xlabel="confidence: the posterior of what is said", ylabel="clips")
+    return figure
+
+
+def draw_det(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Return ``curves``, by class its shares of misses and of false alarms, on normal deviates."""
+    figure = Figure((5, 4.6), layout="constrained")
+    axes = figure.add_subplot(xlabel="false alarms (%)", ylabel="misses (%)")
+    ticks = ndtri(RATES)
+    axes.plot(ticks, ticks, color="0.5", linewidth=0.7, linestyle=":")
+    for number, (name, (miss, false_alarm)) in enumerate(curves.items()):
+        places = (ndtri(np.clip(of, LEAST, 1 - LEAST)) for of in (false_alarm, miss))
+        axes.plot(*places, color=COLOURS[number % len(COLOURS)], linewidth=1.3, label=name)
+    labels = [f"{100 * rate:g}" for rate in RATES]
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
+    ends = ndtri([LEAST, 0.9])
+    axes.set(xlim=ends, ylim=ends)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def draw_by_seconds(
+    lines: Mapping[str, Sequence[tuple[float, Mapping[str, Any]]]], whole: float
+) -> Figure:
+    """Return ``lines`` of seconds and the accuracy after them, and that of ``whole`` clips."""
+    figure = Figure((6, 3.6), layout="constrained")
+    axes: Axes = figure.add_subplot(xlabel="seconds of speech", ylabel="accuracy")
+    for number, (name, points) in enumerate(lines.items()):
+        seconds, figures = zip(*points, strict=True)
+        place = np.array(seconds) * 1.02**number  # side by side
+        draw_dots(axes, place, figures, fmt=f"o-C{number}", label=name)
+    axes.axhline(whole, color="0.5", linewidth=1, label="whole clips, offline")
+    axes.set_xscale("log")
+    ticks = sorted({seconds for points in lines.values() for seconds, _ in points})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set(ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, frameon=False)
+    return figure

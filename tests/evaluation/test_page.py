@@ -1,0 +1,186 @@
+"""Tests of report.html: in a real browser, and of what it says where there is little to say."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from langid.commands.main import main
+from langid.evaluation.first_screen import summary
+from langid.evaluation.mistakes import Mistake, most_confident
+from langid.evaluation.page import write_page
+from langid.evaluation.predictions import Predictions
+from langid.evaluation.report import make_report
+
+from ..conftest import described
+from ..demo.page.chromium import Chromium
+from ..demo.page.conftest import require_chromium
+
+READY = "document.readyState === 'complete' && !!document.querySelector('h1')"
+NAMES = """[...document.querySelectorAll(
+    'h1, h2, h3, caption, [role=img], img, [role=region], nav, audio')].every(
+    e => (e.ariaLabel || e.alt || e.innerText || '').trim())"""
+SCOPES = "[...document.querySelectorAll('th')].every(th => ['col', 'row'].includes(th.scope))"
+DOUBLED = """(() => { const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
+    return ids.length - new Set(ids).size; })()"""
+
+
+@pytest.fixture(scope="module")
+def folder(
+    checkpoint_path: Path, store_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the report on the test part, with streams and players."""
+    output = tmp_path_factory.mktemp("page")
+    keys = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={output}"]
+    assert main(["evaluate", *keys, "streaming=true", "audio=true", "seconds=[1]"]) == 0
+    return output
+
+
+def test_the_page_in_a_browser(folder: Path, tmp_path: Path) -> None:
+    require_chromium()
+    browser = Chromium(tmp_path)
+    try:
+        page = browser.open((folder / "report.html").as_uri(), ready=READY)
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            page.resize(width)
+            page.prefer(scheme)
+            assert page.run("document.documentElement.scrollWidth") <= width
+            paper = page.run("getComputedStyle(document.body).backgroundColor")
+            assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 22, 22)"}[scheme]
+            inks = page.run(
+                "[...document.querySelectorAll('svg text')].map(e => getComputedStyle(e).fill)"
+            )
+            assert set(inks) == {page.run("getComputedStyle(document.body).color")}
+        assert page.run(NAMES) and page.run(SCOPES) and page.run(DOUBLED) == 0
+        page.press("Tab", 9)
+        assert page.run("document.activeElement.className") == "skip"
+        assert page.text(".verdict").startswith("It recognises ")
+        assert page.text(".verdict").endswith("6 speakers; no speaker was heard in training.")
+        assert f"output={folder}" in page.text("dl")
+        assert page.run("document.querySelectorAll('article').length") == page.run(
+            "document.querySelectorAll('audio').length"
+        )
+        asked = [event["request"]["url"] for event in page.events("Network.requestWillBeSent")]
+        assert {url.split(":")[0] for url in asked} <= {"file", "data"}
+    finally:
+        browser.close()
+
+
+def test_the_page_holds_every_section_and_no_nan(folder: Path) -> None:
+    text = (folder / "report.html").read_text()
+    for heading in ("Figures", "Classes", "Confusion", "How far posteriors can be believed",
+                    "Detection", "On whom and on what", "Seconds heard",
+                    "The most confident mistakes", "Streamed"):  # fmt: skip
+        assert f">{heading}</h2>" in text
+    assert "streamed without reset, classes mixed" in text
+    assert "nan" not in visible(text).split()
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def visible(page: str) -> str:
+    """Return the text of a page in small letters."""
+    parser = _Text()
+    parser.feed(page)
+    return " ".join(parser.words).lower()
+
+
+def made(targets: list[int], said: list[int], speakers: list[str], unit: str) -> Predictions:
+    """Return predictions of clips in three classes, of which the last may be absent."""
+    classes = ["x<b>", "y", "z"]
+    table = pd.DataFrame({
+        "utterance_id": [f"u{number}" for number in range(len(targets))], "corpus": "cv",
+        "speaker": speakers, "language": [classes[one] for one in targets], "age": "",
+        "gender": "", "accent": "", "duration_s": "", "frames": 10, "right_frames": 5,
+        "speech_s": 1.0, "predicted": [classes[one] for one in said],
+    })  # fmt: skip
+    table[[f"p({name})" for name in classes]] = np.eye(3)[said] * 0.7 + 0.1
+    shared = {"speakers": 0, "utterances": 0, "unknown_speakers": 0}
+    runs = [described(classes=classes, split_summary={"shared": shared})]
+    return Predictions(table, unit, classes, runs, "f")
+
+
+def report_of(predictions: Predictions) -> dict[str, Any]:
+    more = {"by_seconds": [], "not_by_seconds": "seconds=[]"}
+    return make_report(predictions, "test") | more
+
+
+Page = Callable[..., str]
+
+
+@pytest.fixture
+def page_of(tmp_path: Path) -> Page:
+    def write(predictions: Predictions, mistakes: tuple[Mistake, ...] = (), **more: Any) -> str:
+        command = "langid evaluate <x>"
+        write_page(tmp_path, report_of(predictions), command, predictions, mistakes, **more)
+        return (tmp_path / "report.html").read_text()
+
+    return write
+
+
+CASES = {
+    "one speaker": ([0, 0, 1], [0, 1, 1], ["a"] * 3, "utterance", "no interval, x<b>: 1 speaker"),
+    "unknown": ([0, 1], [0, 1], ["", ""], "utterance", "is not known"),
+    "one class": ([1] * 6, [1] * 6, list("abcdef"), "utterance", "One class alone occurs, y"),
+    "one clip": ([0], [2], ["a"], "utterance", "1 clip, 1 speaker"),
+    "absent": ([0, 1] * 5, [0, 2] * 5, list("abcdefghij"), "utterance", "no clip of z"),
+    "sequences": ([0, 1], [1, 1], ["a", "b"], "sequence", "sequences of 2 clips"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_where_there_is_little_to_say_a_sentence_says_so(name: str, page_of: Page) -> None:
+    targets, said, speakers, unit, told = CASES[name]
+    text = page_of(made(targets, said, speakers, unit))
+    assert told.lower() in visible(text)
+    assert "nan" not in visible(text).split()
+    assert "<b>" not in text and "<x>" not in text
+    assert "no property divides these clips" in visible(text)
+    assert "not measured: seconds=[]" in visible(text)
+
+
+def test_mistakes_are_the_surest_first_and_shown_without_their_sound(page_of: Page) -> None:
+    held = made([0, 1, 1, 0], [1, 0, 1, 1], list("abcd"), "utterance")
+    held.table.loc[1, "p(x<b>)"], held.table.loc[1, "p(y)"] = 0.9, 0.05
+    assert most_confident(held).tolist() == [1, 0, 3]
+    posteriors, speech = np.full((50, 3), 1 / 3), np.ones(50, bool)
+    heard = (posteriors, speech, 0.5)
+    gone = Mistake("u1", "y", "x<b>", 0.9, *heard, np.zeros(0, np.float32), "u1.mp3: no such file")
+    there = Mistake("u0", "x<b>", "y", 0.7, *heard, np.zeros(8000, np.float32))
+    text = page_of(held, (gone, there), audio=True)
+    assert "Its sound is not there: u1.mp3: no such file." in text
+    assert text.count("<audio ") == 1 and text.count("<article>") == 2
+    assert "y, taken for x&lt;b&gt; with 90.0%" in text
+    assert page_of(held, (there,)).count("<audio ") == 0
+
+
+def test_the_sentence_says_what_was_heard_in_training() -> None:
+    report = report_of(made([0, 1] * 5, [0, 1] * 5, list("abcdefghij"), "utterance"))
+    assert summary(report).startswith(
+        "It recognises 100.0% of a class's clips, on average over 2 classes (95 % interval "
+    )
+    shared = {"speakers": 2, "utterances": 0, "unknown_speakers": 0}
+    assert "so that it is too good" in summary(report | {"shared_with_training": shared})
+    assert "is not known" in summary(report | {"shared_with_training": None})
+
+
+def test_seconds_that_are_none_are_refused(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={tmp_path}/out"]
+    assert main(["evaluate", *keys, "seconds=[0]"]) == 2
+    assert "seconds=[0]: accepted are numbers above 0" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "report.html").exists()
