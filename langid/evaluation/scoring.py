@@ -2,8 +2,8 @@
 
 A figure is ``{value, low, high}``. With fewer than five speakers in all there is no interval, nor
 of a class with fewer, nor of a mean over classes (balanced accuracy, macro F1) to which such a
-class belongs: ``low`` and ``high`` are None, and ``reason`` says why. A clip whose speaker is not
-known counts as a speaker of its own (see langid.corpora.splits.speaker_groups).
+class belongs: ``low`` and ``high`` are None, and ``reason`` says why. Where nobody knows who
+speaks a recording stands for a speaker (see langid.corpora.splits.speaker_groups).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from langid.evaluation.resampling import RESAMPLES, of_resamples
 
 INTERVAL = (
     f"95 %, between speakers: Wilson's of as many answers as their clips count; none below"
-    f" {MIN_SPEAKERS} speakers; a clip of an unknown speaker counts as a speaker; of ece, eer and"
+    f" {MIN_SPEAKERS} speakers; a recording stands for an unknown speaker; of ece, eer and"
     f" min_cavg a bootstrap of {RESAMPLES} resamples of speakers"
 )
 ALIKE = "the same in all resamples of speakers"

@@ -30,7 +30,7 @@ def sliced(predictions: Predictions, store: Store | None = None) -> dict[str, An
 
     A slice has ``by``, the property, ``value``, counts of ``clips_and_speakers``, the ``classes``
     that occur in it, its ``accuracy`` as a figure, and ``too_small`` where it is of under 20
-    speakers; a clip of an unknown speaker counts as one. The worst come first, those that are too
+    speakers; a recording stands for an unknown one. The worst come first, those that are too
     small last. With a ``store`` sample rate, loudness (of speech, below full scale) and SNR (of
     speech over the frames beside it) are asked for too.
     """
