@@ -1,6 +1,7 @@
 """Pictures of plain figures: nothing here knows where they come from."""
 
 import io
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ CONDITIONS = {"mixed": "classes mixed", "same": "one class"}  # of streams witho
 # Okabe and Ito's colours (2008), which colour-blind people tell apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
 GROUND = "#161616"  # of pictures on a dark page
+BLACK = "#000000"  # in an SVG it becomes the colour of the page's text
+SCROLLED, LEGIBLE = 800, 720  # pixels: a wider SVG scrolls where there is not so much room
 Draw = Callable[[], Figure]
 
 
@@ -42,6 +45,30 @@ def figure_pngs(draw: Draw) -> tuple[bytes, bytes]:
     ground = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), GROUND)
     with matplotlib.style.context(["dark_background", ground]):
         return light, figure_png(draw())
+
+
+def figure_svg(figure: Figure, label: str) -> str:
+    """Return a picture as SVG for a page, whose black is the page's colour of text.
+
+    ``label``, escaped, is its text for who does not see it; no other picture of the page may have
+    the same, for identifiers are made of it.
+    """
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
+        figure.savefig(file := io.StringIO(), format="svg", transparent=True)
+    drawn = file.getvalue()
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", drawn).replace(BLACK, "currentColor")
+    _, _, drawn = drawn.partition("<svg ")
+    attributes, _, inside = drawn.partition(">")
+    width = re.search(r'\bwidth="([\d.]+)pt"', attributes)
+    assert width is not None
+    attributes = re.sub(r'\b(width|height)="[^"]*"', "", attributes)
+    pixels = float(width[1]) * 4 / 3  # of points of 1/72 inch
+    style = f"width:100%;max-width:{pixels:.0f}px"
+    if pixels > SCROLLED:
+        style += f";min-width:{LEGIBLE}px"
+    told = f'role="img" aria-label="{label}" fill="currentColor" style="{style}"'
+    return f"<svg {told} {attributes}>{inside}"
 
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:

@@ -1,11 +1,8 @@
-"""Pictures of a report's page, as SVG that takes the colours of the page around it."""
+"""Pictures of a report's page."""
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,32 +12,6 @@ from langid.plots import COLOURS, draw_dots
 
 RATES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # marked on the axes of DET curves
 LEAST = 5e-4  # on these axes, which have no 0
-WIDE, LEGIBLE = 800, 720  # pixels: a wider picture scrolls where there is not so much room
-BLACK = "#000000"
-
-
-def figure_svg(figure: Figure, label: str) -> str:
-    """Return a picture as SVG for a page, whose black is the page's colour of text.
-
-    ``label``, escaped, is its text for who does not see it; no other picture of the page may have
-    the same, for identifiers are made of it.
-    """
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
-        figure.savefig(file := io.StringIO(), format="svg", transparent=True)
-    drawn = file.getvalue()
-    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", drawn).replace(BLACK, "currentColor")
-    _, _, drawn = drawn.partition("<svg ")
-    attributes, _, inside = drawn.partition(">")
-    width = re.search(r'\bwidth="([\d.]+)pt"', attributes)
-    assert width is not None
-    attributes = re.sub(r'\b(width|height)="[^"]*"', "", attributes)
-    pixels = float(width[1]) * 4 / 3  # of points of 1/72 inch
-    style = f"width:100%;max-width:{pixels:.0f}px"
-    if pixels > WIDE:
-        style += f";min-width:{LEGIBLE}px"
-    told = f'role="img" aria-label="{label}" fill="currentColor" style="{style}"'
-    return f"<svg {told} {attributes}>{inside}"
 
 
 def draw_reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:

@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from langid.report_plots import draw_by_seconds, draw_det, draw_reliability, figure_svg
+from langid.plots import figure_svg
+from langid.report_plots import draw_by_seconds, draw_det, draw_reliability
 
 FIGURE = {"value": 0.6, "low": 0.4, "high": 0.8}
 NONE = {"value": 0.6, "low": None, "high": None, "reason": "1 speaker"}

@@ -17,8 +17,8 @@ from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
 from langid.evaluation.scoring import Figure
 from langid.evaluation.streaming_report import CONDITIONS
-from langid.plots import draw_streaming, most_confused
-from langid.report_plots import draw_by_seconds, draw_det, draw_reliability, figure_svg
+from langid.plots import draw_streaming, figure_svg, most_confused
+from langid.report_plots import draw_by_seconds, draw_det, draw_reliability
 from langid.terminal import interval
 
 MEANINGS = {  # of the figures of a whole report, in the order that they are shown in
