@@ -25,7 +25,8 @@ class PretrainedNetwork(SampleNetwork):
     """Hops of samples to logits, by an encoder of ``transformers`` and a probe on its states.
 
     ``architecture`` describes the encoder and ``layer`` what its probe begins with, as
-    ``features.layer`` does: ``last``, ``mean`` or a number, above which no layer is processed.
+    ``features.layer`` does: ``last``, ``mean`` or a number, above which no layer is processed;
+    ``filled_s`` is what clips have at least, with silence behind them.
     The ``tuned_layers`` below learn, the k-th from the top at ``encoder_lr * layer_decay**k`` times
     the learning rate of the probe; what lies under them stays as it is. The probe (``head``:
     ``linear`` or ``attentive``) gets a sum of the states of all layers with learnt weights (SUPERB,
@@ -46,6 +47,7 @@ class PretrainedNetwork(SampleNetwork):
         num_classes: int,
         architecture: dict[str, Any] | None = None,
         layer: str | int | None = None,
+        filled_s: float | None = None,
         tuned_layers: int = 2,
         head: str = "linear",
         encoder_lr: float = 0.05,
@@ -60,6 +62,7 @@ class PretrainedNetwork(SampleNetwork):
             if not 0 < value <= 1:
                 raise LangidError(f"network.{name}={value}: accepted are more than 0, up to 1")
         self.encoder = empty_encoder(architecture or {}).requires_grad_(False)
+        self.encoder.fill(filled_s)
         self.top = len(self.encoder.layers) if layer in ("last", "mean", None) else int(layer)
         if not 0 <= tuned_layers <= self.top:
             raise LangidError(
@@ -93,7 +96,8 @@ class PretrainedNetwork(SampleNetwork):
                 " features=pretrained features.encoder=... content=samples"
             )
         architecture = architecture_of(_files(pinned(features)))
-        return arguments | {"architecture": architecture, "layer": features["layer"]}
+        held = {"layer": features["layer"], "filled_s": features.get("filled_s")}
+        return arguments | {"architecture": architecture} | held
 
     def begin(self, features: dict[str, Any]) -> None:
         """Take over the encoder's weights, those of the store's hash."""

@@ -1,14 +1,16 @@
 """Pretrained encoders of ``transformers``, all by one contract: a stem, layers, a final norm."""
 
-import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from langid.errors import LangidError
 from langid.signal.encoder_inputs import HOP, WINDOW, KaldiMel, UnitVariance, WhisperMel
+from langid.signal.encoder_windows import LONGEST_S
+from langid.signal.full_precision import in_full, without_tf32
 
 Attention = dict[str, Any]
 
@@ -32,6 +34,17 @@ class Encoder(nn.Module):
         self.hop_samples = math.prod(getattr(config, "conv_stride", (2, HOP)))
         self.least_samples = WINDOW  # of a clip, so that there is a frame
         self.inputs: nn.Module = nn.Identity()
+
+    def fill(self, filled_s: float | None) -> None:
+        """Follow clips by silence up to so many seconds; None leaves it as the encoder likes it.
+
+        Raises LangidError where it is not between 0 and 30.
+        """
+        if filled_s is None:
+            return
+        if not (isinstance(filled_s, int | float) and 0 <= filled_s <= LONGEST_S):
+            raise LangidError(f"features.filled_s={filled_s}: accepted are 0 to {LONGEST_S:g} s")
+        self.filled_s = float(filled_s)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -82,7 +95,7 @@ class Encoder(nn.Module):
         follows a short clip exists for the layers; ``count`` tells the frames of the clip itself.
         """
         device = samples.device.type
-        with _in_full(device), without_tf32(device):
+        with in_full(device), without_tf32(device):
             if lengths is None:
                 return self.stem(self._filled(samples)), None
             clips = [
@@ -198,35 +211,6 @@ class Wav2Vec2BertEncoder(Encoder):
 def _larger(one: int, other: int) -> int:
     """Return the larger of two sizes, also of those that an export does not know yet."""
     return torch.sym_max(one, other)  # type: ignore[no-any-return, no-untyped-call]
-
-
-@contextlib.contextmanager
-def without_tf32(device: str) -> Iterator[None]:
-    """Let a GPU of CUDA compute in all bits of float32, so that states are those of a processor.
-
-    By default its convolutions round to TF32, and states of Whisper differ by up to 0.8. The
-    settings of everything else are put back.
-    """
-    if device != "cuda":
-        yield
-        return
-    cudnn: Any = torch.backends.cudnn
-    places = cudnn.conv, torch.backends.cuda.matmul
-    held = [place.fp32_precision for place in places]
-    try:
-        for place in places:
-            place.fp32_precision = "ieee"
-        yield
-    finally:
-        for place, value in zip(places, held, strict=True):
-            place.fp32_precision = value
-
-
-def _in_full(device: str) -> contextlib.AbstractContextManager[Any]:
-    """Return a context of no autocast; one that changes nothing would hide layers from exports."""
-    if torch.is_autocast_enabled(device):
-        return torch.autocast(device, enabled=False)
-    return contextlib.nullcontext()
 
 
 ENCODERS: dict[str, type[Encoder]] = {

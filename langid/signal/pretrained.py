@@ -25,11 +25,12 @@ class Pretrained(Features):
     files are in its cache; ``layer`` is ``last`` (what the encoder returns), ``mean`` (of the
     hidden states of all layers), or a number: 0 is what the first layer hears. ``revision`` and
     ``sha256`` tell the weights; others of the same name are refused. Each clip is heard in its own
-    length, where Whisper is made to hear 30 s, filled up with silence: here it is filled up to 5 s,
-    and its positions are cut. A longer clip is heard in windows of 30 s that overlap by 2 s, of
-    which each gives the frames up to the middle of the overlap. Where an encoder makes no frame of
-    the last hop, the one before is repeated. The weights are no part of a checkpoint. Raises
-    LangidError where they are not there, not whole, or not those of an encoder of speech.
+    length, where Whisper is made to hear 30 s, filled up with silence: here it is filled up to
+    ``filled_s`` (5 s, if None is given), and its positions are cut. A longer clip is heard in
+    windows of 30 s that overlap by 2 s, of which each gives the frames up to the middle of the
+    overlap. Where an encoder makes no frame of the last hop, the one before is repeated. The
+    weights are no part of a checkpoint. Raises LangidError where they are not there, not whole, or
+    not those of an encoder of speech.
     """
 
     causal = False
@@ -42,6 +43,7 @@ class Pretrained(Features):
         self,
         encoder: str,
         layer: str | int = "last",
+        filled_s: float | None = None,
         revision: str | None = None,
         sha256: str | None = None,
     ):
@@ -53,6 +55,7 @@ class Pretrained(Features):
                 f"features.layer={layer}: {encoder} has {count} layers; accepted are last, mean and"
                 f" 0 to {count}"
             )
+        loaded.fill(filled_s)
         self.layer = layer
         self.bins, self.sample_rate = loaded.width, loaded.sample_rate
         self.hop_samples = loaded.hop_samples

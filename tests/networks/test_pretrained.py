@@ -19,9 +19,9 @@ Saved = Callable[..., Path]
 TARGET = "langid.networks.pretrained.PretrainedNetwork"
 
 
-def features_of(folder: Path, layer: str | int = "last") -> dict[str, Any]:
+def features_of(folder: Path, layer: str | int = "last", **values: Any) -> dict[str, Any]:
     asked = {"encoder": str(folder), "layer": layer, "revision": None, "sha256": None}
-    return pinned(asked)
+    return pinned(asked | values)
 
 
 def begun(folder: Path, layer: str | int = "last", **values: Any) -> PretrainedNetwork:
@@ -98,6 +98,15 @@ def test_it_begins_with_the_states_of_the_features(
         states = features(samples.flatten(1))
         expected = probe(states, torch.tensor([states.shape[1]]))
         torch.testing.assert_close(network(samples, lengths), expected, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("filled_s", [None, 0, 2.0])
+def test_short_clips_are_filled_as_those_of_the_store(
+    filled_s: float | None, saved_encoder: Saved
+) -> None:
+    features = features_of(saved_encoder("whisper"), filled_s=filled_s)
+    network = PretrainedNetwork(3, **PretrainedNetwork.pinned({}, features))
+    assert network.encoder.filled_s == (5.0 if filled_s is None else filled_s)
 
 
 def test_deeper_layers_learn_slower(saved_encoder: Saved) -> None:

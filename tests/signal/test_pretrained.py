@@ -16,7 +16,6 @@ from langid.audio.decode import read_audio
 from langid.build import build
 from langid.errors import LangidError
 from langid.signal import encoder
-from langid.signal.encoder import without_tf32
 from langid.signal.encoder_files import pinned
 from langid.signal.front_end import build_front_end
 from langid.signal.pretrained import Pretrained
@@ -61,19 +60,6 @@ def test_states_are_those_of_transformers(
 
 def precisions() -> tuple[str, str]:
     return torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
-
-
-def test_tf32_is_off_for_states_alone() -> None:
-    before = precisions()
-    with without_tf32("cpu"):
-        assert precisions() == before
-    with pytest.raises(ZeroDivisionError), without_tf32("cuda"):
-        assert precisions() == ("ieee", "ieee")
-        raise ZeroDivisionError
-    assert precisions() == before
-    with without_tf32("cuda"), without_tf32("cuda"):
-        pass
-    assert precisions() == before
 
 
 def test_states_are_made_without_tf32(
@@ -149,6 +135,24 @@ def test_whisper_hears_a_clip_in_its_own_length_of_at_least_5_s(
     torch.testing.assert_close(states[:, :-6], own[:, : frames - 6], atol=0.05, rtol=0.01)
     alike = torch.nn.functional.cosine_similarity(states.mean(1), filled.mean(1)).item()
     assert alike > 0.9
+
+
+@pytest.mark.parametrize(("filled_s", "heard_s"), [(None, 5), (0, 1), (2, 2), (10, 10)])
+def test_silence_follows_a_short_clip_up_to_what_is_asked(
+    filled_s: float | None, heard_s: int, encoder_path: Path, real_clips: list[Path]
+) -> None:
+    samples = torch.from_numpy(read_audio(real_clips[0], 16000))[None, :16000]
+    states = Pretrained(str(encoder_path), filled_s=filled_s)(samples)
+    longer = torch.nn.functional.pad(samples, (0, 16000 * (heard_s - 1)))
+    told = Pretrained(str(encoder_path), filled_s=0)(longer)
+    assert told.shape[1] == 50 * heard_s
+    torch.testing.assert_close(states, told[:, :50])
+
+
+@pytest.mark.parametrize("filled_s", [-1, 30.5, "x"])
+def test_silence_that_cannot_be_is_refused(filled_s: Any, encoder_path: Path) -> None:
+    with pytest.raises(LangidError, match=rf"features.filled_s={filled_s}: accepted are 0 to 30 s"):
+        Pretrained(str(encoder_path), filled_s=filled_s)
 
 
 def test_a_long_clip_is_heard_in_overlapping_windows(saved_encoder: Callable[..., Path]) -> None:
