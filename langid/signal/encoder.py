@@ -194,10 +194,12 @@ class Wav2Vec2BertEncoder(Encoder):
         super().__init__(config, extractor, model)
         self.inputs = KaldiMel(extractor)
         self.hop_samples = extractor.stride * HOP
-        self.least_samples = WINDOW + HOP
+        self.least_samples = WINDOW + 3 * HOP  # two frames: of one its attention is another graph
 
     def stem(self, samples: Tensor) -> Tensor:
-        return self.model.feature_projection(self.inputs(samples))[0]
+        inputs = self.inputs(samples)
+        torch._check(inputs.shape[1] > 1)  # which an export cannot see
+        return self.model.feature_projection(inputs)[0]
 
     def attention(self, states: Tensor, there: Tensor | None) -> Attention:
         positions = self.model.encoder.embed_positions

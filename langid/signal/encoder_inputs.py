@@ -69,4 +69,5 @@ class KaldiMel(_Spectrum):
         varying = mel - mel.mean(1, keepdim=True)
         variance = varying.square().sum(1, keepdim=True) / (mel.shape[1] - 1)
         normal = varying / (variance + 1e-7).sqrt()
-        return normal[:, : normal.shape[1] // 2 * 2].reshape(len(mel), -1, 2 * mel.shape[2])
+        whole = normal[:, : normal.shape[1] // 2 * 2]
+        return whole.reshape(mel.shape[0], -1, 2 * mel.shape[2])

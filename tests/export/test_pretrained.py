@@ -1,6 +1,7 @@
 """A frozen encoder and the network on its states as one file, which hears windows."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from langid.export.streaming_module import StreamingModule
 from langid.export.validation_clips import LabelledClip
 from langid.export.windowed import OfflineModule, export_offline, utterance_posteriors
 from langid.networks.pretrained import PretrainedNetwork
+from langid.signal.encoder_files import pinned
 from langid.streaming.multi_stream import MultiStream
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import WindowedModel, load_model
@@ -79,6 +81,21 @@ def test_a_network_that_streams_hears_windows_where_its_features_do_not(
     model = identifier.described.model | {"network": network}
     gru = build_identifier(replace(identifier.described, model=model)).eval()
     found = export_offline(gru, tmp_path / "model.onnx", [clips[1][:20000]], 1.0, 0.5)
+    assert max(found.values()) < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2", "wavlm", "wav2vec2-bert"])
+def test_encoders_of_every_family_become_a_file(
+    kind: str,
+    identifier: LanguageIdentifier,
+    saved_encoder: Callable[..., Path],
+    clips: list[np.ndarray],
+    tmp_path: Path,
+) -> None:
+    other = {"encoder": str(saved_encoder(kind)), "sha256": None}
+    features = pinned(identifier.described.features | other)
+    made = build_identifier(replace(identifier.described, features=features)).eval()
+    found = export_offline(made, tmp_path / "model.onnx", [clips[1][:20000]], 1.0, 0.5)
     assert max(found.values()) < 1e-3
 
 
