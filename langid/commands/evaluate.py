@@ -11,8 +11,9 @@ chosen on the validation part. A streaming network hears an utterance whole, as 
 any other one of more than 30 s in pieces of 30 s. part=all scores a store that was not trained on,
 which may hold some of the classes alone. heard_s=1 hears one second alone of each utterance, from
 its first speech on. unknown= is a store of languages that were never trained on: how well they are
-told from the others by the highest posterior. accelerator= names the device, the fastest by
-default.
+told from the others by the highest posterior. They are told better where a class "unknown" was
+trained on yet other languages ('task.merge={French: unknown, German: unknown}'). accelerator= names
+the device, the fastest by default.
 
 report.html is one file for people: what was tested, figures, confusion, calibration, detection,
 slices, accuracy by seconds heard, and the most confident mistakes, which audio=true lets play.

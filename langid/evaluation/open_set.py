@@ -10,6 +10,7 @@ import pandas as pd
 from langid import metrics
 from langid.corpora.part_counts import clips_and_speakers
 from langid.corpora.splits import speaker_groups
+from langid.evaluation.checkpoints import UNKNOWN
 from langid.evaluation.intervals import MIN_SPEAKERS
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.resampling import Resamples
@@ -21,12 +22,14 @@ KNOWN = 1
 def open_set(predictions: Predictions, unknown: pd.DataFrame, store: Path) -> dict[str, Any]:
     """Return ``auroc`` and ``false_acceptance`` as figures, and of what ``clips`` they are.
 
-    The score of an utterance is its highest posterior, as ``unknown_below`` has it. ``auroc`` is
+    The score of an utterance is its highest posterior, as ``unknown_below`` has it, but for that of
+    a class ``unknown`` that was made of yet other languages (``task.merge``). ``auroc`` is
     how often a known utterance has a higher one than an ``unknown`` one; ``false_acceptance`` the
     share of the unknown ones that are answered where ACCEPTED of the known ones are.
     """
-    tables = [unknown, predictions.table]
-    columns = [f"p({name})" for name in predictions.classes]
+    table = predictions.table
+    tables = [unknown, table[table[predictions.column] != UNKNOWN]]
+    columns = [f"p({name})" for name in predictions.classes if name != UNKNOWN]
     scores = np.concatenate([table[columns].to_numpy(float).max(1) for table in tables])
     speakers = np.concatenate([speaker_groups(table) for table in tables])
     known = np.repeat([0, KNOWN], [len(table) for table in tables])

@@ -67,7 +67,8 @@ class DecisionTable:
         if decided >= 0 and confidence < self.settings.unknown_below:
             status, label = UNKNOWN, UNKNOWN
         elif decided >= 0:
-            status, label, confidence = DECIDED, self._considered[decided], posteriors[decided]
+            label, confidence = self._considered[decided], posteriors[decided]
+            status = UNKNOWN if label == UNKNOWN else DECIDED  # it may be a class of its own
         return Decision(
             label=label,
             status=status,

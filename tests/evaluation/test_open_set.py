@@ -18,7 +18,8 @@ RELEASE = "cv-corpus-6.1-2020-12-11"
 def table(count: int, speakers: int, sure: float, seed: int) -> pd.DataFrame:
     generator = np.random.default_rng(seed)
     posterior = 0.5 + generator.beta(sure, 2, count).round(2) / 2
-    rows = pd.DataFrame({"p(x)": posterior, "p(y)": 1 - posterior, "label": "z"})
+    values = {"p(x)": posterior, "p(y)": 1 - posterior, "language": "x", "label": "z"}
+    rows = pd.DataFrame(values)
     rows["speaker"] = [f"{seed}-{number % speakers}" if speakers else "" for number in range(count)]
     return rows.assign(utterance_id=[f"{seed}-{number}" for number in range(count)])
 
@@ -46,6 +47,17 @@ def test_few_speakers_have_no_interval() -> None:
     assert found["auroc"]["low"] is None and found["auroc"]["reason"] == "unknown: 4 speakers"
     found = of(table(30, 1, 4, 1), table(20, 0, 2, 2))  # unknown ones count each
     assert found["auroc"]["reason"] == "known: 1 speaker"
+
+
+def test_a_class_of_other_languages_is_no_answer() -> None:
+    columns = ["p(x)", "p(y)", "p(unknown)"]
+    known = pd.DataFrame([[0.5, 0.4, 0.1], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]], columns=columns)
+    known = known.assign(language=["x", "unknown", "y"], speaker="", utterance_id=["a", "b", "c"])
+    unknown = pd.DataFrame([[0.2, 0.35, 0.45], [0.05, 0.05, 0.9]], columns=columns)
+    unknown = unknown.assign(label="z", speaker="", utterance_id=["d", "e"])
+    predictions = Predictions(known, "utterance", ["x", "y", "unknown"], [], "f")
+    found = open_set(predictions, unknown, Path("s.h5"))
+    assert found["auroc"]["value"] == 0.75  # 0.5 and 0.3 against 0.35 and 0.05
 
 
 @pytest.fixture(scope="module")

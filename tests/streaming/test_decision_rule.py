@@ -138,6 +138,12 @@ def test_low_confidence_is_unknown() -> None:
     assert decide(posteriors, unknown_below=0.5, languages=["English", "Hindi"]).label == "English"
 
 
+def test_a_class_of_other_languages_is_unknown() -> None:
+    heard = DecisionRule(["English", "unknown"], HOP_S, DecisionSettings.of({}))
+    heard.update(np.array([[0.3, 0.7]] * 5, np.float32), np.ones(5, bool))
+    assert (heard.decision.label, heard.decision.status) == ("unknown", "unknown")
+
+
 SETTINGS: list[dict[str, Any]] = [
     {},
     {"half_life_s": 0.3},
