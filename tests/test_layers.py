@@ -37,7 +37,7 @@ LIBRARIES = {  # who may know a library
     "hydra": ("commands/",),
     "omegaconf": ("commands/", "build.py"),
     "pytorch_lightning": ("data/datamodule.py", "training/", "search/"),
-    "onnxruntime": ("streaming/onnx_model.py", "export/precision.py"),
+    "onnxruntime": ("streaming/onnx_model.py", "export/precision.py", "signal/frame_detectors.py"),
     "matplotlib": ("plots.py", "report_plots.py", "sound_plots.py"),
     "sklearn": ("inspection/shortcuts.py",),
     "torchaudio": ("signal/torchaudio_loader.py",),

@@ -170,6 +170,6 @@ def _sample_hops(description: str) -> "FrontEnd":
     from langid.signal.sample_hops import SampleHops
 
     held = json.loads(description)
-    hop = held["detector_hop_samples"]
-    detector = build(held["detector"], "detector", hop_samples=hop)
-    return FrontEnd(SampleHops(held["sample_rate"], held["hop_samples"], hop), detector)
+    rate, hop = held["sample_rate"], held["detector_hop_samples"]
+    detector = build(held["detector"], "detector", hop_samples=hop, sample_rate=rate)
+    return FrontEnd(SampleHops(rate, held["hop_samples"], hop), detector)

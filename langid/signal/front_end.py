@@ -51,7 +51,7 @@ class FrontEnd(nn.Module):
             )
         if not self.detector.causal:
             reasons.append(
-                f"speech frames of {type(self.detector).__name__} are relative to the whole clip:"
+                f"speech frames of {type(self.detector).__name__} {self.detector.obstacle}:"
                 " prepare with detector=energy"
             )
         return reasons
@@ -120,5 +120,6 @@ def build_front_end(
 ) -> FrontEnd:
     """Return the front end of the configuration of its features and its detector."""
     built = build(features, "features")
-    marks = build(detector, "detector", hop_samples=built.detector_hop_samples)
+    told = {"hop_samples": built.detector_hop_samples, "sample_rate": built.sample_rate}
+    marks = build(detector, "detector", **told)
     return FrontEnd(built, marks, stride)

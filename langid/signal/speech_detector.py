@@ -10,11 +10,17 @@ from langid.signal.features import PerHop, last
 
 
 class Detector(PerHop):
-    """Marks the frames that hold speech."""
+    """Marks the frames that hold speech, one a hop of samples of a rate.
 
-    def __init__(self, hop_samples: int):
+    ``obstacle`` says of marks why those of one that is not ``causal`` cannot be streamed.
+    """
+
+    obstacle = "are relative to the whole clip"
+
+    def __init__(self, hop_samples: int, sample_rate: int = 16000):
         super().__init__()
         self.hop_samples = hop_samples
+        self.sample_rate = sample_rate
 
 
 NO_FLOOR = -1e10  # negative power that no sound reaches
@@ -37,6 +43,7 @@ class EnergyDetector(Detector):
     causal = True
 
     hop_samples: int
+    sample_rate: int = 16000
     threshold_db: float = 12.0
     quiet_db: float = -60.0
     loud_db: float = -30.0
@@ -47,7 +54,7 @@ class EnergyDetector(Detector):
     hangover_frames: int = 15
 
     def __post_init__(self) -> None:
-        super().__init__(self.hop_samples)
+        super().__init__(self.hop_samples, self.sample_rate)
         for name in ("smooth_frames", "floor_frames", "hangover_frames"):
             check_least(1, "detector.", **{name: getattr(self, name)})
         if not self.loud_correlation < 1:
@@ -122,8 +129,8 @@ class LibrosaDetector(Detector):
 
     causal = False
 
-    def __init__(self, hop_samples: int, top_db: float = 50.0):
-        super().__init__(hop_samples)
+    def __init__(self, hop_samples: int, sample_rate: int = 16000, top_db: float = 50.0):
+        super().__init__(hop_samples, sample_rate)
         self.top_db = top_db
 
     def forward(self, samples: Tensor) -> Tensor:

@@ -181,6 +181,10 @@ def test_a_detector_that_marks_every_frame_is_exported(
             {"detector": {"_target_": "langid.signal.speech_detector.LibrosaDetector"}},
             r"LibrosaDetector are relative to the whole clip: .*detector=energy",
         ),
+        (
+            {"detector": {"_target_": "langid.signal.frame_detectors.SileroDetector"}},
+            r"SileroDetector are found by a library that no exported file holds: .*detector=energy",
+        ),
     ],
 )
 def test_what_cannot_be_streamed_is_refused_with_the_reason(
