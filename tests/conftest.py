@@ -228,6 +228,17 @@ def checkpoint_path(run_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def report_path(checkpoint_path: Path, store_path: Path, once: Once) -> Path:
+    """Return the report.json of ``checkpoint_path``. Tests must not change it."""
+
+    def evaluate(folder: Path) -> None:
+        parts = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={folder}"]
+        assert main(["evaluate", *parts, "accelerator=cpu"]) == 0
+
+    return once("report", evaluate) / "report.json"
+
+
+@pytest.fixture(scope="session")
 def model_path(checkpoint_path: Path, once: Once) -> Path:
     """Return the ONNX file exported from ``checkpoint_path``. Tests must not change it."""
 

@@ -27,10 +27,11 @@ BELOW: dict[str, set[str]] = {
     "runs": {"runs", "evaluation", "streaming", *LEARNING},
     "search": {"search", "runs", "evaluation", "streaming", *LEARNING},
     "export": {"export", "streaming", *LEARNING},
+    "sharing": {"sharing", "export", "evaluation", "streaming", *LEARNING},
     "demo": {"demo", "streaming"},
     "commands": {
-        "commands", "runs", "search", "inspection", "evaluation", "export", "demo", "streaming",
-        *LEARNING,
+        "commands", "runs", "search", "inspection", "evaluation", "export", "sharing", "demo",
+        "streaming", *LEARNING,
     },
 }  # fmt: skip
 LIBRARIES = {  # who may know a library
@@ -40,6 +41,7 @@ LIBRARIES = {  # who may know a library
     "onnxruntime": ("streaming/onnx_model.py", "export/precision.py", "signal/frame_detectors.py"),
     "matplotlib": ("plots.py", "report_plots.py", "sound_plots.py"),
     "sklearn": ("inspection/shortcuts.py",),
+    "yaml": ("sharing/model_card.py",),
     "torchaudio": ("signal/torchaudio_loader.py",),
 }
 WITHOUT_TORCH = ("audio", "corpora", "streaming", "demo")

@@ -6,6 +6,9 @@ mode=offline it hears an overlapping window. Other precisions than float32 are c
 size, speed and accuracy, on up to 200 clips of the validation part, on about two minutes of them
 with mode=offline. decide_at= and its like are written into the file, for its streams to go by.
 
+Beside the file model_card.md is written: use, training data and, with report=, the figures that
+langid evaluate has measured. A card that you have changed is kept.
+
 Examples:
   langid export checkpoint=runs/gru/best.ckpt output=model.onnx
   langid export checkpoint=runs/ecapa/best.ckpt output=model.onnx mode=offline precision=float16
@@ -19,7 +22,7 @@ from omegaconf import DictConfig
 
 from langid.audio.decode import read_audio
 from langid.commands.configuration import plain_of
-from langid.commands.paths import destination, listed
+from langid.commands.paths import destination, listed, path_of
 from langid.export.form import CHOICES, SUFFIXES, WINDOW, Form
 from langid.streaming.decision import SETTINGS, DecisionSettings
 from langid.terminal import print_named
@@ -27,25 +30,40 @@ from langid.typed import command_line
 
 if TYPE_CHECKING:
     from langid.export.precision import Comparison
+    from langid.sharing.measured import Measured
     from langid.training.identifier import LanguageIdentifier
 
 
 def run(config: DictConfig) -> None:
     """Export, and print how far the file is from PyTorch, and from float32."""
     form = Form(**{key: config[key] for key in (*CHOICES, *WINDOW)})
-    read = {"checkpoint": config.checkpoint, "audio": config.audio}
+    read = {"checkpoint": config.checkpoint, "audio": config.audio, "report": config.report}
     output = destination("output", config.output, SUFFIXES[form.format], **read)
     plain = plain_of(config)
     decision = DecisionSettings(**{key: plain[key] for key in SETTINGS if plain[key] is not None})
     from langid.export.parity import tolerance_of
+    from langid.sharing.model_card import CARD, model_card, write_card
     from langid.training.checkpoint import load_identifier
 
     identifier = load_identifier(Path(str(config.checkpoint)))
     form.check(identifier, decision)  # before any work is done
+    figures = _measured(config.report, identifier)
+    card = model_card(identifier, output.stem, form.to_run(output.name), figures)
     clips = _clips(config.audio, identifier)
     differences, comparison = form.write(identifier, output, clips, decision)
     _print_differences(differences, tolerance_of(identifier), len(clips), comparison)
     _print_file(form, output, clips)
+    written, place = write_card(output.parent, card), output.parent / CARD
+    kept = f"{place} is not as langid wrote it, and is kept; delete it to have it written again"
+    print_named(card=place if written else kept)
+
+
+def _measured(report: Any, identifier: "LanguageIdentifier") -> "Measured | None":
+    if report is None:
+        return None
+    from langid.sharing.measured import measured
+
+    return measured(path_of(report), identifier)
 
 
 def _clips(audio: Any, identifier: "LanguageIdentifier") -> list[np.ndarray]:
@@ -72,10 +90,9 @@ def _print_differences(
 def _print_file(form: Form, output: Path, clips: list[np.ndarray]) -> None:
     print_named(model=f"{output}  ({output.stat().st_size / 1e6:.2f} MB)")
     if form.format == "pt2":
-        print_named(load=f"torch.export.load({str(output)!r}), which runs what it holds: your own")
+        print_named(load=f"{form.loading(output)}, which runs what it holds: your own")
     elif form.format == "module":
-        module = "langid.export.torch_module.StreamingRecurrentModule"
-        print_named(load=f"{module}.load({str(output)!r})")
+        print_named(load=form.loading(output))
     if form.format != "onnx":
         return
     from langid.streaming.speed import real_time_factors

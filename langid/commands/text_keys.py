@@ -22,7 +22,7 @@ from langid.typed import quoted
 TEXT = frozenset({
     "corpus", "store", "content", "name", "output", "resume", "select", "checkpoint", "part",
     "corpora", "unknown", "clip", "exported", "folders", "experiments", "overrides", "table",
-    "format", "mode",
+    "format", "mode", "report",
     "precision", "accelerator", "model", "audio", "languages", "rttm", "plot", "init.checkpoint",
     "init.normaliser", "teacher.checkpoint", "teacher.unit", "loss.unit",
     "corpus.root", "corpus.path", "corpus.locales", "corpus.tsv", "corpus.speaker_pattern",

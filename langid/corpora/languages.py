@@ -26,6 +26,11 @@ def language_of(code: str) -> str:
     return _known(code) or code
 
 
+def code_of(language: str) -> str | None:
+    """Return the ISO 639 code of a language by its name; None of what is no language."""
+    return _english().get(language.casefold())
+
+
 def unknown_note(root: object, folders: Iterable[str]) -> list[str]:
     """Return a line for people, if need be, on folders named after no language, and the nearest."""
     unknown = [name for name in sorted(folders) if not _known(name)]

@@ -1,4 +1,4 @@
-"""How many speakers and clips parts have, and how much they share."""
+"""How many speakers, clips and minutes parts have, and how much they share."""
 
 import numpy as np
 import pandas as pd
@@ -35,3 +35,9 @@ def clips_and_speakers(rows: pd.DataFrame) -> dict[str, int]:
         "speakers": int(rows["speaker"][~unknown].nunique()),
         "unknown_speakers": int(rows["utterance_id"][unknown].nunique()),
     }
+
+
+def minutes(rows: pd.DataFrame) -> float:
+    """Return how long clips are together, as far as their manifest says."""
+    clips = rows.drop_duplicates("utterance_id")["duration_s"]
+    return round(float(pd.to_numeric(clips, errors="coerce").sum()) / 60, 2)

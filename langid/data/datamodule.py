@@ -9,7 +9,7 @@ import pandas as pd
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from langid.corpora.part_counts import clips_and_speakers, shared_between_parts
+from langid.corpora.part_counts import clips_and_speakers, minutes, shared_between_parts
 from langid.corpora.splits import PARTS, Split
 from langid.corpora.tasks import Task
 from langid.data.acoustics import SequenceAcoustics
@@ -139,9 +139,10 @@ class LanguageDataModule(LightningDataModule):
     def summary(self) -> dict[str, Any]:
         """Return utterances and speakers per part and class, and what the parts share.
 
-        ``missing`` names the classes of which nothing is heard in a part that the split deals, and
-        ``left_out`` counts what the split leaves out, not the rows that have no class. Where the
-        split names some, ``unlabelled`` counts what only teaches.
+        ``minutes`` are those of each class in training. ``missing`` names the classes of which
+        nothing is heard in a part that the split deals, and ``left_out`` counts what the split
+        leaves out, not the rows that have no class. Where the split names some, ``unlabelled``
+        counts what only teaches.
         """
         rows = self._labelled().iloc[self.parts["row"]].reset_index(drop=True)
         parts = self.parts["part"].to_numpy()
@@ -157,6 +158,9 @@ class LanguageDataModule(LightningDataModule):
                     for name, group in rows[parts == part].groupby("class")
                 }
                 for part in PARTS
+            },
+            "minutes": {
+                name: minutes(group) for name, group in rows[parts == "train"].groupby("class")
             },
             "missing": {
                 part: [name for index, name in enumerate(self.classes) if index not in targets]

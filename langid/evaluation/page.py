@@ -33,6 +33,10 @@ MEANINGS = {  # of the figures of a whole report, in the order that they are sho
     "cavg": "NIST's average detection cost: lower is better",
     "min_cavg": "the same at the threshold that makes it lowest",
 }
+FIGURE_HEAD = ("figure", "value", "95 % interval", "what it is")
+OF_CLASSES = ("precision", "recall", "f1", "eer")
+CLASS_HEAD = ("class", "clips and speakers", *OF_CLASSES)
+SLICE_HEAD = ("slice", "accuracy", "95 % interval", "clips and speakers", "classes", "note")
 ROWS = 60  # of slices that are shown
 CURVES = 7  # DET curves, so many as there are colours
 
@@ -73,25 +77,41 @@ def shown(figure: Figure) -> list[str]:
     return ["–" if value is None else f"{value:.3f}", interval(figure)]
 
 
-def _figures(report: Mapping[str, Any]) -> str:
-    rows = [
+def figure_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """Return the cells of all figures of the whole part, under FIGURE_HEAD."""
+    return [
         [name.replace("_", " "), *shown(report[name]), meaning]
         for name, meaning in MEANINGS.items()
     ]
-    head = ("figure", "value", "95 % interval", "what it is")
+
+
+def class_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """Return the cells of each class, under CLASS_HEAD."""
+    rows = []
+    for name, of in report["classes"].items():
+        cells = [" ".join(_bracketed(of[metric])) for metric in OF_CLASSES]
+        rows.append([name, who_speaks(of) if of["clips"] else "no clip", *cells])
+    return rows
+
+
+def slice_rows(slices: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return the cells of slices, under SLICE_HEAD."""
+    return [
+        [f"{one['by']}: {one['value']}", *shown(one["accuracy"]), who_speaks(one),
+         str(len(one["classes"])), "too small to judge" if one["too_small"] else ""]
+        for one in slices
+    ]  # fmt: skip
+
+
+def _figures(report: Mapping[str, Any]) -> str:
     costs = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in report["cavg_costs"].items())
     note = markup.paragraph(f"Intervals: {report['interval']}. Costs of Cavg: {costs}.", "note")
-    return markup.table("Figures of the whole part", head, rows) + note
+    return markup.table("Figures of the whole part", FIGURE_HEAD, figure_rows(report)) + note
 
 
 def _classes(report: Mapping[str, Any]) -> str:
-    metrics_of = ("precision", "recall", "f1", "eer")
-    rows = []
-    for name, of in report["classes"].items():
-        cells = [" ".join(_bracketed(of[metric])) for metric in metrics_of]
-        rows.append([name, who_speaks(of) if of["clips"] else "no clip", *cells])
-    head = ("class", "clips and speakers", *metrics_of)
-    return markup.table("Figures of each class, with 95 % intervals", head, rows)
+    caption = "Figures of each class, with 95 % intervals"
+    return markup.table(caption, CLASS_HEAD, class_rows(report))
 
 
 def _bracketed(figure: Figure) -> list[str]:
@@ -157,21 +177,16 @@ def _detection(predictions: Predictions) -> str:
 
 
 def _slices(report: Mapping[str, Any]) -> str:
-    rows = [
-        [f"{one['by']}: {one['value']}", *shown(one["accuracy"]), who_speaks(one),
-         str(len(one["classes"])), "too small to judge" if one["too_small"] else ""]
-        for one in report["slices"][:ROWS]
-    ]  # fmt: skip
+    rows = slice_rows(report["slices"][:ROWS])
     reasons = "; ".join(f"{by}: {reason}" for by, reason in report["not_sliced"].items())
     notes = [f"Not sliced by {reasons}."] if reasons else []
     if len(report["slices"]) > ROWS:
         notes.append(f"{len(report['slices']) - ROWS} more are in report.json.")
     if not rows:
         return markup.paragraph(" ".join(["No property divides these clips.", *notes]))
-    head = ("slice", "accuracy", "95 % interval", "clips and speakers", "classes", "note")
     caption = "Accuracy, the worst first; under 20 speakers are too few and stand last"
     notes.append("Slices of other classes, or in other shares, differ by these too.")
-    return markup.table(caption, head, rows) + markup.paragraph(" ".join(notes), "note")
+    return markup.table(caption, SLICE_HEAD, rows) + markup.paragraph(" ".join(notes), "note")
 
 
 def _seconds(report: Mapping[str, Any], streams: Mapping[str, Any] | None) -> str:

@@ -24,6 +24,7 @@ from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import PieceInference
 from langid.training.run_description import RunDescription, data_of
 from langid.training.scores import UtteranceScores
+from langid.training.weights_digest import weights_sha256
 
 EVALUATED_PARTS = ("test", "validation", "train", "all")
 TABLE = [
@@ -47,7 +48,7 @@ class Predictions:
     is empty where nobody knows who speaks. ``trained_on`` are the utterances of the store that were
     heard in training; None for a part that is held out, a foreign store, or a split that is not
     dealt as it was. ``heard_s`` are the seconds that were heard of each unit, from its first speech
-    on; None for all.
+    on; None for all. ``checkpoints`` are the ``weights_sha256`` of each.
     """
 
     table: pd.DataFrame
@@ -59,6 +60,7 @@ class Predictions:
     left_out: dict[str, Any] = field(default_factory=dict)
     trained_on: pd.DataFrame | None = None
     heard_s: float | None = None
+    checkpoints: list[str] = field(default_factory=list)
 
     @property
     def targets(self) -> np.ndarray:
@@ -115,6 +117,7 @@ def predict_part(
         task.left_out(held.utterances, classes),
         None if part in PARTS[1:] else _trained_on(descriptions, held),
         heard_s,
+        [weights_sha256(one) for one in identifiers],
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from langid.atomic_file import write_text
-from langid.corpora.part_counts import clips_and_speakers, shared_between_parts
+from langid.corpora.part_counts import clips_and_speakers, minutes, shared_between_parts
 from langid.corpora.splits import PARTS, speaker_groups
 from langid.data.store import Store
 from langid.evaluation.calibration import calibration
@@ -38,9 +38,9 @@ def make_report(
     of each class; ``scored`` names and ``support`` counts the units that are scored, of each of
     which ``heard_s`` seconds are heard from its first speech on (None: all). ``absent`` are the
     classes that the part has no clip of, and that no mean over classes takes in. ``slices`` are
-    those of langid.evaluation.slices, by sample rate and level where a ``store`` is given. Of the
-    validation part alone there are ``thresholds`` too: chosen on the test part they would flatter
-    it.
+    those of langid.evaluation.slices, by sample rate and level where a ``store`` is given, and
+    ``checkpoints`` the SHA-256 of the weights that are scored. Of the validation part alone there
+    are ``thresholds`` too: chosen on the test part they would flatter it.
     """
     table, classes, column = predictions.table, predictions.classes, predictions.column
     targets, posteriors = predictions.targets, predictions.posteriors
@@ -55,7 +55,7 @@ def make_report(
     for name in classes:
         figures["classes"][name] |= {"eer": eers.get(name, ABSENT)}
         of_class = table[table[column] == name]
-        figures["classes"][name] |= clips_and_speakers(of_class) | minutes(of_class)
+        figures["classes"][name] |= clips_and_speakers(of_class) | {"minutes": minutes(of_class)}
     if part == "validation":
         figures["thresholds"] = thresholds(targets, posteriors)
     return {
@@ -65,7 +65,7 @@ def make_report(
         "heard_s": predictions.heard_s,
         **figures,
         **clips_and_speakers(table),
-        **minutes(table),
+        "minutes": minutes(table),
         "absent": [name for name in classes if not figures["classes"][name]["clips"]],
         "scored": predictions.unit,
         "corpora": table["corpus"].value_counts().to_dict(),
@@ -73,6 +73,7 @@ def make_report(
         "left_out": predictions.left_out,
         "score": f"mean posterior over the speech frames of each {predictions.unit}",
         **_training(predictions, part),
+        "checkpoints": predictions.checkpoints,
         "fingerprint": predictions.fingerprint,
         "versions": versions(),
     }
@@ -100,12 +101,6 @@ def confusions(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
             for true, taken in pairs
         ],
     }  # fmt: skip
-
-
-def minutes(table: pd.DataFrame) -> dict[str, float]:
-    """Return how long clips are together, as far as their manifest says."""
-    clips = table.drop_duplicates("utterance_id")["duration_s"]
-    return {"minutes": round(float(pd.to_numeric(clips, errors="coerce").sum()) / 60, 2)}
 
 
 def _training(predictions: Predictions, part: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from langid.errors import LangidError
 from langid.streaming.decision import DecisionSettings
+from langid.typed import command_line
 
 if TYPE_CHECKING:
     from langid.export.precision import Comparison
@@ -23,6 +24,11 @@ CHOICES = {
     "precision": ("float32", "float16", "int8"),
 }
 SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "module": ".pt"}
+LOADED_BY = {
+    "onnx": "langid.streaming.StreamingIdentifier",
+    "pt2": "torch.export",
+    "module": "langid.export.torch_module.StreamingRecurrentModule",
+}
 WINDOW = {"window_s": 5.0, "hop_s": 0.5}  # where none is given, or whole frames near to it
 LABELLED_CLIPS = 200
 LABELLED_S = 120.0  # with mode=offline, where windows overlap and each second is heard many times
@@ -108,6 +114,18 @@ class Form:
             whole = Path(folder) / "float32.onnx"
             differences = write(identifier, whole, clips, decision=decision)
             return differences, reduce_precision(whole, path, self.precision, labelled)
+
+    def loading(self, path: object) -> str:
+        """Return how the file is loaded in Python."""
+        return f"{LOADED_BY[self.format]}.load({str(path)!r})"
+
+    def to_run(self, name: str) -> list[str]:
+        """Return lines for people who are given the file, as it is called."""
+        told = [] if self.precision == "float32" else [f"# {self.precision}; figures: float32"]
+        if self.format == "onnx":
+            told.append("pip install langid-speech")
+            told += [command_line(verb, model=name, audio="FILE") for verb in ("predict", "stream")]
+        return [*told, f"{self.loading(name)}  # in Python"]
 
     def _writer(self, identifier: "LanguageIdentifier") -> Callable[..., dict[str, float]]:
         """Return what writes a file in float32."""

@@ -1,6 +1,5 @@
 """The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 
 from langid import __version__
 from langid.errors import LangidError
-from langid.export.torch_module import digest
 from langid.networks.network import State, StreamingNetwork
 from langid.streaming.decision import MEAN, DecisionSettings, columns_of
 from langid.streaming.onnx_model import SCHEMA
@@ -21,6 +19,7 @@ from langid.streaming.streamer import StreamingIdentifier
 from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import Inference
+from langid.training.weights_digest import calibration_of, frozen_encoder, weights_sha256
 
 LICENCE = (
     "langid, which wrote this file, is Apache-2.0; what was learnt is under the terms of the speech"
@@ -85,13 +84,8 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
 
     Raises LangidError where the decision is restricted to names that are no classes.
     """
-    parts = ("front_end.", "normaliser.", "network.")
-    weights = {k: v for k, v in identifier.state_dict().items() if k.startswith(parts)}
-    frozen = bool(identifier.front_end.features.held)  # a network that takes samples has its own
-    encoder = _encoder(identifier.described.features) if frozen else {}
     columns_of(identifier.classes, decision.languages)
     scaling = identifier.calibration
-    calibrated = {"calibration": scaling.to_plain()} if scaling else {}
     return {
         "version": __version__,
         "classes": identifier.classes,
@@ -100,18 +94,10 @@ def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) 
         "temperature": scaling.temperature if scaling else 1.0,  # of the graph's own softmax
         "decision": decision.plain(),
         "licence": LICENCE,
-        "weights_sha256": digest(encoder | calibrated, weights),  # and on which encoder
-        **encoder,
-        **calibrated,
+        "weights_sha256": weights_sha256(identifier),
+        **frozen_encoder(identifier),
+        **calibration_of(identifier),
     }
-
-
-def _encoder(features: dict[str, Any]) -> dict[str, Any]:
-    """Return which frozen encoder the features are of."""
-    name = str(features["encoder"])
-    name = Path(name).name if os.path.isabs(name) else name  # the folder is nobody else's business
-    told = {key: features[key] for key in ("revision", "sha256")}
-    return {"encoder": {"name": name, **told}}
 
 
 class TorchModel:

@@ -14,11 +14,11 @@ from langid.errors import LangidError
 from langid.export.onnx import example, quiet
 from langid.export.parity import compare, write_checked
 from langid.export.streaming_module import StreamingModule, TorchModel
-from langid.export.torch_module import digest
 from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.onnx_file import check_is_file, checked_metadata
 from langid.streaming.onnx_model import EXPECTED, SCHEMA
 from langid.training.identifier import LanguageIdentifier
+from langid.training.weights_digest import digest
 
 METADATA = "langid.json"  # beside the program, in the same file
 

@@ -1,8 +1,6 @@
 """A recurrent identifier as one module that takes a hop of PCM at a time; needs no Lightning."""
 
-import hashlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from langid.streaming.decision import MEAN, DecisionSettings
 from langid.streaming.samples import whole_hops
 from langid.training.inference import Inference
 from langid.training.logit_scaling import LogitScaling
+from langid.training.weights_digest import digest
 
 if TYPE_CHECKING:
     from langid.training.identifier import LanguageIdentifier
@@ -189,17 +188,6 @@ def export_module(
         return {"StreamingRecurrentModule, one frame": largest}
 
     return write_checked(path, identifier, module.content, clips, differences)
-
-
-def digest(description: dict[str, Any], weights: dict[str, Tensor]) -> str:
-    """Return the SHA-256 of a description, without its own, and of weights with their names."""
-    plain = {key: value for key, value in description.items() if key != "sha256"}
-    whole = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
-    for name in sorted(weights):
-        values = weights[name].detach().contiguous()
-        whole.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        whole.update(values.numpy().tobytes())
-    return whole.hexdigest()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What a run was made of, and its data built again."""
 
+import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import UnionType
@@ -30,6 +31,7 @@ RESUMED_ALIKE = (
     "data", "balance", "augment", "waveform", "init", "teacher", "loss", "select", "optimizer",
     "scheduler",
 )  # fmt: skip
+WITH_PATHS = ("features", "waveform", "init", "teacher", "store")
 LATER = {"teacher": None}  # what is said of runs whose description is older than the field
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 KINDS = {dict: "keys with values", list: "a list", str: "a text", int: "a whole number",
@@ -101,6 +103,11 @@ class RunDescription:
         """Return plain data, in the order of the fields."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    def without_folders(self) -> Self:
+        """Return it for others: of absolute paths the names of the files alone are left."""
+        bare = {name: without_folders(getattr(self, name)) for name in WITH_PATHS}
+        return replace(self, **bare)
+
     def flat(self, names: Sequence[str]) -> dict[str, Any]:
         """Return some parts as dotted keys, without those of ``RUNTIME``."""
         return without_runtime(flatten({name: getattr(self, name) for name in names}))
@@ -125,6 +132,18 @@ def stride_of(model: dict[str, Any]) -> int:
     if type(stride) is not int or stride < 1:
         raise LangidError(f"model.stride={stride}: accepted are whole numbers, 1 and more")
     return stride
+
+
+def without_folders(value: Any) -> Any:
+    """Return plain data in which an absolute path is the name of its file, as anyone may know it.
+
+    An encoder of that name is found in LANGID_MODELS.
+    """
+    if isinstance(value, dict):
+        return {key: without_folders(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_folders(item) for item in value]
+    return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
 
 
 def _check_kind(name: str, value: Any, hint: Any) -> None:

@@ -13,6 +13,7 @@ from langid.audio.decode import read_audio
 from langid.commands.main import main
 from langid.export import parity
 from langid.export.torch_module import StreamingRecurrentModule
+from langid.sharing.model_card import CARD
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import load_model
@@ -22,7 +23,8 @@ from langid.training.run_description import RunDescription
 
 def test_export_writes_one_file(model_path: Path) -> None:
     assert OnnxModel(model_path).metadata["classes"] == ["English", "Hindi", "Mandarin"]
-    assert list(model_path.parent.iterdir()) == [model_path]
+    card = model_path.with_name(CARD)
+    assert sorted(model_path.parent.iterdir()) == [model_path, card]
 
 
 @pytest.fixture
@@ -144,7 +146,7 @@ def test_formats_for_torch_are_written(
         assert "(accepted 1e-04)" in shown
         assert f"load('{path}')" in shown
     assert "Apache-2.0" in StreamingRecurrentModule.load(path).description["licence"]
-    assert len(list(tmp_path.iterdir())) == 2
+    assert {each.name for each in tmp_path.iterdir()} == {"model.pt2", "model.pt", CARD}
 
 
 def test_float16_is_compared_on_clips_of_the_validation_part(
@@ -166,7 +168,7 @@ def test_float16_is_compared_on_clips_of_the_validation_part(
     ):  # fmt: skip
         assert line in shown
     assert OnnxModel(path).metadata["precision"] == "float16"
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / CARD])
 
 
 def test_int8_is_written_with_its_figures_whatever_they_are(
@@ -176,7 +178,7 @@ def test_int8_is_written_with_its_figures_whatever_they_are(
     arguments = [f"checkpoint={checkpoint_path}", f"output={path}", "precision=int8"]
     assert main(["export", *arguments]) == 0
     assert "10 ms at a time: real-time factor 0." in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / CARD])
 
 
 def test_another_precision_needs_labelled_clips(
@@ -195,6 +197,32 @@ def test_another_precision_needs_labelled_clips(
     assert "clips of the training's validation part, and they are not to be had" in message
     assert "gone.h5: no such file" in message
     assert list(output.parent.iterdir()) == []
+
+
+def test_figures_go_into_the_card_and_a_card_that_was_changed_is_kept(
+    checkpoint_path: Path, report_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card, arguments = tmp_path / CARD, ["export", f"checkpoint={checkpoint_path}"]
+    arguments.append(f"output={tmp_path}/model.onnx")
+    assert main(arguments) == 0
+    assert "Nothing was measured." in card.read_text()
+    assert main([*arguments, f"report={report_path}"]) == 0
+    assert f"card      {card}\n" in capsys.readouterr().out
+    written = card.read_text()
+    assert "model-index" in written and "langid predict model=model.onnx" in written
+    card.write_text(written.replace("# license: add yours", "license: cc0-1.0\n#"))
+    assert main(arguments) == 0
+    assert "is kept; delete it to have it written again" in capsys.readouterr().out
+    assert "license: cc0-1.0" in card.read_text() and "model-index" in card.read_text()
+
+
+def test_a_report_that_is_none_stops_it_before_anything_is_written(
+    checkpoint_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"checkpoint={checkpoint_path}", f"report={tmp_path}/report.json"]
+    assert main(["export", *arguments, f"output={tmp_path}/model.onnx"]) == 2
+    assert "report.json: no such file; langid evaluate writes one" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

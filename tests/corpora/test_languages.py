@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from langid.corpora.languages import language_of, unknown_note
+from langid.corpora.languages import code_of, language_of, unknown_note
 
 CODES = {
     "English": "en eng en_us en-US EN english English",
@@ -60,6 +60,7 @@ def test_codes_of_a_language_come_to_one_name(language: str) -> None:
     codes = shlex.split(CODES[language])
     assert {code: language_of(code) for code in codes} == dict.fromkeys(codes, language)
     assert language_of(language) == language
+    assert language_of(code_of(language) or "") == language
 
 
 def test_every_folder_of_fleurs_and_voxlingua107_has_a_name_of_its_own() -> None:
@@ -74,7 +75,7 @@ def test_every_folder_of_fleurs_and_voxlingua107_has_a_name_of_its_own() -> None
     ["test", "xx", "mul", "und", "Englishman", "hinid", "en.wav", "en_us_foo", "ÿ\udcff", "1"],
 )
 def test_a_name_of_no_language_stays_as_it_is(name: str) -> None:
-    assert language_of(name) == name
+    assert language_of(name) == name and code_of(name) is None
     assert repr(name) in unknown_note("corpus", ["en", name])[0]
 
 

@@ -117,6 +117,11 @@ def test_a_split_may_have_no_test_part(store_path: Path, make: type[SpeakerSplit
     assert len(data.sequences["validation"]) and not len(data.sequences["test"])
     summary = data.summary()
     assert summary["parts"]["test"] == {} and summary["left_out"] == 0
+    train = data.parts["row"][data.parts["part"] == "train"].drop_duplicates()
+    rows = Store(store_path).utterances.iloc[train].astype({"duration_s": float})
+    seconds = rows.groupby("language")["duration_s"].sum()
+    told = pytest.approx(summary["minutes"], abs=0.006)
+    assert (seconds / 60).to_dict() == told
 
 
 @pytest.mark.parametrize("policy", ["keep", "mask", "remove", "label"])

@@ -82,6 +82,16 @@ def test_parts_are_compared_without_the_way_they_are_carried_out(
     assert frames.flat(["data"])["data.sequence_frames"] == 50 != trained_on.flat(["data"])
 
 
+def test_others_are_told_of_files_and_not_of_folders() -> None:
+    encoder, noise = {"encoder": "/home/me/enc", "layer": 2}, [{"folder": "/x/musan"}, "a/b"]
+    classes = {"task": {"classes": ["/a/b"]}, "classes": ["/a/b", "c"]}
+    held = described(features=encoder, waveform={"noise": noise}, store="/x/s.h5", **classes)
+    bare = held.without_folders()
+    assert bare.features == {"encoder": "enc", "layer": 2} and bare.store == "s.h5"
+    assert bare.waveform == {"noise": [{"folder": "musan"}, "a/b"]}
+    assert replace(bare, features=encoder, waveform=held.waveform, store="/x/s.h5") == held
+
+
 def test_versions_are_known() -> None:
     held = versions()
     assert {"python", "langid-speech", "torch", "numpy", "h5py"} <= set(held)
