@@ -21,8 +21,9 @@ PLACES = {"Store": "data.store"} | dict.fromkeys(
 def load(path: str | Path, trusted: Sequence[str] = ()) -> "LanguageIdentifier":
     """Return the trained identifier of a checkpoint, in evaluation mode on the CPU.
 
-    The file is read as plain data: nothing in it is executed, and it can name classes of langid
-    and of the packages ``trusted`` alone. Raises LangidError where it is not a langid checkpoint.
+    The checkpoint is a file, or a folder of ``langid share``. It is read as plain data: nothing in
+    it is executed, and it can name classes of langid and of the packages ``trusted`` alone. Raises
+    LangidError where it is no checkpoint of langid.
     """
     from langid.build import trusting
     from langid.training.checkpoint import load_identifier  # torch is imported only on demand

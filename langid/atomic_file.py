@@ -1,8 +1,9 @@
-"""Files that are whole under their name, or not there: nothing half-written is left."""
+"""Files and folders that are whole under their name, or not there: nothing is left half-written."""
 
 import contextlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,19 +27,36 @@ def write_text(path: Path, text: str, key: str = "") -> None:
 
 
 @contextlib.contextmanager
+def new_folder(path: Path, key: str) -> Iterator[Path]:
+    """Let a folder be filled under another name; it gets its own where that succeeds.
+
+    Raises LangidError where something of that name is there already, and as ``writing`` does.
+    """
+    if path.exists():
+        raise LangidError(f"{key}={path}: is there already; choose another {key}=DIR, or remove it")
+    with writing(path, key):
+        partial = _partial(path)
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            for file in partial.iterdir():
+                _on_disk(file)
+            os.rename(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yield another name in the folder of a file, which the file there exchanges for its own.
 
     Its bytes are on the disk by then. Folders that are missing are made, and what killed processes
     have left of the same file is removed. Raises OSError.
     """
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial{path.suffix}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
+    partial = _partial(path)
     try:
         yield partial
-        with partial.open("r+b") as file:
-            os.fsync(file.fileno())
+        _on_disk(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -68,14 +86,27 @@ def writing(path: object, key: str = "") -> Iterator[None]:
         raise LangidError(f"{name}: cannot be written ({reason}); {remedy}") from error
 
 
+def _partial(path: Path) -> Path:
+    """Return the name under which a file or folder is made, where nothing lies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    return path.with_name(f"{path.stem}.{os.getpid()}.partial{path.suffix}")
+
+
+def _on_disk(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
 def _remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed have left of a file of this name."""
+    """Remove what processes that were killed have left of a file or folder of this name."""
     name = re.compile(rf"{re.escape(path.stem)}\.(\d{{1,9}})\.partial{re.escape(path.suffix)}")
     with contextlib.suppress(OSError):  # leftovers of another user stay
         for other in os.listdir(path.parent):
             match = name.fullmatch(other)
             if match and not _exists(int(match[1])):
-                path.with_name(other).unlink()
+                left = path.with_name(other)
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _exists(process: int) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from langid.atomic_file import replaced, write_text, writing
+from langid.atomic_file import new_folder, replaced, write_text, writing
 from langid.errors import LangidError
 
 FULL = 10_000  # bytes of a file, beyond which the disk is full
@@ -118,3 +118,26 @@ def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
     with replaced(tmp_path / "model.onnx") as partial:
         partial.touch()
     assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "model.onnx"])
+
+
+def test_a_folder_is_there_with_all_its_files_or_not(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, path = tmp_path / "in" / f"new.{gone.pid}.partial", tmp_path / "in" / "new"
+    left.mkdir(parents=True)
+    (left / "a").touch()
+    full = pytest.raises(LangidError, match=r"output=.*new: cannot be written")
+    with full_disk(), full, new_folder(path, "output") as partial:
+        (partial / "a").write_text("a")
+        (partial / "b").write_bytes(b"b" * 2 * FULL)
+    assert list(path.parent.iterdir()) == []
+    with new_folder(path, "output") as partial:
+        (partial / "a").write_text("a")
+        assert not path.exists()
+    assert [(child.name, child.read_text()) for child in path.iterdir()] == [("a", "a")]
+    with (
+        pytest.raises(LangidError, match=r"output=.*new: is there already; choose another"),
+        new_folder(path, "output"),
+    ):
+        pass
+    assert list(path.parent.iterdir()) == [path]

@@ -15,12 +15,11 @@ Examples:
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from omegaconf import DictConfig
 
-from langid.audio.decode import read_audio
 from langid.commands.configuration import plain_of
 from langid.commands.paths import destination, listed, path_of
 from langid.export.form import CHOICES, SUFFIXES, WINDOW, Form
@@ -30,8 +29,6 @@ from langid.typed import command_line
 
 if TYPE_CHECKING:
     from langid.export.precision import Comparison
-    from langid.sharing.measured import Measured
-    from langid.training.identifier import LanguageIdentifier
 
 
 def run(config: DictConfig) -> None:
@@ -41,37 +38,21 @@ def run(config: DictConfig) -> None:
     output = destination("output", config.output, SUFFIXES[form.format], **read)
     plain = plain_of(config)
     decision = DecisionSettings(**{key: plain[key] for key in SETTINGS if plain[key] is not None})
-    from langid.export.parity import tolerance_of
+    from langid.export.parity import speech_to_check, tolerance_of
     from langid.sharing.model_card import CARD, model_card, write_card
     from langid.training.checkpoint import load_identifier
 
     identifier = load_identifier(Path(str(config.checkpoint)))
     form.check(identifier, decision)  # before any work is done
-    figures = _measured(config.report, identifier)
-    card = model_card(identifier, output.stem, form.to_run(output.name), figures)
-    clips = _clips(config.audio, identifier)
+    report = None if config.report is None else path_of(config.report)
+    card = model_card(identifier, output.stem, form.to_run(output.name), report)
+    clips = speech_to_check(identifier, None if config.audio is None else listed(config.audio))
     differences, comparison = form.write(identifier, output, clips, decision)
     _print_differences(differences, tolerance_of(identifier), len(clips), comparison)
     _print_file(form, output, clips)
     written, place = write_card(output.parent, card), output.parent / CARD
     kept = f"{place} is not as langid wrote it, and is kept; delete it to have it written again"
     print_named(card=place if written else kept)
-
-
-def _measured(report: Any, identifier: "LanguageIdentifier") -> "Measured | None":
-    if report is None:
-        return None
-    from langid.sharing.measured import measured
-
-    return measured(path_of(report), identifier)
-
-
-def _clips(audio: Any, identifier: "LanguageIdentifier") -> list[np.ndarray]:
-    if audio is None:
-        from langid.export.parity import training_clips
-
-        return training_clips(identifier)
-    return [read_audio(path, identifier.front_end.sample_rate) for path in listed(audio)]
 
 
 def _print_differences(

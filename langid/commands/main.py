@@ -35,7 +35,7 @@ from langid.metrics import direction
 
 COMMANDS = (
     "download", "prepare", "inspect", "train", "tune", "preview", "evaluate", "calibrate",
-    "compare", "reproduce", "export", "stream", "predict", "segments", "demo",
+    "compare", "reproduce", "export", "share", "stream", "predict", "segments", "demo",
 )  # fmt: skip
 FAILED = 1
 BAD_INPUT = 2

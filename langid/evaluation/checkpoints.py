@@ -9,6 +9,7 @@ from langid.data.store import Store
 from langid.errors import LangidError
 from langid.training.checkpoint import load_identifier
 from langid.training.identifier import LanguageIdentifier
+from langid.training.run_description import without_folders
 
 UNKNOWN = "unknown"  # all of a store that has none of the classes
 HEARD_ALIKE = ("task", "classes", "features", "detector", "silence", "split", "data", "stride")
@@ -44,7 +45,7 @@ def _check_store(identifier: LanguageIdentifier, path: Path, store: Store, part:
     """Raise LangidError where a store's features, classes or rows are not those of a training."""
     description = identifier.described
     for name, trained in (("features", description.features), ("detector", description.detector)):
-        if store.description[name] != trained:
+        if without_folders(store.description[name]) != without_folders(trained):
             raise LangidError(
                 f"checkpoint={path}: trained on {name} {trained}, the store"
                 f" {store.path} has {store.description[name]}; prepare one with the same {name}"

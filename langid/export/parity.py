@@ -36,6 +36,18 @@ def training_clips(identifier: LanguageIdentifier) -> list[np.ndarray]:
         ) from error
 
 
+def speech_to_check(
+    identifier: LanguageIdentifier, files: Sequence[str | Path] | None
+) -> list[np.ndarray]:
+    """Return ``samples (samples,)`` of files of speech, or of training clips where there are none.
+
+    Raises LangidError for what cannot be heard.
+    """
+    if files is None:
+        return training_clips(identifier)
+    return [read_audio(path, identifier.front_end.sample_rate) for path in files]
+
+
 def tolerance_of(identifier: LanguageIdentifier) -> float:
     """Return by how much posteriors of its exported file may differ from those of PyTorch."""
     encoder = identifier.front_end.features.held or isinstance(identifier.network, SampleNetwork)

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -20,9 +20,6 @@ from langid.networks.network import StreamingNetwork
 from langid.sharing.markdown import bullets, code, escaped, table
 from langid.training.identifier import LanguageIdentifier
 from langid.training.weights_digest import frozen_encoder, weights_sha256
-
-if TYPE_CHECKING:  # without a report nothing of an evaluation is needed
-    from langid.sharing.measured import Measured
 
 CARD = "model_card.md"
 LICENCE_LINE = "# license: add yours; what was learnt is under the terms of the speech, see below\n"
@@ -44,16 +41,20 @@ def model_card(
     identifier: LanguageIdentifier,
     name: str,
     run: Sequence[str],
-    measured: "Measured | None" = None,
+    report: Path | None = None,
 ) -> str:
     """Return the card of an identifier that is called ``name`` and run by the lines ``run``.
 
-    Where nothing is ``measured`` the card says so, and by which command it is.
+    ``report`` is that of ``langid evaluate``; without it the card says that nothing was measured,
+    and by which command it is. Raises LangidError for a report that is not of this checkpoint.
     """
     figures, worst = [*NOT_MEASURED], [NOT_MEASURED[0]]
     results: list[dict[str, Any]] = []
-    if measured is not None:
-        figures, worst, results = measured.figures, measured.worst, measured.results
+    if report is not None:
+        from langid.sharing.measured import measured  # which needs a while
+
+        found = measured(report, identifier)
+        figures, worst, results = found.figures, found.worst, found.results
     sections = {
         "Use": _use(identifier),
         "What it must not be used for": [bullets(_not_for(identifier))],

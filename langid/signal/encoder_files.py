@@ -76,12 +76,11 @@ def found_files(encoder: str, revision: str | None, sha256: str | None) -> Encod
 
 
 def _require_extra() -> None:
-    for package in ("transformers", "safetensors"):
-        if importlib.util.find_spec(package) is None:
-            raise LangidError(
-                f"features=pretrained: {package} is not installed; run pip install"
-                " 'langid-speech[pretrained]'"
-            )
+    if importlib.util.find_spec("transformers") is None:
+        raise LangidError(
+            "features=pretrained: transformers is not installed; run pip install"
+            " 'langid-speech[pretrained]'"
+        )
 
 
 def _local(encoder: str) -> Path | None:

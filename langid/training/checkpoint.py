@@ -19,6 +19,7 @@ from langid.signal.front_end import build_front_end
 from langid.training.identifier import LanguageIdentifier
 from langid.training.logit_scaling import KEY, LogitScaling
 from langid.training.run_description import RunDescription
+from langid.training.shared_folder import read_folder
 
 # What torch says of a pickle that would run code, not of one that is damaged.
 CODE = re.compile(r"Unsupported (?:global|class).*|Trying to .*|Can only (?:build|create) .*")
@@ -27,22 +28,28 @@ CODE = re.compile(r"Unsupported (?:global|class).*|Trying to .*|Can only (?:buil
 def read_checkpoint(path: Path, key: str = "checkpoint") -> dict[str, Any]:
     """Return the content of a checkpoint, plain but for its RunDescription (``langid``).
 
-    ``key`` is what the user gave the path as. Nothing in the file is executed. Raises LangidError
-    for a file that is absent, damaged, holds anything but plain data, or was not written by langid.
+    ``path`` may be a folder of ``langid share``, and ``key`` is what the user gave it as. Nothing
+    in the file is executed. Raises LangidError for a file that is absent, damaged, holds anything
+    but plain data, or was not written by langid.
     """
     path = path.expanduser()
-    if not path.is_file():
-        raise LangidError(f"{key}={path}: no such file")
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise about anything
-        raise _unreadable(f"{key}={path}", error) from None
+    checkpoint = read_folder(path, key) if path.is_dir() else _read_file(path, key)
     try:
         plain = checkpoint.get("langid") if isinstance(checkpoint, dict) else None
         return checkpoint | {"langid": RunDescription.from_plain(plain)}
     except LangidError as error:
         raise LangidError(f"{key}={path}: {error}") from error
+
+
+def _read_file(path: Path, key: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise LangidError(f"{key}={path}: no such file")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise about anything
+        raise _unreadable(f"{key}={path}", error) from None
+    return content
 
 
 def _unreadable(place: str, error: Exception) -> LangidError:
@@ -59,7 +66,7 @@ def _unreadable(place: str, error: Exception) -> LangidError:
 def load_identifier(path: Path, key: str = "checkpoint") -> LanguageIdentifier:
     """Return the trained identifier of a checkpoint, in evaluation mode on the CPU.
 
-    ``key`` is what the user gave the path as.
+    ``path`` and ``key`` are as in ``read_checkpoint``.
     """
     checkpoint = read_checkpoint(path, key)
     description: RunDescription = checkpoint["langid"]

@@ -17,6 +17,7 @@ from langid.networks.network import SampleNetwork
 from langid.training.checkpoint import build_network, read_checkpoint, takes_samples
 from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import RunDescription
+from langid.training.shared_folder import CONFIG
 
 FRONT_END = ("features", "detector")
 PARTS = ("network.", "normaliser.")  # that are learnt
@@ -92,6 +93,8 @@ def digest_of(key: str, settings: dict[str, Any]) -> str | None:
     if settings["checkpoint"] is None:
         return None
     path = Path(str(settings["checkpoint"])).expanduser()
+    if path.is_dir():  # of langid share
+        path /= CONFIG  # which holds the SHA-256 of the weights
     if not path.is_file():
         raise LangidError(f"{key}={path}: no such file")
     with path.open("rb") as file:

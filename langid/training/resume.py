@@ -106,6 +106,11 @@ def check_folder(folder: Path, resume: Path | None) -> None:
 
 def check_resumable(path: Path, description: RunDescription) -> None:
     """Raise LangidError where the run that is asked for is not the one of the checkpoint."""
+    if path.is_dir():
+        raise LangidError(
+            f"resume={path}: is a folder; a run goes on from its own checkpoints/last.ckpt, and a"
+            f" new one starts from what was shared by {override('init', path)}"
+        )
     held: RunDescription = read_checkpoint(path)["langid"]
     differences = differing(
         held.flat(RESUMED_ALIKE), description.flat(RESUMED_ALIKE), "the checkpoint"

@@ -9,7 +9,6 @@ from conftest import variant
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from langid.sharing.measured import measured
 from langid.sharing.model_card import model_card
 from langid.terminal import interval
 from langid.training.identifier import LanguageIdentifier
@@ -25,7 +24,7 @@ SECTIONS = [
 def test_it_is_the_hub_s_card_with_the_figures_of_the_report(
     trained: LanguageIdentifier, report_path: Path
 ) -> None:
-    text = model_card(trained, "my_model", RUN, measured(report_path, trained))
+    text = model_card(trained, "my_model", RUN, report_path)
     report = json.loads(report_path.read_text())
     held = ModelCard(text).data
     assert (held.library_name, held.language, held.license) == ("langid", ["en", "hi", "zh"], None)
