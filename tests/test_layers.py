@@ -23,6 +23,7 @@ BELOW: dict[str, set[str]] = {
     "training": LEARNING,
     "streaming": {"streaming"},
     "evaluation": {"evaluation", "streaming", *LEARNING},
+    "installation": {"installation", "streaming"},
     "inspection": {"inspection", "evaluation", *LEARNING},
     "runs": {"runs", "evaluation", "streaming", *LEARNING},
     "search": {"search", "runs", "evaluation", "streaming", *LEARNING},
@@ -30,8 +31,8 @@ BELOW: dict[str, set[str]] = {
     "sharing": {"sharing", "export", "evaluation", "streaming", *LEARNING},
     "demo": {"demo", "streaming"},
     "commands": {
-        "commands", "runs", "search", "inspection", "evaluation", "export", "sharing", "demo",
-        "streaming", *LEARNING,
+        "commands", "runs", "search", "inspection", "installation", "evaluation", "export",
+        "sharing", "demo", "streaming", *LEARNING,
     },
 }  # fmt: skip
 LIBRARIES = {  # who may know a library
@@ -41,6 +42,7 @@ LIBRARIES = {  # who may know a library
     "onnxruntime": ("streaming/onnx_model.py", "export/precision.py", "signal/frame_detectors.py"),
     "matplotlib": ("plots.py", "report_plots.py", "sound_plots.py"),
     "sklearn": ("inspection/shortcuts.py",),
+    "packaging": ("installation/packages.py",),
     "yaml": ("sharing/model_card.py",),
     "torchaudio": ("signal/torchaudio_loader.py",),
 }

@@ -48,6 +48,8 @@ def test_the_wheel_holds_code_and_configuration(wheel: Path, unpacked: Path) -> 
         held = [(unpacked / inside / path.relative_to(source)).is_file() for path in files]
         assert held
         assert all(held)
+    pins = unpacked / "langid" / "constraints.txt"
+    assert pins.read_bytes() == (ROOT / "constraints.txt").read_bytes()
     tops = {path.name for path in unpacked.iterdir()}
     assert {name for name in tops if not name.endswith(".dist-info")} == {"langid"}
 
@@ -57,7 +59,7 @@ def test_the_wheel_holds_the_page_and_what_make_page_fetched(tmp_path: Path) -> 
     kept_out = shutil.ignore_patterns("__pycache__", "vendor")
     for name in ("langid", "conf"):
         shutil.copytree(ROOT / name, clone / name, ignore=kept_out)
-    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt", ".gitignore"):
         shutil.copy(ROOT / name, clone)
     (clone / "experiments").mkdir()
     (clone / "page" / "node_modules").mkdir(parents=True)

@@ -68,7 +68,7 @@ def read_blocks(
     empty = True
     try:
         with open_file(path) as file:
-            for samples in _samples(file, excerpt, sample_rate, block_s):
+            for samples in blocks_of(file, excerpt, sample_rate, block_s):
                 empty = False
                 yield samples
     except OSError as error:
@@ -110,9 +110,10 @@ def open_file(path: Path) -> BinaryIO:
         raise AudioError(f"{path}: {error}") from error
 
 
-def _samples(
+def blocks_of(
     file: BinaryIO, excerpt: Excerpt, sample_rate: int, block_s: float
 ) -> Iterator[np.ndarray]:
+    """Yield the samples of an open file, as ``read_blocks`` does, for which its path is a name."""
     path = excerpt.path
     size = file.seek(0, io.SEEK_END)
     if size == 0:

@@ -36,6 +36,7 @@ from langid.metrics import direction
 COMMANDS = (
     "download", "prepare", "inspect", "train", "tune", "preview", "evaluate", "calibrate",
     "compare", "reproduce", "export", "share", "stream", "predict", "segments", "demo",
+    "doctor",
 )  # fmt: skip
 FAILED = 1
 BAD_INPUT = 2

@@ -64,7 +64,24 @@ def standard_input(pipe: BinaryIO, sample_rate: int, rate: int | None) -> Iterat
 def microphone(sample_rate: int) -> Iterator[np.ndarray]:
     """Yield mono samples of the default microphone at ``sample_rate``, until it is interrupted.
 
-    Raises LangidError where sounddevice is not installed, and where no microphone can be used.
+    Raises LangidError as ``microphone_rate`` does, and where the microphone cannot be used.
+    """
+    rate = microphone_rate()
+    import sounddevice
+
+    try:
+        with sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32") as device:
+            reads = (device.read(round(BLOCK_S * rate))[0][:, 0] for _ in iter(int, 1))
+            blocks = (_checked("mic", block) for block in reads)
+            yield from _resampled(blocks, rate, sample_rate)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise _no_microphone(error) from error
+
+
+def microphone_rate() -> int:
+    """Return the rate of the default microphone, in hertz.
+
+    Raises LangidError where sounddevice is not installed, and where there is no microphone.
     """
     try:
         import sounddevice
@@ -78,15 +95,15 @@ def microphone(sample_rate: int) -> Iterator[np.ndarray]:
         ) from error
     try:
         # Devices keep to their own rate; not every one can be asked for another.
-        rate = int(sounddevice.query_devices(kind="input")["default_samplerate"])
-        with sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32") as device:
-            reads = (device.read(round(BLOCK_S * rate))[0][:, 0] for _ in iter(int, 1))
-            blocks = (_checked("mic", block) for block in reads)
-            yield from _resampled(blocks, rate, sample_rate)
+        return int(sounddevice.query_devices(kind="input")["default_samplerate"])
     except (sounddevice.PortAudioError, ValueError) as error:  # ValueError: there is no device
-        raise LangidError(
-            f"audio=mic: no microphone can be used ({error}); connect one, or give audio=FILE"
-        ) from error
+        raise _no_microphone(error) from error
+
+
+def _no_microphone(error: Exception) -> LangidError:
+    return LangidError(
+        f"audio=mic: no microphone can be used ({error}); connect one, or give audio=FILE"
+    )
 
 
 def _resampled(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Iterator[np.ndarray]:
