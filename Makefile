@@ -62,6 +62,7 @@ bench: install  ## run the benchmarks, the longest left out; each prints figure,
 	$(BIN)/python benchmarks/soak.py --fast --seconds 120
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/resamples.py
+	$(BIN)/python benchmarks/detectors.py
 
 clean:  ## remove what the targets made
 	rm -rf .venv demo dist page/node_modules $(VENDOR) .pytest_cache .mypy_cache .ruff_cache

@@ -126,7 +126,7 @@ class WebRTCDetector(FrameDetector):
     """
 
     def __init__(
-        self, hop_samples: int, sample_rate: int, aggressiveness: int = 2, frame_ms: int = 10
+        self, hop_samples: int, sample_rate: int, aggressiveness: int = 3, frame_ms: int = 10
     ):
         super().__init__(hop_samples, sample_rate)
         for name, value, accepted in (

@@ -67,13 +67,16 @@ class Noise(Transform):
         count = len(sound.samples)
         if kind == "colour":
             colour = list(COLOURS)[draws.integers(len(COLOURS))]
-            return np.take(_loop(colour), draws.integers(LOOP) + np.arange(count), mode="wrap"), (
-                f"{colour} noise"
-            )
+            return coloured(colour, count, draws), f"{colour} noise"
         if kind == "folder":
             assert self.recordings is not None
             return self.recordings.stretch(count, sound.sample_rate, draws)
         return sound.others[kind](count, draws), kind
+
+
+def coloured(colour: str, count: int, draws: Draws) -> np.ndarray:
+    """Return so many samples of noise of a colour, from anywhere in its loop."""
+    return np.take(_loop(colour), draws.integers(LOOP) + np.arange(count), mode="wrap")
 
 
 @functools.cache
