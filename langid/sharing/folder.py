@@ -67,5 +67,8 @@ def _to_run(name: str, form: Form | None, identifier: LanguageIdentifier) -> lis
     lines += [f"hf download OWNER/NAME --local-dir {shlex.quote(name)}"]
     if form is not None:
         lines += [command_line("predict", model=f"{name}/{MODEL}", audio="FILE")]
-    lines += [command_line("evaluate", checkpoint=name, store="STORE.h5", output="DIR", part="all")]
-    return [*lines, f"langid.load({name!r})  # in Python"]
+    trusted = identifier.described.packages
+    measured = {"checkpoint": name, "store": "STORE.h5", "output": "DIR", "part": "all"}
+    lines += [command_line("evaluate", trusted=trusted, **measured)]
+    more = f", trusted={trusted}" if trusted else ""
+    return [*lines, f"langid.load({name!r}{more})  # in Python"]

@@ -123,6 +123,8 @@ def _use(identifier: LanguageIdentifier) -> list[str]:
         f" and gives a posterior of each class. The network, {type(network).__name__}, has"
         f" {learnt:,} parameters."
     )
+    if packages := identifier.described.packages:
+        told += f" Its classes are of {escaped(', '.join(packages))} too, whose code then runs."
     features = identifier.described.without_folders().features
     if "encoder" not in features:
         return [told]

@@ -198,7 +198,8 @@ class Wav2Vec2BertEncoder(Encoder):
 
     def stem(self, samples: Tensor) -> Tensor:
         inputs = self.inputs(samples)
-        torch._check(inputs.shape[1] > 1)  # which an export cannot see
+        # An export cannot see it.
+        torch._check(inputs.shape[1] > 1)  # type: ignore[no-untyped-call]
         return self.model.feature_projection(inputs)[0]
 
     def attention(self, states: Tensor, there: Tensor | None) -> Attention:

@@ -31,7 +31,7 @@ RESUMED_ALIKE = (
     "data", "balance", "augment", "waveform", "init", "teacher", "loss", "select", "optimizer",
     "scheduler",
 )  # fmt: skip
-WITH_PATHS = ("features", "waveform", "init", "teacher", "store")
+WITH_PATHS = ("features", "waveform", "init", "teacher")
 LATER = {"teacher": None}  # what is said of runs whose description is older than the field
 LIBRARIES = ("torch", "pytorch-lightning", "numpy", "h5py", "soundfile", "soxr")
 KINDS = {dict: "keys with values", list: "a list", str: "a text", int: "a whole number",
@@ -104,9 +104,17 @@ class RunDescription:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def without_folders(self) -> Self:
-        """Return it for others: of absolute paths the names of the files alone are left."""
+        """Return it for others: of the store and of absolute paths the names alone are left."""
         bare = {name: without_folders(getattr(self, name)) for name in WITH_PATHS}
-        return replace(self, **bare)
+        return replace(self, **bare, store=Path(self.store).name)
+
+    @property
+    def packages(self) -> list[str]:
+        """Return the packages beside langid whose classes an identifier of it is built of."""
+        augment = self.augment if self.augment.get("in_evaluation") else None
+        parts = (self.features, self.detector, augment, self.model, self.model.get("network"))
+        targets = [str(of["_target_"]) for of in parts if of and "_target_" in of]
+        return sorted({target.partition(".")[0] for target in targets} - {"langid"})
 
     def flat(self, names: Sequence[str]) -> dict[str, Any]:
         """Return some parts as dotted keys, without those of ``RUNTIME``."""

@@ -156,6 +156,7 @@ def test_a_checkpoint_is_loaded_by_who_trusts_it_alone(
     [
         ("evaluate", "store=mine.h5", "part=validation", "output=test"),
         ("export", "output=mine.onnx"),
+        ("share", "output=given"),
         ("compare", "output=table"),
     ],
 )
@@ -169,6 +170,10 @@ def test_commands_ask_for_the_same_trust(
     assert ended.returncode == 2 and f"add {TRUSTED} to the command line" in ended.stderr
     ended = run(*parts, TRUSTED)
     assert ended.returncode == 0, ended.stderr
+    if command == "share":
+        card = (checkpoint.parents[2] / "given" / "README.md").read_text()
+        assert f"langid evaluate '{TRUSTED}' checkpoint=given" in card
+        assert "langid.load('given', trusted=['parts_of_mine'])" in card
 
 
 TINY = (

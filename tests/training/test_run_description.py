@@ -88,8 +88,16 @@ def test_others_are_told_of_files_and_not_of_folders() -> None:
     held = described(features=encoder, waveform={"noise": noise}, store="/x/s.h5", **classes)
     bare = held.without_folders()
     assert bare.features == {"encoder": "enc", "layer": 2} and bare.store == "s.h5"
+    assert replace(held, store="../me/t.h5").without_folders().store == "t.h5"
     assert bare.waveform == {"noise": [{"folder": "musan"}, "a/b"]}
     assert replace(bare, features=encoder, waveform=held.waveform, store="/x/s.h5") == held
+
+
+def test_packages_to_trust_are_those_of_somebody_else() -> None:
+    network = {"_target_": "theirs.networks.Net", "x": 1}
+    model = {"_target_": "langid.training.identifier.LanguageIdentifier", "network": network}
+    held = described(model=model, detector={"_target_": "mine.Detector"})
+    assert held.packages == ["mine", "theirs"] and described().packages == []
 
 
 def test_versions_are_known() -> None:

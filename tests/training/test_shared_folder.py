@@ -98,6 +98,11 @@ def changed(**values: object) -> Callable[[Path], None]:
     return change
 
 
+def hostile(folder: Path) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    changed(description=config["description"] | {"detector": {"_target_": "os.system"}})(folder)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -108,6 +113,7 @@ def changed(**values: object) -> Callable[[Path], None]:
         (lambda folder: (folder / CONFIG).write_text('{"model_type": "whisper"}'), "schema None"),
         (cut, f"its {WEIGHTS} is changed, damaged or another's"),
         (changed(description=None), "not written by langid train"),
+        (hostile, "detector._target_=os.system: refused"),
         (changed(calibration={"temperature": -1}), "expected a temperature above 0"),
         (changed(schema="langid-shared-9"), "accepted is langid-shared-1"),
     ],
