@@ -35,7 +35,8 @@ def _devices() -> str:
         found.append(f"cuda:{number} {of.name} ({of.total_memory / 2**30:.0f} GiB)")
     if torch.backends.mps.is_available():
         found.append("mps")
-    return f"{', '.join(found)}; torch is built for CUDA {torch.version.cuda or 'not at all'}"
+    built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+    return f"{', '.join(found)}; torch is built {built}"
 
 
 def _microphone() -> str:

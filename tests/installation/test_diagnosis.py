@@ -2,8 +2,10 @@
 
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from langid.installation import formats, packages
 from langid.installation.diagnosis import diagnose
@@ -49,3 +51,14 @@ def test_what_langid_needs_and_lacks_is_a_sentence_each(
     assert len(found.problems) == 2 and "problem          none" not in found.text
     assert "langid-speech is not installed, Python finds its folder alone" in found.text
     assert "MP3 cannot be decoded (x): run pip install --force-reinstall soundfile" in found.text
+
+
+def test_devices_are_told_by_name_and_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+    assert told(tmp_path)["devices"].endswith(f"; torch is {built}")
+    card = SimpleNamespace(name="Some Card", total_memory=80 << 30)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    assert ", cuda:0 Some Card (80 GiB)" in told(tmp_path)["devices"]
