@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help install demo page test lint format types bench clean
+.PHONY: help install demo page docs test lint format types bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ $(VENDORED): $(FETCHED)
 $(FETCHED): page/package-lock.json
 	npm ci --prefix page --ignore-scripts --no-audit --no-fund
 
+docs: install  ## build the site into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 test: install  ## run the whole test suite on two processes
 	$(BIN)/python -m pytest -n 2
 
@@ -65,4 +68,4 @@ bench: install  ## run the benchmarks, the longest left out; each prints figure,
 	$(BIN)/python benchmarks/detectors.py
 
 clean:  ## remove what the targets made
-	rm -rf .venv demo dist page/node_modules $(VENDOR) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo dist site page/node_modules $(VENDOR) .pytest_cache .mypy_cache .ruff_cache

@@ -1,8 +1,7 @@
-"""What the README tells a newcomer to type, and to write, works."""
+"""What README and docs/ tell a newcomer to type, and to write, works."""
 
 import re
 import shlex
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,19 @@ from langid.commands.override_check import check_overrides
 from langid.commands.reproduce import with_experiments
 from langid.commands.text_keys import readable
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))}
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXT = "\n".join([README, *PAGES.values()])
 
 
 def command_lines(own: bool = False) -> list[str]:
-    """Return every whole ``langid COMMAND KEY=VALUE`` line of the README's blocks and tables.
+    """Return every whole ``langid COMMAND KEY=VALUE`` line of blocks and tables.
 
     Those that need a package of one's ``own``, or all others.
     """
     verbs = "|".join(COMMANDS)
-    lines = re.findall(rf"(?:^    |`)(langid (?:{verbs}) [^`\n]*=[^`\n]*)", README, re.MULTILINE)
+    lines = re.findall(rf"(?:^(?:    )?|`)(langid (?:{verbs}) [^`\n]*=[^`\n]*)", TEXT, re.M)
     absent = "hydra/launcher=submitit"  # a plugin that the tests do without
     lines = [line for line in lines if absent not in line and ("my_project" in line) == own]
     return sorted({line.split("  #")[0].strip() for line in lines})
@@ -54,12 +56,12 @@ def test_commands_compose(line: str) -> None:
 
 
 def block(path: str) -> str:
-    """Return the README's block that begins with the comment ``# path``."""
+    """Return the block of docs/extending.md that begins with the comment ``# path``."""
     match = re.search(
-        rf"^    # {re.escape(path)}.*\n((?:    .*\n|\n)+?)(?=\n    langid|\n\S)", README, re.M
+        rf"^```\w+\n# {re.escape(path)}\n(.*?)^```", PAGES["extending.md"], re.M | re.S
     )
     assert match is not None, path
-    return textwrap.dedent(match.group(1))
+    return match.group(1).strip()
 
 
 def test_a_package_of_ones_own_is_used_from_an_empty_folder(
@@ -82,7 +84,7 @@ def test_a_package_of_ones_own_is_used_from_an_empty_folder(
 
 
 def test_the_base_classes_are_those_that_are_built() -> None:
-    rows = dict(re.findall(r"^\| `([\w.]+)` \| `([\w.]+)` \|", README, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| `([\w.]+)` \|", PAGES["extending.md"], re.M))
     asked = {"model.network": "network", "callbacks.NAME": "callback"}
     assert len(rows) == 9
     for group, base in rows.items():
@@ -96,14 +98,14 @@ def test_python_runs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The block under "In Python", with a small network and one epoch."""
+    """The block of docs/python.md, with a small network and one epoch."""
     for row in real_rows:
         folder = tmp_path / "recordings" / row["language"]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / Path(row["path"]).name).symlink_to(row["path"])
     (tmp_path / "model.onnx").symlink_to(model_path)
     monkeypatch.chdir(tmp_path)
-    block = textwrap.dedent(README.partition("In Python:\n")[2].partition("\n#")[0])
+    block = PAGES["python.md"].partition("```python\n")[2].partition("```")[0]
     small = '"trainer.max_epochs": 1, "model.network.units": 8, "trainer.accelerator": "cpu"'
     assert '"trainer.max_epochs": 20' in block
     namespace: dict[str, Any] = {"samples": clips[0]}
@@ -115,13 +117,23 @@ def test_python_runs(
 
 
 def test_rooms_and_owners_are_where_the_texts_say() -> None:
-    root = Path(__file__).parents[1]
-    rooms = set(re.findall(r"^      (\w+)/ ", README, re.MULTILINE))
-    assert rooms == {path.parent.name for path in root.glob("langid/*/__init__.py")}
-    ground = re.search(r"^      ((?:\w+\.py\s+)+)", README, re.MULTILINE)
+    page = PAGES["architecture.md"]
+    rooms = set(re.findall(r"^  (\w+)/ ", page, re.MULTILINE))
+    assert rooms == {path.parent.name for path in ROOT.glob("langid/*/__init__.py")}
+    ground = re.search(r"^  ((?:\w+\.py\s+)+)", page, re.MULTILINE)
     assert ground is not None
-    own = {path.name for path in root.glob("langid/*.py") if not path.name.startswith("__")}
+    own = {path.name for path in ROOT.glob("langid/*.py") if not path.name.startswith("__")}
     assert set(ground[1].split()) == own
-    for text in (README, (root / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+    for text in (TEXT, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
         named = re.findall(r"`((?:langid|conf|tests|experiments)/[\w/.]+)`", text)
-        assert [path for path in named if "NAME" not in path and not (root / path).exists()] == []
+        assert [path for path in named if "NAME" not in path and not (ROOT / path).exists()] == []
+
+
+def test_every_page_is_in_the_site_and_every_link_of_the_readme_leads_somewhere() -> None:
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [name for name in PAGES if f": {name}\n" not in site] == []
+    for path, _, anchor in re.findall(r"\]\((?!https?:)([^)#\s]+)(#([\w-]+))?\)", README):
+        assert (ROOT / path).exists(), path
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.M)
+            assert anchor in {head.lower().replace(" ", "-") for head in heads}, anchor

@@ -54,10 +54,10 @@ def train(config: Configuration, *, trusted: Sequence[str] = ()) -> TrainedRun:
     a whole configuration that Hydra composed. ``trusted`` are packages whose classes it may name.
     Raises LangidError as the command ends with one.
 
-    Example:
-        run = langid.train(["experiment=gru", "store=trio.h5", "trainer.max_epochs=2"])
-        run = langid.train({"experiment": "gru", "store": "trio.h5", "trainer.max_epochs": 2})
-        langid.load(run.checkpoint)
+    Examples:
+        >>> run = langid.train(["experiment=gru", "store=trio.h5", "trainer.max_epochs=2"])
+        >>> run = langid.train({"experiment": "gru", "store": "trio.h5", "trainer.max_epochs": 2})
+        >>> langid.load(run.checkpoint)
     """
     from langid.commands.train import print_start
     from langid.training.run import train
@@ -75,9 +75,9 @@ def prepare(config: Configuration, *, trusted: Sequence[str] = ()) -> "Store":
     ``config`` and ``trusted`` are as in ``langid.train``. Raises LangidError as the command ends
     with one.
 
-    Example:
-        store = langid.prepare(["corpus=folders", "corpus.root=recordings", "store=trio.h5"])
-        store.utterances.groupby("language").size()
+    Examples:
+        >>> store = langid.prepare(["corpus=folders", "corpus.root=recordings", "store=trio.h5"])
+        >>> store.utterances.groupby("language").size()
     """
     from langid.data.from_corpus import prepare_corpus
 
@@ -104,9 +104,9 @@ def evaluate(
     heard of each utterance, from its first speech on. A figure is ``{value, low, high}``, with a
     95 % interval. Raises LangidError as the command ends with one.
 
-    Example:
-        report = langid.evaluate(checkpoint=run.checkpoint, store="trio.h5", part="test")
-        report["balanced_accuracy"]["value"], report["classes"]["Hindi"]["recall"]
+    Examples:
+        >>> report = langid.evaluate(checkpoint=run.checkpoint, store="trio.h5", part="test")
+        >>> report["balanced_accuracy"]["value"], report["classes"]["Hindi"]["recall"]
     """
     from langid.evaluation.asked import Asked
 
