@@ -1,6 +1,6 @@
 """The first screen of report.html: one sentence, and what was tested, split and typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langid.evaluation import markup
@@ -21,7 +21,7 @@ def first_screen(report: Mapping[str, Any], command: str) -> str:
     told = {
         "tested": f"{who_speaks(report)}, {report['minutes']:.1f} minutes; {held}{more}",
         "training": what_is_shared(report),
-        "split": "; ".join(map(_split, splits)),
+        "split": _split(splits),
         "corpora": ", ".join(f"{name} ({count})" for name, count in report["corpora"].items()),
         "fingerprint": f"`{report['fingerprint']}`",
         "command": f"`{command}`",
@@ -61,8 +61,12 @@ def _present(report: Mapping[str, Any]) -> list[str]:
     return [name for name in report["classes"] if name not in report["absent"]]
 
 
-def _split(split: Mapping[str, Any]) -> str:
-    name = str(split.get("_target_", "")).rpartition(".")[2]
-    return ", ".join(
-        [name, *(f"{key} {value}" for key, value in split.items() if key != "_target_")]
-    )
+def _split(splits: Sequence[Mapping[str, Any]]) -> str:
+    """Return the split of one run, or of several, of which each key has all its values."""
+    told = {key: dict.fromkeys(_plain(one.get(key, "")) for one in splits) for key in splits[0]}
+    names = ", ".join(target.rpartition(".")[2] for target in told.pop("_target_", {}))
+    return ", ".join([names, *(f"{key} {', '.join(values)}" for key, values in told.items())])
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

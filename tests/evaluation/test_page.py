@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,17 @@ def test_seconds_that_are_none_are_refused(
     assert main(["evaluate", *keys, "seconds=[0]"]) == 2
     assert "seconds=[0]: accepted are numbers above 0" in capsys.readouterr().err
     assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_the_splits_of_folds_are_told_once(page_of: Page) -> None:
+    predictions = made([0, 1], [0, 1], ["a", "b"], "utterance")
+    folds = [
+        replace(
+            predictions.descriptions[0],
+            split={"_target_": "langid.corpora.splits.KFoldSplit", "fold": fold, "folds": 5}
+            | {"train_only": ["c", "d"]},
+        )
+        for fold in (0, 1)
+    ]
+    text = page_of(replace(predictions, descriptions=folds))
+    assert "KFoldSplit, fold 0, 1, folds 5, train_only c, d" in text
