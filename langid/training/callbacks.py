@@ -1,10 +1,13 @@
 """What happens around training: seeds, pictures, lines on the terminal."""
 
+import time
 from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 
+from langid.data.dataset import Batch
 from langid.plots import draw_confusion
 from langid.training.identifier import LanguageIdentifier
 
@@ -39,6 +42,40 @@ class ConfusionPicture(Callback):
         figure = draw_confusion(module.confusion, module.classes, title)
         experiment: Any = trainer.logger.experiment  # type: ignore[attr-defined]
         experiment.add_figure("val/confusion", figure, trainer.global_step)
+
+
+class Pace(Callback):
+    """Adds to the curves, for each epoch, how training goes.
+
+    Frames a second, the share of padding in batches, and the mean norm of the gradients before they
+    are clipped: whether the loader or the network is slow, whether sequences of too different
+    lengths share batches, and whether the learning rate can bear more.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self.began, self.steps = time.perf_counter(), 0
+        self.frames, self.places = torch.zeros(2, dtype=torch.int64, device=module.device)
+        self.norms = torch.zeros((), device=module.device)
+
+    def on_train_batch_start(self, _: Trainer, __: LightningModule, batch: Batch, ___: int) -> None:
+        self.frames += batch.lengths.sum()
+        self.places += len(batch.lengths) * batch.lengths.max()
+
+    def on_before_optimizer_step(
+        self, _: Trainer, module: LightningModule, __: torch.optim.Optimizer
+    ) -> None:
+        gradients = [of.grad for of in module.parameters() if of.grad is not None]
+        self.norms += torch.nn.utils.get_total_norm(gradients)
+        self.steps += 1
+
+    def on_train_epoch_end(self, _: Trainer, module: LightningModule) -> None:
+        took = time.perf_counter() - self.began
+        module.log("train/frames_per_second", self.frames / took, sync_dist=True, reduce_fx="sum")
+        shares: dict[str, Tensor] = {
+            "train/padding": 1 - self.frames / self.places.clamp(min=1),
+            "train/gradient_norm": self.norms / max(1, self.steps),
+        }
+        module.log_dict(shares, sync_dist=True)
 
 
 class EpochLine(Callback):

@@ -1,12 +1,17 @@
 """Tests of langid/training/callbacks.py, in real runs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+    EventAccumulator,
+)
 from torch import Tensor
 
 from langid.commands.main import main
+from langid.data.dataset import Batch
 from langid.training.checkpoint import read_checkpoint
 from langid.training.identifier import LanguageIdentifier
 
@@ -44,3 +49,36 @@ def test_every_batch_has_masks_of_its_own_also_where_gradients_are_accumulated(
     expected = read_checkpoint(whole / "checkpoints" / "last.ckpt")["state_dict"]
     found = read_checkpoint(last)["state_dict"]
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_an_epochs_pace_counts_padding_and_gradients_before_they_are_clipped(
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[Tensor] = []
+    norms: list[float] = []
+    step = LanguageIdentifier.training_step
+    clip = LanguageIdentifier.configure_gradient_clipping
+
+    def watched_step(self: LanguageIdentifier, batch: Batch, index: int) -> Tensor:
+        lengths.append(batch.lengths)
+        return step(self, batch, index)
+
+    def watched_clip(self: LanguageIdentifier, *values: Any, **more: Any) -> None:
+        of = [one.grad.norm() for one in self.parameters() if one.grad is not None]
+        norms.append(float(torch.stack(of).norm()))
+        clip(self, *values, **more)
+
+    monkeypatch.setattr(LanguageIdentifier, "training_step", watched_step)
+    monkeypatch.setattr(LanguageIdentifier, "configure_gradient_clipping", watched_clip)
+    keys = [f"store={store_path}", f"output={tmp_path}/run", "trainer.max_epochs=1"]
+    assert main(["train", *TINY, *keys]) == 0
+    shown: dict[str, float] = {}
+    for file in (tmp_path / "run" / "tensorboard").glob("events*"):
+        events = EventAccumulator(str(file)).Reload()
+        for tag in events.Tags()["scalars"]:
+            shown[tag.removeprefix("train/")] = events.Scalars(tag)[-1].value
+    places = sum(len(one) * int(one.max()) for one in lengths)
+    frames = sum(int(one.sum()) for one in lengths)
+    assert 0 < shown["padding"] == pytest.approx(1 - frames / places, abs=1e-5)
+    assert 0 < shown["gradient_norm"] == pytest.approx(sum(norms) / len(norms), rel=1e-4)
+    assert shown["frames_per_second"] > 0
