@@ -16,7 +16,9 @@ from langid.plots import draw_comparison, save_figure
 
 def main(picture: Path, reports: list[Path]) -> None:
     """Draw the balanced accuracy of reports, one below the other."""
-    figures = [json.loads(path.read_text(encoding="utf-8"))["balanced_accuracy"] for path in reports]
+    figures = [
+        json.loads(path.read_text(encoding="utf-8"))["balanced_accuracy"] for path in reports
+    ]
     ends = np.array([[of[end] for of in figures] for end in ("value", "low", "high")])
     names = [path.parent.name for path in reports]
     labels = [f"layer {name}" if name.isdecimal() else name for name in names]
