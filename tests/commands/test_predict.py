@@ -209,10 +209,11 @@ def test_interrupted_it_ends_with_what_it_has_said(
     model_path: Path, files: dict[str, Path], tmp_path: Path
 ) -> None:
     with many_files(model_path, files["real"], tmp_path) as process:
-        assert process.stdout is not None
+        assert process.stdout is not None and process.stderr is not None
         first = "".join(process.stdout.readline() for _ in range(100))  # both are at work
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers too
-        rest, errors = process.communicate(timeout=60)
+        rest = process.stdout.read()  # communicate() would miss what was read ahead of the lines
+        errors = process.stderr.read()
     assert process.returncode == 130
     assert errors == "langid: interrupted; finished work is kept\n"
     heard = [line.split("\t")[2] for line in (first + rest).splitlines()]
