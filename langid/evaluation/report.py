@@ -151,12 +151,13 @@ def who_speaks(counts: Mapping[str, int]) -> str:
     """Return clips, speakers, and clips of unknown speakers as text for people."""
     clips, speakers, unknown = (counts[of] for of in ("clips", "speakers", "unknown_speakers"))
     if unknown == clips:
-        return f"{_counted(clips, 'clip')}, all of unknown speakers"
-    more = f" and {_counted(unknown, 'clip')} of unknown speakers" if unknown else ""
-    return f"{_counted(clips, 'clip')}, {_counted(speakers, 'speaker')}{more}"
+        return f"{counted(clips, 'clip')}, all of unknown speakers"
+    more = f" and {counted(unknown, 'clip')} of unknown speakers" if unknown else ""
+    return f"{counted(clips, 'clip')}, {counted(speakers, 'speaker')}{more}"
 
 
-def _counted(number: int, name: str) -> str:
+def counted(number: int, name: str) -> str:
+    """Return a number and what it counts."""
     return f"{number} {name}{'s' * (number != 1)}"
 
 

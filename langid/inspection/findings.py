@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from langid.evaluation.report import counted
 from langid.terminal import interval
 
 SILENT_DB = -50.0  # loudness of speech
@@ -110,7 +111,8 @@ def _duplicates(pairs: Sequence[dict[str, Any]]) -> Iterator[Finding]:
             exact = sum(pair["exact"] for pair in own)
             yield Finding(
                 "duplicates",
-                f"{len(own)} pairs of clips hold the same sound ({exact} to the sample) {told}.",
+                f"{counted(len(own), 'pair')} of clips with the same sound ({exact} to the sample)"
+                f" {told}.",
                 len(own),
                 [pair["clips"] for pair in own[:LISTED]],
             )
@@ -124,7 +126,8 @@ def _speakers(table: pd.DataFrame, classes: Sequence[str]) -> Iterator[Finding]:
             ids = own["utterance_id"][own["speaker"] == clips.index[0]]
             yield Finding(
                 "speaker",
-                f"{name}: one of {len(clips)} speakers has {clips.iloc[0]} of {len(own)} clips.",
+                f"{name}: one of {counted(len(clips), 'speaker')} has {clips.iloc[0]} of"
+                f" {counted(len(own), 'clip')}.",
                 len(ids),
                 ids.tolist()[:LISTED],
             )
@@ -134,13 +137,16 @@ def _damage(table: pd.DataFrame, max_duration_s: float | None) -> Iterator[Findi
     silent = (table["speech_frames"] == 0) | (table["loudness_db"] < SILENT_DB)
     whole = table["duration_s"].astype(float) < (max_duration_s or float("inf")) - 0.1
     kinds = {
-        "silent": (silent, f"are all but silent: no speech, or below {SILENT_DB:g} dB"),
-        "clipped": (table["flat_share"] > FLAT, "are clipped: many samples lie at the peak"),
+        "silent": (silent, f"all but silent: no speech, or below {SILENT_DB:g} dB"),
+        "clipped": (table["flat_share"] > FLAT, "clipped: many samples lie at the peak"),
         "truncated": (
             table["cut"] | (~silent & whole & (table["end_db"] > END_DB)),
-            "are cut: they end as loud as their speech, or before their header says",
+            "cut: the end is as loud as the speech, or comes before the header says",
         ),
-        "opposite phase": (table["opposite"], "have channels that cancel where they are mixed"),
+        "opposite phase": (
+            table["opposite"],
+            "opposite phase: channels cancel where they are mixed",
+        ),
     }
     for kind, (which, told) in kinds.items():
         if which.any():
@@ -148,4 +154,6 @@ def _damage(table: pd.DataFrame, max_duration_s: float | None) -> Iterator[Findi
                 f"{name} {count}" for name, count in table["class"][which].value_counts().items()
             )
             ids = table["utterance_id"][which].tolist()
-            yield Finding(kind, f"{len(ids)} clips {told} ({of}).", len(ids), ids[:LISTED])
+            yield Finding(
+                kind, f"{counted(len(ids), 'clip')}, {told} ({of}).", len(ids), ids[:LISTED]
+            )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from langid.data.store import Store
+from langid.evaluation.report import who_speaks
 from langid.inspection.clips import Clips
 from langid.inspection.findings import SEES, VERDICTS
 from langid.inspection.heard import heard_clips
@@ -46,11 +47,9 @@ def page_of(report: Mapping[str, Any], store: Store, clips: Clips) -> str:
 
 def _summary(report: Mapping[str, Any]) -> Iterator[str]:
     every, task = report["all"], report["task"]
-    unknown = every["unknown_speakers"]
     yield paragraph(
-        f"{every['clips']} clips, {every['hours']:.2f} hours, {every['speakers']} speakers"
-        + (f" and {unknown} clips of unknown speakers" if unknown else "")
-        + f", {len(report['classes'])} classes of {task}. Store of {report['content']},"
+        f"{who_speaks(every)}, {every['hours']:.2f} hours,"
+        f" {len(report['classes'])} classes of {task}. Store of {report['content']},"
         f" fingerprint {report['fingerprint'][:12]}. All figures stand in inspect.json."
     )
 

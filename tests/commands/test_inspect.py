@@ -105,6 +105,7 @@ def test_all_that_was_spoilt_is_named(inspected: Path, report: dict[str, Any]) -
     assert [finding["count"] for finding in told(report, "duplicates")] == [2]
     assert "of two classes: one label is wrong" in told(report, "duplicates")[0]["told"]
     assert told(report, "opposite phase")[0]["clips"] == [hindi[1]]
+    assert told(report, "opposite phase")[0]["told"].startswith("1 clip, opposite phase: ")
     assert hindi[2] in told(report, "clipped")[0]["clips"]
     assert hindi[3] in told(report, "truncated")[0]["clips"]
     [speaker] = told(report, "speaker")
