@@ -14,6 +14,10 @@ class LangidError(Exception):
     The message names the file, row or key, what was found, what is accepted and what to do.
     """
 
+    def __init__(self, message: str):
+        # Of an error in a process that loads batches torch tells the traceback, in the message.
+        super().__init__(message.rpartition(f"{__name__}.LangidError: ")[2].rstrip("\n"))
+
 
 def is_of_memory(error: Exception) -> bool:
     """Return whether an error of torch or numpy says that memory is full."""

@@ -34,8 +34,8 @@ from langid.errors import LangidError, show_traceback
 from langid.metrics import direction
 
 COMMANDS = (
-    "download", "prepare", "inspect", "train", "tune", "preview", "evaluate", "calibrate",
-    "compare", "reproduce", "export", "share", "stream", "predict", "segments", "demo",
+    "download", "prepare", "inspect", "verify", "train", "tune", "preview", "evaluate",
+    "calibrate", "compare", "reproduce", "export", "share", "stream", "predict", "segments", "demo",
     "doctor",
 )  # fmt: skip
 FAILED = 1

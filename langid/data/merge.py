@@ -9,8 +9,9 @@ from pathlib import Path
 import h5py
 
 from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, line_of, read_table, write_table
+from langid.data.checksums import damaged
 from langid.data.plan import Plan, Row
-from langid.data.store import SCHEMA, columns_of
+from langid.data.store import SCHEMA, Store, columns_of
 from langid.data.store_writer import StoreWriter
 from langid.errors import LangidError
 from langid.progress import progress
@@ -46,8 +47,11 @@ def beside(store: Path, kind: str) -> Path:
 
 
 def _frames(source: Path) -> int:
-    with h5py.File(source, "r") as file:
-        return len(file["speech"])
+    try:
+        with h5py.File(source, "r") as file:
+            return len(file["speech"])
+    except (OSError, KeyError) as error:  # a shard: the store was read before
+        raise _damaged_shard(source) from error
 
 
 def _copy_all(sources: list[Path], writer: StoreWriter, frames: int) -> None:
@@ -56,24 +60,52 @@ def _copy_all(sources: list[Path], writer: StoreWriter, frames: int) -> None:
         task = bar.add_task("joining", total=frames)
         for source in sources:
             with h5py.File(source, "r") as file:
-                for copied in _copied(file, writer):
+                for copied in _copied(source, file, writer):
                     bar.advance(task, copied)
 
 
-def _copied(file: h5py.File, writer: StoreWriter) -> Iterator[int]:
-    """Write the frames and the rows of a store or shard; yield numbers of frames as it goes on."""
-    base, total, content = writer.written, len(file["speech"]), writer.content
+def _copied(source: Path, file: h5py.File, writer: StoreWriter) -> Iterator[int]:
+    """Write the frames and the rows of a store or shard; yield numbers of frames as it goes on.
+
+    Raises LangidError where they are not what was written there.
+    """
+    rows, offsets, content = _rows(file), file["offsets"][:], writer.content
+    total, first, row = len(file["speech"]), len(writer.rows), 0
     for start in range(0, total, COPIED_FRAMES):
         stop = min(start + COPIED_FRAMES, total)
         values = file[content.name][content.numbers(start, stop)]
-        writer.write_frames(values, file["speech"][start:stop])
-        yield stop - start
+        speech = file["speech"][start:stop]
+        while start < stop:
+            end = min(int(offsets[row + 1]), stop)
+            begin = len(speech) - (stop - start)
+            part = (begin, begin + end - start)
+            writer.write_frames(values[content.numbers(*part)], speech[slice(*part)])
+            if end == offsets[row + 1]:
+                writer.end_utterance(rows[row])
+                row += 1
+            yield end - start
+            start = end
+    held = file["checksums"][:].tolist() if "checksums" in file else None
+    if held is not None and held != writer.checksums[first:]:
+        if "rows" in file:
+            raise _damaged_shard(source)
+        store = Store(source)
+        raise damaged(store, store.damaged_rows())
+
+
+def _rows(file: h5py.File) -> list[Row]:
     if "rows" in file:
-        writer.rows += json.loads(file["rows"][()])
-    else:
-        cells = zip(*columns_of(file).values(), strict=True)
-        writer.rows += [dict(zip(COLUMNS, row, strict=True)) for row in cells]
-    writer.offsets += [base + int(offset) for offset in file["offsets"][1:]]
+        return list(json.loads(file["rows"][()]))
+    cells = zip(*columns_of(file).values(), strict=True)
+    return [dict(zip(COLUMNS, row, strict=True)) for row in cells]
+
+
+def _damaged_shard(shard: Path) -> LangidError:
+    shard.unlink()
+    return LangidError(
+        f"{shard}: is not what was written to it, and is deleted; run the same command again,"
+        " which makes it anew, and look at the disk that it lies on"
+    )
 
 
 def _fingerprint(plan: Plan, shards: list[Path], rows: list[Row]) -> str:

@@ -2,8 +2,9 @@
 
 Datasets: ``features (total_frames, bins)`` or ``samples (total_samples,) int16``, ``speech
 (total_frames,) bool``, ``offsets (utterances + 1,) int64``, in frames, and one text dataset per
-manifest column. Attributes: schema, fingerprint, and as JSON a description, which holds the
-configuration of features, detector and corpora with the hash of each manifest. Features are
+manifest column, and ``checksums (utterances,) uint32`` of frames and cells, which are compared when
+an utterance is first read. Attributes: schema, fingerprint, and as JSON a description, which holds
+the configuration of features, detector and corpora with the hash of each manifest. Features are
 float16, or float32 where their ``stored_as`` says so (power, whose range is wider); what reads a
 store takes the type from the dataset. Samples are whole hops, the last of an utterance filled with
 its last sample, so that frames of the one kind of store are those of the other.
@@ -20,13 +21,17 @@ import numpy as np
 
 from langid.audio.excerpt import Excerpt
 from langid.corpora.manifest import ADDED, COLUMNS
+from langid.data.checksums import Checksum, damaged
 from langid.errors import LangidError
 from langid.typed import override
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = "langid-store-3"
+SCHEMA = "langid-store-4"
+# What h5py raises of a file whose own tables are damaged.
+DAMAGE = (AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+UNCHECKED = "langid-store-3"  # has no checksums
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Store:
 
     def _read_description(self, file: h5py.File) -> None:
         schema = file.attrs.get("schema")
-        if schema != SCHEMA:
+        if schema not in (SCHEMA, UNCHECKED):
             found = f"schema {schema}" if schema else "no langid schema"
             raise LangidError(
                 f"store={self.path}: {found}, this version reads {SCHEMA}; delete it, or"
@@ -99,6 +104,7 @@ class Store:
             self.fingerprint = str(file.attrs["fingerprint"])
             self.columns = columns_of(file)
             self.offsets = file["offsets"][:]
+            self.checksums = file["checksums"][:] if schema == SCHEMA else None
             if "samples" in file:
                 width, self.bins = self.description["hop_samples"], self.description["bins"]
                 self.content = Content("samples", width, "int16")
@@ -107,12 +113,14 @@ class Store:
                 self.bins = int(dataset.shape[1])
                 self.content = Content("features", self.bins, dataset.dtype.name)
             shape, frames = file[self.content.name].shape, len(file["speech"])
-        except (KeyError, ValueError) as error:
+        except DAMAGE as error:
             raise LangidError(
                 f"store={self.path}: incomplete ({error}); run langid prepare again"
             ) from error
         rows = len(self.columns["utterance_id"])
         fits = len(self.offsets) == rows + 1 and self.offsets[-1] == frames
+        fits = fits and self.offsets[0] == 0 and (np.diff(self.offsets) > 0).all()
+        fits = fits and (self.checksums is None or len(self.checksums) == rows)
         if not fits or shape != self.content.shape(frames):
             raise LangidError(
                 f"store={self.path}: its parts do not fit together ({rows} utterances,"
@@ -154,8 +162,10 @@ class Store:
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what is stored of frames, and ``speech (time,) bool``.
 
-        That is ``features (time, bins)``, or ``samples (time, hop_samples) int16``.
+        That is ``features (time, bins)``, or ``samples (time, hop_samples) int16``. Raises
+        LangidError where one of their utterances is damaged, with the names of all that are.
         """
+        self._check(start, stop)
         values, speech = self._frames
         return values[start:stop], speech[start:stop]
 
@@ -173,6 +183,35 @@ class Store:
     def read_speech(self, start: int, stop: int) -> np.ndarray:
         """Return ``speech (time,) bool`` of stored frames."""
         return self._frames[1][start:stop]
+
+    def is_damaged(self, row: int) -> bool:
+        """Return whether an utterance is not what was written; False where nothing tells."""
+        if self.checksums is None:
+            return False
+        checksum, (values, speech) = Checksum(), self._frames
+        start, stop = self.offsets[row : row + 2]
+        checksum.add(values[start:stop], speech[start:stop])
+        cells = {name: column[row] for name, column in self.columns.items()}
+        return checksum.of(cells) != int(self.checksums[row])
+
+    def damaged_rows(self) -> list[int]:
+        """Read all utterances and return those that are damaged."""
+        return [row for row in range(len(self.offsets) - 1) if self.is_damaged(row)]
+
+    def _check(self, start: int, stop: int) -> None:
+        """Compare the utterances of frames, each once in a process."""
+        if self.checksums is None or stop <= start:
+            return
+        first, last = np.searchsorted(self.offsets, (start, stop - 1), "right") - 1
+        for row in range(first, last + 1):
+            if not self._checked[row]:
+                if self.is_damaged(row):
+                    raise damaged(self, self.damaged_rows())
+                self._checked[row] = 1
+
+    @functools.cached_property
+    def _checked(self) -> bytearray:
+        return bytearray(len(self.offsets) - 1)
 
     @functools.cached_property
     def _frames(self) -> tuple[np.ndarray, np.ndarray]:
@@ -200,4 +239,5 @@ class Store:
         return arrays[0].reshape(-1, self.content.width), arrays[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_frames"}
+        own = ("_frames", "_checked")
+        return {name: value for name, value in vars(self).items() if name not in own}

@@ -12,6 +12,7 @@ import numpy as np
 
 from langid.atomic_file import whole
 from langid.corpora.manifest import COLUMNS
+from langid.data.checksums import Checksum
 from langid.data.disk import Disk
 from langid.data.store import Content
 
@@ -46,6 +47,7 @@ class StoreWriter:
         self.offsets = [0]
         self.rows: list[dict[str, str]] = []
         self.digest = hashlib.sha256()
+        self.checksum, self.checksums = Checksum(), list[int]()
         return self
 
     def _dataset(self, name: str, shape: Callable[[int], Shape], dtype: str) -> h5py.Dataset:
@@ -57,9 +59,11 @@ class StoreWriter:
     def write_frames(self, values: np.ndarray, speech: np.ndarray) -> None:
         """Append frames of the current utterance, ``values`` as ``content.shape`` has them."""
         values = np.ascontiguousarray(values, self.content.dtype)
-        self.buffer.append((values, np.ascontiguousarray(speech, bool)))
+        speech = np.ascontiguousarray(speech, bool)
+        self.checksum.add(values, speech)
+        self.buffer.append((values, speech))
         self.written += len(speech)
-        if self.frames is not None or sum(len(s) for _, s in self.buffer) >= BUFFER_FRAMES:
+        if sum(len(s) for _, s in self.buffer) >= BUFFER_FRAMES:
             self._flush()
 
     def _flush(self) -> None:
@@ -87,11 +91,14 @@ class StoreWriter:
         """Close the current utterance and keep its row of the manifest."""
         self.rows.append(row)
         self.offsets.append(self.written)
+        self.checksums.append(self.checksum.of(row))
+        self.checksum = Checksum()
 
     def drop_utterance(self) -> None:
         """Forget the frames of the current utterance."""
         self._flush()
         self.written = self.offsets[-1]
+        self.checksum = Checksum()
 
     def finish(self, attributes: dict[str, str] | None = None) -> None:
         """Write offsets, columns and attributes; those of a shard are the hash of its frames."""
@@ -104,6 +111,7 @@ class StoreWriter:
             for name in COLUMNS:
                 self.file.create_dataset(name, data=[row[name] for row in self.rows], dtype=TEXT)
         self.file["offsets"] = np.array(self.offsets, np.int64)
+        self.file["checksums"] = np.array(self.checksums, np.uint32)
         self.file.attrs.update(attributes or {})
 
     def __exit__(self, *error: Any) -> None:

@@ -58,7 +58,7 @@ def test_a_store_of_another_schema_is_refused(store_path: Path, tmp_path: Path) 
     other = Path(shutil.copy(store_path, tmp_path / "other.h5"))
     with h5py.File(other, "r+") as file:
         file.attrs["schema"] = "langid-store-99"
-    message = r"schema langid-store-99, this version reads langid-store-3; .* langid prepare again"
+    message = r"schema langid-store-99, this version reads langid-store-4; .* langid prepare again"
     with pytest.raises(LangidError, match=message):
         Store(other)
     with h5py.File(other, "r+") as file:
