@@ -35,7 +35,8 @@ def damaged(store_path: Path, tmp_path: Path) -> tuple[Path, list[str]]:
 
 def test_a_whole_store(store_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", f"store={store_path}"]) == 0
-    assert capsys.readouterr().out.split() == ["store", str(store_path), "whole", "36", "utterances"]
+    told = capsys.readouterr().out.split()
+    assert told == ["store", str(store_path), "whole", "36", "utterances"]
 
 
 def test_damaged_utterances_are_named(
