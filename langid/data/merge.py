@@ -28,7 +28,7 @@ def merge(plan: Plan, shards: list[Path]) -> None:
         shutil.rmtree(plan.parts)  # so that a second run looks at mended files again
         raise _nothing_left(plan.store, skipped)
     with StoreWriter(plan.store, plan.content, frames) as writer:
-        _copy_all(sources, writer, frames)
+        _copy_all(plan, sources, writer, frames)
         write_table(skipped, SKIPPED_COLUMNS, beside(plan.store, "skipped"))
         write_table(writer.rows, COLUMNS, beside(plan.store, "manifest"))
         writer.finish(
@@ -54,23 +54,24 @@ def _frames(source: Path) -> int:
         raise _damaged_shard(source) from error
 
 
-def _copy_all(sources: list[Path], writer: StoreWriter, frames: int) -> None:
+def _copy_all(plan: Plan, sources: list[Path], writer: StoreWriter, frames: int) -> None:
     """Write stores and shards one after the other, showing how far it is."""
     with progress("joining", "frames") as bar:
         task = bar.add_task("joining", total=frames)
         for source in sources:
             with h5py.File(source, "r") as file:
-                for copied in _copied(source, file, writer):
+                for copied in _copied(plan, source, file, writer):
                     bar.advance(task, copied)
 
 
-def _copied(source: Path, file: h5py.File, writer: StoreWriter) -> Iterator[int]:
+def _copied(plan: Plan, source: Path, file: h5py.File, writer: StoreWriter) -> Iterator[int]:
     """Write the frames and the rows of a store or shard; yield numbers of frames as it goes on.
 
     Raises LangidError where they are not what was written there.
     """
     rows, offsets, content = _rows(file), file["offsets"][:], writer.content
     total, first, row = len(file["speech"]), len(writer.rows), 0
+    earlier = plan.base.read_from.tolist() if plan.base and source == plan.base.path else None
     for start in range(0, total, COPIED_FRAMES):
         stop = min(start + COPIED_FRAMES, total)
         values = file[content.name][content.numbers(start, stop)]
@@ -81,7 +82,7 @@ def _copied(source: Path, file: h5py.File, writer: StoreWriter) -> Iterator[int]
             part = (begin, begin + end - start)
             writer.write_frames(values[content.numbers(*part)], speech[slice(*part)])
             if end == offsets[row + 1]:
-                writer.end_utterance(rows[row])
+                writer.end_utterance(rows[row], earlier[row] if earlier else plan.corpus)
                 row += 1
             yield end - start
             start = end
@@ -125,7 +126,8 @@ def _fingerprint(plan: Plan, shards: list[Path], rows: list[Row]) -> str:
 def _skipped(plan: Plan, shards: list[Path]) -> list[Row]:
     """Return all rows that are left out: earlier, by the plan, and by the shards.
 
-    Those of an earlier run that was killed after it had written the table stand in it once.
+    Those of an earlier run that was killed after it had written the table stand in it once, and
+    those that are looked at anew stand in it only where they are left out again.
     """
     skipped = list(plan.skipped)
     for shard in shards:
@@ -136,6 +138,7 @@ def _skipped(plan: Plan, shards: list[Path]) -> list[Row]:
         return skipped
     header, rows = read_table(path)
     now = {(row["source"], row["path"]) for row in skipped}
+    now |= {(row["corpus"], row["path"]) for row in plan.rows}
     before = [dict(zip(header, row, strict=False)) for row in rows if len(row) == len(header)]
     return [row for row in before if (row["source"], row["path"]) not in now] + skipped
 

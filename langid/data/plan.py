@@ -11,7 +11,7 @@ import joblib
 
 from langid import __version__
 from langid.build import with_trust
-from langid.corpora.manifest import Manifest
+from langid.corpora.manifest import COLUMNS, Manifest
 from langid.data.shard import facts_of
 from langid.data.store import SCHEMA, Content, Store
 from langid.differences import differing, flatten
@@ -25,12 +25,14 @@ Row = dict[str, str]
 class Plan:
     """Which ``rows`` of a manifest are to follow those of ``base``, the store that is there.
 
-    ``skipped`` are rows that are left out before any file is read; ``description`` is that of the
-    store to be, ``content`` the kind of its frames; ``device`` makes the features.
+    They are of the ``corpus`` at that place of the description, which is that of the store to be.
+    ``skipped`` are rows that are left out before any file is read; ``content`` is the kind of the
+    store's frames; ``device`` makes the features.
     """
 
     store: Path
     base: Store | None
+    corpus: int
     rows: list[Row]
     skipped: list[Row]
     description: dict[str, Any]
@@ -71,15 +73,23 @@ def make_plan(
     _check_durations(description["min_duration_s"], description["max_duration_s"])
     asked = {"reader": corpus, "manifest_sha256": manifest.sha256()}
     base = Store(store) if store.exists() else None
-    if base is not None and _holds(base, asked, description, add):
+    if base is not None and _holds(base, asked, description):
         return None
-    corpora = base.description["corpora"] if base else []
-    rows, held = _without_held(manifest.utterances, base)
+    corpora = list(base.description["corpora"]) if base else []
+    readers = [one["reader"] for one in corpora]
+    place = readers.index(corpus) if corpus in readers else len(corpora)
+    rows = manifest.utterances
+    if base is not None and place < len(corpora):
+        rows = _added_rows(base, place, rows)
+    if base is not None and not add:
+        raise _not_added(base, asked, len(rows))
+    rows, held = _without_held(rows, base)
     ((facts, content, device),) = joblib.Parallel(workers)(
         [joblib.delayed(with_trust(facts_of))(description, accelerator)]
     )
-    whole = description | facts | {"corpora": [*corpora, asked]}
-    return Plan(store, base, rows, manifest.skipped + held, whole, content, workers, device)
+    whole = description | facts | {"corpora": [*corpora[:place], asked, *corpora[place + 1 :]]}
+    skipped = manifest.skipped + held
+    return Plan(store, base, place, rows, skipped, whole, content, workers, device)
 
 
 def _check_durations(least_s: float, most_s: Any) -> None:
@@ -94,30 +104,62 @@ def _check_durations(least_s: float, most_s: Any) -> None:
         )
 
 
-def _holds(base: Store, corpus: dict[str, Any], asked: dict[str, Any], add: bool) -> bool:
-    """Whether a store holds a corpus; raises LangidError where that cannot be added to it."""
+def _holds(base: Store, corpus: dict[str, Any], asked: dict[str, Any]) -> bool:
+    """Whether a store holds a corpus; raises LangidError where it was made another way."""
     held = flatten({key: base.description.get(key) for key in asked})
     if differences := differing(held, flatten(asked), "the store"):
         raise LangidError(
             f"store={base.path}: made with another configuration: {'; '.join(differences)}."
             " Ask for the same, or choose another store=PATH.h5"
         )
+    return corpus in base.description["corpora"]
+
+
+def _added_rows(base: Store, place: int, rows: list[Row]) -> list[Row]:
+    """Return the rows of a corpus, held with fewer of them, that the store does not hold of it.
+
+    Raises LangidError where a row that it holds was edited or removed.
+    """
+    if (base.read_from < 0).any():
+        raise _changed(
+            base, "an earlier version wrote it, without telling of which corpus rows are"
+        )
+    now, held = {row["utterance_id"]: row for row in rows}, set[str]()
+    kept = [name for name in COLUMNS if name != "duration_s"]  # which is that of what is stored
+    own = base.read_from == place
+    for cells in zip(*(base.columns[name][own] for name in kept), strict=True):
+        before = dict(zip(kept, cells, strict=True))
+        key = before["utterance_id"]
+        if key not in now:
+            raise _changed(base, f"{key} was removed")
+        if differences := differing(before, {name: now[key][name] for name in kept}, "the store"):
+            raise _changed(base, f"{key} was edited: {'; '.join(differences)}")
+        held.add(key)
+    return [row for row in rows if row["utterance_id"] not in held]
+
+
+def _changed(base: Store, how: str) -> LangidError:
+    return LangidError(
+        f"store={base.path}: the corpus has changed since the store was made ({how}), and add=true"
+        " takes only rows that were added; delete the store or choose another store=PATH.h5"
+    )
+
+
+def _not_added(base: Store, corpus: dict[str, Any], count: int) -> LangidError:
+    """Return the error that says what ``add=true`` would add to a store."""
     corpora = base.description["corpora"]
-    if corpus in corpora:
-        return True
     if any(other["reader"] == corpus["reader"] for other in corpora):
-        raise LangidError(
-            f"store={base.path}: the corpus has changed since the store was made (rows were"
-            " added, removed or edited); delete the store or choose another store=PATH.h5"
+        return LangidError(
+            f"store={base.path}: the corpus has changed since the store was made: {count:,} of its"
+            " rows are not in the store. add=true prepares those alone; or choose another"
+            " store=PATH.h5"
         )
-    if not add:
-        last, this = (flatten(one["reader"], "corpus.") for one in (corpora[-1], corpus))
-        lines = "; ".join(differing(last, this, "the store"))
-        raise LangidError(
-            f"store={base.path}: holds another corpus ({lines}). add=true adds this corpus to it;"
-            " or choose another store=PATH.h5"
-        )
-    return False
+    last, this = (flatten(one["reader"], "corpus.") for one in (corpora[-1], corpus))
+    lines = "; ".join(differing(last, this, "the store"))
+    return LangidError(
+        f"store={base.path}: holds another corpus ({lines}). add=true adds this corpus to it;"
+        " or choose another store=PATH.h5"
+    )
 
 
 def _without_held(rows: list[Row], base: Store | None) -> tuple[list[Row], list[Row]]:

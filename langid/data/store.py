@@ -3,7 +3,8 @@
 Datasets: ``features (total_frames, bins)`` or ``samples (total_samples,) int16``, ``speech
 (total_frames,) bool``, ``offsets (utterances + 1,) int64``, in frames, and one text dataset per
 manifest column, and ``checksums (utterances,) uint32`` of frames and cells, which are compared when
-an utterance is first read. Attributes: schema, fingerprint, and as JSON a description, which holds
+an utterance is first read; ``read_from (utterances,) int32`` is the place of a row's corpus in the
+description. Attributes: schema, fingerprint, and as JSON a description, which holds
 the configuration of features, detector and corpora with the hash of each manifest. Features are
 float16, or float32 where their ``stored_as`` says so (power, whose range is wider); what reads a
 store takes the type from the dataset. Samples are whole hops, the last of an utterance filled with
@@ -69,9 +70,10 @@ def columns_of(file: h5py.File) -> dict[str, np.ndarray]:
 class Store:
     """Reads a store; its frames are mapped into memory lazily, once per process.
 
-    ``columns`` are those of the manifest, ``offsets`` the first frames of its rows. A frame is
-    ``stride`` of those that are stored: one, but in a StackedStore. Raises LangidError for a file
-    that is absent, cut off, not a store, or of another schema.
+    ``columns`` are those of the manifest, ``offsets`` the first frames of its rows, ``read_from``
+    their corpora, -1 where an earlier version did not tell. A frame is ``stride`` of those that are
+    stored: one, but in a StackedStore. Raises LangidError for a file that is absent, cut off, not a
+    store, or of another schema.
     """
 
     stride = 1
@@ -105,6 +107,9 @@ class Store:
             self.columns = columns_of(file)
             self.offsets = file["offsets"][:]
             self.checksums = file["checksums"][:] if schema == SCHEMA else None
+            several = len(self.description.get("corpora", ())) > 1
+            untold = np.full(len(self.columns["utterance_id"]), -several, np.int32)
+            self.read_from = file["read_from"][:] if "read_from" in file else untold
             if "samples" in file:
                 width, self.bins = self.description["hop_samples"], self.description["bins"]
                 self.content = Content("samples", width, "int16")
@@ -121,6 +126,7 @@ class Store:
         fits = len(self.offsets) == rows + 1 and self.offsets[-1] == frames
         fits = fits and self.offsets[0] == 0 and (np.diff(self.offsets) > 0).all()
         fits = fits and (self.checksums is None or len(self.checksums) == rows)
+        fits = fits and len(self.read_from) == rows
         if not fits or shape != self.content.shape(frames):
             raise LangidError(
                 f"store={self.path}: its parts do not fit together ({rows} utterances,"

@@ -46,6 +46,7 @@ class StoreWriter:
         self.buffer: list[tuple[np.ndarray, np.ndarray]] = []
         self.offsets = [0]
         self.rows: list[dict[str, str]] = []
+        self.corpora: list[int] = []
         self.digest = hashlib.sha256()
         self.checksum, self.checksums = Checksum(), list[int]()
         return self
@@ -87,9 +88,10 @@ class StoreWriter:
         self.values.resize(self.content.shape(self.written))
         self.speech.resize((self.written,))
 
-    def end_utterance(self, row: dict[str, str]) -> None:
-        """Close the current utterance and keep its row of the manifest."""
+    def end_utterance(self, row: dict[str, str], corpus: int = 0) -> None:
+        """Close the current utterance and keep its row of the manifest, which is of a corpus."""
         self.rows.append(row)
+        self.corpora.append(corpus)
         self.offsets.append(self.written)
         self.checksums.append(self.checksum.of(row))
         self.checksum = Checksum()
@@ -110,6 +112,7 @@ class StoreWriter:
         else:
             for name in COLUMNS:
                 self.file.create_dataset(name, data=[row[name] for row in self.rows], dtype=TEXT)
+            self.file["read_from"] = np.array(self.corpora, np.int32)
         self.file["offsets"] = np.array(self.offsets, np.int64)
         self.file["checksums"] = np.array(self.checksums, np.uint32)
         self.file.attrs.update(attributes or {})

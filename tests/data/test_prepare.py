@@ -379,9 +379,16 @@ def test_a_store_that_differs_is_refused_with_the_difference(
         LangidError, match=r"corpus.root: the store has one, asked is two.*add=true"
     ):
         prepared(real_rows, whole, "two")
-    for rows in (real_rows[:-1], [*real_rows[:-1], real_rows[-1] | {"speaker": "x"}]):
-        with pytest.raises(LangidError, match=r"the corpus has changed since the store was made"):
-            prepared(rows, whole, add=True)
+    last, extra = real_rows[-1], real_rows[0] | {"utterance_id": "more"}
+    for rows, how in (
+        (real_rows[:-1], "was removed"),
+        ([*real_rows[:-1], extra], "was removed"),
+        ([*real_rows[:-1], last | {"speaker": "x"}, extra], "was edited: speaker: the store has"),
+    ):
+        changed = f"the corpus has changed since the store was made .{last['utterance_id']} {how}"
+        for add in (True, False):
+            with pytest.raises(LangidError, match=changed):
+                prepared(rows, whole, add=add)
     assert whole.read_bytes() == before
 
 
@@ -479,6 +486,68 @@ def test_a_second_corpus_is_added(
     # Both corpora are held now: asking for either again changes nothing.
     assert add().fingerprint == made.fingerprint
     assert prepared(real_rows, path).fingerprint == made.fingerprint
+
+
+def test_of_a_corpus_that_has_grown_the_new_rows_alone_are_prepared(
+    real_rows: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, mended = tmp_path / "a.h5", rows_of(tmp_path, ["mended.wav"])
+    other = [row | {"utterance_id": f"x/{i}", "corpus": "x"} for i, row in enumerate(real_rows[:3])]
+    first = prepared([*mended, *real_rows[1:30:3]], path)
+    prepared(other, path, "two", add=True)
+    assert set(skipped(path)) == {"mended.wav"}
+    grown, before = [*mended, *real_rows[:30]], path.read_bytes()
+    with pytest.raises(
+        LangidError, match=r"21 of its rows are not in the store. add=true prepares"
+    ):
+        prepared(grown, path)
+    assert path.read_bytes() == before
+    shutil.copy(real_rows[35]["path"], tmp_path / "mended.wav")
+    written: list[str] = []
+    write_shard = shard.write_shard
+
+    def noted(place: Path, rows: list[dict[str, str]], *arguments: Any) -> int:
+        written.extend(row["utterance_id"] for row in rows)
+        return write_shard(place, rows, *arguments)
+
+    def killed() -> None:
+        kill_at(shard, "_write_utterance", 6)
+        prepared(grown, path, add=True)
+
+    assert in_child(killed) == -signal.SIGKILL
+    assert path.read_bytes() == before
+    monkeypatch.setattr(shard, "write_shard", noted)
+    made = prepared(grown, path, add=True)
+    new = [
+        "mended.wav",
+        *(row["utterance_id"] for i, row in enumerate(real_rows[:30]) if i % 3 != 1),
+    ]
+    assert written == new[4:]  # the first four were written before the kill
+    held = [*(row["utterance_id"] for row in real_rows[1:30:3]), "x/0", "x/1", "x/2"]
+    assert list(made.columns["utterance_id"]) == held + new
+    assert made.read_from.tolist() == [0] * 10 + [1] * 3 + [0] * 21
+    assert [one["reader"]["root"] for one in made.description["corpora"]] == ["one", "two"]
+    assert made.description["corpora"][0] != first.description["corpora"][0]
+    assert skipped(path) == {} and made.damaged_rows() == []
+    for again in (False, True):  # nothing is left to do
+        assert prepared(grown, path, add=again).fingerprint == made.fingerprint
+        assert prepared(other, path, "two", add=again).fingerprint == made.fingerprint
+
+
+def test_a_store_of_before_that_has_one_corpus_may_grow(
+    whole: Path, real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    old, more = Path(shutil.copy(whole, tmp_path / "a.h5")), real_rows[0] | {"utterance_id": "more"}
+    shutil.copy(beside(whole, "skipped"), beside(old, "skipped"))
+    with h5py.File(old, "r+") as file:
+        del file["read_from"]
+    shutil.copy(old, tmp_path / "b.h5")
+    assert prepared([more], old, "two", add=True).read_from.tolist() == [0] * 36 + [1]
+    with h5py.File(old, "r+") as file:
+        del file["read_from"]
+    with pytest.raises(LangidError, match="without telling of which corpus rows are"):
+        prepared([*real_rows, more], old, add=True)
+    assert len(prepared([*real_rows, more], tmp_path / "b.h5", add=True).columns["path"]) == 37
 
 
 @pytest.mark.parametrize(
