@@ -9,9 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "langid"
 # Known to all rooms.
-GROUND = ("atomic_file", "audio", "build", "data_uri", "devices", "differences", "errors",
-          "exclusive", "metrics", "plots", "progress", "report_plots", "sound_plots", "terminal",
-          "typed", "utterance", "workers")  # fmt: skip
+GROUND = ("atomic_file", "audio", "build", "comparison_plots", "data_uri", "devices",
+          "differences", "errors", "exclusive", "metrics", "plots", "progress", "report_plots",
+          "sound_plots", "terminal", "typed", "utterance", "workers")  # fmt: skip
 LEARNING = {"corpora", "signal", "networks", "data", "training"}
 # What each room may import from, beside the ground: itself and what stands below it.
 BELOW: dict[str, set[str]] = {
@@ -40,7 +40,7 @@ LIBRARIES = {  # who may know a library
     "omegaconf": ("commands/", "build.py"),
     "pytorch_lightning": ("data/datamodule.py", "training/", "search/"),
     "onnxruntime": ("streaming/onnx_model.py", "export/precision.py", "signal/frame_detectors.py"),
-    "matplotlib": ("plots.py", "report_plots.py", "sound_plots.py"),
+    "matplotlib": ("comparison_plots.py", "plots.py", "report_plots.py", "sound_plots.py"),
     "sklearn": ("inspection/shortcuts.py",),
     "packaging": ("installation/packages.py",),
     "yaml": ("sharing/model_card.py",),

@@ -46,17 +46,16 @@ def score(
     predicted = posteriors.argmax(1)
     values = metrics.of_posteriors(targets, posteriors)
     right = (predicted == targets).astype(float)
-    mean = (values["support"] > 0) / (values["support"] > 0).sum()
+    mean = _mean(values["support"])
     recall, precision = (ratios(speakers, of, right, mean) for of in (targets, predicted))
     # A clip counts half as what it is and half as what it is taken for: 2 right / (true + taken).
     both, halves = np.concatenate([targets, predicted]), np.full(2 * len(targets), 0.5)
     f1 = ratios(np.tile(speakers, 2), both, np.tile(right / 2, 2), mean, halves)
     few, few_of_one = few_speakers(recall), few_of_a_class(recall, classes)
-    by_clips = replace(recall, weight=values["support"] / len(targets))
-    nll = ratios(speakers, targets, metrics.surprise(targets, posteriors), by_clips.weight)
+    surprise = metrics.surprise(targets, posteriors)
+    nll = ratios(speakers, targets, surprise, values["support"] / len(targets))
     bounds = {
-        "accuracy": (of_proportions(by_clips), few),
-        "balanced_accuracy": (of_proportions(recall), few_of_one),
+        **_of_right(recall, values["support"], classes),
         "macro_f1": (of_proportions(f1), few_of_one),
         "nll": (of_means(nll), few),
     }
@@ -68,6 +67,19 @@ def score(
         "support": len(targets),
         "interval": INTERVAL,
     }
+
+
+def score_right(
+    targets: np.ndarray, right: np.ndarray, speakers: Sequence[str], classes: Sequence[str]
+) -> dict[str, Figure]:
+    """Return accuracy and balanced accuracy, with their intervals, of what is right.
+
+    ``right (units,)`` may lie between 0 and 1: the share of several systems that are right.
+    """
+    support = np.bincount(targets, minlength=len(classes))
+    recall = ratios(speakers, targets, right.astype(float), _mean(support))
+    bounds = _of_right(recall, support, classes)
+    return {name: told(of[0], of, reason) for name, (of, reason) in bounds.items()}
 
 
 def frame_accuracy(
@@ -96,12 +108,23 @@ def paired_difference(
     All three are class indices ``(utterances,)``. Only utterances that one of them alone has right
     count, so that what makes utterances easy or hard for both does not widen the interval.
     """
+    return difference_of_right(
+        targets, predicted == targets, reference == targets, speakers, classes
+    )
+
+
+def difference_of_right(
+    targets: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    speakers: Sequence[str],
+    classes: Sequence[str],
+) -> dict[str, Figure]:
+    """Return what ``paired_difference`` does, of what is right, as ``score_right`` has it."""
     support = np.bincount(targets, minlength=len(classes))
-    ours, theirs = predicted == targets, reference == targets
-    mean = (support > 0) / (support > 0).sum()
+    gain = ours.astype(float) - theirs
     better, worse = (
-        ratios(speakers, targets, alone.astype(float), mean)
-        for alone in (ours & ~theirs, theirs & ~ours)
+        ratios(speakers, targets, part.clip(min=0), _mean(support)) for part in (gain, -gain)
     )
     by_clips = (replace(part, weight=support / len(targets)) for part in (better, worse))
     bounds = {
@@ -109,6 +132,23 @@ def paired_difference(
         "balanced_accuracy": (of_differences(better, worse), few_of_a_class(better, classes)),
     }
     return {name: told(of[0], of, reason) for name, (of, reason) in bounds.items()}
+
+
+def _mean(support: np.ndarray) -> np.ndarray:
+    """Return the weights of a mean over the classes that occur."""
+    there = support > 0
+    return np.asarray(there / there.sum())
+
+
+def _of_right(
+    recall: Ratios, support: np.ndarray, classes: Sequence[str]
+) -> dict[str, tuple[Bounds, str]]:
+    """Return accuracy and balanced accuracy, each with why there is no interval, or nothing."""
+    by_clips = replace(recall, weight=support / support.sum())
+    return {
+        "accuracy": (of_proportions(by_clips), few_speakers(recall)),
+        "balanced_accuracy": (of_proportions(recall), few_of_a_class(recall, classes)),
+    }
 
 
 def _by_class(

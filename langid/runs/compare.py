@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from langid.atomic_file import write_text
-from langid.corpora.splits import speaker_groups
 from langid.errors import LangidError
 from langid.evaluation.paired_tests import holm, mcnemar, speaker_flips
-from langid.evaluation.scoring import paired_difference
+from langid.evaluation.scoring import difference_of_right
 from langid.plots import draw_comparison, save_figure
 from langid.runs.finished import Run, check_classes, score_run
+from langid.runs.systems import SEED, System, same_utterances, systems_of
 from langid.training.run_record import choices
 
 METRICS = ("balanced_accuracy", "accuracy")  # the first one ranks
@@ -42,21 +42,25 @@ def score_and_compare(
 
 def write_comparison(table: pd.DataFrame, output: Path, title: str) -> None:
     """Write compare.csv and compare.png into a folder."""
-    figures = {
+    save_figure(draw_comparison(metrics_of(table), labels_of(table), title), output / "compare.png")
+    write_text(output / "compare.csv", table.drop(columns="folders").to_csv(index=False))
+
+
+def metrics_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return value, low and high end of each metric, ``(3, rows)``, by a name for people."""
+    return {
         name.replace("_", " "): table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float).T
         for name in METRICS
     }
-    save_figure(draw_comparison(figures, _labels(table), title), output / "compare.png")
-    write_text(output / "compare.csv", table.to_csv(index=False))
 
 
 def compared_keys(table: pd.DataFrame) -> list[str]:
     """Return the columns of the keys that differ."""
     columns = list(table.columns)
-    return columns[1 : columns.index(METRICS[0])]
+    return columns[1 : columns.index("seeds")]
 
 
-def _labels(table: pd.DataFrame) -> list[str]:
+def labels_of(table: pd.DataFrame) -> list[str]:
     """Return a short name for each run: what sets it apart, or its folder."""
     keys = compared_keys(table)
     named = [", ".join(map(str, row)) for row in table[keys].to_numpy()]
@@ -97,37 +101,52 @@ def _follows(shown: pd.DataFrame, key: str) -> bool:
 
 
 def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None]) -> pd.DataFrame:
-    """Return a row per run, the best first.
+    """Return a row per system, which is a run or the same run of several seeds, the best first.
 
-    Columns: ``run``, the keys that differ, each metric with ``_low``, ``_high`` and ``_reason`` why
-    there is no interval, ``clips``, ``speakers`` that are known, ``unknown_speakers`` (clips),
-    ``parameters``, ``seconds`` of training (absent where a run was resumed, as the time before is
-    not known), ``real_time_factor``, and ``difference`` in balanced accuracy from the best with
+    Columns: ``run``, the first of its ``folders``, the keys that differ, ``seeds``, each metric
+    with ``_low``, ``_high`` and ``_reason`` why there is no interval, ``seed_spread``, the standard
+    deviation of balanced accuracy over seeds, ``seed_lowest``, ``seed_highest``, ``clips``,
+    ``speakers`` that are known, ``unknown_speakers`` (clips), ``parameters``, ``seconds`` of
+    training, the mean (absent where a run was resumed, as the time before is not known),
+    ``real_time_factor`` of the first, and ``difference`` in balanced accuracy from the best with
     ``difference_low``, ``difference_high`` and a ``note`` where there is none. ``p`` is how
     probable a difference as large would be by chance (``speaker_flips``), ``p_corrected`` that of
-    all runs together (``holm``), ``p_mcnemar`` that of clips as if they were independent.
+    all systems together (``holm``), ``p_mcnemar`` that of clips as if they were independent, of
+    single runs alone.
     """
+    chosen = differing_choices(runs)
+    told = dict(zip(map(id, runs), zip(chosen, real_time_factors, strict=True), strict=True))
+    systems = systems_of(runs, chosen)
+    best = max(systems, key=lambda one: tuple(one.figures[name]["value"] for name in METRICS))
     rows = []
-    keys = differing_choices(runs)
-    best = max(runs, key=lambda run: tuple(run.report[name]["value"] for name in METRICS))
-    for run, chosen, factor in zip(runs, keys, real_time_factors, strict=True):
-        row: dict[str, Any] = {"run": str(run.folder), **chosen}
-        for name in METRICS:
-            row |= _columns(name, run.report[name], f"{name}_reason")
-        resumed = run.record.config["resume"]
-        row |= {
-            **{of: run.report[of] for of in ("clips", "speakers", "unknown_speakers")},
-            "parameters": run.record.parameters,
-            "seconds": None if resumed else run.record.seconds,
-            "real_time_factor": factor,
-        }
-        rows.append(row | _columns("difference", _difference(run, best), "note"))
+    for system in systems:
+        choice, factor = told[id(system.first)]
+        rows.append(_row(system, choice) | {"real_time_factor": factor} | _from(best, system))
     table = pd.DataFrame(rows)
-    table[["p", "p_mcnemar"]] = [_chances(run, best) for run in runs]
     tested = table["p"].notna()
     table.loc[tested, "p_corrected"] = holm(table.loc[tested, "p"])
     order = table.sort_values(list(METRICS), ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
+
+
+def _row(system: System, choice: dict[str, Any]) -> dict[str, Any]:
+    first, records = system.first, [run.record for run in system.runs]
+    keys = {key: value for key, value in choice.items() if key != SEED}
+    row: dict[str, Any] = {"run": str(first.folder), **keys}
+    row["seeds"] = ", ".join(map(str, system.seeds))
+    for name in METRICS:
+        row |= _columns(name, system.figures[name], f"{name}_reason")
+    values = system.of_seeds(METRICS[0])
+    resumed = any(record.config["resume"] for record in records)
+    return row | {
+        "seed_spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "seed_lowest": min(values),
+        "seed_highest": max(values),
+        **{of: first.report[of] for of in ("clips", "speakers", "unknown_speakers")},
+        "folders": [str(run.folder) for run in system.runs],
+        "parameters": first.record.parameters,
+        "seconds": None if resumed else float(np.mean([record.seconds for record in records])),
+    }
 
 
 def _columns(name: str, figure: dict[str, Any], reason: str) -> dict[str, Any]:
@@ -136,44 +155,15 @@ def _columns(name: str, figure: dict[str, Any], reason: str) -> dict[str, Any]:
     return {name: figure["value"], **ends, reason: figure.get("reason", "")}
 
 
-def _difference(run: Run, best: Run) -> dict[str, Any]:
-    """Return a figure, or why there is none."""
-    if run is best or not _same_utterances(run, best):
-        reason = "best" if run is best else OTHER_UTTERANCES
-        return {"value": None, "low": None, "high": None, "reason": reason}
-    speakers = speaker_groups(best.table).tolist()
-    figures = paired_difference(*_answers(run, best), speakers, best.record.classes)
-    return figures[METRICS[0]]
-
-
-def _chances(run: Run, best: Run) -> tuple[float, float]:
-    """Return ``p`` and ``p_mcnemar`` of a run, NaN where it is not compared."""
-    if run is best or not _same_utterances(run, best):
-        return np.nan, np.nan
-    targets, ours, theirs = _answers(run, best)
-    speakers = speaker_groups(best.table).tolist()
-    right = ours == targets, theirs == targets
-    return speaker_flips(targets, *right, speakers), mcnemar(*right)
-
-
-def _answers(run: Run, best: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the class of each utterance, and those that a run and the best one say."""
-    classes = pd.Index(best.record.classes)
-    targets = classes.get_indexer(best.table["class"])
-    said = (classes.get_indexer(of.table["predicted"]) for of in (run, best))
-    return targets, *said
-
-
-def _same_utterances(run: Run, best: Run) -> bool:
-    """Return whether the rows of two runs stand for the same speech, in the same order."""
-    columns = ["utterance_id", "class"]
-    if not run.table[columns].equals(best.table[columns]):
-        return False
-    if run.report["scored"] == best.report["scored"] == "utterance":
-        return True
-    # Sequences have no names: they are the same where utterances were cut alike.
-    cuts = [
-        (of.record.split, of.record.silence, of.record.data["sequence_frames"])
-        for of in (run, best)
-    ]
-    return cuts[0] == cuts[1]
+def _from(best: System, system: System) -> dict[str, Any]:
+    """Return the columns of a system's difference from the best one."""
+    if system is best or not same_utterances(system.first, best.first):
+        reason = "best" if system is best else OTHER_UTTERANCES
+        none = {"value": None, "low": None, "high": None, "reason": reason}
+        return _columns("difference", none, "note") | {"p": np.nan, "p_mcnemar": np.nan}
+    paired = best.targets, system.right, best.right, best.speakers
+    figure = difference_of_right(*paired, best.first.record.classes)[METRICS[0]]
+    single = len(system.runs) == len(best.runs) == 1
+    by_clips = mcnemar(system.right > 0, best.right > 0) if single else np.nan
+    p = {"p": speaker_flips(*paired), "p_mcnemar": by_clips}
+    return _columns("difference", figure, "note") | p

@@ -78,6 +78,10 @@ def test_a_table_of_what_differs_and_what_came_out(
     assert "scored    validation part: 6 clips, 6 speakers\n" in shown
     assert "no interval of balanced accuracy: English: 2 speakers" in shown
     assert f"best      {table['run'][0]}" in shown
+    page = (tmp_path / "compare.html").read_text()
+    headings = ("Systems", "Figures", "What was chosen", "Curves")
+    assert [page.count(f">{heading}</h2>") for heading in headings] == [1] * 4
+    assert page.count("<svg") == 3 and "chance may make" in page and "https:" not in page
 
 
 def test_reports_are_kept_until_the_checkpoint_changes(

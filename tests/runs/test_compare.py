@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from langid.evaluation.scoring import score, score_right
 from langid.runs.compare import compare_runs, differing_choices
 from langid.runs.finished import Run
 from langid.training.run_record import RunRecord
@@ -87,8 +89,8 @@ def test_the_store_is_told_by_its_content() -> None:
 def test_rows_are_ranked_and_differences_are_from_the_best() -> None:
     runs = [
         made(configuration("/0"), "xyyx"),
-        made(configuration("/1", seed=1), "xxyy"),
-        made(configuration("/2", seed=2), "xxyx", ids="abce"),
+        made(configuration("/1", balance="weights"), "xxyy"),
+        made(configuration("/2", balance="classes"), "xxyx", ids="abce"),
     ]
     table = compare_runs(runs, [0.1, None, 0.2])
     assert table["run"].tolist() == ["/1", "/2", "/0"]
@@ -105,7 +107,57 @@ def test_the_time_of_a_resumed_run_is_not_known() -> None:
 
 
 def test_sequences_are_the_same_where_utterances_were_cut_alike() -> None:
-    runs = [made(configuration(seed=seed), scored="sequence") for seed in (0, 1)]
+    runs = [made(configuration(balance=of), scored="sequence") for of in ("none", "weights")]
     assert compare_runs(runs, [None, None])["note"].tolist() == ["best", FEW]
     runs[1].record = replace(runs[1].record, silence="remove")
     assert compare_runs(runs, [None, None])["note"].tolist() == ["best", "other utterances"]
+
+
+# Seeds
+
+
+def seeded(seed: int, predicted: str, rate: float = 0.1) -> Run:
+    optimizer = {"lr": rate}
+    return made(configuration(f"/{rate}/{seed}", seed=seed, optimizer=optimizer), predicted)
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_row() -> None:
+    runs = [seeded(1, "xxyx"), seeded(0, "xxyy"), seeded(2, "xyxx"), seeded(0, "xxyx", rate=0.2)]
+    table = compare_runs(runs, [0.1, 0.2, 0.3, 0.4])
+    assert table["seeds"].tolist() == ["0", "0, 1, 2"]
+    assert table["run"].tolist() == ["/0.2/0", "/0.1/0"]
+    assert table["folders"].tolist() == [["/0.2/0"], ["/0.1/0", "/0.1/1", "/0.1/2"]]
+    assert table["optimizer.lr"].tolist() == ["0.2", "0.1"] and "seed" not in table
+    values = [1.0, 0.75, 0.25]
+    pooled = table.iloc[1]
+    assert pooled["balanced_accuracy"] == pytest.approx(sum(values) / 3)
+    assert pooled["seed_spread"] == pytest.approx(np.std(values, ddof=1))
+    assert (pooled["seed_lowest"], pooled["seed_highest"]) == (0.25, 1.0)
+    assert pooled["difference"] == pytest.approx(sum(values) / 3 - 0.75)
+    assert pooled["real_time_factor"] == 0.2
+    assert np.isnan(pooled["p_mcnemar"]) and 0 < pooled["p"] <= 1
+    assert np.isnan(table["seed_spread"][0])
+
+
+def test_a_seed_that_is_there_twice_leaves_runs_apart() -> None:
+    table = compare_runs([seeded(0, "xxyx"), seeded(0, "xxyy"), seeded(1, "xxxx")], [None] * 3)
+    assert table["seeds"].tolist() == ["0", "0", "1"]
+
+
+def test_seeds_on_other_utterances_are_left_apart() -> None:
+    other = made(configuration("/0.1/1", seed=1, optimizer={"lr": 0.1}), "xxyy", ids="abce")
+    assert compare_runs([seeded(0, "xxyx"), other], [None] * 2)["seeds"].tolist() == ["1", "0"]
+
+
+def test_pooled_intervals_are_between_speakers_and_seeds_do_not_narrow_them() -> None:
+    """Ten runs that say the same know no more than one."""
+    rng, classes = np.random.default_rng(0), ["x", "y"]
+    targets, right = rng.integers(0, 2, 400), rng.random(400) < 0.7
+    speakers = [f"s{number // 8}" for number in range(400)]
+    posteriors = np.eye(2)[np.where(right, targets, 1 - targets)] * 0.8 + 0.1
+    single = score(targets, posteriors, speakers, classes)
+    pooled = score_right(targets, np.mean([right] * 10, axis=0), speakers, classes)
+    assert pooled["balanced_accuracy"] == pytest.approx(single["balanced_accuracy"])
+    assert pooled["accuracy"] == pytest.approx(single["accuracy"])
+    half = score_right(targets, np.full(400, 0.5), speakers, classes)["accuracy"]
+    assert half["value"] == 0.5 and half["low"] < 0.5 < half["high"]
