@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from synthetic_sound import RATE, synthetic_music
+from synthetic_sound import RATE
 
 from langid.audio.decode import read_audio
 from langid.corpora.common_voice import CommonVoice
 from langid.data.acoustics import VOICES
+from langid.signal.acoustics.music import synthetic_music
 from langid.signal.acoustics.noise import coloured
 from langid.signal.acoustics.sound import Draws, Sound, as_loud, looped
 
@@ -92,7 +93,7 @@ def conditions(clips: list[Spoken], snrs: list[int], draws: Draws) -> Iterator[t
 def _noise(kind: str, clip: Spoken, clips: list[Spoken], draws: Draws) -> np.ndarray:
     count = len(clip.sound.samples)
     if kind == "music":
-        return synthetic_music(count, draws)
+        return synthetic_music(count, RATE, draws)
     if kind == "babble":
         voices = [other for other in clips if other.language != clip.language]
         babble = np.zeros(count, np.float32)

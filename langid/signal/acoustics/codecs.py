@@ -1,14 +1,22 @@
 """Codecs that speech goes through on its way, by libsndfile in memory."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import soundfile
 
 from langid.audio.native_stderr import native_stderr_off
-from langid.signal.acoustics.sound import Draws, Sound, Told, Transform, checked_kinds, one_of
+from langid.signal.acoustics.sound import (
+    Draws,
+    Refused,
+    Sound,
+    Told,
+    Transform,
+    checked_kinds,
+    one_of,
+)
 from langid.signal.acoustics.timing import resampled
 
 MP3_DELAY = 1105  # samples of LAME and its decoder, where no header says to leave them out
@@ -24,18 +32,29 @@ RATES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 class Codec(Transform):
     """Encodes and decodes a sound, at random rates, by a codec that is drawn by ``kinds``.
 
-    Encoding by ``mp3`` takes as long as all other transforms of a second, by ``opus`` longer.
+    ``kbit_s`` are the rates of bits to draw from, those of RATES by default; ``mulaw`` follows its
+    rate of samples. Encoding by ``mp3`` takes as long as all other transforms of a second, by
+    ``opus`` longer.
     """
 
-    def __init__(self, probability: float, kinds: Mapping[str, float]):
+    def __init__(
+        self, probability: float, kinds: Mapping[str, float], kbit_s: Sequence[int] | None = None
+    ):
         super().__init__(probability)
         self.kinds = checked_kinds("kinds", kinds, RATES)
+        for kind, (_, bit_rates) in RATES.items():
+            there = kbit_s is None or (len(kbit_s) > 0 and set(kbit_s) <= set(bit_rates))
+            if self.kinds.get(kind) and not there:
+                told = ", ".join(map(str, bit_rates))
+                raise Refused(f"kbit_s={kbit_s}: accepted are lists of those of {kind}, {told}")
+        self.kbit_s = kbit_s
 
     def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
         kind = one_of(self.kinds, draws)
         rates, bit_rates = RATES[kind]
         rates = tuple(rate for rate in rates if rate <= sound.sample_rate) or rates[:1]
         rate = int(rates[draws.integers(len(rates))])
+        bit_rates = bit_rates if self.kbit_s is None else tuple(self.kbit_s)
         kbit_s = int(bit_rates[draws.integers(len(bit_rates))])
         if kind == "mulaw":
             kbit_s = rate * 8 // 1000

@@ -31,7 +31,7 @@ class Noise(Transform):
 
     Kinds are synthetic ``colour``, the ``pause`` of another clip, ``babble`` of clips of other
     classes, and what lies below a ``folder``, as far as there are others. Where none can be heard,
-    or the sound is silent, nothing is added.
+    or the sound is silent, nothing is added. ``colours`` are those of COLOURS to draw from.
     """
 
     def __init__(
@@ -40,8 +40,12 @@ class Noise(Transform):
         snr_db: Sequence[float],
         kinds: Mapping[str, float],
         folder: str | None = None,
+        colours: Sequence[str] = tuple(COLOURS),
     ):
         super().__init__(probability)
+        if isinstance(colours, str) or not colours or not set(colours) <= set(COLOURS):
+            raise Refused(f"colours={colours}: accepted are lists of {', '.join(COLOURS)}")
+        self.colours = list(colours)
         self.snr_db = checked_range("snr_db", snr_db, -30, 100)
         self.kinds = checked_kinds("kinds", kinds, dict.fromkeys(KINDS))
         if folder is None:
@@ -66,7 +70,7 @@ class Noise(Transform):
     def _noise(self, kind: str, sound: Sound, draws: Draws) -> tuple[np.ndarray | None, str]:
         count = len(sound.samples)
         if kind == "colour":
-            colour = list(COLOURS)[draws.integers(len(COLOURS))]
+            colour = self.colours[draws.integers(len(self.colours))]
             return coloured(colour, count, draws), f"{colour} noise"
         if kind == "folder":
             assert self.recordings is not None

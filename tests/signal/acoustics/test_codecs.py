@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from langid.signal.acoustics.codecs import RATES, Codec, coded
-from langid.signal.acoustics.sound import Sound
+from langid.signal.acoustics.sound import Refused, Sound
 from langid.signal.acoustics.timing import resampled
 
 from .conftest import RATE
@@ -51,3 +51,12 @@ def test_kinds_and_rates_are_drawn(sound: Sound) -> None:
     assert {told["kind"] for told in found} == {"mp3", "gsm", "mulaw"}
     assert {told["hz"] for told in found if told["kind"] == "mp3"} == {8000, 11025, 16000}
     assert len({told["kbit_s"] for told in found if told["kind"] == "mp3"}) > 3
+
+
+def test_rates_of_bits_can_be_chosen(sound: Sound) -> None:
+    short = Sound(sound.samples[:3200], sound.speech[:20], RATE)
+    draws, codec = np.random.default_rng(0), Codec(1, {"mp3": 1}, kbit_s=[16])
+    assert {codec(short, draws)[1]["kbit_s"] for _ in range(10)} == {16}
+    for wrong in ([17], []):
+        with pytest.raises(Refused, match=r"accepted are lists of those of mp3, 8, 16"):
+            Codec(1, {"mp3": 1}, kbit_s=wrong)

@@ -81,3 +81,11 @@ def test_without_a_folder_its_kind_is_not_drawn() -> None:
     assert Noise(1, [0, 9], {"colour": 1, "folder": 9}).kinds == {"colour": 1}
     with pytest.raises(LangidError, match=r"noise\.folder=null: accepted is a folder of noise"):
         Acoustics(noise={"probability": 1, "snr_db": [0, 9], "kinds": {"folder": 1}})
+
+
+def test_colours_can_be_chosen(sound: Sound) -> None:
+    noise, draws = Noise(1, [0, 0], {"colour": 1}, colours=["pink"]), np.random.default_rng(0)
+    assert {noise(sound, draws)[1]["kind"] for _ in range(10)} == {"pink noise"}
+    for wrong in (["mauve"], [], "pink"):
+        with pytest.raises(ValueError, match="accepted are lists of white, pink, brown, blue"):
+            Noise(1, [0, 0], {"colour": 1}, colours=wrong)
