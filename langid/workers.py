@@ -1,8 +1,10 @@
 """Processes that share long work: started early, as imports take seconds, and ended."""
 
+import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +12,8 @@ import joblib
 from joblib.externals.loky import get_reusable_executor, process_executor
 
 from langid.errors import LangidError
+
+PARENT_CHECK_S = 0.5
 
 
 def worker_count(workers: int | None, most: int | None = None) -> int:
@@ -34,9 +38,34 @@ def start_workers(count: int, get_ready: Callable[[], None]) -> Iterator[None]:
         return iter(())
     keep_memory()
     ready: Any = joblib.Parallel(n_jobs=count, return_as="generator_unordered")(
-        joblib.delayed(get_ready)() for _ in range(count)
+        joblib.delayed(_start)(get_ready, os.getpid()) for _ in range(count)
     )
     return iter(ready)
+
+
+def _start(get_ready: Callable[[], None], parent: int) -> None:
+    """Get ready in a process that ends soon after its parent, which may be killed."""
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    get_ready()
+
+
+def _end_after(parent: int) -> None:
+    """End this process when another is its parent: what it would write nobody waits for."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def ended_from_outside(remedy: str) -> Iterator[None]:
+    """Raise LangidError, with what to do, where a process of joblib was killed."""
+    try:
+        yield
+    except process_executor.TerminatedWorkerError as error:
+        raise LangidError(
+            "a process was ended from outside, as the system does where memory is short;"
+            f" {remedy}, workers=1"
+        ) from error
 
 
 def keep_memory() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langid.errors import LangidError
 from langid.exclusive import exclusively
-from langid.workers import settle, start_workers, worker_count
+from langid.workers import ended_from_outside, settle, start_workers, worker_count
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.store import Store
@@ -24,7 +24,8 @@ def prepare_corpus(config: dict[str, Any]) -> "Store":
     """
     store = place_of(config)
     workers = worker_count(config["workers"])
-    with exclusively("store", store):  # from before it is looked at
+    remedy = "the same line goes on where it was; where memory is short, take fewer"
+    with exclusively("store", store), ended_from_outside(remedy):  # from before it is looked at
         return _prepare(config, store, workers)
 
 

@@ -19,7 +19,7 @@ from langid.errors import LangidError
 from langid.inspection.fingerprints import fingerprint
 from langid.inspection.measurements import RATE, measure
 from langid.progress import progress
-from langid.workers import end_workers
+from langid.workers import end_workers, ended_from_outside
 
 LONGEST_S = 300.0  # of an utterance is measured; of the fingerprint a fifth of it
 TOGETHER = 32  # clips that a process measures at a time
@@ -55,9 +55,10 @@ def measure_clips(store: Store, rows: Sequence[int], workers: int) -> Clips:
     found: list[dict[str, Any]] = []
     with progress("inspecting", "clips") as bar:
         task = bar.add_task("inspecting", total=len(rows))
-        for batch in jobs:
-            found += batch
-            bar.advance(task, len(batch))
+        with ended_from_outside("take fewer"):
+            for batch in jobs:
+                found += batch
+                bar.advance(task, len(batch))
     if workers > 1:
         end_workers()
     return _gathered(store, found)

@@ -9,7 +9,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from langid.audio.decode import read_blocks
 from langid.audio.full_scale import in_16_bits
@@ -20,7 +19,7 @@ from langid.streaming.samples import NOTHING, whole_hops
 from langid.streaming.sources import recording
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import WindowedModel
-from langid.workers import end_workers, keep_memory, settle
+from langid.workers import end_workers, ended_from_outside, keep_memory, settle
 
 PIECE_S = 30.0  # longer recordings are heard in pieces, to bound memory, as langid evaluate does
 
@@ -88,13 +87,9 @@ def decide_all(
         joblib.delayed(_decide_there)(model, settings, path) for path in paths
     )
     try:
-        for decision in jobs:  # noqa: UP028  # yield from would close them too soon
-            yield decision
-    except TerminatedWorkerError as error:
-        raise LangidError(
-            "a process was ended from outside, as the system does where memory is short; take"
-            " fewer, workers=1"
-        ) from error
+        with ended_from_outside("take fewer"):
+            for decision in jobs:  # noqa: UP028  # yield from would close them too soon
+                yield decision
     finally:
         with warnings.catch_warnings(action="ignore"):  # that some results were of no use
             jobs.close()

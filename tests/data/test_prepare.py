@@ -7,7 +7,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from forked import Forked
 
 from langid.audio.decode import read_audio, read_blocks
 from langid.audio.full_scale import in_16_bits
@@ -169,29 +169,63 @@ def test_killed_and_resumed_gives_the_same_bytes(
     }  # fmt: skip
 
 
-def test_the_command_killed_from_outside_on_two_processes(data_root: Path, tmp_path: Path) -> None:
-    def arguments(name: str, workers: int) -> list[str]:
-        root = data_root / "cv-corpus-6.1-2020-12-11"
-        return ["prepare", "corpus=common_voice", f"corpus.root={root}", "corpus.locales=hi",
-                f"store={tmp_path / name}", f"workers={workers}"]  # fmt: skip
+def hindi(data_root: Path, store: Path, workers: int) -> list[str]:
+    """Return the line that prepares 100 clips, two shards."""
+    root = data_root / "cv-corpus-6.1-2020-12-11"
+    return ["prepare", "corpus=common_voice", f"corpus.root={root}", "corpus.locales=hi",
+            f"store={store}", f"workers={workers}"]  # fmt: skip
 
-    command = [sys.executable, "-m", "langid", *arguments("a.h5", 2)]
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
-        until = time.monotonic() + 240
-        while not list(tmp_path.glob("a.h5.parts/*/??????.h5")) and time.monotonic() < until:
-            time.sleep(0.005)
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+
+def processes_that_decode(command: int) -> list[int]:
+    """Return the processes that joblib has started for a command."""
+    tasks = Path(f"/proc/{command}/task").glob("*/children")
+    found = [int(word) for task in tasks for word in task.read_text().split()]
+    return [one for one in found if "popen_loky" in Path(f"/proc/{one}/cmdline").read_text()]
+
+
+def soon(condition: Callable[[], object], seconds: float = 240) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.005)
+    return bool(condition())
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
+
+
+@linux
+def test_the_command_killed_from_outside_on_two_processes(data_root: Path, tmp_path: Path) -> None:
+    with Forked(["-m", "langid", *hindi(data_root, tmp_path / "a.h5", 2)]) as process:
+        assert soon(lambda: list(tmp_path.glob("a.h5.parts/*/??????.h5")))
+        workers = processes_that_decode(process.pid)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert len(workers) == 2
+    assert soon(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
     assert not (tmp_path / "a.h5").exists()
     assert list(tmp_path.glob("a.h5.parts/*/??????.h5"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shard, "SHARD_UTTERANCES", 64)
-        assert main(arguments("a.h5", 1)) == 0
-        assert main(arguments("b.h5", 1)) == 0
+        assert main(hindi(data_root, tmp_path / "a.h5", 1)) == 0
+        assert main(hindi(data_root, tmp_path / "b.h5", 1)) == 0
     assert contents(tmp_path / "a.h5") == contents(tmp_path / "b.h5")
     assert len(Store(tmp_path / "a.h5").utterances) == 100
+
+
+@linux
+def test_a_process_that_is_killed_ends_the_command_with_one_line(
+    data_root: Path, tmp_path: Path
+) -> None:
+    with Forked(["-m", "langid", *hindi(data_root, tmp_path / "a.h5", 2)]) as process:
+        assert soon(lambda: len(processes_that_decode(process.pid)) == 2)
+        os.kill(processes_that_decode(process.pid)[1], signal.SIGKILL)
+        _, said = process.communicate()
+    assert process.returncode == 2
+    assert said.startswith("langid: a process was ended from outside") and said.count("\n") == 1
+    assert said.endswith(
+        "; the same line goes on where it was; where memory is short, take fewer, workers=1\n"
+    )
+    assert not (tmp_path / "a.h5").exists()
 
 
 def bad_files(folder: Path) -> dict[str, str]:
