@@ -28,11 +28,13 @@ def suffix_of(name: str) -> str:
 class ClipFolder:
     """The clips of a folder, which is listed once; tables may name them with another suffix.
 
-    ``names`` are those of a folder that is in an archive; rows follow their order (see ``place``).
+    ``names`` are those of a folder that is in an archive; rows follow their order (see ``place``),
+    which is what ``ordered`` says.
     """
 
     def __init__(self, folder: Path, names: Sequence[str] | None = None):
         self.folder = folder
+        self.ordered = names is not None
         if names is None:
             self.names = dict.fromkeys(os.listdir(folder) if folder.is_dir() else (), 0)
         else:
@@ -44,6 +46,8 @@ class ClipFolder:
 
     def find(self, path: str) -> list[str]:
         """Return the files that a table's cell can mean, the one to take first."""
+        if path in self.names:
+            return [path]
         exact = [name for name in self.names_of(path) if name in self.names]
         if exact:
             return exact[:1]

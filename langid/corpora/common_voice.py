@@ -1,7 +1,9 @@
 """Mozilla Common Voice releases, of every layout since the first, unpacked or not."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from langid.corpora.clip_folder import converted_note
 from langid.corpora.folder_walk import root_folders
@@ -17,6 +19,22 @@ OFFICIAL = ("train", "dev", "test")
 SPLIT_OF_TSV = {"train": "train", "dev": "validation", "test": "test"}
 SHOWN = 20  # as many locales as a note names
 SPELLINGS = {"fourties": "forties", "male_masculine": "male", "female_feminine": "female"}
+
+
+class Seen:
+    """Which clips were read, by locale: in which table each, and where in it."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
+
+    def before(self, code: str, stem: str, table: str, line: int) -> str:
+        """Return where a clip was read before, nothing if never; from now on it is."""
+        tables = self._lines[code]
+        for name, lines in tables.items():
+            if stem in lines:
+                return f"{name}:{lines[stem]}"
+        tables.setdefault(table, {})[stem] = line
+        return ""
 
 
 class CommonVoice(Reader):
@@ -56,7 +74,7 @@ class CommonVoice(Reader):
         found = {root: locales_of(root, [*self.tables, DURATIONS]) for root in self.roots}
         wanted = self._wanted({locale.code for here in found.values() for locale in here})
         manifest = Manifest()
-        seen: dict[str, str] = {}
+        seen = Seen()
         for root, here in found.items():
             chosen = sorted(
                 (locale for locale in here if locale.code in wanted),
@@ -87,7 +105,7 @@ class CommonVoice(Reader):
             )
         return wanted
 
-    def _read_locale(self, locale: Locale, manifest: Manifest, seen: dict[str, str]) -> list[str]:
+    def _read_locale(self, locale: Locale, manifest: Manifest, seen: Seen) -> list[str]:
         """Add the rows of a locale, and return the tables that it does not have."""
         before, durations = len(manifest.utterances), _durations(locale)
         absent = [
@@ -95,8 +113,10 @@ class CommonVoice(Reader):
             for table in self.tables
             if not _read_table(locale, table, durations, manifest, seen)
         ]
-        rows = manifest.utterances[before:]
-        manifest.utterances[before:] = sorted(rows, key=lambda row: locale.clips.place(row["path"]))
+        if locale.clips.ordered:
+            places = map(locale.clips.place, manifest.utterances.columns["path"][before:])
+            order = sorted(enumerate(places, before), key=lambda each: each[1])
+            manifest.utterances.reorder(before, (index for index, _ in order))
         return absent
 
 
@@ -105,7 +125,7 @@ def _read_table(
     table: str,
     durations: Mapping[str, str],
     manifest: Manifest,
-    seen: dict[str, str],
+    seen: Seen,
 ) -> bool:
     """Add the rows of a locale's table; return whether it has any."""
     source, language = locale.folder / f"{table}.tsv", language_of(locale.code)
@@ -114,41 +134,42 @@ def _read_table(
     except EmptyTableError as error:
         manifest.skip(source, "", language, str(error).removeprefix(f"{source}: "))
         return False
-    converted, clips = [], locale.clips
+    converted, clips, name = [], locale.clips, str(source)
     for number, row in enumerate(rows, start=2):
-        place, cells = f"{source}:{number}", dict(zip(header, row, strict=False))
+        cells = dict(zip(header, row, strict=False))
         path = cells.get("path", "")
         files = clips.find(path)
-        key = f"{locale.code}/{os.path.splitext(files[0])[0]}" if files else ""
+        stem = os.path.splitext(files[0])[0] if files else ""
         if len(row) != len(header):
             reason = f"{len(row)} fields, the header has {len(header)}"
         elif not files:
             reason = f"the clip is not in {clips.folder}"
-        elif (first := seen.setdefault(key, place)) != place:
+        elif first := seen.before(locale.code, stem, name, number):
             reason = f"the same clip as in {first}"
         else:
             cells["duration_s"] = durations.get(path, "")
-            manifest.add(place, **_columns(locale, files[0], table, cells))
+            manifest.add(f"{name}:{number}", **_columns(locale, files[0], table, cells))
             if files[0] not in clips.names_of(path):
                 converted.append(files)
             continue
-        manifest.skip(place, path, language, reason)
+        manifest.skip(f"{name}:{number}", path, language, reason)
     if converted:
         manifest.notes.append(f"{source}: {converted_note(converted)}")
     return True
 
 
-def _content(locale: Locale, table: str) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of a table; raise EmptyTableError where it has none."""
+def _content(locale: Locale, table: str) -> tuple[list[str], Iterator[list[str]]]:
+    """Return header and rows of a table, as they come; raise EmptyTableError where it has none."""
     if table not in locale.tables:
         there = ", ".join(name for name in locale.tables if name != DURATIONS)
         raise EmptyTableError(f"no such table; corpus.tsv can be {there}")
     source = locale.folder / f"{table}.tsv"
     header, rows = rows_of(locale.table(table), source)
     require_columns(source, header, REQUIRED)
-    if not rows:
+    first = next(rows, None)
+    if first is None:
         raise EmptyTableError("the table has a header and no rows")
-    return header, rows
+    return header, chain([first], rows)
 
 
 def _durations(locale: Locale) -> dict[str, str]:
@@ -168,7 +189,7 @@ def _columns(locale: Locale, clip: str, table: str, cells: dict[str, str]) -> di
     age, gender = cells.get("age", ""), cells.get("gender", "")
     return {
         "utterance_id": f"{locale.release}/{locale.code}/{os.path.splitext(clip)[0]}",
-        "path": str(locale.clips.folder / clip),
+        "path": os.path.join(locale.clips.folder, clip),
         "language": language_of(locale.code),
         "speaker": cells["client_id"],
         "split": SPLIT_OF_TSV.get(table, ""),

@@ -20,8 +20,8 @@ def deal(groups: pd.Series, classes: pd.Series, shares: np.ndarray, seed: int) -
 
     Raises LangidError for a class with fewer groups than parts.
     """
-    owners, of_group = np.unique(groups.to_numpy(), return_inverse=True)
-    names, of_class = np.unique(classes.to_numpy(), return_inverse=True)
+    of_group, owners = pd.factorize(groups.to_numpy(), sort=True)
+    of_class, names = pd.factorize(classes.to_numpy(), sort=True)
     pairs, clips = np.unique(of_group * len(names) + of_class, return_counts=True)
     group, column = np.divmod(pairs, len(names))
     _require_groups(names, np.bincount(column), len(shares))

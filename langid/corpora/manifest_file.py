@@ -54,27 +54,27 @@ class ManifestFile(Reader):
         can be used.
         """
         manifest, seen, count = Manifest(), set[str](), 0
+        folder = self.path if self.path.is_dir() else self.path.parent
         for source, cells, reason in FORMATS[self.format].rows(self.path, self.label):
             count += 1
-            row = self._columns(cells)
+            row = self._columns(cells, folder)
             if reason := reason or self._reason(row, seen):
                 manifest.skip(source, cells.get("path", ""), row["language"], reason)
                 continue
             seen.add(row["utterance_id"])
             manifest.add(source, **row)
-        languages = {row["language"] for row in manifest.utterances}
+        languages = set(manifest.utterances.columns["language"])
         manifest.notes += unknown_note(self.path, languages)
         return manifest.or_refused(f"{self.path}: no usable row among {count}")
 
-    def _columns(self, cells: dict[str, str]) -> dict[str, str]:
+    def _columns(self, cells: dict[str, str], folder: Path) -> dict[str, str]:
         """Return cells as the manifest has them, with what follows from others."""
         row = {name: cells[name] for name in COLUMNS if name in cells}
         path, start_s, end_s = (row.get(name, "") for name in ("path", "start_s", "end_s"))
         part = f":{start_s}-{end_s}" if start_s or end_s else ""
-        folder = self.path if self.path.is_dir() else self.path.parent
         return row | {
             "utterance_id": row.get("utterance_id") or f"{path}{part}",
-            "path": str(folder / path) if path else "",
+            "path": _joined(folder, path) if path else "",
             "language": language_of(row["language"]) if row.get("language") else "",
             "corpus": row.get("corpus") or self.path.name.partition(".")[0],
             "recording": row.get("recording") or (path if part else ""),
@@ -89,6 +89,8 @@ class ManifestFile(Reader):
             return "the same utterance_id as an earlier row"
         if (part := row.get("split", "")) not in SPLITS:
             return f"split is {part!r}; accepted are train, validation, test or nothing"
+        if not (row.get("start_s") or row.get("end_s")):
+            return ""
         places = {"start_s": 0.0, "end_s": math.inf}
         for name in places:
             if cell := row.get(name, ""):
@@ -101,3 +103,10 @@ class ManifestFile(Reader):
         if places["end_s"] <= places["start_s"]:
             return f"end_s={row['end_s']} is not after start_s={row.get('start_s') or 0}"
         return ""
+
+
+def _joined(folder: Path, path: str) -> str:
+    """Return a path in a folder; only where need be by way of Path, which is slow."""
+    joined = os.path.join(folder, path)
+    plain = os.sep == "/" and not ("//" in joined or "/." in joined or joined.endswith("/"))
+    return joined if plain else str(Path(joined))

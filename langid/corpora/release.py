@@ -1,7 +1,8 @@
 """A release of Common Voice as it lies on disk: unpacked, or still in the archive it came in."""
 
 import functools
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from langid.audio.archives import contents, is_archive, stem_of
@@ -32,9 +33,10 @@ class Locale:
         """The names of the tables, without ``.tsv``."""
         return sorted(path.stem for path in self.folder.glob("*.tsv") if not is_hidden(path.name))
 
-    def table(self, name: str) -> bytes:
-        """Return the content of a table, of those that are there."""
-        return (self.folder / f"{name}.tsv").read_bytes()
+    def table(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a table, of those that are there."""
+        with (self.folder / f"{name}.tsv").open("rb") as file:
+            yield from file
 
 
 class PackedLocale(Locale):
@@ -55,9 +57,9 @@ class PackedLocale(Locale):
         """The names of the tables, without ``.tsv``."""
         return sorted(self.content)
 
-    def table(self, name: str) -> bytes:
-        """Return the content of a table, of those that were asked for."""
-        return self.content[name]
+    def table(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a table, of those that were asked for."""
+        yield from io.BytesIO(self.content[name])
 
 
 def locales_of(root: Path, tables: Iterable[str]) -> list[Locale]:

@@ -95,7 +95,8 @@ def recording_groups(rows: pd.DataFrame) -> pd.Series:
 
 def speaker_groups(rows: pd.DataFrame) -> pd.Series:
     """Return who speaks in each row; where that is unknown, a recording stands for a speaker."""
-    return rows["speaker"].where(rows["speaker"] != "", recording_groups(rows))
+    known = rows["speaker"] != ""
+    return rows["speaker"] if known.all() else rows["speaker"].where(known, recording_groups(rows))
 
 
 class _RandomSplit(Split):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from langid.corpora.manifest import read_table
+from langid.corpora.manifest import table_of
 from langid.errors import LangidError
 
 JSON = (".jsonl", ".json", ".ndjson")
@@ -43,12 +43,13 @@ def table_rows(path: Path, label: str) -> Iterator[Row]:
             f" and the label, {label} (corpus.label=COLUMN names another), separated by"
             f" {'commas' if path.suffix.lower() == '.csv' else 'tabs'}"
         )
+    name = str(path)
     for number, line in lines:
         cells = dict(zip(header, line, strict=False))
         reason = ""
         if len(line) != len(header):
             reason = f"{len(line)} fields, the header has {len(header)}"
-        yield Row(f"{path}:{number}", _with_label(cells, label), reason)
+        yield Row(f"{name}:{number}", _with_label(cells, label), reason)
 
 
 def _with_label(cells: dict[str, str], label: str) -> dict[str, str]:
@@ -93,7 +94,7 @@ def text_of(value: Any) -> str:
 
 
 def _tsv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    header, rows = read_table(path)
+    header, rows = table_of(path)
     return header, enumerate(rows, 2)
 
 

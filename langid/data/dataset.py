@@ -1,6 +1,7 @@
 """Frames of a store in batches: sequences, silence policy, padding."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from langid.data.silence_policy import SilencePolicy
 from langid.data.store import Store
 from langid.signal.features import Features
 
+BLOCK_FRAMES = 1 << 22  # whose marks of speech are looked at together
 MADE_AT_ONCE = 8  # sequences, whose windows and spectra need many times their memory
 
 
@@ -211,18 +213,30 @@ def cut(store: Store, policy: SilencePolicy, frames: int, gapless: bool = False)
     is shorter. Sequences without speech are left out, of a ``gapless`` utterance only behind its
     last speech.
     """
-    rows, starts, stops, counts = [], [], [], []
-    first = store.utterances["first_frame"].to_numpy()
-    length = store.utterances["frames"].to_numpy()
-    for row, (begin, count) in enumerate(zip(first, length, strict=True)):
-        speech = store.read_speech(begin, begin + count)
-        start = 0
-        for stop in policy.bounds(speech, frames):
-            spoken = int(speech[start:stop].sum())
-            if spoken or (gapless and (speech[stop:].any() or not speech.any())):
-                rows.append(row)
-                starts.append(begin + start)
-                stops.append(begin + stop)
-                counts.append(spoken)
-            start = stop
-    return pd.DataFrame({"row": rows, "start": starts, "stop": stops, "speech": counts})
+    offsets = store.offsets
+    edges = np.searchsorted(offsets, np.arange(0, offsets[-1], BLOCK_FRAMES))
+    edges = np.append(np.unique(edges), len(offsets) - 1)
+    blocks = [
+        _cut_rows(store, policy, frames, gapless, int(first), int(last))
+        for first, last in itertools.pairwise(np.unique(edges))
+    ]
+    row, start, stop, speech = map(np.concatenate, zip(*blocks, strict=True))
+    return pd.DataFrame({"row": row, "start": start, "stop": stop, "speech": speech})
+
+
+def _cut_rows(
+    store: Store, policy: SilencePolicy, frames: int, gapless: bool, first: int, last: int
+) -> tuple[np.ndarray, ...]:
+    """Return the columns of ``cut`` for some rows of a store."""
+    begin = store.offsets[first]
+    offsets, speech = store.offsets[first : last + 1] - begin, store.speech_of(first, last)
+    stop = policy.ends(speech, offsets, frames)
+    start = np.append(0, stop[:-1])
+    row = np.searchsorted(offsets, start, "right") - 1
+    spoken = np.append(0, speech.cumsum())  # frames of speech before each
+    count = spoken[stop] - spoken[start]
+    kept = count > 0
+    if gapless:
+        whole = spoken[offsets[row + 1]]
+        kept |= (whole > spoken[stop]) | (whole == spoken[offsets[row]])
+    return first + row[kept], begin + start[kept], begin + stop[kept], count[kept]

@@ -8,11 +8,20 @@ from pathlib import Path
 
 import h5py
 
-from langid.corpora.manifest import COLUMNS, SKIPPED_COLUMNS, line_of, read_table, write_table
+from langid.corpora.manifest import (
+    COLUMNS,
+    SKIPPED_COLUMNS,
+    Row,
+    Rows,
+    hash_rows,
+    read_table,
+    write_table,
+)
 from langid.data.checksums import damaged
-from langid.data.plan import Plan, Row
-from langid.data.store import SCHEMA, Store, columns_of
+from langid.data.plan import Plan
+from langid.data.store import SCHEMA, Store
 from langid.data.store_writer import StoreWriter
+from langid.data.text_columns import columns_of
 from langid.errors import LangidError
 from langid.progress import progress
 
@@ -82,7 +91,7 @@ def _copied(plan: Plan, source: Path, file: h5py.File, writer: StoreWriter) -> I
             part = (begin, begin + end - start)
             writer.write_frames(values[content.numbers(*part)], speech[slice(*part)])
             if end == offsets[row + 1]:
-                writer.end_utterance(rows[row], earlier[row] if earlier else plan.corpus)
+                writer.end_utterance(next(rows), earlier[row] if earlier else plan.corpus)
                 row += 1
             yield end - start
             start = end
@@ -94,11 +103,12 @@ def _copied(plan: Plan, source: Path, file: h5py.File, writer: StoreWriter) -> I
         raise damaged(store, store.damaged_rows())
 
 
-def _rows(file: h5py.File) -> list[Row]:
+def _rows(file: h5py.File) -> Iterator[Row]:
     if "rows" in file:
-        return list(json.loads(file["rows"][()]))
-    cells = zip(*columns_of(file).values(), strict=True)
-    return [dict(zip(COLUMNS, row, strict=True)) for row in cells]
+        yield from json.loads(file["rows"][()])
+        return
+    for cells in zip(*columns_of(file).values(), strict=True):
+        yield dict(zip(COLUMNS, cells, strict=True))
 
 
 def _damaged_shard(shard: Path) -> LangidError:
@@ -109,13 +119,13 @@ def _damaged_shard(shard: Path) -> LangidError:
     )
 
 
-def _fingerprint(plan: Plan, shards: list[Path], rows: list[Row]) -> str:
+def _fingerprint(plan: Plan, shards: list[Path], rows: Rows) -> str:
     """Return a hash of the configuration, the manifest and every byte of what is stored."""
     digest = hashlib.sha256()
     for name in ("features", "detector"):
         digest.update(json.dumps(plan.description[name], sort_keys=True).encode())
     # Without paths: a corpus that was moved is the same data.
-    digest.update("\n".join(line_of(row, without="path") for row in rows).encode())
+    hash_rows(digest, rows, without="path")
     digest.update((plan.base.fingerprint if plan.base else "").encode())
     for shard in shards:
         with h5py.File(shard, "r") as file:

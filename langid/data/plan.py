@@ -11,14 +11,13 @@ import joblib
 
 from langid import __version__
 from langid.build import with_trust
-from langid.corpora.manifest import COLUMNS, Manifest
+from langid.corpora.manifest import COLUMNS, Manifest, Row, Rows
 from langid.data.shard import facts_of
 from langid.data.store import SCHEMA, Content, Store
 from langid.differences import differing, flatten
 from langid.errors import LangidError
 
 CONTENTS = ("features", "samples")
-Row = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Plan:
     store: Path
     base: Store | None
     corpus: int
-    rows: list[Row]
+    rows: Rows
     skipped: list[Row]
     description: dict[str, Any]
     content: Content
@@ -115,7 +114,7 @@ def _holds(base: Store, corpus: dict[str, Any], asked: dict[str, Any]) -> bool:
     return corpus in base.description["corpora"]
 
 
-def _added_rows(base: Store, place: int, rows: list[Row]) -> list[Row]:
+def _added_rows(base: Store, place: int, rows: Rows) -> Rows:
     """Return the rows of a corpus, held with fewer of them, that the store does not hold of it.
 
     Raises LangidError where a row that it holds was edited or removed.
@@ -124,7 +123,7 @@ def _added_rows(base: Store, place: int, rows: list[Row]) -> list[Row]:
         raise _changed(
             base, "an earlier version wrote it, without telling of which corpus rows are"
         )
-    now, held = {row["utterance_id"]: row for row in rows}, set[str]()
+    now, held = {key: row for row, key in enumerate(rows.columns["utterance_id"])}, set[str]()
     kept = [name for name in COLUMNS if name != "duration_s"]  # which is that of what is stored
     own = base.read_from == place
     for cells in zip(*(base.columns[name][own] for name in kept), strict=True):
@@ -132,10 +131,12 @@ def _added_rows(base: Store, place: int, rows: list[Row]) -> list[Row]:
         key = before["utterance_id"]
         if key not in now:
             raise _changed(base, f"{key} was removed")
-        if differences := differing(before, {name: now[key][name] for name in kept}, "the store"):
+        found = {name: rows.columns[name][now[key]] for name in kept}
+        if found != before:
+            differences = differing(before, found, "the store")
             raise _changed(base, f"{key} was edited: {'; '.join(differences)}")
         held.add(key)
-    return [row for row in rows if row["utterance_id"] not in held]
+    return Rows(row for row in rows if row["utterance_id"] not in held)
 
 
 def _changed(base: Store, how: str) -> LangidError:
@@ -162,14 +163,16 @@ def _not_added(base: Store, corpus: dict[str, Any], count: int) -> LangidError:
     )
 
 
-def _without_held(rows: list[Row], base: Store | None) -> tuple[list[Row], list[Row]]:
+def _without_held(rows: Rows, base: Store | None) -> tuple[Rows, list[Row]]:
     """Return the rows that a store does not hold, and as skipped those that it does.
 
     A Common Voice clip may be held under the name of another release.
     """
-    known = {_identity(row): row for row in base.columns["utterance_id"]} if base else {}
+    if base is None:
+        return rows, []
+    known = {_identity(row): row for row in base.columns["utterance_id"]}
     skipped = Manifest()
-    fresh = []
+    fresh = Rows()
     for row in rows:
         held = known.get(_identity(row["utterance_id"]))
         if held is None:
@@ -182,5 +185,7 @@ def _without_held(rows: list[Row], base: Store | None) -> tuple[list[Row], list[
 
 def _identity(utterance_id: str) -> str:
     """Return what tells a recording: a Common Voice clip keeps its name in every release."""
+    if "common_voice_" not in utterance_id:  # most others: a path is slow to take apart
+        return utterance_id
     stem = Path(utterance_id).stem
     return stem if stem.startswith("common_voice_") else utterance_id

@@ -58,18 +58,22 @@ def write_shards(plan: "Plan") -> list[Path]:
     """Write the rows of a plan to files in its folder, but for those that are there; return all."""
     rows = plan.rows
     plan.folder.mkdir(parents=True, exist_ok=True)
-    batches = [rows[i : i + SHARD_UTTERANCES] for i in range(0, len(rows), SHARD_UTTERANCES)]
-    shards = [plan.folder / f"{number:06d}.h5" for number in range(len(batches))]
-    missing = [pair for pair in zip(shards, batches, strict=True) if not pair[0].exists()]
+    firsts = range(0, len(rows), SHARD_UTTERANCES)
+    shards = [plan.folder / f"{number:06d}.h5" for number in range(len(firsts))]
+    missing = [pair for pair in zip(shards, firsts, strict=True) if not pair[0].exists()]
     workers = plan.workers if len(missing) > 1 else 1
     jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
         joblib.delayed(with_trust(write_shard))(
-            path, batch, plan.description, plan.content, plan.device
+            path,
+            rows[first : first + SHARD_UTTERANCES],
+            plan.description,
+            plan.content,
+            plan.device,
         )
-        for path, batch in missing
+        for path, first in missing
     )
     with progress("preparing", "clips") as bar:
-        done = len(rows) - sum(len(batch) for _, batch in missing)
+        done = len(rows) - sum(min(SHARD_UTTERANCES, len(rows) - first) for _, first in missing)
         task = bar.add_task("preparing", total=len(rows), completed=done)
         for count in jobs:
             bar.advance(task, count)

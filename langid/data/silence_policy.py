@@ -23,12 +23,18 @@ class SilencePolicy:
     removes: ClassVar[bool] = False
     extra_outputs: ClassVar[int] = 0
 
-    def bounds(self, speech: np.ndarray, frames: int) -> np.ndarray:
-        """Return where the sequences of an utterance end, ``speech (time,) bool``.
+    def ends(self, speech: np.ndarray, offsets: np.ndarray, frames: int) -> np.ndarray:
+        """Return where the sequences of utterances end, in order.
 
-        All but the last have so many ``frames`` that the network hears.
+        ``speech (time,) bool`` are their frames, one behind the other, and ``offsets (utterances +
+        1,)`` where they begin and the last one ends. Of each, all sequences but the last have so
+        many ``frames`` that the network hears.
         """
-        return np.append(np.arange(frames, len(speech), frames), len(speech))
+        counts = -(-np.diff(offsets) // frames)
+        number = np.arange(1, counts.sum() + 1) - np.repeat(counts.cumsum() - counts, counts)
+        begin, end = (np.repeat(of, counts) for of in (offsets[:-1], offsets[1:]))
+        ends: np.ndarray = np.minimum(begin + number * frames, end)
+        return ends
 
     def kept(self, speech: Any) -> Any:
         """Return which frames the network hears, of ``speech (..., time) bool``; one at least.
@@ -81,8 +87,11 @@ class Remove(SilencePolicy):
     name = "remove"
     removes = True
 
-    def bounds(self, speech: np.ndarray, frames: int) -> np.ndarray:
-        return np.append(np.flatnonzero(speech)[frames::frames], len(speech))
+    def ends(self, speech: np.ndarray, offsets: np.ndarray, frames: int) -> np.ndarray:
+        spoken = np.flatnonzero(speech)
+        before = np.searchsorted(spoken, offsets)  # frames of speech before each utterance
+        number = np.arange(len(spoken)) - np.repeat(before[:-1], np.diff(before))
+        return np.sort(np.append(spoken[(number > 0) & (number % frames == 0)], offsets[1:]))
 
     def kept(self, speech: Any) -> Any:
         first = (speech | ~speech).cumsum(-1) == 1

@@ -66,6 +66,18 @@ class StackedStore(Store):
         """Return ``speech (time,) bool`` of frames."""
         return self._marks(self.stored.read_speech(*self.places(start, stop)))
 
+    def speech_of(self, first: int, last: int) -> np.ndarray:
+        """Return ``speech (time,) bool`` of rows, one behind the other."""
+        offsets, own = self.stored.offsets[first : last + 1], self.offsets[first : last + 1]
+        begin, end, before = (
+            np.repeat(of, np.diff(own)) for of in (offsets[:-1], offsets[1:], own[:-1])
+        )
+        place = begin + (np.arange(own[0], own[-1]) - before) * self.stride
+        filled = np.minimum(place[:, None] + np.arange(self.stride), end[:, None] - 1)
+        speech = self.stored.read_speech(offsets[0], offsets[-1])
+        marks: np.ndarray = mostly_speech(speech[filled.reshape(-1) - offsets[0]], self.stride)
+        return marks
+
     def _marks(self, speech: np.ndarray) -> np.ndarray:
         missing = -len(speech) % self.stride
         filled = np.append(speech, speech[-1:].repeat(missing))

@@ -1,11 +1,11 @@
 """The store: features or samples, speech mask and manifest of all utterances in one HDF5 file.
 
 Datasets: ``features (total_frames, bins)`` or ``samples (total_samples,) int16``, ``speech
-(total_frames,) bool``, ``offsets (utterances + 1,) int64``, in frames, and one text dataset per
-manifest column, and ``checksums (utterances,) uint32`` of frames and cells, which are compared when
-an utterance is first read; ``read_from (utterances,) int32`` is the place of a row's corpus in the
-description. Attributes: schema, fingerprint, and as JSON a description, which holds
-the configuration of features, detector and corpora with the hash of each manifest. Features are
+(total_frames,) bool``, ``offsets (utterances + 1,) int64``, in frames, the columns of the manifest
+(see text_columns), ``checksums (utterances,) uint32`` of frames and cells, which are compared when
+an utterance is first read, and ``read_from (utterances,) int32``, the place of a row's corpus in
+the description. Attributes: schema, fingerprint, and as JSON a description, which holds the
+configuration of features, detector and corpora with the hash of each manifest. Features are
 float16, or float32 where their ``stored_as`` says so (power, whose range is wider); what reads a
 store takes the type from the dataset. Samples are whole hops, the last of an utterance filled with
 its last sample, so that frames of the one kind of store are those of the other.
@@ -21,18 +21,20 @@ import h5py
 import numpy as np
 
 from langid.audio.excerpt import Excerpt
-from langid.corpora.manifest import ADDED, COLUMNS
+from langid.corpora.manifest import COLUMNS
 from langid.data.checksums import Checksum, damaged
+from langid.data.text_columns import columns_of
 from langid.errors import LangidError
 from langid.typed import override
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = "langid-store-4"
+SCHEMA = "langid-store-5"
 # What h5py raises of a file whose own tables are damaged.
-DAMAGE = (AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+DAMAGE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 UNCHECKED = "langid-store-3"  # has no checksums
+READ = (SCHEMA, "langid-store-4", UNCHECKED)
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,6 @@ class Content:
         """Return which numbers of the dataset's first axis are those of frames."""
         size = self.width if self.name == "samples" else 1
         return slice(start * size, stop * size)
-
-
-def columns_of(file: h5py.File) -> dict[str, np.ndarray]:
-    """Return the columns of the manifest in a store; those that it was made without are empty."""
-    rows = len(file["utterance_id"])
-    return {
-        name: np.full(rows, "", object)
-        if name in ADDED and name not in file
-        else file[name].asstr()[:]
-        for name in COLUMNS
-    }
 
 
 class Store:
@@ -95,7 +86,7 @@ class Store:
 
     def _read_description(self, file: h5py.File) -> None:
         schema = file.attrs.get("schema")
-        if schema not in (SCHEMA, UNCHECKED):
+        if schema not in READ:
             found = f"schema {schema}" if schema else "no langid schema"
             raise LangidError(
                 f"store={self.path}: {found}, this version reads {SCHEMA}; delete it, or"
@@ -106,7 +97,7 @@ class Store:
             self.fingerprint = str(file.attrs["fingerprint"])
             self.columns = columns_of(file)
             self.offsets = file["offsets"][:]
-            self.checksums = file["checksums"][:] if schema == SCHEMA else None
+            self.checksums = file["checksums"][:] if schema != UNCHECKED else None
             several = len(self.description.get("corpora", ())) > 1
             untold = np.full(len(self.columns["utterance_id"]), -several, np.int32)
             self.read_from = file["read_from"][:] if "read_from" in file else untold
@@ -189,6 +180,10 @@ class Store:
     def read_speech(self, start: int, stop: int) -> np.ndarray:
         """Return ``speech (time,) bool`` of stored frames."""
         return self._frames[1][start:stop]
+
+    def speech_of(self, first: int, last: int) -> np.ndarray:
+        """Return ``speech (time,) bool`` of rows, one behind the other."""
+        return self.read_speech(self.offsets[first], self.offsets[last])
 
     def is_damaged(self, row: int) -> bool:
         """Return whether an utterance is not what was written; False where nothing tells."""

@@ -11,12 +11,12 @@ import h5py
 import numpy as np
 
 from langid.atomic_file import whole
-from langid.corpora.manifest import COLUMNS
+from langid.corpora.manifest import COLUMNS, Row, Rows
 from langid.data.checksums import Checksum
 from langid.data.disk import Disk
 from langid.data.store import Content
+from langid.data.text_columns import write_column
 
-TEXT = h5py.string_dtype("utf-8")
 CHUNK_FRAMES = 1 << 11
 Shape = tuple[int, ...]
 BUFFER_FRAMES = 1 << 15  # HDF5 takes its time for every write, however short
@@ -44,8 +44,9 @@ class StoreWriter:
         self.speech = self._dataset("speech", lambda frames: (frames,), "?")
         self.written = 0  # with the frames that wait in the buffer
         self.buffer: list[tuple[np.ndarray, np.ndarray]] = []
+        self.waiting = 0  # frames in it
         self.offsets = [0]
-        self.rows: list[dict[str, str]] = []
+        self.rows = Rows()
         self.corpora: list[int] = []
         self.digest = hashlib.sha256()
         self.checksum, self.checksums = Checksum(), list[int]()
@@ -64,7 +65,8 @@ class StoreWriter:
         self.checksum.add(values, speech)
         self.buffer.append((values, speech))
         self.written += len(speech)
-        if sum(len(s) for _, s in self.buffer) >= BUFFER_FRAMES:
+        self.waiting += len(speech)
+        if self.waiting >= BUFFER_FRAMES:
             self._flush()
 
     def _flush(self) -> None:
@@ -75,6 +77,7 @@ class StoreWriter:
         else:
             values, speech = map(np.concatenate, zip(*self.buffer, strict=True))
         self.buffer.clear()
+        self.waiting = 0
         start = self.written - len(speech)
         if self.frames is None:  # a shard; a store's fingerprint is made of those of its shards
             self._resize()
@@ -88,7 +91,7 @@ class StoreWriter:
         self.values.resize(self.content.shape(self.written))
         self.speech.resize((self.written,))
 
-    def end_utterance(self, row: dict[str, str], corpus: int = 0) -> None:
+    def end_utterance(self, row: Row, corpus: int = 0) -> None:
         """Close the current utterance and keep its row of the manifest, which is of a corpus."""
         self.rows.append(row)
         self.corpora.append(corpus)
@@ -107,11 +110,11 @@ class StoreWriter:
         self._flush()
         if self.frames is None:
             self._resize()  # without the frames of a last utterance that was dropped
-            self.file["rows"] = json.dumps(self.rows)  # read once, so not worth columns
+            self.file["rows"] = json.dumps(self.rows[:])  # read once, so not worth columns
             self.file.attrs["sha256"] = self.digest.hexdigest()
         else:
             for name in COLUMNS:
-                self.file.create_dataset(name, data=[row[name] for row in self.rows], dtype=TEXT)
+                write_column(self.file, name, self.rows.columns[name])
             self.file["read_from"] = np.array(self.corpora, np.int32)
         self.file["offsets"] = np.array(self.offsets, np.int64)
         self.file["checksums"] = np.array(self.checksums, np.uint32)

@@ -6,13 +6,13 @@ from typing import Any
 
 import h5py
 import matplotlib.image
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from langid.commands.evaluate_streaming import print_tables
 from langid.commands.main import main
+from langid.data.text_columns import columns_of, write_column
 
 
 def evaluate(output: Path, checkpoint: object, store: Path, *overrides: str) -> int:
@@ -148,8 +148,9 @@ def test_clips_that_have_gone_are_named(
     moved = tmp_path / "moved.h5"
     moved.write_bytes(store_path.read_bytes())
     with h5py.File(moved, "r+") as file:
-        paths = file["path"].asstr()[:]
-        file["path"][:] = np.array([f"/gone/{Path(path).name}" for path in paths], object)
+        paths = columns_of(file)["path"]
+        del file["path"], file["path.rows"]
+        write_column(file, "path", (f"/gone/{Path(path).name}" for path in paths))
     assert evaluate(tmp_path / "out", checkpoint_path, moved) == 2
     message = capsys.readouterr().err
     assert "streaming=true hears the clips again" in message

@@ -12,6 +12,7 @@ import pytest
 
 from langid.commands.main import main
 from langid.data.store import Store
+from langid.data.text_columns import columns_of
 from langid.errors import LangidError
 
 TINY = (
@@ -26,10 +27,10 @@ def damaged(store_path: Path, tmp_path: Path) -> tuple[Path, list[str]]:
     path = tmp_path / "damaged.h5"
     shutil.copy(store_path, path)
     with h5py.File(path, "r+") as file:
-        names, offsets = file["utterance_id"].asstr()[:], file["offsets"][:]
+        names, offsets = columns_of(file)["utterance_id"], file["offsets"][:]
         file["features"][offsets[4] + 2, 7] += 0.5  # a frame
         file["speech"][offsets[17] - 1] ^= True  # the mark of the last frame of the one before
-        file["language"][30] = "Hindi"
+        file["language.rows"][30] = 1  # Hindi
     return path, [names[row] for row in (4, 16, 30)]
 
 

@@ -22,12 +22,13 @@ from forked import Forked
 from langid.audio.decode import read_audio, read_blocks
 from langid.audio.full_scale import in_16_bits
 from langid.commands.main import main
-from langid.corpora.manifest import COLUMNS, Manifest, read_table
+from langid.corpora.manifest import COLUMNS, Manifest, Rows, read_table
 from langid.corpora.manifest_file import ManifestFile
 from langid.data import clip_frames, merge, shard
 from langid.data import prepare as preparing
 from langid.data.merge import beside
 from langid.data.store import Store
+from langid.data.text_columns import columns_of
 from langid.errors import LangidError
 from langid.signal.clip_features import Spectrogram
 from langid.signal.front_end import build_front_end
@@ -55,14 +56,14 @@ def prepared(
         "min_duration_s": 0.5,
         "max_duration_s": None,
     }
-    manifest, corpus = Manifest(rows), {"_target_": "reader", "root": reader}
+    manifest, corpus = Manifest(Rows(rows)), {"_target_": "reader", "root": reader}
     return preparing.prepare(path, manifest, corpus, description | more, add=add)
 
 
 def contents(path: Path) -> tuple[str, bytes, bytes, list[Any]]:
     """Return fingerprint, features, speech and the manifest's cells of a store."""
     with h5py.File(path) as file:
-        cells = [file[name].asstr()[:].tolist() for name in (*COLUMNS,)]
+        cells = [cells.tolist() for cells in columns_of(file).values()]
         speech = file["speech"][:].tobytes()
         return str(file.attrs["fingerprint"]), file["features"][:].tobytes(), speech, cells
 

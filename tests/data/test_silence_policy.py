@@ -1,5 +1,7 @@
 """Tests of langid/data/silence_policy.py."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -38,10 +40,24 @@ def test_what_a_network_hears_and_where_its_sequences_end(name: str) -> None:
     assert torch.equal(policy.kept(torch.from_numpy(SPEECH)), torch.from_numpy(kept))
     none = policy.kept(np.zeros((2, 3), bool))
     assert none.sum(1).tolist() == ([1, 1] if policy.removes else [3, 3])  # one frame at least
-    ends = policy.bounds(SPEECH, 2).tolist()
+    ends = policy.ends(SPEECH, np.array([0, 8]), 2).tolist()
     assert ends == ([5, 8] if name == "remove" else [2, 4, 6, 8])
 
 
 def test_another_name_is_refused() -> None:
     with pytest.raises(LangidError, match="silence=drop: accepted are keep, mask, remove, label"):
         silence_policy("drop")
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_sequences_of_many_utterances_end_where_those_of_each_alone_do(name: str) -> None:
+    policy, random = silence_policy(name), np.random.default_rng(0)
+    offsets = np.append(0, random.integers(1, 30, 50).cumsum())
+    speech = random.random(offsets[-1]) < 0.6
+    speech[offsets[3] : offsets[4]] = False
+    alone = [
+        begin + policy.ends(speech[begin:end], np.array([0, end - begin]), 7)
+        for begin, end in itertools.pairwise(offsets)
+    ]
+    assert len(np.concatenate(alone)) > 70
+    assert policy.ends(speech, offsets, 7).tolist() == np.concatenate(alone).tolist()

@@ -50,6 +50,10 @@ def test_frames_are_stored_ones_and_the_last_is_filled(store_path: Path) -> None
         assert np.array_equal(speech, several.sum(1) > STRIDE / 2)  # half of it is not enough
         assert np.array_equal(held.read_speech(first + 3, first + 9), speech[3:9])
         assert np.array_equal(held.read(first + 3, first + 9)[0], features[3:9])
+    spoken = [
+        held.read_speech(first, first + count) for _, _, first, count, _ in frames_of(store_path)
+    ]
+    assert np.array_equal(held.speech_of(3, 30), np.concatenate(spoken[3:30]))
     assert filled > 5
     assert held.frames_per_second == 25 and held.bins == STRIDE * stored.bins
 

@@ -23,7 +23,8 @@ def test_layout_of_the_file(store_path: Path, real_rows: list[dict[str, str]]) -
         assert file["features"].chunks is None  # contiguous: the fastest to read
         assert file["speech"].shape == (total,) and file["speech"].dtype == bool
         assert file["offsets"].shape == (len(real_rows) + 1,) and file["offsets"].dtype == np.int64
-        assert all(len(file[name]) == len(real_rows) for name in COLUMNS)
+        assert all(len(file[f"{name}.rows"]) == len(real_rows) for name in COLUMNS)
+        assert bytes(file["language"]) == b"English\0Hindi\0Mandarin"
 
 
 def test_rows_and_frames(store_path: Path, real_rows: list[dict[str, str]]) -> None:
@@ -58,7 +59,7 @@ def test_a_store_of_another_schema_is_refused(store_path: Path, tmp_path: Path) 
     other = Path(shutil.copy(store_path, tmp_path / "other.h5"))
     with h5py.File(other, "r+") as file:
         file.attrs["schema"] = "langid-store-99"
-    message = r"schema langid-store-99, this version reads langid-store-4; .* langid prepare again"
+    message = r"schema langid-store-99, this version reads langid-store-5; .* langid prepare again"
     with pytest.raises(LangidError, match=message):
         Store(other)
     with h5py.File(other, "r+") as file:
@@ -67,7 +68,7 @@ def test_a_store_of_another_schema_is_refused(store_path: Path, tmp_path: Path) 
         Store(other)
 
 
-@pytest.mark.parametrize("name", ["features", "speech", "offsets", "speaker"])
+@pytest.mark.parametrize("name", ["features", "speech", "offsets", "speaker", "speaker.rows"])
 def test_a_missing_part_is_named(store_path: Path, tmp_path: Path, name: str) -> None:
     other = Path(shutil.copy(store_path, tmp_path / "other.h5"))
     with h5py.File(other, "r+") as file:
@@ -188,7 +189,7 @@ def test_a_store_without_the_columns_that_were_added_is_read(
     shutil.copy(store_path, path)
     with h5py.File(path, "a") as file:
         for name in ADDED:
-            del file[name]
+            del file[name], file[f"{name}.rows"]
     store, now = Store(path), Store(store_path)
     assert list(store.utterances.columns) == list(now.utterances.columns)
     assert all(set(store.columns[name]) == {""} for name in ADDED)
