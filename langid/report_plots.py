@@ -1,17 +1,23 @@
 """Pictures of a report's page."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.cluster.hierarchy import dendrogram, linkage
+from scipy.spatial.distance import squareform
 from scipy.special import ndtri
 
-from langid.plots import COLOURS, draw_dots
+from langid.plots import COLOURS, NAME, draw_dots
 
 RATES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # marked on the axes of DET curves
 LEAST = 5e-4  # on these axes, which have no 0
+GROUPS = 12  # of dots on a map, which colours and shapes tell apart
+SHAPES = "o^"  # of the dots, first one in all colours, then the other
+GREY = "0.6"
 
 
 def draw_reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
@@ -67,4 +73,62 @@ def draw_by_seconds(
     axes.set(ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def draw_map(places: np.ndarray, labels: Mapping[str, np.ndarray]) -> Figure:
+    """Return ``places (dots, 2)`` once for each of ``labels (dots,)``, side by side.
+
+    The 12 groups with the most dots have a look of their own, all others, and dots without a label,
+    are grey.
+    """
+    figure = Figure((max(5.0, 3.7 * len(labels)), 5.4), dpi=200, layout="constrained")
+    for axes, (name, of) in zip(
+        figure.subplots(1, len(labels), squeeze=False)[0], labels.items(), strict=True
+    ):
+        held, count = np.unique(of[of != ""], return_counts=True)
+        shown = held[np.argsort(-count, kind="stable")[:GROUPS]]
+        rest, others = ~np.isin(of, shown), len(held) - len(shown)
+        if rest.any():
+            told = f"{others} others" if others else ""
+            unknown = "unknown" if (of == "").any() else ""
+            _scatter(axes, places[rest], GREY, "o", ", ".join(filter(None, (told, unknown))))
+        for number, group in enumerate(shown):
+            shape = SHAPES[number // len(COLOURS)]
+            look = COLOURS[number % len(COLOURS)], shape
+            _scatter(axes, places[of == group], *look, textwrap.shorten(str(group), NAME))
+        axes.set(title=f"by {name}", xticks=[], yticks=[])
+        axes.set_aspect("equal")
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, fontsize=8, frameon=False
+        )
+    return figure
+
+
+def _scatter(axes: Axes, places: np.ndarray, colour: str, shape: str, label: str) -> None:
+    """Draw dots as one image in an SVG, which a thousand of them would make large."""
+    axes.scatter(
+        places[:, 0],
+        places[:, 1],
+        s=9,
+        color=colour,
+        marker=shape,
+        linewidths=0,
+        label=label,
+        rasterized=True,
+    )
+
+
+def draw_tree(distances: np.ndarray, names: Sequence[str]) -> Figure:
+    """Return the tree of ``distances (names, names)`` by average linkage, leaves on the left."""
+    joined = linkage(squareform(distances), "average", optimal_ordering=True)
+    tree = dendrogram(joined, no_plot=True)
+    figure = Figure((6.5, 0.9 + 0.24 * len(names)), layout="constrained")
+    axes = figure.add_subplot(xlabel="cosine distance")
+    for across, along in zip(tree["dcoord"], tree["icoord"], strict=True):
+        axes.plot(across, along, color="C0", linewidth=1.3)
+    leaves = [textwrap.shorten(names[leaf], NAME) for leaf in tree["leaves"]]
+    axes.set_yticks(5 + 10 * np.arange(len(leaves)), leaves)  # where dendrogram puts them
+    axes.set(ylim=(10 * len(leaves), 0), xlim=(0, None))
+    axes.grid(axis="x", alpha=0.3)
     return figure

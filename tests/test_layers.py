@@ -41,7 +41,7 @@ LIBRARIES = {  # who may know a library
     "pytorch_lightning": ("data/datamodule.py", "training/", "search/"),
     "onnxruntime": ("streaming/onnx_model.py", "export/precision.py", "signal/frame_detectors.py"),
     "matplotlib": ("comparison_plots.py", "plots.py", "report_plots.py", "sound_plots.py"),
-    "sklearn": ("inspection/shortcuts.py",),
+    "sklearn": ("inspection/shortcuts.py", "evaluation/embedding_map.py"),
     "packaging": ("installation/packages.py",),
     "yaml": ("sharing/model_card.py",),
     "torchaudio": ("signal/torchaudio_loader.py",),

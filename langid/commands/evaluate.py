@@ -16,7 +16,8 @@ trained on yet other languages ('task.merge={French: unknown, German: unknown}')
 the device, the fastest by default.
 
 report.html is one file for people: what was tested, figures, confusion, calibration, detection,
-slices, accuracy by seconds heard, and the most confident mistakes, which audio=true lets play.
+slices, accuracy by seconds heard, a map of what the network hears, and the most confident mistakes,
+which audio=true lets play.
 
 Examples:
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
@@ -55,7 +56,7 @@ def run(config: DictConfig) -> None:
     output, part = path_of(config.output), config.part
     command = shlex.join(["langid", "evaluate", *typed()])
     with exclusive_folder(output):
-        predictions = asked.predictions(part, config.heard_s)
+        predictions = asked.tested()
         report = asked.report(predictions)
         if config.unknown is not None:
             unknown = path_of(config.unknown)

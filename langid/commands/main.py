@@ -34,7 +34,7 @@ from langid.errors import LangidError, show_traceback
 from langid.metrics import direction
 
 COMMANDS = (
-    "download", "prepare", "inspect", "verify", "train", "tune", "preview", "evaluate",
+    "download", "prepare", "inspect", "verify", "train", "tune", "preview", "evaluate", "embed",
     "calibrate", "compare", "reproduce", "export", "share", "stream", "predict", "segments", "demo",
     "doctor",
 )  # fmt: skip

@@ -115,7 +115,7 @@ def evaluate(
     named |= {"accelerator": accelerator, "heard_s": heard_s}
     asked = Asked(checkpoints=[path_of(path) for path in given], **named)
     with trusting(trusted):
-        predictions = asked.predictions(part, heard_s)
+        predictions = asked.tested()
         report = asked.report(predictions)
         if output is not None:
             folder = path_of(output)

@@ -7,6 +7,7 @@ from typing import Any
 
 from langid.data.store import Store
 from langid.evaluation.by_seconds import by_seconds
+from langid.evaluation.embedding_map import MAPPED, nearness
 from langid.evaluation.mistakes import mistakes
 from langid.evaluation.page import write_page
 from langid.evaluation.predictions import Predictions, of_corpora, predict_part
@@ -33,11 +34,20 @@ class Asked:
     seconds: Sequence[Any] = (1, 3)
     costs: DetectionCosts = field(default_factory=DetectionCosts)
 
-    def predictions(self, part: str, heard_s: float | None) -> Predictions:
-        """Return what is said of a part, of which so many seconds are heard (None: all)."""
-        options = self.workers, self.ensemble, self.accelerator, heard_s
+    def predictions(
+        self, part: str, heard_s: float | None, embedded: int | None = 0
+    ) -> Predictions:
+        """Return what is said of a part, of which so many seconds are heard (None: all).
+
+        ``embedded`` is as in predict_part.
+        """
+        options = self.workers, self.ensemble, self.accelerator, heard_s, embedded
         found = predict_part(self.checkpoints, self.store, part, *options)
         return found if self.corpora is None else of_corpora(found, self.corpora, part)
+
+    def tested(self) -> Predictions:
+        """Return what is said of the part that is asked for, with embeddings for a map."""
+        return self.predictions(self.part, self.heard_s, MAPPED)
 
     def report(self, predictions: Predictions) -> dict[str, Any]:
         """Return the report of the part."""
@@ -45,7 +55,7 @@ class Asked:
         shorter = by_seconds(
             self.seconds, lambda number: self.predictions(self.part, number), predictions
         )
-        return report | shorter
+        return report | shorter | {"embeddings": nearness(predictions)}
 
     def write(
         self,

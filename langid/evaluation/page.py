@@ -10,6 +10,7 @@ import numpy as np
 from langid import metrics
 from langid.atomic_file import write_text
 from langid.evaluation import markup
+from langid.evaluation.embedding_page import embedding_section
 from langid.evaluation.first_screen import first_screen
 from langid.evaluation.mistakes import Mistake
 from langid.evaluation.mistakes_page import mistakes_section
@@ -66,6 +67,7 @@ def write_page(
     }
     if streams is not None:
         sections["Streamed"] = _streamed(streams)
+    sections["What the network hears"] = embedding_section(report, predictions)
     sections["The most confident mistakes"] = mistakes_section(mistakes, predictions, audio)
     title = f"langid: {report['task']} on the {report['part']} part"
     write_text(folder / "report.html", markup.page(title, first_screen(report, command), sections))

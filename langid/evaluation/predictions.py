@@ -20,6 +20,7 @@ from langid.devices import device_of
 from langid.errors import LangidError
 from langid.evaluation.checkpoints import UNKNOWN, loaded
 from langid.progress import progress
+from langid.training.embedding import UtteranceEmbeddings, embeddings_of
 from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import PieceInference
 from langid.training.run_description import RunDescription, data_of
@@ -48,7 +49,9 @@ class Predictions:
     is empty where nobody knows who speaks. ``trained_on`` are the utterances of the store that were
     heard in training; None for a part that is held out, a foreign store, or a split that is not
     dealt as it was. ``heard_s`` are the seconds that were heard of each unit, from its first speech
-    on; None for all. ``checkpoints`` are the ``weights_sha256`` of each.
+    on; None for all. ``checkpoints`` are the ``weights_sha256`` of each. ``embeddings``, by the
+    number of the unit, are those of langid.training.embedding that the first checkpoint has made;
+    None where none are asked for, or its logits do not come from one layer.
     """
 
     table: pd.DataFrame
@@ -61,6 +64,7 @@ class Predictions:
     trained_on: pd.DataFrame | None = None
     heard_s: float | None = None
     checkpoints: list[str] = field(default_factory=list)
+    embeddings: pd.DataFrame | None = None
 
     @property
     def targets(self) -> np.ndarray:
@@ -81,15 +85,17 @@ def predict_part(
     ensemble: bool = False,
     accelerator: str = "auto",
     heard_s: float | None = None,
+    embedded: int | None = 0,
 ) -> Predictions:
     """Return the posteriors of a part; those of several checkpoints (folds, say) are pooled.
 
     In an ``ensemble`` all checkpoints hear every utterance, and their posteriors are averaged frame
     by frame. The store need not hold every class. ``accelerator`` is ``auto``, ``cpu``, ``cuda`` or
     ``mps``. With ``heard_s`` of each unit only so many seconds are heard, from its first speech on.
-    Raises LangidError for a device that this machine does not have, where checkpoints cannot score
-    the part (see ``loaded``) or score utterances twice, and for ``heard_s`` of features that have
-    heard what follows.
+    ``embedded`` is of how many units there shall be embeddings (None: of all that the first
+    checkpoint hears). Raises LangidError for a device that this machine does not have, where
+    checkpoints cannot score the part (see ``loaded``) or score utterances twice, and for
+    ``heard_s`` of features that have heard what follows.
     """
     if part not in EVALUATED_PARTS:
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
@@ -97,13 +103,15 @@ def predict_part(
     identifiers = loaded(checkpoints, held, part, ensemble, device_of(accelerator))
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
+    kept: list[UtteranceEmbeddings | None] = []
     for group in groups:
         frames = stacked_store(store, group[0].described.stride)
         pieces, unit = pieces_of(group[0], frames, part)
         if heard_s is not None:
             heard = _heard_frames(heard_s, frames, group[0])
             pieces = first_frames(frames, pieces, heard)
-        tables.append(_predict(group, frames, pieces, workers))
+        kept.append(embeddings_of(group[0], pieces, 0 if kept else embedded))
+        tables.append(_predict(group, frames, pieces, workers, kept[-1]))
         units.add(unit)
     descriptions, classes = [one.described for one in identifiers], identifiers[0].classes
     task = descriptions[0].build_task()
@@ -118,6 +126,7 @@ def predict_part(
         None if part in PARTS[1:] else _trained_on(descriptions, held),
         heard_s,
         [weights_sha256(one) for one in identifiers],
+        None if kept[0] is None else kept[0].compute(),
     )
 
 
@@ -149,12 +158,16 @@ def of_corpora(predictions: Predictions, names: Sequence[str], part: str) -> Pre
 
     Raises LangidError for a corpus that holds none of them.
     """
-    table, held = predictions.table, sorted(set(predictions.table["corpus"]))
+    table, embeddings = predictions.table, predictions.embeddings
+    held = sorted(set(table["corpus"]))
     if unknown := [name for name in names if name not in held]:
         raise LangidError(
             f"corpora: no {', '.join(unknown)} in the {part} part; it holds {', '.join(held)}"
         )
-    return replace(predictions, table=table[table["corpus"].isin(names)])
+    table = table[table["corpus"].isin(names)]
+    if embeddings is not None:
+        embeddings = embeddings[embeddings.index.isin(table.index)]
+    return replace(predictions, table=table, embeddings=embeddings)
 
 
 def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFrame:
@@ -247,7 +260,11 @@ def posteriors_of(
 
 
 def _predict(
-    identifiers: Sequence[LanguageIdentifier], store: Store, pieces: pd.DataFrame, workers: int
+    identifiers: Sequence[LanguageIdentifier],
+    store: Store,
+    pieces: pd.DataFrame,
+    workers: int,
+    embeddings: UtteranceEmbeddings | None = None,
 ) -> pd.DataFrame:
     identifier = identifiers[0]
     classes = identifier.classes
@@ -257,6 +274,8 @@ def _predict(
         shown = bar.add_task("evaluating", total=len(pieces))
         for batch, posteriors in posteriors_of(identifiers, store, pieces, workers):
             scores.update(posteriors, batch)
+            if embeddings is not None:
+                embeddings.update(batch)
             bar.advance(shown, len(batch))
     number, means, frames, right_frames = (of.numpy() for of in scores.compute())
     heard = store.utterances.iloc[row_of[number].to_numpy()].set_axis(number)

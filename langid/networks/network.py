@@ -13,7 +13,9 @@ class Network(nn.Module):
     """``features (batch, time, bins), lengths (batch,) -> logits (batch, frames, classes)``.
 
     A frame network returns one frame of logits per frame of features, an utterance network one in
-    all. Frames at and after an utterance's length are padding and change nothing before it.
+    all. Frames at and after an utterance's length are padding and change nothing before it. Where
+    logits come from one linear layer, what this layer gets is the embedding of an utterance, of a
+    frame network averaged over frames (langid.training.embedding).
     """
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from langid.commands.main import main
+from langid.evaluation.embedding_map import nearness
 from langid.evaluation.first_screen import summary
 from langid.evaluation.mistakes import Mistake, most_confident
 from langid.evaluation.page import write_page
@@ -76,7 +77,8 @@ def test_the_page_holds_every_section_and_no_nan(folder: Path) -> None:
     text = (folder / "report.html").read_text()
     for heading in ("Figures", "Classes", "Confusion", "How far posteriors can be believed",
                     "Detection", "On whom and on what", "Seconds heard",
-                    "The most confident mistakes", "Streamed"):  # fmt: skip
+                    "What the network hears", "The most confident mistakes",
+                    "Streamed"):  # fmt: skip
         assert f">{heading}</h2>" in text
     assert "streamed without reset, classes mixed" in text
     assert "nan" not in visible(text).split()
@@ -115,7 +117,7 @@ def made(targets: list[int], said: list[int], speakers: list[str], unit: str) ->
 
 
 def report_of(predictions: Predictions) -> dict[str, Any]:
-    more = {"by_seconds": [], "not_by_seconds": "seconds=[]"}
+    more = {"by_seconds": [], "not_by_seconds": "seconds=[]", "embeddings": nearness(predictions)}
     return make_report(predictions, "test") | more
 
 
