@@ -1,13 +1,15 @@
 """A store from a corpus: its reader is built and read while the processes of ``prepare`` start."""
 
+import contextlib
 import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langid.data.backends import processes_asked, sharing_by
 from langid.errors import LangidError
 from langid.exclusive import exclusively
-from langid.workers import ended_from_outside, settle, start_workers, worker_count
+from langid.workers import ended_from_outside, settle, start_workers
 
 if TYPE_CHECKING:  # the heavy imports wait until the worker processes are on their way
     from langid.data.store import Store
@@ -23,7 +25,7 @@ def prepare_corpus(config: dict[str, Any]) -> "Store":
     already, and the same, is returned as it is. Raises LangidError for what cannot be prepared.
     """
     store = place_of(config)
-    workers = worker_count(config["workers"])
+    workers = processes_asked(config["backend"], config["workers"], config["cluster"])
     remedy = "the same line goes on where it was; where memory is short, take fewer"
     with exclusively("store", store), ended_from_outside(remedy):  # from before it is looked at
         return _prepare(config, store, workers)
@@ -48,7 +50,13 @@ def get_ready() -> None:
 
 
 def _prepare(config: dict[str, Any], store: Path, workers: int) -> "Store":
-    ready = start_workers(1 if store.exists() and not config["add"] else workers, get_ready)
+    backend = config["backend"]
+    if store.exists() and not config["add"]:  # it is what is asked, or refused: no work
+        sharing: contextlib.AbstractContextManager[int] = contextlib.nullcontext(1)
+        ready = start_workers(1, get_ready)
+    else:
+        sharing = sharing_by(backend, workers, config["cluster"])
+        ready = start_workers(workers if backend == "loky" else 1, get_ready)
     try:
         from langid.build import build
         from langid.signal.encoder_files import pinned
@@ -65,8 +73,9 @@ def _prepare(config: dict[str, Any], store: Path, workers: int) -> "Store":
 
     corpus = {"_target_": config["corpus"]["_target_"]} | _plain(reader)
     description = {name: config[name] for name in STORED} | {"features": features}
-    options = workers, config["add"], config["accelerator"]
-    return prepare(store, manifest, corpus, description, *options)
+    options = config["add"], config["accelerator"]
+    with sharing as workers:
+        return prepare(store, manifest, corpus, description, workers, *options)
 
 
 def _plain(reader: Any) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import functools
 import json
+import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -62,24 +64,70 @@ def write_shards(plan: "Plan") -> list[Path]:
     shards = [plan.folder / f"{number:06d}.h5" for number in range(len(firsts))]
     missing = [pair for pair in zip(shards, firsts, strict=True) if not pair[0].exists()]
     workers = plan.workers if len(missing) > 1 else 1
-    jobs = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
-        joblib.delayed(with_trust(write_shard))(
-            path,
-            rows[first : first + SHARD_UTTERANCES],
-            plan.description,
-            plan.content,
-            plan.device,
-        )
-        for path, first in missing
-    )
+    backend, _ = joblib.parallel.get_active_backend()
+    return_as = "generator_unordered" if backend.supports_return_generator else "list"
+    jobs = joblib.Parallel(workers, return_as=return_as)(_work(plan, missing))
     with progress("preparing", "clips") as bar:
         done = len(rows) - sum(min(SHARD_UTTERANCES, len(rows) - first) for _, first in missing)
         task = bar.add_task("preparing", total=len(rows), completed=done)
-        for count in jobs:
-            bar.advance(task, count)
+        for written in jobs:
+            if not written.path.exists():
+                raise LangidError(_not_shared(written.path, platform.node(), written.host))
+            bar.advance(task, written.rows)
     if workers > 1:
         end_workers()
     return shards
+
+
+def _work(plan: "Plan", missing: list[tuple[Path, int]]) -> Iterator[Any]:
+    """Return what joblib is to call for each shard, whose rows begin at a number."""
+    write = with_trust(_write_there)  # here: joblib takes most of the work in a thread of its own
+    how = plan.description, plan.content, plan.device
+
+    def call(path: Path, first: int) -> Any:
+        rows = plan.rows[first : first + SHARD_UTTERANCES]
+        return joblib.delayed(write)(path, rows, Machine.here(rows), *how)
+
+    return (call(path, first) for path, first in missing)
+
+
+class Written(NamedTuple):
+    """What a process tells of a shard: where it lies, how many rows it took, on which machine."""
+
+    path: Path
+    rows: int
+    host: str
+
+
+class Machine(NamedTuple):
+    """The machine that shares work, by its name, and a clip of the work that lies there."""
+
+    host: str
+    clip: str | None
+
+    @classmethod
+    def here(cls, rows: list[dict[str, str]]) -> "Machine":
+        """Return this one, with the first clip of some rows that is there."""
+        there = (row["path"] for row in rows if os.path.exists(row["path"]))
+        return cls(platform.node(), next(there, None))
+
+
+def _write_there(path: Path, rows: list[dict[str, str]], sharing: Machine, *more: Any) -> Written:
+    """Write a shard where it may be another machine, which must see the same folders."""
+    here = platform.node()
+    if not path.parent.is_dir():
+        raise LangidError(_not_shared(path.parent, here, sharing.host))
+    if here != sharing.host and sharing.clip and not Machine.here(rows).clip:
+        raise LangidError(_not_shared(Path(sharing.clip), here, sharing.host))
+    return Written(path, write_shard(path, rows, *more), here)
+
+
+def _not_shared(path: Path, missing: str, there: str) -> str:
+    return (
+        f"{path}: is on {there} and not on {missing}, which has a process of prepare; all machines"
+        " must see the corpus and the store's folder under the same paths, on a file system that"
+        " they share. Mount it, and run the same command again, which goes on where it was"
+    )
 
 
 def write_shard(
