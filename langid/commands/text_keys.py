@@ -20,7 +20,8 @@ from langid.typed import quoted
 
 # Of all commands; a key with the name of one of the command's groups takes an option of the group.
 TEXT = frozenset({
-    "corpus", "store", "content", "name", "output", "resume", "select", "checkpoint", "part",
+    "corpus", "store", "content", "backend", "cluster", "name", "output", "resume", "select",
+    "checkpoint", "part",
     "corpora", "unknown", "clip", "exported", "folders", "experiments", "overrides", "table",
     "format", "mode", "report",
     "precision", "accelerator", "model", "audio", "languages", "rttm", "plot", "init.checkpoint",

@@ -21,6 +21,10 @@ WAIT_S = 30
 class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]
     """joblib's backend, which of a task that Dask itself gives up would wait for ever."""
 
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        """Return how many tasks run at a time; with 1 joblib would do them all in this process."""
+        return max(2, int(super().effective_n_jobs(n_jobs)))
+
     def submit(self, func: Any, callback: Callable[[Any], None]) -> "Future[Any]":
         """Share a batch of work; ``callback`` gets what comes of it, be it Dask's error."""
 
