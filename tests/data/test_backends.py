@@ -259,3 +259,16 @@ def test_a_scheduler_without_workers_and_workers_of_another_langid_are_refused(
         assert main(command(real_manifest, tmp_path / "a.h5", *keys)) == 2
     error = capsys.readouterr().err
     assert "has langid 0" in error and "and here is 99.0; install the same there" in error
+
+
+def test_every_process_trusts_what_the_command_line_trusts(
+    real_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_features.py").write_text(
+        "from langid.signal.features import LogMel\nclass Own(LogMel):\n    pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    elsewhere(monkeypatch)
+    keys = ["workers=2", "trusted=[own_features]", "features=log_mel"]
+    keys += ["features._target_=own_features.Own"]
+    assert main(command(real_manifest, tmp_path / "a.h5", *keys)) == 0
