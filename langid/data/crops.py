@@ -6,9 +6,11 @@ from math import inf
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch.utils.data import Dataset
 
 from langid.data.dataset import Batch, SequenceDataset
+from langid.data.silence_policy import SilencePolicy
 from langid.errors import LangidError
 
 DRAWS = 3  # numbers that decide a crop: its length, the speech in it, its place
@@ -41,6 +43,10 @@ class Crops:
             )
         return cls(shortest, longest)
 
+    def lengths(self, draws: Any) -> Any:
+        """Return the frames of crops from the first of their draws, ``(crops,)`` or one."""
+        return np.rint(self.shortest + draws * (self.longest - self.shortest)).astype(int)
+
     def bounds(
         self, heard: np.ndarray, speech: np.ndarray, draws: Sequence[float]
     ) -> tuple[int, int]:
@@ -54,7 +60,7 @@ class Crops:
         than the length is heard whole.
         """
         places = np.flatnonzero(heard)
-        length = round(self.shortest + draws[0] * (self.longest - self.shortest))
+        length = int(self.lengths(np.float64(draws[0])))
         if length >= len(places):
             return 0, len(heard)
         spoken = np.flatnonzero(speech[places])
@@ -90,3 +96,16 @@ class DrawnDataset(Dataset[Batch]):
         kept = self.sequences.policy.kept(speech)
         first, last = self.crops.bounds(kept, speech, draws)
         return start + first, start + last
+
+
+def heard_frames(
+    sequences: pd.DataFrame, policy: SilencePolicy, crops: Crops | None, items: np.ndarray
+) -> np.ndarray:
+    """Return how many frames a network hears of items that an EpochSampler draws, ``(items,)``.
+
+    ``sequences`` are a table of ``cut``. A change of pace is not looked at.
+    """
+    heard = sequences["speech"] if policy.removes else sequences["stop"] - sequences["start"]
+    index = items if items.ndim == 1 else items[:, 0].astype(int)
+    lengths: np.ndarray = heard.to_numpy()[index]
+    return lengths if crops is None else np.minimum(lengths, crops.lengths(items[:, 1]))

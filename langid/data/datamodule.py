@@ -1,6 +1,7 @@
 """Training, validation and test batches of a store."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from langid.corpora.splits import PARTS, Split
 from langid.corpora.tasks import Task
 from langid.data.acoustics import SequenceAcoustics
 from langid.data.balance import Balance, EverySequence
-from langid.data.crops import DRAWS, Crops, DrawnDataset
+from langid.data.crops import DRAWS, Crops, DrawnDataset, heard_frames
 from langid.data.dataset import Batch, cut, loader
 from langid.data.part_check import require_classes
 from langid.data.pieces import cut_whole, piece_loader
@@ -41,7 +42,8 @@ class LanguageDataModule(LightningDataModule):
     utterances, and each time that one is drawn one crop of it is heard, of a length between the two
     (see Crops); under a split that cuts utterances, one of each sequence. ``waveform`` changes the
     samples of training sequences, of a store that has some. With ``stride`` a frame is so many
-    stored ones (see StackedStore), but for ``sequence_frames``, which are stored ones.
+    stored ones (see StackedStore), but for ``sequence_frames``, which are stored ones. With
+    ``by_length`` the sequences of a training batch are of like length (see EpochSampler).
     """
 
     def __init__(
@@ -60,25 +62,23 @@ class LanguageDataModule(LightningDataModule):
         crop_s: Sequence[float] | None = None,
         waveform: WaveformAugment | None = None,
         stride: int = 1,
+        by_length: bool = False,
     ):
         super().__init__()
         for name, value in (("sequence_frames", sequence_frames), ("batch_size", batch_size)):
             if value < 1:
                 raise LangidError(f"data.{name}={value}: accepted are 1 and more")
-        for name, switch in (("normalise", normalise), ("carry_state", carry_state)):
-            if not isinstance(switch, bool):
+        self.normalise, self.carry_state, self.by_length = normalise, carry_state, by_length
+        for name in ("normalise", "carry_state", "by_length"):
+            if not isinstance(switch := getattr(self, name), bool):
                 raise LangidError(f"data.{name}={switch}: accepted are true and false")
         self.store = stacked_store(store, stride)
         self.split = split
         self.silence = silence_policy(silence)
         self.sequence_frames, self.stride = sequence_frames, stride
-        self.batch_size = batch_size
-        self.workers = workers
-        self.seed = seed
+        self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.balance = balance or EverySequence()
         self.task = task or Task()
-        self.normalise = normalise
-        self.carry_state = carry_state
         self.crops = None
         if crop_s is not None:
             self.crops = Crops.of_seconds(crop_s, self.store.frames_per_second)
@@ -100,6 +100,8 @@ class LanguageDataModule(LightningDataModule):
             raise LangidError(f"{held} balance={name} draws sequences; take balance=none")
         if self.carry_state and self.crops:
             raise LangidError(f"{held} data.crop_s draws parts of them; take data.crop_s=null")
+        if self.carry_state and self.by_length:
+            raise LangidError(f"{held} data.by_length sorts sequences; take data.by_length=false")
 
     def _assign(self) -> None:
         """Cut utterances into sequences and give every sequence its part."""
@@ -203,6 +205,8 @@ class LanguageDataModule(LightningDataModule):
         if self.carry_state:
             sampler = LaneSampler(self.taught["row"].to_numpy(), *place)
         sampler.draws, sampler.occasions = DRAWS if self.crops else 0, self.acoustics is not None
+        if self.by_length:
+            sampler.lengths = partial(heard_frames, self.taught, self.silence, self.crops)
         if self.trainer:  # Lightning says it too late for workers, which load ahead
             progress = self.trainer.fit_loop.epoch_progress.current
             sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]

@@ -9,6 +9,8 @@ import pandas as pd
 import torch
 from torch.utils.data import Sampler
 
+POOL_BATCHES = 100  # within which items are sorted by length
+
 
 @dataclass(eq=False)
 class EpochSampler(Sampler[Any]):
@@ -22,6 +24,9 @@ class EpochSampler(Sampler[Any]):
     Items are indices, or where ``draws`` or ``occasions`` are asked for lists: the index, so many
     numbers of 0 to below 1 that decide its crop, and for its acoustics its occasion, which is the
     epoch and how often it was drawn in it before.
+
+    With ``lengths``, which says how many frames of each item are heard, those of a batch are of
+    like length (see ``by_length``).
     """
 
     draw: Callable[[int], np.ndarray]
@@ -32,6 +37,7 @@ class EpochSampler(Sampler[Any]):
     epoch: int = 0
     draws: int = 0
     occasions: bool = False
+    lengths: Callable[[np.ndarray], np.ndarray] | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; Lightning calls this before each one."""
@@ -39,7 +45,10 @@ class EpochSampler(Sampler[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = self._items(self._order(generator), generator).tolist()
+        items = self._items(self._order(generator), generator)
+        if self.lengths:
+            items = items[by_length(self.lengths(items), self.batch_size, generator)]
+        order = items.tolist()
         yield from order[self.rank :: self.processes]
         if rest := self._to_fill(len(order)):
             yield order[len(order) - rest + self.rank % rest]
@@ -69,6 +78,29 @@ class EpochSampler(Sampler[Any]):
         """Return the size of the last batch where this process has no share in it, else 0."""
         rest = drawn % self.batch_size
         return rest if rest <= self.rank else 0
+
+
+def by_length(lengths: np.ndarray, batch_size: int, generator: torch.Generator) -> np.ndarray:
+    """Return an order of items, which are in a random one, whose batches waste little on padding.
+
+    POOL_BATCHES of items are sorted by length and cut into batches; all batches are in a random
+    order, but that one which lacks items, of any length, is the last.
+    """
+    batches: list[np.ndarray] = []
+    short = np.empty(0, int)
+    pool = POOL_BATCHES * batch_size
+    for first in range(0, len(lengths), pool):
+        order = first + np.argsort(lengths[first : first + pool], kind="stable")
+        if rest := len(order) % batch_size:
+            drawn = torch.randint(len(order) // batch_size + 1, (), generator=generator)
+            place = int(drawn) * batch_size
+            short, order = (
+                order[place : place + rest],
+                np.delete(order, np.s_[place : place + rest]),
+            )
+        batches.extend(order.reshape(-1, batch_size))
+    shuffled = torch.randperm(len(batches), generator=generator).tolist()
+    return np.concatenate([*(batches[number] for number in shuffled), short])
 
 
 class LaneSampler(EpochSampler):
