@@ -26,6 +26,7 @@ BLOCK_S = 20.0
 CANCELLED = 0.01  # of the channels' power is left by their mean: 20 dB less
 GAPLESS = 16384  # samples of silence that an MP3 may ask to be left out, and more
 SEEKABLE = ("WAV", "WAVEX", "FLAC", "MP3")  # of which a place is found exactly
+RATES = range(1000, 1_000_001)  # hertz; a damaged header may ask for gigabytes a second
 PRE_ROLL = 1 << 15  # samples before a place, from which on MP3 is decoded as from its beginning
 
 
@@ -61,7 +62,7 @@ def read_blocks(
     several are read, whatever their headers promise, and a file that was cut as far as it goes. A
     block is at most about ``block_s`` seconds long. Raises AudioError for a file that is absent,
     empty, not audio, cannot be decoded whole, holds no samples, NaN or infinity, floats of another
-    scale than 1, or ends before its excerpt does.
+    scale than 1, has no real sample rate, or ends before its excerpt does.
     """
     excerpt = source if isinstance(source, Excerpt) else Excerpt(Path(source))
     path = excerpt.path
@@ -196,6 +197,8 @@ def _mono_blocks(
 ) -> Generator[np.ndarray, None, float]:
     """Yield an excerpt of a stream, and return the second that was reached."""
     path, rates = excerpt.path, (stream.samplerate, sample_rate)
+    if rates[0] not in RATES:
+        raise AudioError(f"{path}: a sample rate of {rates[0]:,} Hz; its header is damaged")
     block_frames = max(1, int(block_s * rates[0]))
     first = max(0, round(excerpt.start_s * rates[0]))
     stop = sys.maxsize if excerpt.end_s == math.inf else max(0, round(excerpt.end_s * rates[0]))

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from langid.corpora.clip_folder import converted_note
+from langid.corpora.columns import require_columns
 from langid.corpora.folder_walk import root_folders
 from langid.corpora.languages import language_of, unknown_note
-from langid.corpora.manifest import EmptyTableError, Manifest, Reader, require_columns, rows_of
+from langid.corpora.manifest import EmptyTableError, Manifest, Reader, rows_of
 from langid.corpora.release import Locale, locales_of
 from langid.errors import LangidError
 

@@ -233,15 +233,6 @@ def _rows(lines: Iterable[bytes], path: Path) -> Iterator[list[str]]:
             yield text.split("\t")
 
 
-def require_columns(path: Path, header: list[str], required: tuple[str, ...]) -> None:
-    """Raise LangidError where a column that is needed is not in a table's header."""
-    if missing := [name for name in required if name not in header]:
-        raise LangidError(
-            f"{path}: no column {', '.join(missing)}; found {', '.join(header)};"
-            f" needed are {', '.join(required)}, separated by tabs"
-        )
-
-
 class Reader:
     """Reads a corpus into a manifest."""
 

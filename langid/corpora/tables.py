@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from langid.corpora.columns import names_of
 from langid.corpora.manifest import table_of
 from langid.errors import LangidError
 
@@ -39,7 +40,7 @@ def table_rows(path: Path, label: str) -> Iterator[Row]:
     header, lines = _csv_lines(path) if path.suffix.lower() == ".csv" else _tsv_lines(path)
     if missing := [name for name in ("path", label) if name not in header]:
         raise LangidError(
-            f"{path}: no column {', '.join(missing)}; found {', '.join(header)}; needed are path"
+            f"{path}: no column {', '.join(missing)}; found {names_of(header)}; needed are path"
             f" and the label, {label} (corpus.label=COLUMN names another), separated by"
             f" {'commas' if path.suffix.lower() == '.csv' else 'tabs'}"
         )
@@ -81,7 +82,7 @@ class JsonRow(NamedTuple):
 def _object(source: str, line: bytes) -> JsonRow:
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return JsonRow(source, {}, f"not JSON ({error})")
     if not isinstance(found, dict):
         return JsonRow(source, {}, f"expected an object of JSON, found {type(found).__name__}")
@@ -101,11 +102,17 @@ def _tsv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 def _csv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     if not path.is_file():
         raise LangidError(f"{path}: no such file")
-    try:
-        lines = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))
-        header = next(lines, None)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LangidError(f"{path}: not a CSV in UTF-8 ({error})") from error
+    lines = _csv_rows(path)
+    _, header = next(lines, (0, None))
     if header is None:
         raise LangidError(f"{path}: the file is empty; expected a header line and rows")
-    return header, ((lines.line_num, line) for line in lines if line)
+    return header, ((number, line) for number, line in lines if line)
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        lines = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))
+        for line in lines:
+            yield lines.line_num, line
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LangidError(f"{path}: not a CSV in UTF-8 ({error})") from error

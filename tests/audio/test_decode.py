@@ -305,3 +305,16 @@ def test_an_offset_stays_an_offset_from_the_first_sample_to_the_last(
         for name in ("a", "b")
     )
     assert np.abs(offset - plain - 0.05).max() < 1e-6
+
+
+@pytest.mark.parametrize("rate", [1, 0x7F7F7F7F])
+def test_a_sample_rate_that_cannot_be_is_refused_before_memory_is_taken(
+    rate: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(1600), 16000)
+    content = bytearray(path.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=f"a sample rate of {rate:,} Hz; its header is damaged"):
+        read_audio(path, 16000)

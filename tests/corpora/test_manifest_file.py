@@ -278,3 +278,23 @@ def test_tables_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text('{"path": \n[1]\n')
     with pytest.raises(LangidError, match=r"no usable row among 2; .*c.jsonl:1: not JSON"):
         ManifestFile(tmp_path / "c.jsonl").read()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.csv", "path,language\na.wav,hi\n" + "x" * 200_000 + ",hi\n", "not a CSV in UTF-8"),
+        ("a.csv", "path,lang\x1b[2J\r\u2028uage\n", "found path, lang\ufffd.2J; needed"),
+        ("a.tsv", "path\tl\x85a\nx\ty\n", "no column language; found path, l\ufffda; needed"),
+        ("a.tsv", "x" * 100_000, "x ...; needed are path and the label"),
+        ("a.jsonl", "[" * 200_000, "no usable row among 1; .*:1: not JSON .maximum recursion"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_one_short_line(
+    name: str, content: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content.encode())
+    with pytest.raises(LangidError, match=reason) as refused:
+        ManifestFile(tmp_path / name).read()
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 1000
