@@ -18,6 +18,7 @@ LEAST = 5e-4  # on these axes, which have no 0
 GROUPS = 12  # of dots on a map, which colours and shapes tell apart
 SHAPES = "o^"  # of the dots, first one in all colours, then the other
 GREY = "0.6"
+LEGEND = 2.4  # inches, below a map and above it
 
 
 def draw_reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
@@ -82,7 +83,10 @@ def draw_map(places: np.ndarray, labels: Mapping[str, np.ndarray]) -> Figure:
     The 12 groups with the most dots have a look of their own, all others, and dots without a label,
     are grey.
     """
-    figure = Figure((max(5.0, 3.7 * len(labels)), 5.4), dpi=200, layout="constrained")
+    wide, high = np.ptp(places, axis=0)
+    height = 3.4 * np.clip(high / max(wide, 1e-9), 0.4, 1.5)  # inches, of the map alone
+    size = max(5.0, 3.7 * len(labels)), height + LEGEND
+    figure = Figure(size, dpi=200, layout="constrained")
     for axes, (name, of) in zip(
         figure.subplots(1, len(labels), squeeze=False)[0], labels.items(), strict=True
     ):
@@ -100,8 +104,9 @@ def draw_map(places: np.ndarray, labels: Mapping[str, np.ndarray]) -> Figure:
         axes.set(title=f"by {name}", xticks=[], yticks=[])
         axes.set_aspect("equal")
         axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, fontsize=8, frameon=False
-        )
+            loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, fontsize=8, frameon=False,
+            markerscale=1.5,
+        )  # fmt: skip
     return figure
 
 
