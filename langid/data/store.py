@@ -164,7 +164,7 @@ class Store:
         """
         self._check(start, stop)
         values, speech = self._frames
-        return values[start:stop], speech[start:stop]
+        return values[start:stop].copy(), speech[start:stop].copy()  # the file's pages stay as is
 
     def read_context(self, start: int) -> np.ndarray:
         """Return the samples before a frame that its features need, ``(context_frames, hop)``.
@@ -179,7 +179,7 @@ class Store:
 
     def read_speech(self, start: int, stop: int) -> np.ndarray:
         """Return ``speech (time,) bool`` of stored frames."""
-        return self._frames[1][start:stop]
+        return self._frames[1][start:stop].copy()
 
     def speech_of(self, first: int, last: int) -> np.ndarray:
         """Return ``speech (time,) bool`` of rows, one behind the other."""
@@ -229,10 +229,10 @@ class Store:
                         " again"
                     )
                 arrays.append(
-                    np.memmap(  # copies on writing: torch does not like arrays for reading only
+                    np.memmap(  # for reading only, or it could not be larger than memory
                         self.path,
                         dataset.dtype,
-                        mode="c",
+                        mode="r",
                         offset=dataset.id.get_offset(),
                         shape=dataset.shape,
                     )

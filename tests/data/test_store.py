@@ -13,6 +13,7 @@ from langid.audio.excerpt import Excerpt
 from langid.corpora.manifest import ADDED, COLUMNS
 from langid.data.store import Content, Store
 from langid.data.store_writer import StoreWriter
+from langid.data.text_columns import write_column
 from langid.errors import LangidError
 
 
@@ -194,3 +195,19 @@ def test_a_store_without_the_columns_that_were_added_is_read(
     assert list(store.utterances.columns) == list(now.utterances.columns)
     assert all(set(store.columns[name]) == {""} for name in ADDED)
     assert store.excerpt(3) == Excerpt(Path(store.columns["path"][3]))
+
+
+def test_a_store_larger_than_memory_is_read(tmp_path: Path) -> None:
+    frames, path = 1 << 32, tmp_path / "large.h5"  # half a terabyte of holes, which take no room
+    with h5py.File(path, "w") as file:
+        for name, shape, kind in (
+            ("features", (frames, 64), "float16"),
+            ("speech", (frames,), "?"),
+        ):
+            file.create_dataset(name, shape, kind)[-1:] = 1
+        file["offsets"] = np.array([0, frames])
+        for name in COLUMNS:
+            write_column(file, name, ["one"])
+        file.attrs.update(schema="langid-store-3", description="{}", fingerprint="large")
+    features, speech = Store(path).read(frames - 2, frames)
+    assert features.sum(1).tolist() == [0, 64] and speech.tolist() == [False, True]
