@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 from scipy.special import ndtri
 
-from langid.plots import COLOURS, NAME, draw_dots
+from langid.plots import COLOURS, DOTS, NAME, draw_dots
 
 RATES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # marked on the axes of DET curves
 LEAST = 5e-4  # on these axes, which have no 0
@@ -136,4 +136,34 @@ def draw_tree(distances: np.ndarray, names: Sequence[str]) -> Figure:
     axes.set_yticks(5 + 10 * np.arange(len(leaves)), leaves)  # where dendrogram puts them
     axes.set(ylim=(10 * len(leaves), 0), xlim=(0, None))
     axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def draw_lost(differences: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Return ``differences``, figures by condition, as dots with 95 % intervals, a line each."""
+    figure = Figure((6.4, 1.2 + 0.27 * len(differences)), layout="constrained")
+    axes = figure.add_subplot(xlabel="change of balanced accuracy, in points")
+    ends = [[of.get(end) for end in ("value", "low", "high")] for of in differences.values()]
+    value, low, high = 100 * np.array(ends, float).T
+    reach = np.array([value - low, high - value]).clip(0)
+    place = np.arange(len(value))
+    axes.axvline(0, color="0.5", linewidth=1)
+    axes.errorbar(value, place, xerr=reach, fmt="oC0", **DOTS)
+    axes.set_yticks(place, list(differences))
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def draw_open_set(histogram: Mapping[str, Sequence[float]], threshold: float | None) -> Figure:
+    """Return the shares of known and unknown clips by score, and where the threshold lies."""
+    figure = Figure((6, 3.2), layout="constrained")
+    axes = figure.add_subplot(xlabel="highest posterior", ylabel="share of the clips", xlim=(0, 1))
+    for name, colour in (("known", COLOURS[0]), ("unknown", COLOURS[4])):
+        counts = np.array(histogram[name], float)
+        shares = counts / max(counts.sum(), 1)
+        axes.stairs(shares, histogram["edges"], color=colour, label=name, linewidth=1.5)
+    if threshold is not None:
+        axes.axvline(threshold, color="0.5", linestyle="--", linewidth=1, label="threshold")
+    axes.legend(fontsize=8, frameon=False)
     return figure

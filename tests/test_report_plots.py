@@ -6,7 +6,13 @@ from xml.etree import ElementTree
 import numpy as np
 
 from langid.plots import figure_svg
-from langid.report_plots import draw_by_seconds, draw_det, draw_reliability
+from langid.report_plots import (
+    draw_by_seconds,
+    draw_det,
+    draw_lost,
+    draw_open_set,
+    draw_reliability,
+)
 
 FIGURE = {"value": 0.6, "low": 0.4, "high": 0.8}
 NONE = {"value": 0.6, "low": None, "high": None, "reason": "1 speaker"}
@@ -19,7 +25,11 @@ BINS = [
 def test_pictures_have_the_colour_of_the_page_and_no_identifier_twice() -> None:
     curve = np.array([0.0, 0.5, 1.0]), np.array([1.0, 0.2, 0.0])
     lines = {"offline": [(1.0, FIGURE), (3.0, NONE)]}
-    figures = (draw_reliability(BINS), draw_det({"x": curve}), draw_by_seconds(lines, 0.7))
+    histogram = {"edges": [0.0, 0.5, 1.0], "known": [1, 3], "unknown": [0, 0]}
+    figures = (
+        draw_reliability(BINS), draw_det({"x": curve}), draw_by_seconds(lines, 0.7),
+        draw_lost({"noise": FIGURE, "a room": NONE}), draw_open_set(histogram, 0.4),
+    )  # fmt: skip
     drawn = [figure_svg(one, f"picture {number}") for number, one in enumerate(figures)]
     for number, svg in enumerate(drawn):
         root = ElementTree.fromstring(svg)
@@ -31,3 +41,24 @@ def test_pictures_have_the_colour_of_the_page_and_no_identifier_twice() -> None:
         assert not re.search(r"https?://(?!www\.w3\.org)", svg)
     ids = [held for svg in drawn for held in re.findall(r' id="([^"]+)"', svg)]
     assert ids and len(ids) == len(set(ids))
+
+
+def test_what_is_lost_stands_in_points_from_above_in_the_order_given() -> None:
+    [axes] = draw_lost({"noise": FIGURE, "a room": NONE}).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["noise", "a room"]
+    assert axes.yaxis_inverted()
+    [dots] = [
+        line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() == "o"
+    ]
+    assert list(dots.get_xdata()) == [60.0, 60.0]
+    bar = axes.collections[0].get_segments()[0]
+    assert bar[:, 0].tolist() == [40.0, 80.0]
+
+
+def test_scores_are_shares_of_each_kind_and_a_threshold_may_lack() -> None:
+    histogram = {"edges": [0.0, 0.5, 1.0], "known": [1, 3], "unknown": [2, 2]}
+    [axes] = draw_open_set(histogram, 0.4).axes
+    known, unknown = (patch.get_data().values.tolist() for patch in axes.patches)
+    assert (known, unknown) == ([0.25, 0.75], [0.5, 0.5])
+    assert [line.get_xdata()[0] for line in axes.lines] == [0.4]
+    assert not draw_open_set(histogram, None).axes[0].lines

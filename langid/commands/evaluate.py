@@ -12,12 +12,13 @@ any other one of more than 30 s in pieces of 30 s. part=all scores a store that 
 which may hold some of the classes alone. heard_s=1 hears one second alone of each utterance, from
 its first speech on. unknown= is a store of languages that were never trained on: how well they are
 told from the others by the highest posterior. They are told better where a class "unknown" was
-trained on yet other languages ('task.merge={French: unknown, German: unknown}'). accelerator= names
-the device, the fastest by default.
+trained on yet other languages ('task.merge={French: unknown, German: unknown}'). robustness=true
+also hears the clips through noise, rooms, codecs and the like. accelerator= names the device, the
+fastest by default.
 
 report.html is one file for people: what was tested, figures, confusion, calibration, detection,
-slices, accuracy by seconds heard, a map of what the network hears, and the most confident mistakes,
-which audio=true lets play.
+slices, accuracy by seconds heard, what is lost in other acoustics, a map of what the network hears,
+and the most confident mistakes, which audio=true lets play.
 
 Examples:
   langid evaluate 'checkpoint=[f0/best.ckpt,f1/best.ckpt]' store=trio.h5 output=pooled
@@ -33,6 +34,7 @@ from rich.table import Table
 
 from langid.commands.configuration import typed
 from langid.commands.paths import listed, path_of
+from langid.commands.robustness import print_robustness
 from langid.corpora.tasks import left_out_line
 from langid.exclusive import exclusive_folder
 from langid.terminal import interval, print_named, print_table, with_interval
@@ -47,8 +49,7 @@ FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll",
 def run(config: DictConfig) -> None:
     """Score the part, write the report and print its figures."""
     from langid.commands.evaluate_streaming import print_streaming, stream_of
-    from langid.evaluation.open_set import open_set
-    from langid.evaluation.predictions import predict_unknown
+    from langid.evaluation.robustness import robustness, write_robustness
     from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
 
     asked = _asked(config)
@@ -59,20 +60,29 @@ def run(config: DictConfig) -> None:
         predictions = asked.tested()
         report = asked.report(predictions)
         if config.unknown is not None:
-            unknown = path_of(config.unknown)
-            options = config.workers, config.accelerator
-            others = predict_unknown(asked.checkpoints, unknown, *options)
-            report["open_set"] = open_set(predictions, others, unknown)
+            report["open_set"] = asked.open_set(predictions, path_of(config.unknown))
+        robust = None
+        if config.robustness:
+            robust = robustness(asked, predictions, output, _unknown_below(report))
+            write_robustness(robust, output)
         streams = None
         if stream is not None:
             on_part = part == "validation"
             chosen_on = predictions if on_part else asked.predictions("validation", None)
             streams = make_streaming_report(stream, predictions, chosen_on, asked.store, part)
             write_streaming_report(streams, output)
-        asked.write(output, report, predictions, command, streams, config.audio)
+        asked.write(output, report, predictions, command, streams, config.audio, robust)
     _print_report(report, output)
+    if robust is not None:
+        print_robustness(robust)
     if streams is not None:
         print_streaming(streams, output)
+
+
+def _unknown_below(report: dict[str, Any]) -> float:
+    """Return the threshold that an open set has chosen; 0 where there is none."""
+    threshold = report.get("open_set", {}).get("threshold")
+    return threshold["unknown_below"] if threshold else 0.0
 
 
 def _asked(config: DictConfig) -> "Asked":
@@ -124,6 +134,12 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
             f" {with_interval(found['auroc'])}, where {found['accepted']:.0%} of the known are"
             f" answered, so are {with_interval(found['false_acceptance'])} of these"
         )
+        if chosen := found["threshold"]:
+            print(
+                f"unknown_below={chosen['unknown_below']:.6f}, chosen on validation, answers"
+                f" {with_interval(chosen['known'])} of the known and"
+                f" {with_interval(chosen['unknown'])} of these"
+            )
     for rate, chosen in report.get("thresholds", {}).items():
         told = "no unknown_below gives so few"
         if chosen is not None:

@@ -35,8 +35,8 @@ from langid.metrics import direction
 
 COMMANDS = (
     "download", "prepare", "inspect", "verify", "train", "tune", "preview", "evaluate", "embed",
-    "calibrate", "compare", "reproduce", "export", "share", "stream", "predict", "segments", "demo",
-    "doctor",
+    "robustness", "calibrate", "compare", "reproduce", "export", "share", "stream", "predict",
+    "segments", "demo", "doctor",
 )  # fmt: skip
 FAILED = 1
 BAD_INPUT = 2
@@ -161,7 +161,7 @@ def making_folders() -> Iterator[None]:
 
 def _overview() -> str:
     begin = "langid: spoken-language identification\n\nusage: langid COMMAND KEY=VALUE ...\n"
-    told = [f"  {name:10}{_documentation(name).splitlines()[0]}" for name in COMMANDS]
+    told = [f"  {name:11}{_documentation(name).splitlines()[0]}" for name in COMMANDS]
     end = "\nlangid COMMAND --help says what it does, its keys, and two examples."
     debug = "LANGID_DEBUG=1 in the environment shows the traceback of every error."
     return "\n".join([begin, *told, end, debug])

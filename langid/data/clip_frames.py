@@ -66,6 +66,24 @@ def stored_samples(
     return _clip(excerpt, front_end, max_duration_s).samples
 
 
+def frames_of_samples(
+    samples: np.ndarray, front_end: "FrontEnd", device: str
+) -> tuple["Tensor", "Tensor"]:
+    """Return ``features (time, bins), speech (time,)`` of ``samples (samples,)``, as stored."""
+    import torch
+
+    heard = torch.from_numpy(samples)
+    if device == "cpu":
+        features, speech = front_end(heard[None])
+        return _stored(features[0], front_end), speech[0]
+    chosen = front_end.features.clip(heard[None])[0]
+    clip = Clip(Path(), samples, chosen, front_end.speech(chosen[None])[0])
+    for made in _made_together([clip], front_end, device):
+        assert not isinstance(made, AudioError)
+        _, features, speech = next(made)
+    return features, speech
+
+
 def frames_together(
     excerpts: Sequence[Excerpt], front_end: "FrontEnd", max_duration_s: float | None, device: str
 ) -> Iterator[Frames | AudioError]:

@@ -141,8 +141,7 @@ def write_shard(
     import torch  # here and below: the process that only waits for others does without
 
     torch.set_num_threads(1)  # processes are the parallelism; same bytes whatever their number
-    made_by = _sample_hops if content.name == "samples" else _front_end
-    front_end = made_by(json.dumps(description))
+    front_end = front_end_of(description, content)
     skipped = Manifest()
     with StoreWriter(path, content) as writer, torch.inference_mode():
         for row, frames in _frames_of_rows(rows, front_end, description["max_duration_s"], device):
@@ -202,6 +201,12 @@ def _write_utterance(
     if speech_frames == 0:
         raise AudioError(f"{path}: silent (the detector finds no speech)")
     return duration_s
+
+
+def front_end_of(description: dict[str, Any], content: Content) -> "FrontEnd":
+    """Return what makes the frames of a store, of its whole description, once in a process."""
+    made_by = _sample_hops if content.name == "samples" else _front_end
+    return made_by(json.dumps(description))
 
 
 @functools.cache

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from langid.data.store import Store
+from langid.errors import LangidError
 from langid.evaluation.by_seconds import by_seconds
 from langid.evaluation.embedding_map import MAPPED, nearness
 from langid.evaluation.mistakes import mistakes
+from langid.evaluation.open_set import open_set
 from langid.evaluation.page import write_page
-from langid.evaluation.predictions import Predictions, of_corpora, predict_part
+from langid.evaluation.predictions import Predictions, of_corpora, predict_part, predict_unknown
 from langid.evaluation.report import make_report, write_report
 from langid.metrics import DetectionCosts
 
@@ -57,6 +59,22 @@ class Asked:
         )
         return report | shorter | {"embeddings": nearness(predictions)}
 
+    def open_set(self, predictions: Predictions, unknown: Path) -> dict[str, Any]:
+        """Return how well the utterances of a store of other languages are told from the part's.
+
+        The threshold is chosen on the validation part; ``no_threshold`` says why there is none.
+        """
+        others = predict_unknown(self.checkpoints, unknown, self.workers, self.accelerator)
+        chosen_on, reason = None, "chosen on the part that it is tested on it would flatter"
+        if self.part != "validation":
+            try:
+                chosen_on = self.predictions("validation", predictions.heard_s)
+            except LangidError as error:  # of a foreign store, or a split without that part
+                reason = str(error)
+        return open_set(predictions, others, unknown, chosen_on) | {
+            "no_threshold": "" if chosen_on is not None else reason
+        }
+
     def write(
         self,
         folder: Path,
@@ -65,12 +83,13 @@ class Asked:
         command: str,
         streams: Mapping[str, Any] | None = None,
         audio: bool = False,
+        robust: Mapping[str, Any] | None = None,
     ) -> None:
         """Write the report and its page, which names the ``command``, into a folder.
 
-        ``streams`` and ``audio`` are as in write_page.
+        ``streams``, ``audio`` and ``robust`` are as in write_page.
         """
         options = self.checkpoints, self.store, self.part, self.ensemble, self.accelerator
         wrong = mistakes(predictions, *options)
-        write_page(folder, report, command, predictions, wrong, streams, audio)
+        write_page(folder, report, command, predictions, wrong, streams, audio, robust)
         write_report(report, predictions.table, folder)

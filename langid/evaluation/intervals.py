@@ -54,7 +54,7 @@ class Ratios:
 
     @cached_property
     def value(self) -> float:
-        return round(float(self.weight @ self.ratio), DIGITS)
+        return round(float(self.weight @ self.ratio), DIGITS) + 0.0  # no -0
 
     def _in_groups(self, of_rows: np.ndarray) -> np.ndarray:
         return np.bincount(self.group, of_rows, len(self.weight))

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from langid.data_uri import png_uri, wav_uri
+from langid.terminal import interval
 
-NUMBER = re.compile(r"[+-]?\d[\d.,]*%?( ?–[\d.]+)?")  # or an interval
+NUMBER = re.compile(r"[+-]?\d[\d.,]*%?(( ?–| to [+-])[\d.]+)?")  # or an interval
 STYLE = Path(__file__).with_name("page.css")
 PAGE = """<!doctype html>
 <html lang="en">
@@ -92,6 +93,12 @@ def table(
         f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def shown(figure: Mapping[str, Any], form: str = ".3f") -> list[str]:
+    """Return a figure's value and interval as cells; a dash where there is no value."""
+    value = figure["value"]
+    return ["–" if value is None else f"{value:{form}}", interval(figure, form)]
 
 
 def picture(drawn: str, caption: str) -> str:

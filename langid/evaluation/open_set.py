@@ -14,23 +14,31 @@ from langid.evaluation.checkpoints import UNKNOWN
 from langid.evaluation.intervals import MIN_SPEAKERS
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.resampling import Resamples
-from langid.evaluation.scoring import Figure, resampled
+from langid.evaluation.scoring import Figure, frame_accuracy, resampled
 
 KNOWN = 1
+EDGES = np.linspace(0, 1, 21)  # of the histograms of scores
 
 
-def open_set(predictions: Predictions, unknown: pd.DataFrame, store: Path) -> dict[str, Any]:
+def open_set(
+    predictions: Predictions,
+    unknown: pd.DataFrame,
+    store: Path,
+    chosen_on: Predictions | None = None,
+) -> dict[str, Any]:
     """Return ``auroc`` and ``false_acceptance`` as figures, and of what ``clips`` they are.
 
     The score of an utterance is its highest posterior, as ``unknown_below`` has it, but for that of
     a class ``unknown`` that was made of yet other languages (``task.merge``). ``auroc`` is
     how often a known utterance has a higher one than an ``unknown`` one; ``false_acceptance`` the
-    share of the unknown ones that are answered where ACCEPTED of the known ones are.
+    share of the unknown ones that are answered where ACCEPTED of the known ones are. ``histogram``
+    counts the scores of both between its ``edges``. ``threshold`` is the score that ACCEPTED of the
+    known utterances of ``chosen_on``, the validation part, reach: ``unknown_below``, and the shares
+    of the known and the unknown ones that are answered by it, as figures; None without that part.
     """
-    table = predictions.table
-    tables = [unknown, table[table[predictions.column] != UNKNOWN]]
-    columns = [f"p({name})" for name in predictions.classes if name != UNKNOWN]
-    scores = np.concatenate([table[columns].to_numpy(float).max(1) for table in tables])
+    tables = [unknown, _known(predictions)]
+    each = [_scores(table, predictions.classes) for table in tables]
+    scores = np.concatenate(each)
     speakers = np.concatenate([speaker_groups(table) for table in tables])
     known = np.repeat([0, KNOWN], [len(table) for table in tables])
     errors = metrics.detection_curve(scores, known == KNOWN)
@@ -44,7 +52,41 @@ def open_set(predictions: Predictions, unknown: pd.DataFrame, store: Path) -> di
         "auroc": _figure(metrics.area_under_curve, errors, drawn, few),
         "false_acceptance": _figure(metrics.false_acceptance, errors, drawn, few),
         "accepted": metrics.ACCEPTED,
+        "histogram": {
+            "edges": EDGES.tolist(),
+            **{
+                name: np.histogram(own, EDGES)[0].tolist()
+                for name, own in zip(("unknown", "known"), each, strict=True)
+            },
+        },
+        "threshold": None if chosen_on is None else _threshold(chosen_on, tables, each),
     }
+
+
+def _known(predictions: Predictions) -> pd.DataFrame:
+    table = predictions.table
+    return table[table[predictions.column] != UNKNOWN]
+
+
+def _scores(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    columns = [f"p({name})" for name in classes if name != UNKNOWN]
+    return np.asarray(table[columns].to_numpy(float).max(1))
+
+
+def _threshold(
+    chosen_on: Predictions, tables: Sequence[pd.DataFrame], scores: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """Return the threshold that validation chooses, and the shares that it answers."""
+    validation = np.sort(_scores(_known(chosen_on), chosen_on.classes))
+    below = float(validation[int((1 - metrics.ACCEPTED) * len(validation) + 1e-9)])
+    answered = [
+        frame_accuracy(
+            np.zeros(len(own), int), speaker_groups(table).tolist(), np.ones(len(own)),
+            (own >= below).astype(float),
+        )
+        for table, own in zip(tables, scores, strict=True)
+    ]  # fmt: skip
+    return {"unknown_below": below, "unknown": answered[0], "known": answered[1]}
 
 
 def _figure(of: Any, errors: Any, drawn: Any, few: str) -> Figure:

@@ -12,15 +12,16 @@ from langid.atomic_file import write_text
 from langid.evaluation import markup
 from langid.evaluation.embedding_page import embedding_section
 from langid.evaluation.first_screen import first_screen
+from langid.evaluation.markup import shown
 from langid.evaluation.mistakes import Mistake
 from langid.evaluation.mistakes_page import mistakes_section
+from langid.evaluation.open_set_page import open_set_section
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
-from langid.evaluation.scoring import Figure
+from langid.evaluation.robustness_page import robustness_section
 from langid.evaluation.streaming_report import CONDITIONS
 from langid.plots import draw_streaming, figure_svg, most_confused
 from langid.report_plots import draw_by_seconds, draw_det, draw_reliability
-from langid.terminal import interval
 
 MEANINGS = {  # of the figures of a whole report, in the order that they are shown in
     "balanced_accuracy": "mean over classes of how often a class is recognised",
@@ -50,11 +51,12 @@ def write_page(
     mistakes: Sequence[Mistake],
     streams: Mapping[str, Any] | None = None,
     audio: bool = False,
+    robust: Mapping[str, Any] | None = None,
 ) -> None:
     """Write report.html, the page of a ``report`` that the ``command`` has made, into a folder.
 
-    ``streams`` is a report of langid.evaluation.streaming_report, ``audio`` says that clips that
-    are mistaken can be played.
+    ``streams`` is a report of langid.evaluation.streaming_report, ``robust`` one of
+    langid.evaluation.robustness, ``audio`` says that clips that are mistaken can be played.
     """
     sections = {
         "Figures": _figures(report),
@@ -67,16 +69,14 @@ def write_page(
     }
     if streams is not None:
         sections["Streamed"] = _streamed(streams)
+    if robust is not None:
+        sections["In other acoustics"] = robustness_section(robust)
+    if "open_set" in report:
+        sections["Languages that were never trained on"] = open_set_section(report["open_set"])
     sections["What the network hears"] = embedding_section(report, predictions)
     sections["The most confident mistakes"] = mistakes_section(mistakes, predictions, audio)
     title = f"langid: {report['task']} on the {report['part']} part"
     write_text(folder / "report.html", markup.page(title, first_screen(report, command), sections))
-
-
-def shown(figure: Figure) -> list[str]:
-    """Return a figure's value and interval as cells; a dash where there is no value."""
-    value = figure["value"]
-    return ["–" if value is None else f"{value:.3f}", interval(figure)]
 
 
 def figure_rows(report: Mapping[str, Any]) -> list[list[str]]:
@@ -116,7 +116,7 @@ def _classes(report: Mapping[str, Any]) -> str:
     return markup.table(caption, CLASS_HEAD, class_rows(report))
 
 
-def _bracketed(figure: Figure) -> list[str]:
+def _bracketed(figure: Mapping[str, Any]) -> list[str]:
     value, told = shown(figure)
     return [value, f"({told.removeprefix('– ')})"]
 
@@ -221,7 +221,7 @@ def _streamed(streams: Mapping[str, Any]) -> str:
     for name, title in CONDITIONS.items():
         of = streams["conditions"][name]
         behind = of.get("behind", {}).get("balanced_accuracy")
-        told = [f"{behind['value']:+.3f}", interval(behind, "+.3f")] if behind else ["", ""]
+        told = shown(behind, "+.3f") if behind else ["", ""]
         rows.append([title, *shown(of["balanced_accuracy"]), *told])
     head = ("heard as", "balanced accuracy", "95 % interval", "behind offline", "95 % interval")
     drawn = figure_svg(draw_streaming(streams, ""), "Streams; the numbers are in streaming.csv")

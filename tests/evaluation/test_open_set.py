@@ -42,6 +42,28 @@ def test_the_area_and_the_rate_are_those_of_scikit_learn_within_their_intervals(
     assert (found["clips"], found["speakers"], found["labels"]) == (200, 50, {"z": 200})
 
 
+def test_the_threshold_is_chosen_on_validation_and_tested_on_others() -> None:
+    known, unknown, validation = table(300, 100, 4, 1), table(200, 50, 2, 2), table(100, 50, 4, 3)
+    chosen_on = Predictions(validation, "utterance", ["x", "y"], [], "f")
+    predictions = Predictions(known, "utterance", ["x", "y"], [], "f")
+    found = open_set(predictions, unknown, Path("s.h5"), chosen_on)["threshold"]
+    below = found["unknown_below"]
+    assert (validation["p(x)"] >= below).mean() >= 0.95 > (validation["p(x)"] > below).mean()
+    for name, rows in (("known", known), ("unknown", unknown)):
+        answered = found[name]
+        assert answered["value"] == pytest.approx((rows["p(x)"] >= below).mean())
+        assert answered["low"] < answered["value"] < answered["high"]
+    assert of(known, unknown)["threshold"] is None
+
+
+def test_the_histogram_counts_every_clip_once() -> None:
+    known, unknown = table(300, 100, 4, 1), table(200, 50, 2, 2)
+    histogram = of(known, unknown)["histogram"]
+    counts, edges = np.histogram(unknown["p(x)"], histogram["edges"])
+    assert histogram["unknown"] == counts.tolist() and edges[[0, -1]].tolist() == [0, 1]
+    assert sum(histogram["known"]) == 300 and sum(histogram["unknown"]) == 200
+
+
 def test_few_speakers_have_no_interval() -> None:
     found = of(table(30, 10, 4, 1), table(20, 4, 2, 2))
     assert found["auroc"]["low"] is None and found["auroc"]["reason"] == "unknown: 4 speakers"
@@ -88,6 +110,9 @@ def test_a_store_of_other_languages_is_scored_beside_the_test_part(
     assert found["labels"] == {"French": 3, "German": 3}  # English is known
     assert (found["clips"], found["unknown_speakers"]) == (6, 6)
     assert 0 <= found["auroc"]["value"] <= 1 and 0 <= found["false_acceptance"]["value"] <= 1
+    page = (tmp_path / "report.html").read_text()
+    assert ">Languages that were never trained on</h2>" in page and "FPR at 95% TPR" in page
+    assert f"unknown_below={found['threshold']['unknown_below']:.6f}" in page
     printed = " ".join(capsys.readouterr().out.split())
     assert "unknown: 6 clips" in printed and "of 2 others; AUROC" in printed
 

@@ -1,0 +1,152 @@
+"""The same utterances in acoustic conditions, and what is said where nobody speaks."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from langid.corpora.part_counts import clips_and_speakers
+from langid.corpora.splits import speaker_groups
+from langid.data.sound_store import make_store
+from langid.data.store import Store
+from langid.errors import LangidError
+from langid.evaluation.asked import Asked
+from langid.evaluation.calibration import calibration
+from langid.evaluation.checkpoints import UNKNOWN
+from langid.evaluation.conditions import (
+    CONDITIONS,
+    SPEECHLESS,
+    SPEECHLESS_S,
+    ChangedUtterances,
+    WithoutSpeech,
+)
+from langid.evaluation.predictions import Predictions, predict_part, predict_unknown
+from langid.evaluation.scoring import INTERVAL, paired_difference, score
+from langid.training.run_description import versions
+from langid.training.run_record import write_record
+
+SCHEMA = "langid-robustness-1"
+CLEAN = "clean"
+FIGURES = ("balanced_accuracy", "accuracy", "nll")
+HEARD = "speech frames are those that the store's detector finds in the changed sound"
+Group = tuple[Sequence[Path], np.ndarray]  # checkpoints, and the rows that they hear
+
+
+def robustness(
+    asked: Asked, clean: Predictions, folder: Path, unknown_below: float = 0.0
+) -> dict[str, Any]:
+    """Return what becomes of predictions in each of CONDITIONS, as plain data.
+
+    ``clean`` are those that are asked for, of whole utterances. A condition has ``name``, figures,
+    ``confidence``, the mean posterior of what is said, how many have ``no_speech``, and
+    ``difference`` from clean in balanced accuracy, paired. ``without_speech`` tells of each kind of
+    SPEECHLESS how often a class is ``named``: where speech is found, and its posterior is
+    ``unknown_below`` or more. Sounds lie in a folder below ``folder`` while they are heard. Raises
+    LangidError for sequences, for ``heard_s``, and for clips that cannot be heard again.
+    """
+    if clean.unit != "utterance" or clean.heard_s is not None:
+        raise LangidError(
+            "robustness: changes whole utterances; it cannot be had of a split that cuts them into"
+            " sequences, or with heard_s=: evaluate without"
+        )
+    groups, store = list(_groups(asked, clean)), Store(asked.store)
+    rows = [_condition(CLEAN, clean, clean)]
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".sounds-") as place:
+        for number, name in enumerate(CONDITIONS, 1):
+            title = f"{name} ({number} of {len(CONDITIONS)})"
+            tables = [_changed(asked, store, group, name, title, Path(place)) for group in groups]
+            table = pd.concat(tables).loc[clean.table.index]
+            rows.append(_condition(name, replace(clean, table=table), clean))
+        said = _without_speech(asked, store, Path(place))
+    return {
+        "schema": SCHEMA,
+        "part": asked.part,
+        "task": clean.column,
+        "classes": clean.classes,
+        **clips_and_speakers(clean.table),
+        "conditions": rows,
+        "without_speech": [_said(kind, said, unknown_below, clean) for kind in SPEECHLESS],
+        "without_speech_s": SPEECHLESS_S,
+        "unknown_below": unknown_below,
+        "settings": CONDITIONS,
+        "heard": HEARD,
+        "interval": INTERVAL,
+        "checkpoints": clean.checkpoints,
+        "fingerprint": clean.fingerprint,
+        "versions": versions(),
+    }
+
+
+def write_robustness(found: dict[str, Any], folder: Path) -> None:
+    """Write robustness.json."""
+    write_record(folder / "robustness.json", found)
+
+
+def _groups(asked: Asked, clean: Predictions) -> Iterator[Group]:
+    """Yield checkpoints that are heard together, and the store's rows that they hear."""
+    if asked.ensemble or len(asked.checkpoints) == 1:
+        yield asked.checkpoints, clean.table.index.to_numpy()
+        return
+    for path in asked.checkpoints:
+        fold = replace(asked, checkpoints=[path]).predictions(asked.part, None)
+        yield [path], fold.table.index.to_numpy()
+
+
+def _changed(
+    asked: Asked, store: Store, group: Group, name: str, title: str, place: Path
+) -> pd.DataFrame:
+    """Return what checkpoints say of rows of a store in a condition; the index is the row."""
+    checkpoints, rows = group
+    path = place / "changed.h5"
+    sounds = ChangedUtterances(store, rows.tolist(), name)
+    make_store(path, store, sounds, title, asked.workers, asked.accelerator)
+    options = asked.workers, asked.ensemble, asked.accelerator
+    table = predict_part(checkpoints, path, "all", *options).table
+    path.unlink()
+    return table.set_axis(rows[table.index])
+
+
+def _condition(name: str, heard: Predictions, clean: Predictions) -> dict[str, Any]:
+    targets, posteriors, classes = clean.targets, heard.posteriors, clean.classes
+    speakers = speaker_groups(clean.table).tolist()
+    figures = score(targets, posteriors, speakers, classes)
+    said, before = (of.posteriors.argmax(1) for of in (heard, clean))
+    difference = paired_difference(targets, said, before, speakers, classes)["balanced_accuracy"]
+    return {
+        "name": name,
+        **{figure: figures[figure] for figure in FIGURES},
+        "ece": calibration(targets, posteriors, speakers)["ece"],
+        "confidence": float(posteriors.max(1).mean()),
+        "no_speech": int(heard.table["no_speech"].sum()),
+        "difference": None if name == CLEAN else difference,
+    }
+
+
+def _without_speech(asked: Asked, store: Store, place: Path) -> pd.DataFrame:
+    """Return what each checkpoint says of sounds in which nobody speaks."""
+    path = place / "speechless.h5"
+    sounds = WithoutSpeech(store.description["sample_rate"])
+    make_store(path, store, sounds, "nobody speaks", asked.workers, asked.accelerator)
+    return predict_unknown(asked.checkpoints, path, asked.workers, asked.accelerator)
+
+
+def _said(
+    kind: str, table: pd.DataFrame, unknown_below: float, clean: Predictions
+) -> dict[str, Any]:
+    """Return what is said of a kind of sound."""
+    said = table[table["recording"] == kind]
+    confidence = said[[f"p({name})" for name in clean.classes]].to_numpy(float).max(1)
+    spoken, known = ~said["no_speech"], said["predicted"] != UNKNOWN
+    named = spoken & known & (confidence >= unknown_below)
+    return {
+        "name": kind,
+        "clips": len(said),
+        "no_speech": int((~spoken).sum()),
+        "named": int(named.sum()),
+        "confidence": float(confidence.mean()),
+        "said": {str(name): int(count) for name, count in said["predicted"].value_counts().items()},
+    }

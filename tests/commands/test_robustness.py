@@ -1,0 +1,172 @@
+"""Tests of langid robustness, and of the same in langid evaluate, on real clips."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from langid.commands.main import main
+from langid.corpora.manifest import COLUMNS, write_table
+from langid.data.store import Store
+from langid.errors import LangidError
+from langid.evaluation import conditions, robustness
+from langid.evaluation.asked import Asked
+
+from ..conftest import Once
+
+
+def keys(checkpoint: Path, store: Path, output: Path) -> list[str]:
+    paths = [f"checkpoint={checkpoint}", f"store={store}", f"output={output}"]
+    return [*paths, "accelerator=cpu"]
+
+
+def read(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "robustness.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(checkpoint_path: Path, store_path: Path, once: Once) -> Path:
+    """Return what langid robustness writes of a small run, and nothing else."""
+
+    def hear(output: Path) -> None:
+        assert main(["robustness", *keys(checkpoint_path, store_path, output)]) == 0
+
+    return once("robustness", hear)
+
+
+def few(monkeypatch: pytest.MonkeyPatch, **chosen: dict[str, Any]) -> None:
+    """Hear these conditions alone, and two sounds without speech of each kind."""
+    for module in (conditions, robustness):
+        monkeypatch.setattr(module, "CONDITIONS", chosen)
+    monkeypatch.setattr(conditions, "SPEECHLESS_CLIPS", 2)
+
+
+def test_clean_is_what_evaluate_reports(folder: Path, report_path: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["robustness.html", "robustness.json"]
+    found, report = read(folder), json.loads(report_path.read_text())
+    clean, *others = found["conditions"]
+    for name in ("balanced_accuracy", "accuracy", "nll", "ece"):
+        assert clean[name] == report[name], name
+    assert clean["difference"] is None and clean["no_speech"] == 0
+    assert [one["name"] for one in others] == list(conditions.CONDITIONS)
+    for one in others:
+        change = one["balanced_accuracy"]["value"] - clean["balanced_accuracy"]["value"]
+        assert one["difference"]["value"] == pytest.approx(change)
+        assert one["nll"] != clean["nll"], one["name"]  # it was heard changed
+    assert found["checkpoints"] == report["checkpoints"]
+
+
+def test_nobody_speaks_in_silence_and_what_is_said_is_counted(folder: Path) -> None:
+    said = {one["name"]: one for one in read(folder)["without_speech"]}
+    assert said["digital silence"]["named"] == 0
+    assert said["digital silence"]["no_speech"] == said["digital silence"]["clips"] == 50
+    for one in said.values():
+        assert one["named"] == one["clips"] - one["no_speech"]  # unknown_below=0 rejects none
+        assert sum(one["said"].values()) == one["clips"] and 1 / 3 <= one["confidence"] <= 1
+
+
+def test_the_page_shows_all_of_it(folder: Path) -> None:
+    page = (folder / "robustness.html").read_text()
+    for name in (*conditions.CONDITIONS, *conditions.SPEECHLESS):
+        assert f'<th scope="row">{name}</th>' in page
+    assert 'role="img" aria-label="Change of balanced accuracy in each condition' in page
+    assert "Balanced accuracy is " in page and "nan" not in page.lower()
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_evaluate_shows_the_same(
+    folder: Path, checkpoint_path: Path, store_path: Path, tmp_path: Path
+) -> None:
+    more = ["robustness=true", "seconds=[]"]
+    assert main(["evaluate", *keys(checkpoint_path, store_path, tmp_path), *more]) == 0
+    assert read(tmp_path) == read(folder)
+    assert ">In other acoustics</h2>" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("kind", ["store_path", "samples_path"])
+def test_what_is_not_changed_is_heard_as_it_was(
+    kind: str, request: pytest.FixtureRequest, checkpoint_path: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    few(monkeypatch, nothing={"gain": {"db": [0, 0]}}, softer={"gain": {"db": [-20, -20]}})
+    store = request.getfixturevalue(kind)
+    asked = Asked(checkpoints=[checkpoint_path], store=store, part="all", accelerator="cpu")
+    clean, nothing, softer = robustness.robustness(asked, asked.predictions("all", None), tmp_path)[
+        "conditions"
+    ]
+    assert nothing["nll"]["value"] == pytest.approx(clean["nll"]["value"], rel=1e-4)
+    assert abs(softer["nll"]["value"] - clean["nll"]["value"]) > 1e-4
+    assert nothing["difference"]["value"] == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_folds_are_each_heard_by_their_own_checkpoint(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch, nothing={"gain": {"db": [0, 0]}})
+    asked = Asked(checkpoints=[checkpoint_path], store=store_path, accelerator="cpu")
+    pair = replace(asked, checkpoints=[checkpoint_path] * 2, ensemble=True)
+    alone, together = (
+        robustness.robustness(of, of.predictions("test", None), tmp_path)["conditions"]
+        for of in (asked, pair)
+    )
+    for one, two in zip(alone, together, strict=True):
+        assert two["nll"]["value"] == pytest.approx(one["nll"]["value"])
+
+
+def test_a_threshold_rejects(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    few(monkeypatch, nothing={"gain": {"db": [0, 0]}})
+    arguments = keys(checkpoint_path, store_path, tmp_path)
+    assert main(["robustness", *arguments, "unknown_below=1"]) == 0
+    assert {one["named"] for one in read(tmp_path)["without_speech"]} == {0}
+    assert "music            a class is named in 0 of 2 clips" in capsys.readouterr().out
+    assert "its posterior is 1 or more" in (tmp_path / "robustness.html").read_text()
+    assert main(["robustness", *arguments, "unknown_below=2"]) == 2
+    assert "unknown_below=2" in capsys.readouterr().err
+
+
+def test_clips_that_are_gone_are_named_and_nothing_is_left(
+    real_rows: list[dict[str, str]], checkpoint_path: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    few(monkeypatch, softer={"gain": {"db": [-20, -20]}})
+    rows = []
+    for row in real_rows[:2]:
+        copy = Path(shutil.copy(row["path"], tmp_path))
+        rows.append(row | {"path": str(copy)})
+    write_table(rows, COLUMNS, tmp_path / "two.tsv")
+    store = tmp_path / "two.h5"
+    corpus = ["corpus=manifest", f"corpus.path={tmp_path}/two.tsv", f"store={store}"]
+    assert main(["prepare", *corpus, "workers=1"]) == 0
+    copy.unlink()
+    output = tmp_path / "out"
+    assert main(["robustness", *keys(checkpoint_path, store, output), "part=all"]) == 2
+    error = capsys.readouterr().err
+    assert copy.name in error and "prepare and train with content=samples" in error
+    assert not output.exists()
+
+
+def test_what_is_not_whole_is_refused(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = keys(checkpoint_path, store_path, tmp_path / "out")
+    assert main(["evaluate", *arguments, "robustness=true", "heard_s=1"]) == 2
+    assert "robustness: changes whole utterances" in capsys.readouterr().err
+    asked = Asked(checkpoints=[checkpoint_path], store=store_path, accelerator="cpu")
+    cut = replace(asked.predictions("test", None), unit="sequence")
+    with pytest.raises(LangidError, match="changes whole utterances"):
+        robustness.robustness(asked, cut, tmp_path)
+
+
+def test_the_test_part_alone_is_heard(folder: Path, report_path: Path, store_path: Path) -> None:
+    found, report = read(folder), json.loads(report_path.read_text())
+    assert found["clips"] == report["clips"] < len(Store(store_path).utterances)
+    assert np.isfinite([one["nll"]["value"] for one in found["conditions"]]).all()
