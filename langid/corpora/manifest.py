@@ -41,7 +41,7 @@ class EmptyTableError(LangidError):
 class Rows(Sequence[Row]):
     """Rows of ``COLUMNS``, kept by column, and cells that repeat kept once.
 
-    A million of them take 0.4 GB, where dicts take three times as much.
+    A row of Common Voice takes 350 bytes, where a dict with its cells takes 923.
     """
 
     def __init__(self, rows: Iterable[Row] = ()):

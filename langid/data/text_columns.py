@@ -2,7 +2,7 @@
 
 ``NAME`` holds the different cells as UTF-8 with a NUL between two, ``NAME.rows (rows,) int32`` the
 number of each row's among them: some bytes a row, read in one go. Earlier stores (schemas 3 and 4)
-have a string of HDF5 for each cell, at twenty times the time.
+have a string of HDF5 for each cell, at nine times the time.
 """
 
 from collections.abc import Iterable
