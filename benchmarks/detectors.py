@@ -1,4 +1,4 @@
-"""Speech detectors under noise: the default, energy, against librosa.effects.split, and others.
+"""Speech detectors under noise: energy, the default, and learned against librosa and others.
 
 Clips of real speech that are clean (loud hops 45 dB above quiet ones), each of another speaker, get
 pauses of known places, together as long as the speech, under low room noise (40 dB below it). They
@@ -7,7 +7,7 @@ Truth is of the clean clip, by a strict level: hops down to 25 dB below the loud
 the pauses that were put in are none, and hops that are neither are not judged, as nobody could say.
 Half of each sound is pauses, so that who marks every frame has precision 0.46.
 
-ROC area is of a score for each hop: of Silero its mean probability, of others at how many settings
+ROC area is of a score for each hop: of networks their probability, of others at how many settings
 of their threshold (aggressiveness) it is speech, the other settings as they are. Best F1 is at the
 best of these settings, which is known from these very sounds only. Speed is hours of sound by a
 second of the processor on one thread, of all these sounds.
@@ -34,12 +34,17 @@ from langid.commands.configuration import root
 
 HERE = Path(__file__).resolve().parent
 RELEASE = "cv-corpus-6.1-2020-12-11"
-DETECTORS = ("energy", "librosa", "silero", "webrtc", "every_frame")
+DETECTORS = ("energy", "learned", "librosa", "silero", "webrtc", "every_frame")
 SWEPT: dict[str, tuple[str, tuple[float, ...]]] = {
     "energy": ("threshold_db", (1, 2, 3, 4, 6, 8, 10, 12, 15, 20, 30)),
     "librosa": ("top_db", (5, 10, 15, 20, 25, 30, 35, 40, 50, 60, 80)),
     "webrtc": ("aggressiveness", (0, 1, 2, 3)),
 }
+HELD_TO = (  # by how much F1 of one must lie above another's, at these levels, or at all
+    ("energy", "librosa", (), 0.0),
+    ("learned", "librosa", (), 0.0),
+    ("learned", "energy", ("5 dB", "0 dB"), 0.1),
+)
 Heard = dict[str, list[np.ndarray]]  # by condition
 
 
@@ -55,6 +60,7 @@ class Tally:
     def __init__(self, name: str):
         self.name = name
         self.detector = configured(name)
+        self.detector.by_runtime = True  # as prepare does
         setting, values = SWEPT.get(name, ("", ()))
         self.sweep = [configured(name, **{setting: value}) for value in values]
         self.marks: Heard = defaultdict(list)
@@ -69,7 +75,9 @@ class Tally:
         marks = self.detector(batch)[0, : len(judged)].numpy()
         self.processor_s += time.process_time() - started
         self.marks[condition].append(marks[judged])
-        if self.name == "silero":
+        if self.name == "learned":
+            score = self.detector.logits(batch, self.detector.initial_state(1))[0][0].numpy()
+        elif self.name == "silero":
             probabilities = self.detector.probabilities(self.detector.framed(samples))
             score = self.detector.of_hops(probabilities, len(samples))
         else:
@@ -91,9 +99,11 @@ class Tally:
         return precision, recall, f1, float(best), float(roc_auc_score(speech, scores))
 
 
-def measure(sounds: list[tuple[str, Spoken]]) -> tuple[list[Tally], Heard, float]:
+def measure(
+    sounds: list[tuple[str, Spoken]], detectors: list[str]
+) -> tuple[list[Tally], Heard, float]:
     """Return what each detector says of sounds, the truth, and how many seconds they last."""
-    tallies = [Tally(name) for name in DETECTORS]
+    tallies = [Tally(name) for name in detectors]
     truth: Heard = defaultdict(list)
     for condition, spoken in sounds:
         judged = spoken.sound.speech | spoken.paused
@@ -108,11 +118,13 @@ def levels(snrs: list[int]) -> dict[str, list[str]]:
     return {"clean": ["clean"]} | {f"{db} dB": [f"{kind} {db}" for kind in KINDS] for db in snrs}
 
 
-def figures(f1: dict[str, tuple[float, float]]) -> list[Figure]:
-    """Return by level how far F1 of energy lies above that of librosa."""
+def figures(f1: dict[str, dict[str, float]]) -> list[Figure]:
+    """Return by level how far F1 of some detectors lies above that of others."""
     return [
-        Figure(f"F1 of energy above librosa's, {level}", energy - librosa, 0, at_least=True)
-        for level, (energy, librosa) in f1.items()
+        Figure(f"F1 of {one} above {other}'s, {level}", of[one] - of[other], least, at_least=True)
+        for level, of in f1.items()
+        for one, other, levels, least in HELD_TO
+        if {one, other} <= set(of) and level in (levels or f1)
     ]
 
 
@@ -120,11 +132,11 @@ def report(tallies: list[Tally], truth: Heard, sound_s: float, snrs: list[int]) 
     """Print the tables, and return the figures."""
     at = levels(snrs)
     rows = [["level", "detector", "precision", "recall", "F1", "best F1", "ROC area"]]
-    f1 = defaultdict(list)
+    f1: dict[str, dict[str, float]] = defaultdict(dict)
     for level, names in at.items():
         for tally in tallies:
             found = tally.row(names, truth)
-            f1[level].append(found[2])
+            f1[level][tally.name] = found[2]
             rows.append([level, tally.name, *(f"{value:.3f}" for value in found)])
     print_table("all kinds of noise", rows)
     rows = [["F1 under", *(tally.name for tally in tallies)]]
@@ -140,7 +152,7 @@ def report(tallies: list[Tally], truth: Heard, sound_s: float, snrs: list[int]) 
         ratio = tallies[0].processor_s / max(tally.processor_s, 1e-9)
         rows.append([tally.name, f"{speed:.3f}", f"{ratio:.2f} x"])
     print_table(f"{sound_s / 3600:.2f} hours of sound; {machine()}", rows)
-    return figures({level: (values[0], values[1]) for level, values in f1.items()})
+    return figures(f1)
 
 
 def main() -> int:
@@ -150,6 +162,7 @@ def main() -> int:
     parser.add_argument("--data", default=default, help=f"folder that holds {RELEASE} ({default})")
     parser.add_argument("--locales", default="en,hi,zh-CN", help="of the release (en,hi,zh-CN)")
     parser.add_argument("--clips", type=int, default=15, help="of each locale, at most (15)")
+    parser.add_argument("--detectors", default=",".join(DETECTORS), help="to measure (all)")
     parser.add_argument("--snrs", default="20,10,5,0", help="in dB, of noise (20,10,5,0)")
     parser.add_argument("--seed", type=int, default=0, help="of clips, pauses and noise (0)")
     options = parser.options()
@@ -165,7 +178,7 @@ def main() -> int:
             f"--locales={options.locales}: accepted are two and more, as babble is of others"
         )
     with torch.inference_mode():
-        measured = measure(list(conditions(clips, snrs, draws)))
+        measured = measure(list(conditions(clips, snrs, draws)), options.detectors.split(","))
     print(f"{len(clips)} clips of {', '.join(dict.fromkeys(clip.language for clip in clips))}")
     return verdict(report(*measured, snrs), options.quick)
 

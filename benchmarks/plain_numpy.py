@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from langid.signal.learned_detector import FLOOR, LearnedDetector
 from langid.signal.speech_detector import EnergyDetector
 from langid.training.identifier import LanguageIdentifier
 
@@ -29,7 +30,9 @@ class PlainGRU:
         (dense,) = head.dense
         self.dense, self.dense_bias = map(array, dense.parameters())
         self.output, self.output_bias = map(array, head.output.parameters())
-        self.detector = PlainDetector(parts.front_end.detector)
+        detector = parts.front_end.detector
+        learned = isinstance(detector, LearnedDetector)
+        self.detector: Any = (PlainLearned if learned else PlainDetector)(detector)
         self.reset()
 
     def reset(self) -> None:
@@ -57,12 +60,8 @@ class PlainGRU:
         return features * self.scale + self.shift
 
     def _posteriors(self, features: np.ndarray) -> np.ndarray:
-        heard = self.inputs @ features + self.bias
-        remembered = self.recurrent @ self.hidden + self.hidden_bias
-        units = len(self.hidden)
-        reset, keep = np.split(sigmoid(heard[: 2 * units] + remembered[: 2 * units]), 2)
-        new = np.tanh(heard[2 * units :] + reset * remembered[2 * units :])
-        self.hidden = new + keep * (self.hidden - new)
+        memory = self.recurrent @ self.hidden + self.hidden_bias
+        self.hidden = remembered(self.inputs @ features + self.bias, memory, self.hidden)
         dense = np.maximum(self.dense @ self.hidden + self.dense_bias, 0)
         logits = self.output @ dense + self.output_bias
         shares = np.exp(logits - logits.max())
@@ -100,6 +99,43 @@ class PlainDetector:
         speech = self.frames - self.last_active < self.settings.hangover_frames
         self.frames += 1
         return speech
+
+
+class PlainLearned:
+    """A LearnedDetector whose hop is one step, hop by hop."""
+
+    def __init__(self, detector: LearnedDetector):
+        self.logit, bands = detector.logit, detector.bands
+        self.earlier, self.now = np.split(array(bands.tones.T), 2)
+        self.constant, self.bands = array(bands.constant), array(bands.bands.T)
+        self.inputs, self.bias = array(detector.input), array(detector.input_bias)
+        self.recurrent, self.hidden_bias = array(detector.recurrent), array(detector.recurrent_bias)
+        self.output, self.output_bias = array(detector.output), float(detector.output_bias)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self.before: np.ndarray | None = None
+        self.hidden = np.zeros(self.recurrent.shape[1], np.float32)
+
+    def process(self, hop: np.ndarray) -> bool:
+        """``hop (samples,)`` -> whether the frame is speech."""
+        before = hop[0] * self.constant if self.before is None else self.before
+        parts = before + self.now @ hop
+        self.before = self.earlier @ hop
+        bands = np.log(np.maximum(self.bands @ (parts * parts), FLOOR))
+        memory = self.recurrent @ self.hidden + self.hidden_bias
+        self.hidden = remembered(self.inputs @ bands + self.bias, memory, self.hidden)
+        return bool(self.output @ self.hidden + self.output_bias >= self.logit)
+
+
+def remembered(heard: np.ndarray, memory: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Return what gated recurrent units remember, of both products, ``(3 * units,)`` each."""
+    units = len(hidden)
+    reset, keep = np.split(sigmoid(heard[: 2 * units] + memory[: 2 * units]), 2)
+    new = np.tanh(heard[2 * units :] + reset * memory[2 * units :])
+    following: np.ndarray = new + keep * (hidden - new)
+    return following
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:

@@ -39,7 +39,12 @@ LIBRARIES = {  # who may know a library
     "hydra": ("commands/",),
     "omegaconf": ("commands/", "build.py"),
     "pytorch_lightning": ("data/datamodule.py", "training/", "search/"),
-    "onnxruntime": ("streaming/onnx_model.py", "export/precision.py", "signal/frame_detectors.py"),
+    "onnxruntime": (
+        "streaming/onnx_model.py",
+        "export/precision.py",
+        "signal/frame_detectors.py",
+        "signal/learned_detector.py",
+    ),
     "matplotlib": ("comparison_plots.py", "plots.py", "report_plots.py", "sound_plots.py"),
     "sklearn": ("inspection/shortcuts.py", "evaluation/embedding_map.py"),
     "packaging": ("installation/packages.py",),

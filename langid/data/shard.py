@@ -216,6 +216,7 @@ def _front_end(description: str) -> "FrontEnd":
     held = json.loads(description)
     front_end = build_front_end(held["features"], held["detector"])
     front_end.features.use_fft = True  # the store rounds anyway
+    front_end.detector.by_runtime = True
     return front_end
 
 
@@ -229,4 +230,5 @@ def _sample_hops(description: str) -> "FrontEnd":
     held = json.loads(description)
     rate, hop = held["sample_rate"], held["detector_hop_samples"]
     detector = build(held["detector"], "detector", hop_samples=hop, sample_rate=rate)
+    detector.by_runtime = True
     return FrontEnd(SampleHops(rate, held["hop_samples"], hop), detector)

@@ -42,6 +42,11 @@ def test_a_benchmark_starts_from_any_folder(tmp_path: Path) -> None:
     assert "no such folder" in done.stderr and "--data" in done.stderr
 
 
+def detected(learned: float, energy: float, librosa: float) -> dict[str, float]:
+    """Return what benchmarks/detectors.py finds at a level."""
+    return {"learned": learned, "energy": energy, "librosa": librosa}
+
+
 # Arguments of a benchmark's figures(), and which of its figures does not hold.
 CASES = [
     ("prepare", (12.0, 10.0, 1.0, 400.0, 150.0), None),
@@ -76,8 +81,11 @@ CASES = [
     ("report", (0.1, 1.1, 20.0, 1.0, 0.94), 1),
     ("report", (1.1, 0.5, 20.0, 1.0, 0.94), 3),
     ("report", (0.1, 0.5, 20.0, 1.0, 0.91), 4),
-    ("detectors", ({"clean": (0.9, 0.7), "0 dB": (0.6, 0.6)},), None),
-    ("detectors", ({"clean": (0.9, 0.7), "0 dB": (0.6, 0.61)},), 1),
+    ("detectors", ({"clean": detected(0.9, 0.9, 0.7), "0 dB": detected(0.8, 0.6, 0.6)},), None),
+    ("detectors", ({"clean": detected(0.9, 0.7, 0.7), "0 dB": detected(0.8, 0.6, 0.61)},), 2),
+    ("detectors", ({"clean": detected(0.6, 0.7, 0.7), "0 dB": detected(0.8, 0.6, 0.6)},), 1),
+    ("detectors", ({"clean": detected(0.9, 0.7, 0.7), "5 dB": detected(0.69, 0.6, 0.6)},), 4),
+    ("detectors", ({"10 dB": {"learned": 0.9, "librosa": 0.89}},), None),
     ("scale", (50.0, 1.9), None),
     ("scale", (61.0, 1.9), 0),
     ("scale", (50.0, 2.1), 1),

@@ -18,6 +18,7 @@ from langid.networks.network import State
 from langid.networks.recurrent import StreamingRecurrent
 from langid.signal.features import MFCC, LogMel, last
 from langid.signal.front_end import FrontEnd, stacked
+from langid.signal.learned_detector import LearnedDetector
 from langid.signal.speech_detector import NO_FLOOR, EnergyDetector
 from langid.training.identifier import LanguageIdentifier
 
@@ -29,8 +30,9 @@ class FusedModule(StreamingModule):
         super().__init__(identifier)
         weight, bias = torch.diag(self.normaliser.scale), self.normaliser.shift
         features, detector = self.front_end.features, self.front_end.detector
-        if FastMel.fits(features) and type(detector) is EnergyDetector:
-            self.front_end = FastFrontEnd(self.front_end)  # type: ignore[assignment]
+        fast = {EnergyDetector: EnergyFrontEnd, LearnedDetector: FastFrontEnd}
+        if FastMel.fits(features) and type(detector) in fast:
+            self.front_end = fast[type(detector)](self.front_end)  # type: ignore[assignment]
             self.front_end_states = len(self.front_end.initial_state(1))
             if type(features) is MFCC:
                 several = [features.dct.double()] * identifier.front_end.stride
@@ -46,7 +48,7 @@ class FusedModule(StreamingModule):
 
 
 class FastFrontEnd(nn.Module):
-    """The FrontEnd of a LogMel or MFCC and an EnergyDetector; of an MFCC the DCT is left out."""
+    """The FrontEnd of a LogMel or MFCC, with the detector as it is; of an MFCC without the DCT."""
 
     def __init__(self, front_end: FrontEnd):
         super().__init__()
@@ -56,8 +58,37 @@ class FastFrontEnd(nn.Module):
         kind = type(self.features)
         self.compress: Any = LogMel._compress if kind is MFCC else kind._compress  # type: ignore[attr-defined]
         self.mel = FastMel(front_end.features)  # type: ignore[arg-type]
-        detector: Any = front_end.detector
-        self.detector = detector
+        self.detector: Any = front_end.detector
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return whether none was heard, hops ``(batch, hops, rows, 16)``, and the detector's."""
+        of_detector = self.detector.initial_state(batch_size)
+        shape = (batch_size, self.mel.reach, self.mel.hop_rows, ROW)
+        unheard = of_detector[0].new_ones(batch_size, 1, 1, 1)
+        return unheard, of_detector[0].new_zeros(shape), *of_detector
+
+    def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
+        unheard, hops, *before = state
+        rows = self.mel.rows(samples)
+        first = reshape(samples[:, :1], [0, 1, 1, 1]) * unheard  # stands before itself
+        hops = torch.cat([hops + first, rows], dim=1)
+        features = self.compress(self.features, self.mel(hops, rows))
+        speech, after = self.speech_step(samples, rows, tuple(before))
+        hops = hops[:, -self.mel.reach :] if self.mel.reach else hops[:, :0]
+        return *stacked(features, speech, self.stride), (unheard * 0, hops, *after)
+
+    def speech_step(self, samples: Tensor, rows: Tensor, state: State) -> tuple[Tensor, State]:
+        """``samples (batch, frames * hop)``, the same in rows, ``state`` -> ``speech, state``."""
+        return self.detector.step(samples, state)
+
+
+class EnergyFrontEnd(FastFrontEnd):
+    """The FrontEnd of a LogMel or MFCC and an EnergyDetector."""
+
+    def __init__(self, front_end: FrontEnd):
+        super().__init__(front_end)
+        detector = self.detector
         self.quiet, self.loud = (10 ** (d / 10) for d in (detector.quiet_db, detector.loud_db))
         samples = torch.eye(ROW)
         differences = samples[:, ::2] - samples[:, 1::2]
@@ -78,19 +109,12 @@ class FastFrontEnd(nn.Module):
         its differences and what would stand out of it, were it the floor; then the last of these
         smoothed. They are negative, as in EnergyDetector, and so is the margin without speech.
         """
-        powers, floors, active = self.detector.initial_state(batch_size)
-        shape = (batch_size, self.mel.reach, self.mel.hop_rows, ROW)
-        unheard, hops = powers.new_ones(batch_size, 1, 1, 1), powers.new_zeros(shape)
+        unheard, hops, powers, floors, active = super().initial_state(batch_size)
         powers = powers.new_zeros(batch_size, 3, powers.shape[2])
         return unheard, hops, powers, floors, active - 1
 
-    def step(self, samples: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """``samples (batch, frames * hop), state`` -> ``features, speech, state``."""
-        unheard, hops, powers, floors, margin = state
-        rows = self.mel.rows(samples)
-        first = reshape(samples[:, :1], [0, 1, 1, 1]) * unheard  # stands before itself
-        hops = torch.cat([hops + first, rows], dim=1)
-        features = self.compress(self.features, self.mel(hops, rows))
+    def speech_step(self, samples: Tensor, rows: Tensor, state: State) -> tuple[Tensor, State]:
+        powers, floors, margin = state
         powers = torch.cat([powers, self._powers(rows)], dim=2)
         now, own, floor = self._smoothed(powers)
         floors = torch.cat([floors, floor], dim=2)
@@ -98,15 +122,10 @@ class FastFrontEnd(nn.Module):
         threshold = torch.maximum(threshold, own.clamp(max=-self.loud)).clamp(max=-self.quiet)
         margin = torch.cat([margin, threshold - now], dim=2)
         highest = nn.functional.max_pool1d(margin, self.detector.hangover_frames, 1)
-        return (
-            *stacked(features, highest.squeeze(1) >= 0, self.stride),
-            (
-                unheard * 0,
-                hops[:, -self.mel.reach :] if self.mel.reach else hops[:, :0],
-                last(powers, self.detector.smooth_frames - 1),
-                last(floors, self.detector.floor_frames - 1),
-                last(margin, self.detector.hangover_frames - 1),
-            ),
+        return highest.squeeze(1) >= 0, (
+            last(powers, self.detector.smooth_frames - 1),
+            last(floors, self.detector.floor_frames - 1),
+            last(margin, self.detector.hangover_frames - 1),
         )
 
     def _powers(self, rows: Tensor) -> Tensor:

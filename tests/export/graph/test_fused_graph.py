@@ -16,6 +16,7 @@ from ...conftest import described
 MFCC = {"_target_": "langid.signal.features.MFCC", "n_mels": 32, "n_mfcc": 20}
 LOG_MEL = {"_target_": "langid.signal.features.LogMel", "n_mels": 24}
 ENERGY = {"_target_": "langid.signal.speech_detector.EnergyDetector"}
+LEARNED = {"_target_": "langid.signal.learned_detector.LearnedDetector"}
 EVERY_FRAME = {"_target_": "langid.signal.speech_detector.EveryFrame"}
 GRU = {"_target_": "langid.networks.recurrent.GRU", "units": [12, 8], "dense": 10}
 LSTM = {"_target_": "langid.networks.recurrent.LSTM", "units": 12, "dense": 0}
@@ -58,6 +59,8 @@ def untrained(
         (MFCC, ENERGY, LSTM, "remove"),
         (LOG_MEL, ENERGY, RNN, "label"),
         (MFCC, ENERGY, TCN, "remove"),
+        (MFCC, LEARNED, GRU, "remove"),
+        (LOG_MEL, LEARNED, LSTM, "label"),
         (LOG_MEL, EVERY_FRAME, TCN, "mask"),  # a front end that it does not know
         (MFCC, EVERY_FRAME, GRU, "mask"),
     ],
