@@ -34,14 +34,24 @@ FEATURES = {  # by silence policy, so that both kinds meet every network
 }
 
 
-def untrained(network: str, silence: str, clip: np.ndarray, stride: int = 1) -> LanguageIdentifier:
+ENERGY = {"_target_": "langid.signal.speech_detector.EnergyDetector"}
+LEARNED = {"_target_": "langid.signal.learned_detector.LearnedDetector"}
+
+
+def untrained(
+    network: str,
+    silence: str,
+    clip: np.ndarray,
+    stride: int = 1,
+    detector: dict[str, str] = ENERGY,
+) -> LanguageIdentifier:
     """Return an identifier with confident posteriors, normalised on a clip."""
     torch.manual_seed(0)
     target = f"langid.networks.{network.partition(' ')[0]}"
     identifier = build_identifier(
         described(
             features=FEATURES[silence],
-            detector={"_target_": "langid.signal.speech_detector.EnergyDetector"},
+            detector=detector,
             classes=["English", "Hindi", "Mandarin"],
             silence=silence,
             model={
@@ -67,14 +77,18 @@ def with_silence(clip: np.ndarray) -> np.ndarray:
 
 
 # RNN and GRU take steps alike, and the fixture ``exported`` is a GRU with either policy.
-CASES = [*((name, "remove") for name in SMALL), *((name, "mask") for name in [*SMALL][2:])]
+CASES = [
+    *((name, "remove", ENERGY) for name in SMALL),
+    *((name, "mask", ENERGY) for name in [*SMALL][2:]),
+    *(("recurrent.GRU", silence, LEARNED) for silence in ("remove", "mask")),
+]
 
 
-@pytest.mark.parametrize(("network", "silence"), CASES)
+@pytest.mark.parametrize(("network", "silence", "detector"), CASES)
 def test_onnx_equals_pytorch(
-    network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
+    network: str, silence: str, detector: dict[str, str], clips: list[np.ndarray], tmp_path: Path
 ) -> None:
-    identifier = untrained(network, silence, clips[0])
+    identifier = untrained(network, silence, clips[0], detector=detector)
     path = tmp_path / "model.onnx"
     differences = export_onnx(identifier, path, [with_silence(clips[0])])
     assert max(differences.values()) <= 1e-4
