@@ -12,6 +12,7 @@ import pytest
 from langid.demo.server import OWN_FILES, VENDOR_FILES
 
 ROOT = Path(__file__).resolve().parents[1]
+KINDS = ("py", "yaml", "safetensors")
 
 
 def build(root: Path, folder: Path) -> Path:
@@ -44,7 +45,7 @@ def test_the_wheel_holds_code_and_configuration(wheel: Path, unpacked: Path) -> 
         (ROOT / "langid", "langid"),
         (ROOT / "experiments", "langid/experiments"),
     ):
-        files = [path for kind in ("py", "yaml") for path in source.rglob(f"*.{kind}")]
+        files = [path for kind in KINDS for path in source.rglob(f"*.{kind}")]
         held = [(unpacked / inside / path.relative_to(source)).is_file() for path in files]
         assert held
         assert all(held)
