@@ -17,6 +17,7 @@ from distributed import Client, LocalCluster
 
 from langid.commands.main import main
 from langid.data import dask_backend, shard
+from langid.data.store import Store
 
 NO_RAY = importlib.util.find_spec("ray") is None
 KILLER = """
@@ -187,10 +188,12 @@ def test_features_of_a_trusted_package_that_kill_every_worker_end_with_a_sentenc
 
 
 def test_a_cluster_is_asked_only_where_there_is_work(
-    store_path: Path, real_manifest: Path, capsys: pytest.CaptureFixture[str]
+    store_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (corpus,) = Store(store_path).description["corpora"]
+    manifest = Path(corpus["reader"]["path"])  # of the test process that made the store
     keys = ["backend=dask", "cluster=tcp://127.0.0.1:1"]
-    assert main(command(real_manifest, store_path, *keys)) == 0
+    assert main(command(manifest, store_path, *keys)) == 0
     assert "nothing was done" in capsys.readouterr().out
 
 
