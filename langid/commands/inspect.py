@@ -43,7 +43,8 @@ def run(config: DictConfig) -> None:
 
         with tempfile.TemporaryDirectory(dir=output, prefix=".corpus-") as folder:
             asked = {"store": f"{folder}/corpus.h5", "content": "samples", "add": False}
-            store = prepare_corpus(plain_of(config) | asked | {"accelerator": "cpu"})
+            asked |= {"backend": "loky", "cluster": None, "accelerator": "cpu"}
+            store = prepare_corpus(plain_of(config) | asked)
             _inspect(config, store.path, output)
 
 

@@ -9,6 +9,7 @@ import matplotlib.image
 import pandas as pd
 import pytest
 import torch
+from stores import seal
 
 from langid.commands.evaluate_streaming import print_tables
 from langid.commands.main import main
@@ -151,6 +152,7 @@ def test_clips_that_have_gone_are_named(
         paths = columns_of(file)["path"]
         del file["path"], file["path.rows"]
         write_column(file, "path", (f"/gone/{Path(path).name}" for path in paths))
+    seal(moved)
     assert evaluate(tmp_path / "out", checkpoint_path, moved) == 2
     message = capsys.readouterr().err
     assert "streaming=true hears the clips again" in message

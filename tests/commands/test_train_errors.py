@@ -9,9 +9,11 @@ from pathlib import Path
 import h5py
 import pytest
 import torch
+from stores import seal
 
 import langid as package
 from langid.commands.main import main
+from langid.data.text_columns import columns_of
 
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
@@ -154,7 +156,7 @@ def test_a_loss_that_becomes_infinite_keeps_earlier_checkpoints_and_names_the_ba
     assert f"all utterances of the batch: {path}" in error
     named = json.loads(path.read_text())["utterances"]
     with h5py.File(store_path) as file:
-        known = {name.decode() for name in file["utterance_id"][:]}
+        known = set(columns_of(file)["utterance_id"])
     assert 4 < len(named) == len(set(named)) <= 8  # of a batch of 8 sequences
     assert set(named) <= known
     for name in ("best.ckpt", "last.ckpt"):
@@ -164,14 +166,15 @@ def test_a_loss_that_becomes_infinite_keeps_earlier_checkpoints_and_names_the_ba
 def test_features_that_are_not_finite_are_named(
     store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A damaged store: its one bad utterance is named, whichever part it is in."""
+    """The one bad utterance is named, whichever part it is in."""
     run = tmp_path / "run"
-    store = tmp_path / "damaged.h5"
+    store = tmp_path / "not_finite.h5"
     store.write_bytes(store_path.read_bytes())
     with h5py.File(store, "r+") as file:
         first = int(file["offsets"][0])
         file["features"][first : int(file["offsets"][1]), 0] = float("nan")
-        bad = file["utterance_id"][0].decode()
+        bad = columns_of(file)["utterance_id"][0]
+    seal(store)
     assert train(store, run, "data.normalise=false", "data.batch_size=999") == 2
     error = capsys.readouterr().err
     assert f"the features of {bad} are not finite; leave these out, or prepare" in error
