@@ -52,9 +52,11 @@ def plan_of(reader: Any, folder: Path, steps: Steps) -> None:
 
     list(start_workers(WORKERS, get_ready))
     manifest = steps.take("read", reader.read)
-    steps.take("hash", manifest.sha256)
+    steps.take("  hash", manifest.sha256)
     store, asked = folder / "new.h5", description()
-    steps.take("plan", lambda: make_plan(store, manifest, {}, asked, WORKERS, False, "cpu"))
+    steps.take(
+        "plan, with it", lambda: make_plan(store, manifest, {}, asked, WORKERS, False, "cpu")
+    )
     end_workers()
 
 

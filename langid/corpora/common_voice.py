@@ -136,6 +136,8 @@ def _read_table(
         manifest.skip(source, "", language, str(error).removeprefix(f"{source}: "))
         return False
     converted, clips, name = [], locale.clips, str(source)
+    same = {"language": language, "split": SPLIT_OF_TSV.get(table, ""), "corpus": locale.release}
+    folder, names = os.path.join(clips.folder, ""), f"{locale.release}/{locale.code}"
     for number, row in enumerate(rows, start=2):
         cells = dict(zip(header, row, strict=False))
         path = cells.get("path", "")
@@ -149,8 +151,9 @@ def _read_table(
             reason = f"the same clip as in {first}"
         else:
             cells["duration_s"] = durations.get(path, "")
-            manifest.add(f"{name}:{number}", **_columns(locale, files[0], table, cells))
-            if files[0] not in clips.names_of(path):
+            place = {"utterance_id": f"{names}/{stem}", "path": folder + files[0]}
+            manifest.add(f"{name}:{number}", **same, **place, **_columns(cells))
+            if files[0] != path and files[0] not in clips.names_of(path):
                 converted.append(files)
             continue
         manifest.skip(f"{name}:{number}", path, language, reason)
@@ -185,18 +188,13 @@ def _durations(locale: Locale) -> dict[str, str]:
     return {clip: f"{int(ms) / 1000:.3f}" for clip, ms in cells if ms.isdecimal()}
 
 
-def _columns(locale: Locale, clip: str, table: str, cells: dict[str, str]) -> dict[str, str]:
-    """Return a row under the manifest's names and spellings."""
+def _columns(cells: dict[str, str]) -> dict[str, str]:
+    """Return what a row tells of its clip, under the manifest's names and spellings."""
     age, gender = cells.get("age", ""), cells.get("gender", "")
     return {
-        "utterance_id": f"{locale.release}/{locale.code}/{os.path.splitext(clip)[0]}",
-        "path": os.path.join(locale.clips.folder, clip),
-        "language": language_of(locale.code),
         "speaker": cells["client_id"],
-        "split": SPLIT_OF_TSV.get(table, ""),
         "age": SPELLINGS.get(age, age),
         "gender": SPELLINGS.get(gender, gender),
         "accent": cells.get("accents") or cells.get("accent") or "",
         "duration_s": cells["duration_s"],
-        "corpus": locale.release,
     }

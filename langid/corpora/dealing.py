@@ -7,6 +7,9 @@ large for a small part goes to a large one, and all others may come to any part.
 dealt last, fill the parts up.
 """
 
+from bisect import bisect_left
+from itertools import accumulate
+
 import numpy as np
 import pandas as pd
 
@@ -30,11 +33,12 @@ def deal(groups: pd.Series, classes: pd.Series, shares: np.ndarray, seed: int) -
     rows, largest = (f.reduceat(v, bounds[:-1]) for f, v in ((np.add, clips), (np.maximum, sizes)))
     random = np.random.default_rng(seed)
     order = np.lexsort((random.permutation(len(owners)), -largest, np.diff(bounds) == 1))
-    wants = [_Class(shares, count) for count in np.bincount(column)]
+    wants = [_Class(shares, count) for count in np.bincount(column).tolist()]
     part_of = np.empty(len(owners), int)
-    for one in order[rows[order] > 1]:
-        mine = range(bounds[one], bounds[one + 1])
-        held = [(wants[column[pair]], float(sizes[pair])) for pair in mine]
+    first, held_in, held_sizes = bounds.tolist(), column.tolist(), sizes.tolist()
+    for one in order[rows[order] > 1].tolist():
+        mine = range(first[one], first[one + 1])
+        held = [(wants[held_in[pair]], held_sizes[pair]) for pair in mine]
         part_of[one] = part = _draw(held, random)
         for want, size in held:
             want.take(part, size)
@@ -47,39 +51,46 @@ def deal(groups: pd.Series, classes: pd.Series, shares: np.ndarray, seed: int) -
 class _Class:
     """What is left of one class, and what its parts still lack, in shares of its clips.
 
-    ``due`` are the groups for which a part keeps room.
+    ``due`` are the groups for which a part keeps room. Parts are few, and lists of few numbers are
+    faster than arrays.
     """
 
     def __init__(self, shares: np.ndarray, groups: int):
         self.left, self.groups = 1.0, groups  # to deal: of the clips, and how many
-        self.shares, self.lack = shares, shares.astype(float)
+        self.shares, self.lack = shares, [float(share) for share in shares]
         proportional = shares * groups
         due = np.maximum(np.ceil(proportional / 2), np.minimum(FEWEST, np.floor(proportional)))
-        self.due = due if due.sum() <= groups else np.ones(len(shares))
+        self.due = due.tolist() if due.sum() <= groups else [1.0] * len(shares)
 
-    def room(self) -> np.ndarray:
+    def room(self) -> list[float]:
         """Return the room of each part: what it lacks, or what its due groups need on average.
 
         What a part needs beyond its lack is taken from the others by their shares.
         """
-        reserve = self.due * self.left / self.groups
-        room, full = self.lack, np.zeros_like(reserve, bool)
+        reserves = [due * self.left / self.groups for due in self.due]
+        if all(lack >= own for lack, own in zip(self.lack, reserves, strict=True)):
+            return self.lack
+        reserve, lack = np.array(reserves), np.array(self.lack)
+        room, full = lack, np.zeros_like(reserve, bool)
         while (short := room < reserve).any() and not (full | short).all():
             full |= short
-            beyond = (reserve - self.lack)[full].sum() / self.shares[~full].sum()
-            room = np.where(full, reserve, self.lack - beyond * self.shares)
-        return np.asarray(np.maximum(room, reserve))
+            beyond = (reserve - lack)[full].sum() / self.shares[~full].sum()
+            room = np.where(full, reserve, lack - beyond * self.shares)
+        return [float(each) for each in np.maximum(room, reserve)]
 
-    def offers(self, size: float) -> np.ndarray:
+    def offers(self, size: float) -> list[float]:
         """Return the room of each part where a group of this size fits, 0 elsewhere."""
-        room = self.room()
-        others = np.maximum(self.due - 1, 0) * (self.left - size) / max(self.groups - 1, 1)
-        fits = size + others <= room + 1e-9  # sums of shares are not exact
-        return np.where(self.open() & fits, room, 0.0)
+        left, groups = self.left - size, max(self.groups - 1, 1)
+        return [
+            # Sums of shares are not exact.
+            room if is_open and size + max(due - 1, 0) * left / groups <= room + 1e-9 else 0.0
+            for room, due, is_open in zip(self.room(), self.due, self.open(), strict=True)
+        ]
 
-    def open(self) -> np.ndarray:
+    def open(self) -> list[bool]:
         """Return which parts may take a group: those with none due only while some are over."""
-        return np.asarray((self.due > 0) | (self.groups > self.due.sum()))
+        some_over = self.groups > sum(self.due)
+        return [some_over or due > 0 for due in self.due]
 
     def take(self, part: int, size: float) -> None:
         self.left -= size
@@ -91,7 +102,7 @@ class _Class:
         """Return a part for each of the last groups, which are all of one row."""
         if count == 0:
             return np.empty(0, int)
-        room = self.room()
+        room = np.array(self.room())
         exact = np.round(count * room / room.sum(), 6)
         whole = np.floor(exact).astype(int)
         by_rest = np.lexsort((random.permutation(len(room)), whole - exact))
@@ -101,9 +112,10 @@ class _Class:
 
 def _draw(held: list[tuple[_Class, float]], random: np.random.Generator) -> int:
     """Return a part for a group with these sizes in its classes."""
-    room = np.cumsum(np.min([want.offers(size) for want, size in held], axis=0))
+    offers = [want.offers(size) for want, size in held]
+    room = list(accumulate(map(min, zip(*offers, strict=True))))
     if room[-1] > 0:
-        return int(np.searchsorted(room, (1 - random.random()) * room[-1]))
+        return bisect_left(room, (1 - random.random()) * room[-1])
     lack = np.min([want.lack for want, _ in held], axis=0)
     open_in = np.sum([want.open() for want, _ in held], axis=0)
     lack[open_in < open_in.max()] = -np.inf

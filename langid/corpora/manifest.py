@@ -20,6 +20,7 @@ COLUMNS = (
 )  # fmt: skip
 ADDED = ("start_s", "end_s", "recording")  # which earlier tables and stores do without
 ALONE = ("utterance_id", "path")  # cells of other columns repeat from row to row
+REPEATED = tuple(name for name in COLUMNS if name not in ALONE)
 SKIPPED_COLUMNS = ("source", "path", "language", "reason")
 SPLITS = ("train", "validation", "test", "")
 # Control characters and what else some programs take for the end of a line.
@@ -31,6 +32,7 @@ QUOTED = re.compile(r"\$'((?:[^\\']|\\[ntr\\']|\\u[0-9a-f]{4})*)'")
 ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\", "'": r"\'"}
 PLAIN = {escape: character for character, escape in ESCAPES.items()}
 HASHED = tuple(name for name in COLUMNS if name not in ADDED)
+EMPTY = dict.fromkeys(COLUMNS, "")
 _hashed = itemgetter(*HASHED)
 
 
@@ -51,8 +53,11 @@ class Rows(Sequence[Row]):
 
     def append(self, row: Row) -> None:
         """Add a row, which has all columns."""
-        for name, column in self.columns.items():
-            column.append(row[name] if name in ALONE else sys.intern(row[name]))
+        columns = self.columns
+        for name in ALONE:
+            columns[name].append(row[name])
+        for name in REPEATED:
+            columns[name].append(sys.intern(row[name]))
 
     def reorder(self, first: int, order: Iterable[int]) -> None:
         """Put those rows in the place of all from ``first`` on, in the order given."""
@@ -102,7 +107,7 @@ class Manifest:
 
         ``source`` tells where it comes from, should it be skipped: ``table.tsv:7``, say.
         """
-        row = dict.fromkeys(COLUMNS, "") | columns
+        row = EMPTY | columns
         text = "\t".join(row.values())
         odd = None if text.isascii() and "\0" not in text else UNSTORABLE.search(text)
         if odd is None:

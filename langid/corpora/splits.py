@@ -9,6 +9,7 @@ from langid.corpora.dealing import deal
 from langid.errors import LangidError
 
 PARTS = ("train", "validation", "test")
+_PARTS = np.array(PARTS, object)  # taken from this, all rows of a part share one string
 
 
 class Split:
@@ -67,6 +68,8 @@ class Split:
 
     def has_no_label(self, rows: pd.DataFrame) -> np.ndarray:
         """Return which rows are ``unlabelled``, ``(rows,) bool``; LangidError for unknown names."""
+        if not self.unlabelled:
+            return np.zeros(len(rows), bool)
         corpora, languages = (sorted(set(rows[key]) - {""}) for key in ("corpus", "language"))
         if unknown := [name for name in self.unlabelled if name not in (*corpora, *languages)]:
             raise LangidError(
@@ -128,7 +131,7 @@ class _RandomSplit(Split):
     def assign(self, rows: pd.DataFrame) -> np.ndarray:
         shares = self.fractions[: len(self.parts)]
         dealt = deal(self.groups(rows), rows["class"], shares, self.seed)
-        return np.asarray(np.array(PARTS)[dealt])
+        return np.asarray(_PARTS[dealt])
 
 
 class SpeakerSplit(_RandomSplit):
@@ -188,7 +191,7 @@ class HeldOutFilesSplit(SequenceSplit):
         others = rows[~held_out]
         shares = self.fractions[:2] / (1 - test)
         dealt = deal(self.groups(others), others["class"], shares, self.seed)
-        parts[~held_out] = np.array(PARTS[:2])[dealt]
+        parts[~held_out] = _PARTS[dealt]
         return np.asarray(parts)
 
 
@@ -293,7 +296,7 @@ def _without(rows: pd.DataFrame, tested: np.ndarray, fraction: float, seed: int)
     parts = np.full(len(rows), "test", dtype=object)
     others = rows[~tested]
     dealt = deal(speaker_groups(others), others["class"], np.array([1 - fraction, fraction]), seed)
-    parts[~tested] = np.array(PARTS[:2])[dealt]
+    parts[~tested] = _PARTS[dealt]
     return np.asarray(parts)
 
 

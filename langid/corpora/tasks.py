@@ -92,7 +92,8 @@ class Task:
         return {"unlabelled": int((merged == "").sum()), "other_classes": others}
 
     def _merged(self, rows: "pd.DataFrame") -> "pd.Series":
-        return rows[self.column].map(lambda value: self.merge.get(value, value))
+        column = rows[self.column]
+        return column.map(lambda value: self.merge.get(value, value)) if self.merge else column
 
     def _order(self, name: str) -> tuple[int, str]:
         """Return what classes are sorted by: of an age, the youngest that is merged into it."""

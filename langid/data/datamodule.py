@@ -85,7 +85,7 @@ class LanguageDataModule(LightningDataModule):
         self._check_carry_state()
         self.teacher: TeacherOutputs | None = None  # which ``train`` asks, where there is one
         self.unlabelled = split.has_no_label(self.store.utterances)
-        labelled = self.store.utterances[~self.unlabelled]
+        labelled = self.store.utterances.loc[~self.unlabelled, [self.task.column]]
         self.classes = self.task.classes_of(labelled)
         self.left_out = self.task.left_out(labelled, self.classes)
         self._assign()
@@ -106,8 +106,7 @@ class LanguageDataModule(LightningDataModule):
     def _assign(self) -> None:
         """Cut utterances into sequences and give every sequence its part."""
         utterances = self._labelled()
-        numbers = {name: index for index, name in enumerate(self.classes)}
-        target = utterances["class"].map(lambda name: numbers.get(name, -1)).to_numpy()
+        target = pd.Index(self.classes).get_indexer(utterances["class"])  # -1 where it has none
         frames = max(1, round(self.sequence_frames / self.stride))
         if self.crops and not self.split.cuts_utterances:
             frames = int(utterances["frames"].max())

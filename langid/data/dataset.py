@@ -233,10 +233,10 @@ def _cut_rows(
     stop = policy.ends(speech, offsets, frames)
     start = np.append(0, stop[:-1])
     row = np.searchsorted(offsets, start, "right") - 1
-    spoken = np.append(0, speech.cumsum())  # frames of speech before each
-    count = spoken[stop] - spoken[start]
+    count = np.add.reduceat(speech.view(np.uint8), start, dtype=np.int32)
     kept = count > 0
     if gapless:
-        whole = spoken[offsets[row + 1]]
-        kept |= (whole > spoken[stop]) | (whole == spoken[offsets[row]])
+        spoken = np.append(0, count.cumsum())  # frames of speech before each sequence
+        before, after = (spoken[np.searchsorted(row, row, side)] for side in ("left", "right"))
+        kept |= (after > spoken[1:]) | (after == before)
     return first + row[kept], begin + start[kept], begin + stop[kept], count[kept]

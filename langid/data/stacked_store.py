@@ -74,7 +74,7 @@ class StackedStore(Store):
         )
         place = begin + (np.arange(own[0], own[-1]) - before) * self.stride
         filled = np.minimum(place[:, None] + np.arange(self.stride), end[:, None] - 1)
-        speech = self.stored.read_speech(offsets[0], offsets[-1])
+        speech = self.stored.speech_of(first, last)
         marks: np.ndarray = mostly_speech(speech[filled.reshape(-1) - offsets[0]], self.stride)
         return marks
 

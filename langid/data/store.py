@@ -13,6 +13,7 @@ its last sample, so that frames of the one kind of store are those of the other.
 
 import functools
 import json
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,7 @@ class Store:
         """The manifest with ``first_frame`` and ``frames`` of each row."""
         import pandas as pd  # prepare does without: importing it takes half a second
 
-        table = pd.DataFrame(self.columns, columns=list(COLUMNS), dtype=object)
+        table = pd.DataFrame(self.columns, columns=list(COLUMNS), dtype=object, copy=False)
         table["first_frame"] = self.offsets[:-1]
         table["frames"] = np.diff(self.offsets)
         return table
@@ -183,7 +184,11 @@ class Store:
 
     def speech_of(self, first: int, last: int) -> np.ndarray:
         """Return ``speech (time,) bool`` of rows, one behind the other."""
-        return self.read_speech(self.offsets[first], self.offsets[last])
+        speech = self.read_speech(self.offsets[first], self.offsets[last])
+        mapped: Any = self._frames[1].base
+        if hasattr(mapped, "madvise"):  # lets its pages go, which are many where all rows are read
+            mapped.madvise(mmap.MADV_DONTNEED)
+        return speech
 
     def is_damaged(self, row: int) -> bool:
         """Return whether an utterance is not what was written; False where nothing tells."""
