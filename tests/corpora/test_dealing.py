@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -178,3 +179,12 @@ def test_speakers_of_classes_with_few_reach_every_part() -> None:
     for seed in range(10):
         counts = pd.crosstab(rows["language"].to_numpy(), SpeakerSplit(seed)(rows))
         assert (counts[list(PARTS)] > 0).all(axis=None)
+
+
+def test_a_corpus_is_dealt_as_it_was_by_earlier_versions() -> None:
+    counts = [min(count, 200) for count in zipf(300, 3000)]
+    rows = table({"A": counts, "B": counts[5:], "C": counts[::2]})
+    rows["speaker"] = rows["speaker"].str.replace("B-7", "A-7")  # who speak two languages
+    parts = [SpeakerSplit(seed=1)(rows), KFoldSplit(folds=10, fold=3)(rows)]
+    digests = [hashlib.sha256("".join(part).encode()).hexdigest()[:16] for part in parts]
+    assert digests == ["ccd0ea1b91a46bad", "f4b83a536f34dfe9"]
