@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from langid.plots import COLOURS
 
+LEGEND, CHARACTER = 0.7, 0.085  # inches: a legend's width without text, and of a character
 GREYS = {"undecided": "#d9d9d9", "unknown": "#777777"}  # stretches of no class
 
 
@@ -52,7 +53,10 @@ def draw_recording(
     ``columns (columns, 3 + classes)`` hold lowest and highest sample, the share of speech and
     posteriors around each of ``times_s (columns,)``.
     """
-    figure = Figure((11, 5.5), layout="constrained")
+    figure = Figure((11, 5.5))  # a layout that looks for its margins takes three times as long
+    legend = LEGEND + CHARACTER * max(map(len, (*GREYS, *classes)))
+    margins = {"left": 0.9 / 11, "right": 1 - legend / 11, "top": 0.94, "bottom": 0.1}
+    figure.subplots_adjust(hspace=0.12, **margins)
     wave, shares, spoken = figure.subplots(3, 1, sharex=True, height_ratios=[2, 3, 0.6])
     wave.set_title(title, fontsize=10)
     lowest, highest, speech, *posteriors = columns.T
@@ -62,20 +66,58 @@ def draw_recording(
         color="#999999", alpha=0.3, linewidth=0, label="speech",
     )  # fmt: skip
     wave.set(ylabel="waveform")
-    count = len(classes)
-    hues = hsv_to_rgb([(number / count, 0.75, 0.8) for number in range(count)])
-    colours = dict(zip(classes, COLOURS if count <= len(COLOURS) else hues, strict=False))
-    for name, values in zip(classes, posteriors, strict=True):
-        in_speech = np.where(speech > 0, values, np.nan)
-        shares.plot(times_s, values, color=colours[name], linewidth=0.5, alpha=0.35)
-        shares.plot(times_s, in_speech, color=colours[name], linewidth=1.2, label=name)
-    shares.set(ylim=(0, 1), ylabel="posterior")
+    colours = _colours(classes)
+    _draw_posteriors(shares, times_s, np.stack(posteriors, axis=1), speech > 0, colours)
     _draw_timeline(spoken, timeline, GREYS | colours)
     spoken.set(xlabel="seconds", xlim=(0, times_s[-1] + times_s[0]))
     for axes in (wave, shares, spoken):
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
+
+
+def draw_posteriors(
+    clips: Sequence[tuple[str, np.ndarray, np.ndarray]],
+    classes: Sequence[str],
+    frames_per_second: float,
+    title: str,
+) -> Figure:
+    """Return a picture of what is said of clips over time, one above the other.
+
+    Of each its name, ``posteriors (time, classes)`` and ``speech (time,) bool``, outside which
+    lines are faint.
+    """
+    figure = Figure((9.6, 1 + 1.3 * len(clips)), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    rows = figure.subplots(len(clips), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, posteriors, speech) in zip(rows, clips, strict=True):
+        times_s = (np.arange(len(speech)) + 0.5) / frames_per_second
+        _draw_posteriors(axes, times_s, posteriors, speech, _colours(classes))
+        axes.set_title(name, fontsize=9, loc="left")
+    rows[-1].set_xlabel("seconds")
+    if len(classes) <= len(COLOURS):  # of more a legend is larger than the picture
+        rows[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return figure
+
+
+def _colours(classes: Sequence[str]) -> dict[str, Any]:
+    count = len(classes)
+    hues = hsv_to_rgb([(number / count, 0.75, 0.8) for number in range(count)])
+    return dict(zip(classes, COLOURS if count <= len(COLOURS) else hues, strict=False))
+
+
+def _draw_posteriors(
+    axes: Axes,
+    times_s: np.ndarray,
+    posteriors: np.ndarray,
+    speech: np.ndarray,
+    colours: Mapping[str, Any],
+) -> None:
+    for (name, colour), values in zip(colours.items(), posteriors.T, strict=True):
+        axes.plot(times_s, values, color=colour, linewidth=0.5, alpha=0.35)
+        in_speech = np.where(speech, values, np.nan)
+        axes.plot(times_s, in_speech, color=colour, linewidth=1.2, label=name)
+    axes.set(ylim=(0, 1), ylabel="posterior")
 
 
 def _draw_timeline(axes: Axes, timeline: Timeline, colours: Mapping[str, Any]) -> None:

@@ -4,18 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from langid.atomic_file import replaced, write_text
+from langid.atomic_file import replaced
 from langid.corpora.manifest import COLUMNS
 from langid.data.store import Store
 from langid.errors import LangidError
 from langid.evaluation.predictions import Predictions
-
-PROJECTOR = """embeddings {
-  tensor_name: "utterances"
-  tensor_path: "tensors.tsv"
-  metadata_path: "embeddings.tsv"
-}
-"""
+from langid.training.embedding import write_projector
 
 
 def write_embeddings(predictions: Predictions, place: Path, folder: Path) -> tuple[int, int]:
@@ -45,8 +39,5 @@ def write_embeddings(predictions: Predictions, place: Path, folder: Path) -> tup
     table[names] = said[names].round(6)
     with replaced(folder / "embeddings.npy") as partial, partial.open("wb") as file:
         np.save(file, vectors)
-    numbers = "\n".join("\t".join(f"{number:.7g}" for number in row) for row in vectors)
-    write_text(folder / "tensors.tsv", f"{numbers}\n")
-    write_text(folder / "embeddings.tsv", table.to_csv(sep="\t", index=False))
-    write_text(folder / "projector_config.pbtxt", PROJECTOR)
+    write_projector(folder, vectors, table)
     return vectors.shape[0], vectors.shape[1]

@@ -2,18 +2,12 @@
 
 from collections.abc import Sequence
 from html import escape
-from itertools import groupby
-
-import numpy as np
 
 from langid.evaluation import markup
+from langid.evaluation.mistake_picture import mistake_svg
 from langid.evaluation.mistakes import RATE, Mistake
 from langid.evaluation.predictions import Predictions
-from langid.plots import figure_png
-from langid.sound_plots import draw_recording
 
-COLUMNS = 400  # of a picture
-CLASSES = 5  # whose posteriors are drawn
 PLAYED_S = 20.0
 
 
@@ -37,28 +31,6 @@ def _mistake(one: Mistake, classes: Sequence[str], audio: bool) -> str:
     if audio and len(one.samples):
         heard = one.samples[: int(PLAYED_S * RATE)]
         parts.append(markup.player(heard, RATE, f"{one.utterance_id}: {said}"))
-    alt = f"Waveform, and posteriors over {one.seconds:.1f} s: {said}"
-    parts.append(markup.picture(markup.image(_png(one, classes), alt), one.utterance_id))
+    label = f"Waveform, and posteriors over {one.seconds:.1f} s: {said}"
+    parts.append(markup.picture(mistake_svg(one, classes, label), one.utterance_id))
     return f"<article>{''.join(parts)}</article>"
-
-
-def _png(one: Mistake, classes: Sequence[str]) -> bytes:
-    """Return waveform, posteriors of the classes that are likeliest or right, and what is said."""
-    likeliest = np.argsort(-one.posteriors.mean(0), kind="stable")[:CLASSES].tolist()
-    shown = sorted({*likeliest, classes.index(one.true)})
-    count = min(COLUMNS, len(one.posteriors))
-    of = np.minimum(np.arange(count) * len(one.posteriors) // count, len(one.posteriors) - 1)
-    samples = one.samples if len(one.samples) else np.zeros(count)
-    parts = np.array_split(samples, count)
-    ends = np.array([(part.min(), part.max()) if len(part) else (0, 0) for part in parts])
-    columns = np.column_stack([ends, one.speech[of], one.posteriors[of][:, shown]])
-    step = one.seconds / count
-    times_s = (np.arange(count) + 0.5) * step
-    said = [classes[number] for number in one.posteriors[of].argmax(1)]
-    timeline, place = [], 0
-    for name, run in groupby(said):
-        length = len(list(run))
-        timeline.append((place * step, (place + length) * step, name))
-        place += length
-    names = [classes[number] for number in shown]
-    return figure_png(draw_recording(times_s, columns, names, timeline, ""))

@@ -1,4 +1,4 @@
-"""What happens around training: seeds, pictures, lines on the terminal."""
+"""What happens around training: seeds, curves, lines on the terminal."""
 
 import time
 from typing import Any
@@ -8,8 +8,6 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from langid.data.dataset import Batch
-from langid.plots import draw_confusion
-from langid.training.identifier import LanguageIdentifier
 
 
 class StepSeed(Callback):
@@ -28,20 +26,6 @@ class StepSeed(Callback):
         batch = trainer.current_epoch * int(trainer.num_training_batches) + batch_index
         seed = self.seed * 1_000_003 + batch
         torch.manual_seed(seed + (trainer.global_rank << 52))  # each process has masks of its own
-
-
-class ConfusionPicture(Callback):
-    """Adds the confusion matrix of the validation part to TensorBoard after each epoch."""
-
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        assert isinstance(module, LanguageIdentifier)
-        shown = trainer.is_global_zero and not trainer.sanity_checking  # the others log nothing
-        if not shown or trainer.logger is None or module.confusion is None:
-            return
-        title = f"validation, epoch {trainer.current_epoch}"
-        figure = draw_confusion(module.confusion, module.classes, title)
-        experiment: Any = trainer.logger.experiment  # type: ignore[attr-defined]
-        experiment.add_figure("val/confusion", figure, trainer.global_step)
 
 
 class Pace(Callback):

@@ -1,14 +1,24 @@
 """Embeddings of utterances: what the output layer of a network gets of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from langid.atomic_file import write_text
 from langid.data.dataset import Batch
 from langid.training.identifier import LanguageIdentifier
 from langid.training.init import output_layer
 from langid.utterance import counted_frames
+
+PROJECTOR = """embeddings {
+  tensor_name: "utterances"
+  tensor_path: "tensors.tsv"
+  metadata_path: "embeddings.tsv"
+}
+"""
 
 
 class UtteranceEmbeddings:
@@ -86,3 +96,11 @@ def balanced(units: np.ndarray, targets: np.ndarray, most: int | None) -> np.nda
     _, first, count = np.unique(targets[drawn], return_index=True, return_counts=True)
     rank = np.arange(len(drawn)) - np.repeat(first, count)
     return np.sort(units[drawn[np.argsort(rank, kind="stable")[:most]]])
+
+
+def write_projector(folder: Path, vectors: np.ndarray, table: pd.DataFrame) -> None:
+    """Write ``vectors (utterances, width)`` and a table of them for TensorBoard's projector."""
+    numbers = "\n".join("\t".join(f"{number:.7g}" for number in row) for row in vectors)
+    write_text(folder / "tensors.tsv", f"{numbers}\n")
+    write_text(folder / "embeddings.tsv", table.to_csv(sep="\t", index=False))
+    write_text(folder / "projector_config.pbtxt", PROJECTOR)

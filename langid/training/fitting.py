@@ -69,7 +69,7 @@ def _check_trainer(trainer: dict[str, Any], callbacks: dict[str, Any]) -> None:
         if name not in callbacks:
             raise LangidError(
                 f"callbacks.{name} is missing, which writes checkpoints/{name}.ckpt; other"
-                " callbacks can be left out one by one, as in ~callbacks.confusion"
+                " callbacks can be left out one by one, as in ~callbacks.pictures"
             )
     if trainer.get("fast_dev_run"):
         raise LangidError(

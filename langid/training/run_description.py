@@ -19,7 +19,8 @@ from langid.errors import LangidError
 SCHEMA = "langid-checkpoint-3"
 # How a run is carried out and shown and where its start lies: nothing of what is learnt.
 RUNTIME = (
-    "callbacks.confusion", "callbacks.epoch_line", "callbacks.learning_rate", "data.workers",
+    "callbacks.confusion",  # of earlier versions
+    "callbacks.epoch_line", "callbacks.learning_rate", "callbacks.pictures", "data.workers",
     "init.checkpoint", "logger", "teacher.checkpoint", "trainer.accelerator",
     "trainer.default_root_dir", "trainer.devices", "trainer.enable_model_summary",
     "trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.num_nodes",

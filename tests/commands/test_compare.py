@@ -17,7 +17,7 @@ from langid.commands.main import main
 TINY = (
     "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.max_epochs=1", "trainer.accelerator=cpu",
-    "~callbacks.confusion",
+    "~callbacks.pictures",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from langid.commands.main import main
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.max_epochs=1", "trainer.accelerator=cpu",
-    "~callbacks.confusion",
+    "~callbacks.pictures",
 )  # fmt: skip
 Change = Callable[[pd.DataFrame], None]
 

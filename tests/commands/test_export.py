@@ -204,8 +204,6 @@ def test_figures_go_into_the_card_and_a_card_that_was_changed_is_kept(
 ) -> None:
     card, arguments = tmp_path / CARD, ["export", f"checkpoint={checkpoint_path}"]
     arguments.append(f"output={tmp_path}/model.onnx")
-    assert main(arguments) == 0
-    assert "Nothing was measured." in card.read_text()
     assert main([*arguments, f"report={report_path}"]) == 0
     assert f"card      {card}\n" in capsys.readouterr().out
     written = card.read_text()

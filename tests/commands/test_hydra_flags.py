@@ -138,7 +138,7 @@ def test_trainings_sweeps_and_studies_take_options_of_another_folder(
     tiny = [
         "--config-dir", "conf", f"store={store_path}", "experiment=small", "data.batch_size=8",
         "data.sequence_frames=100", "trainer.max_epochs=1", "trainer.accelerator=cpu",
-        "~callbacks.confusion",
+        "~callbacks.pictures",
     ]  # fmt: skip
     assert main(["train", "-m", "model.network.units=6,7", "output=sweep", *tiny]) == 0
     assert main(["tune", "trials=1", "output=study", "~tune.silence", *tiny]) == 0

@@ -28,7 +28,7 @@ from langid.commands.sweep import job_folder
 TINY = (
     "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.max_epochs=1", "trainer.accelerator=cpu",
-    "~callbacks.confusion",
+    "~callbacks.pictures",
 )  # fmt: skip
 SILENCES = "silence=mask,label,remove"
 WEIGHTS = "loss.class_weights=[1,2,3]"  # three weights are one too few under silence=label

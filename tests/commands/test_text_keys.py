@@ -230,4 +230,4 @@ def test_folders_of_jobs_have_no_quotes() -> None:
     overrides = ['name="1_0"', "store='2024.h5'", 'output="x"']
     assert job_folder(overrides, _root_=OmegaConf.create()) == "name=1_0,store=2024"
     assert bare('split.train_only=["2024","a"]') == "split.train_only=[2024,a]"
-    assert bare("~callbacks.confusion") == "~callbacks.confusion"
+    assert bare("~callbacks.pictures") == "~callbacks.pictures"

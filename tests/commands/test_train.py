@@ -12,6 +12,8 @@ from typing import Any
 
 import forked
 import h5py
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
@@ -108,10 +110,25 @@ def test_tensorboard_holds_curves_picture_and_hyperparameters(run_path: Path) ->
             hyperparameters = dict(data.session_start_info.hparams)
     assert {"train/loss", "val/loss", "train/frame_accuracy", "val/frame_accuracy", "val/accuracy",
             "val/balanced_accuracy", "val/macro_f1", "lr-Adam"} <= scalars  # fmt: skip
-    assert "val/confusion" in pictures
+    assert {"val/confusion", "val/posteriors"} <= pictures
     assert hyperparameters["optimizer.lr"].number_value == 0.001
     assert hyperparameters["silence.policy"].string_value == "mask"
     assert {"val_best/loss", "val_best/balanced_accuracy"} <= scalars
+
+
+def test_the_projector_shows_the_validation_part_by_the_best_network(
+    run_path: Path, store_path: Path, tmp_path: Path
+) -> None:
+    arguments = [f"checkpoint={run_path}/checkpoints/best.ckpt", f"store={store_path}"]
+    assert main(["embed", *arguments, f"output={tmp_path}", "part=validation"]) == 0
+    board = run_path / "tensorboard"
+    shown = pd.read_csv(board / "embeddings.tsv", sep="\t")
+    expected = pd.read_csv(tmp_path / "embeddings.tsv", sep="\t")
+    same = ["utterance_id", "class", "speaker"]
+    pd.testing.assert_frame_equal(shown[same], expected[same])
+    vectors = np.loadtxt(board / "tensors.tsv", delimiter="\t")
+    np.testing.assert_allclose(vectors, np.load(tmp_path / "embeddings.npy"), atol=1e-5)
+    assert 'metadata_path: "embeddings.tsv"' in (board / "projector_config.pbtxt").read_text()
 
 
 def test_validation_figures_are_those_of_evaluate(
@@ -155,7 +172,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(store_path: Path, tmp_path: Pa
     overrides = (
         "model.network.dropout=0.3", "model.network.layers=2", "trainer.max_epochs=6",
         "scheduler.patience=0", "+scheduler.threshold=0.9", "callbacks.early_stopping.patience=99",
-        "~callbacks.confusion", "augment=spec_augment", "balance=undersample", "loss=focal",
+        "~callbacks.pictures", "augment=spec_augment", "balance=undersample", "loss=focal",
     )  # fmt: skip
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     command = ["-m", "langid", "train", *TINY, f"store={store_path}", f"output={killed}"]
@@ -449,7 +466,7 @@ def test_a_full_disk_leaves_no_half_checkpoint(
 
     result = langid(
         "train", *TINY, "model.network.units=200", f"store={store_path}", f"output={tmp_path}/run",
-        "~callbacks.confusion",
+        "~callbacks.pictures",
         limits={resource.RLIMIT_FSIZE: limit},
         env=os.environ | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip

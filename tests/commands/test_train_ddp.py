@@ -108,7 +108,7 @@ def test_torchrun_starts_them_as_well(one: Path, store_path: Path) -> None:
 def test_when_a_process_is_killed_the_other_ends(store_path: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     overrides = [*TWO, "trainer.max_epochs=999", "callbacks.early_stopping.patience=999"]
-    process = start([*overrides, "~callbacks.confusion"], store_path, output)
+    process = start([*overrides, "~callbacks.pictures"], store_path, output)
     assert process.stdout is not None
     printed = ""
     for line in process.stdout:

@@ -19,7 +19,7 @@ from langid.training.resume import check_resumable
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.max_epochs=1", "+trainer.limit_train_batches=2",
-    "trainer.accelerator=cpu", "~callbacks.confusion",
+    "trainer.accelerator=cpu", "~callbacks.pictures",
 )  # fmt: skip
 
 

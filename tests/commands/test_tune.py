@@ -29,7 +29,7 @@ from langid.training.run import train
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.max_epochs=3", "trainer.accelerator=cpu",
-    "~callbacks.confusion", "trials=3",
+    "~callbacks.pictures", "trials=3",
 )  # fmt: skip
 ODD = "a 100%20 {x}?b=c"  # a name that means something in a URL
 

@@ -15,7 +15,7 @@ from langid.data.store import Store
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.max_epochs=1", "trainer.accelerator=cpu",
-    "~callbacks.confusion",
+    "~callbacks.pictures",
 )  # fmt: skip
 
 

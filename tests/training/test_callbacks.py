@@ -18,7 +18,7 @@ from langid.training.identifier import LanguageIdentifier
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.accelerator=cpu", "model.network.dropout=0.3",
-    "augment=spec_augment", "+trainer.accumulate_grad_batches=4", "~callbacks.confusion",
+    "augment=spec_augment", "+trainer.accumulate_grad_batches=4", "~callbacks.pictures",
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 TINY = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.accelerator=cpu", "data.carry_state=true",
-    "~callbacks.confusion", "callbacks.early_stopping.patience=99",
+    "~callbacks.pictures", "callbacks.early_stopping.patience=99",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from langid.commands.main import main
 from langid.training.checkpoint import read_checkpoint
 
 TINY = (
-    "data.batch_size=16", "trainer.accelerator=cpu", "data.crop_s=[0.5,2]", "~callbacks.confusion",
+    "data.batch_size=16", "trainer.accelerator=cpu", "data.crop_s=[0.5,2]", "~callbacks.pictures",
     "callbacks.early_stopping.patience=99",
 )  # fmt: skip
 

@@ -171,7 +171,7 @@ def train_utterances(store_path: Path, tmp_path_factory: pytest.TempPathFactory)
             sizes = [f"model.network.{size}" for size in TINY[model]]
             limits = ["data.batch_size=8", "+trainer.limit_train_batches=2", "trainer.max_epochs=1"]
             arguments = [f"store={store_path}", f"output={output}", "trainer.accelerator=cpu"]
-            choices = [f"model={model}", f"silence={silence}", "~callbacks.confusion"]
+            choices = [f"model={model}", f"silence={silence}", "~callbacks.pictures"]
             assert main(["train", *choices, *sizes, *limits, *arguments]) == 0
             runs[model, silence] = output / "checkpoints" / "best.ckpt"
         return runs[model, silence]

@@ -14,7 +14,7 @@ from langid.commands.main import main
 OVERRIDES = (
     "experiment=gru", "model.network.units=8", "model.network.dense=4", "data.batch_size=8",
     "data.sequence_frames=100", "trainer.accelerator=cpu", "optimizer.lr=0.3",
-    "~callbacks.confusion", "~logger", "callbacks.early_stopping.patience=9",
+    "~callbacks.pictures", "~logger", "callbacks.early_stopping.patience=9",
 )  # fmt: skip
 
 

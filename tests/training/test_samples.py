@@ -48,7 +48,7 @@ def test_a_run_from_samples_is_that_from_features(
     assert json.loads((tmp_path / "test" / "report.json").read_text())["clips"] > 0
 
 
-FEW = ("data.batch_size=8", "trainer.accelerator=cpu", "~callbacks.confusion", *SMALL[:2])
+FEW = ("data.batch_size=8", "trainer.accelerator=cpu", "~callbacks.pictures", *SMALL[:2])
 
 
 def test_a_run_in_the_field_can_be_resumed_in_the_same_acoustics_alone(

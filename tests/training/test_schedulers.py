@@ -16,7 +16,7 @@ from langid.training.schedulers import Cosine, InverseTime
 
 TINY = (
     "model.network.units=4", "model.network.dense=4", "data.batch_size=8", "trainer.max_epochs=2",
-    "data.sequence_frames=100", "trainer.accelerator=cpu", "~callbacks.confusion",
+    "data.sequence_frames=100", "trainer.accelerator=cpu", "~callbacks.pictures",
 )  # fmt: skip
 INVERSE = ("scheduler=inverse_time", "scheduler.decay=0.01")
 COSINE = ("scheduler=cosine", "scheduler.warmup=0.3", "scheduler.final=0.1")

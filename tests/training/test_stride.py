@@ -20,7 +20,7 @@ from ..conftest import described
 TINY = (
     "experiment=gru", "model.stride=4", "model.network.units=12", "model.network.dense=8",
     "data.batch_size=8", "data.sequence_frames=200", "trainer.max_epochs=2",
-    "trainer.accelerator=cpu", "~callbacks.confusion", "optimizer.lr=0.02",
+    "trainer.accelerator=cpu", "~callbacks.pictures", "optimizer.lr=0.02",
 )  # fmt: skip
 
 

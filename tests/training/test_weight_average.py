@@ -15,7 +15,7 @@ from langid.training.weight_average import LEARNING, WeightAverage
 
 TINY = (
     "experiment=gru", "model.network.units=6", "model.network.dense=4", "data.batch_size=8",
-    "data.sequence_frames=100", "trainer.accelerator=cpu", "~callbacks.confusion",
+    "data.sequence_frames=100", "trainer.accelerator=cpu", "~callbacks.pictures",
     "optimizer.lr=0.01", "callbacks=ema", "callbacks.average.decay=0.9",
 )  # fmt: skip
 
