@@ -24,12 +24,14 @@ def random_identifier(
     features: str = "mfcc",
     silence: str = "mask",
     encoder: Path | None = None,
+    detector: str = "learned",
 ) -> LanguageIdentifier:
     """Return an identifier of three languages with the network of ``model=``, by default GRU 200.
 
     ``sizes`` are overrides of its settings; ``encoder`` is that of ``features="pretrained"``.
     """
-    made = [f"features={features}", *([f"features.encoder={encoder}"] if encoder else [])]
+    made = [f"features={features}", f"detector={detector}"]
+    made += [f"features.encoder={encoder}"] if encoder else []
     train = compose("train", [f"model={model}", "store=-", *sizes])
     prepare = compose("prepare", ["corpus=folders", *made])
     plain: Any = OmegaConf.to_container(train), OmegaConf.to_container(prepare)
@@ -50,12 +52,12 @@ def random_identifier(
     return build_identifier(description).eval()
 
 
-def export_random(path: Path) -> LanguageIdentifier:
+def export_random(path: Path, detector: str = "learned") -> LanguageIdentifier:
     """Write the GRU 200 with random weights as ONNX, on one thread, and return it."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     logging.disable(logging.WARNING)
-    identifier = random_identifier()
+    identifier = random_identifier(detector=detector)
     export_onnx(identifier, path, [synthetic_sound(3.0)])
     return identifier
 

@@ -52,7 +52,7 @@ class FrontEnd(nn.Module):
         if not self.detector.causal:
             reasons.append(
                 f"speech frames of {type(self.detector).__name__} {self.detector.obstacle}:"
-                " prepare with detector=energy"
+                " prepare with detector=learned or energy"
             )
         return reasons
 

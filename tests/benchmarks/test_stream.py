@@ -67,14 +67,20 @@ def test_plain_numpy_computes_what_langid_does(benchmark: Any, sound: np.ndarray
 
 def test_ways_that_differ_are_not_timed(benchmark: Any, model: Path) -> None:
     stream = benchmark("stream")
-    assert len(stream.ways(small(benchmark, 0), model)) == 5
+    assert len(stream.ways(small(benchmark, 0), model, model)) == 6
     with pytest.raises(SystemExit, match=r"onnxruntime, frame by frame: posteriors differ by"):
-        stream.ways(small(benchmark, 1), model)
+        stream.ways(small(benchmark, 1), model, model)
 
 
 def test_stream_prints_every_part(quick: Quick) -> None:
     printed = quick("stream")
-    for part in ("TorchScript, frame by frame", "plain numpy", "100 frames in a row", "p99.9 "):
+    for part in (
+        "detector=energy",
+        "TorchScript, frame",
+        "plain numpy",
+        "100 frames in a row",
+        "p99.9 ",
+    ):
         assert part in printed
     assert "floor: 0." in printed and " GB/s of memory" in printed
     assert "arrays in and out" in printed

@@ -24,6 +24,7 @@ from langid.signal.front_end import FrontEnd, build_front_end
 from langid.signal.pretrained import Pretrained
 
 ENERGY = {"_target_": "langid.signal.speech_detector.EnergyDetector"}
+LEARNED = {"_target_": "langid.signal.learned_detector.LearnedDetector"}
 
 
 def described(encoder: Path) -> dict[str, Any]:
@@ -130,7 +131,8 @@ CLIP_FEATURES = {"_target_": "langid.signal.clip_features.MFCCLibrosa", "join_to
 HOPS = {"sample_rate": 16000, "hop_samples": 320, "detector_hop_samples": 160}
 BUILDS = {
     "causal": Asked({"_target_": "langid.signal.features.MFCC"}, ENERGY, True),
-    "samples": Asked({"_target_": "langid.signal.sample_hops.SampleHops"} | HOPS, ENERGY, True),
+    "learned": Asked({"_target_": "langid.signal.features.MFCC"}, LEARNED, True),
+    "samples": Asked({"_target_": "langid.signal.sample_hops.SampleHops"} | HOPS, LEARNED, True),
     "detector": Asked({"_target_": "langid.signal.features.LogMel"}, LIBROSA, False),
     "features": Asked(CLIP_FEATURES, ENERGY, False),
 }

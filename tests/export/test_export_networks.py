@@ -9,6 +9,7 @@ import torch
 
 from langid.errors import LangidError
 from langid.export.onnx import export_onnx
+from langid.export.parity import feed_clip
 from langid.streaming.streamer import StreamingIdentifier
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
@@ -44,13 +45,14 @@ def untrained(
     clip: np.ndarray,
     stride: int = 1,
     detector: dict[str, str] = ENERGY,
+    features: dict[str, Any] | None = None,
 ) -> LanguageIdentifier:
     """Return an identifier with confident posteriors, normalised on a clip."""
     torch.manual_seed(0)
     target = f"langid.networks.{network.partition(' ')[0]}"
     identifier = build_identifier(
         described(
-            features=FEATURES[silence],
+            features=features or FEATURES[silence],
             detector=detector,
             classes=["English", "Hindi", "Mandarin"],
             silence=silence,
@@ -61,10 +63,10 @@ def untrained(
             },
         )
     ).eval()
-    features = identifier.front_end(torch.from_numpy(clip)[None])[0]
-    identifier.normaliser.fit(features[0].mean(0), features[0].std(0))
+    frames = identifier.front_end(torch.from_numpy(clip)[None])[0]
+    identifier.normaliser.fit(frames[0].mean(0), frames[0].std(0))
     with torch.no_grad():
-        logits = identifier(features, torch.tensor([features.shape[1]]))
+        logits = identifier(frames, torch.tensor([frames.shape[1]]))
         identifier.network.output.weight.div_(logits.std(1).mean())  # type: ignore[union-attr, operator]
     return identifier
 
@@ -103,6 +105,23 @@ def test_onnx_equals_pytorch(
         pieces = [stream.feed(heard[i : i + chunk]) for i in range(0, len(heard), chunk)]
         posteriors = np.concatenate([*pieces, stream.flush()])
         np.testing.assert_allclose(posteriors, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "timing", [{"sample_rate": 8000}, {"hop_ms": 20.0}, {"hop_ms": 12.5}], ids=str
+)
+def test_the_learned_detector_in_files_of_other_rates_and_hops(
+    timing: dict[str, float], clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    features = FEATURES["remove"] | timing
+    identifier = untrained("recurrent.GRU", "remove", clips[0], 1, LEARNED, features)
+    path, heard = tmp_path / "model.onnx", with_silence(clips[5])
+    assert max(export_onnx(identifier, path, [with_silence(clips[0])]).values()) <= 1e-4
+    expected, speech = identifier.posteriors(torch.from_numpy(heard)[None])
+    assert 0 < speech.sum() < speech.numel()
+    for chunk in (37, 1600):
+        posteriors = feed_clip(StreamingIdentifier.load(path), heard, chunk)
+        np.testing.assert_allclose(posteriors, expected[0].numpy(), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("network", ["recurrent.BiGRU", "recurrent.BiLSTM"])

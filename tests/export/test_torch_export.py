@@ -18,7 +18,7 @@ from langid.streaming.streamer import StreamingIdentifier
 from langid.training.identifier import LanguageIdentifier
 
 from ..conftest import Once, variant
-from .test_export_networks import untrained, with_silence
+from .test_export_networks import ENERGY, LEARNED, untrained, with_silence
 
 LOAD = """
 import json, sys, numpy, torch
@@ -63,13 +63,17 @@ def test_a_new_process_hears_what_offline_pytorch_does(
 
 
 @pytest.mark.parametrize(
-    ("network", "silence"),
-    [("tcn.TCN", "remove"), ("conformer.Conformer", "mask")],
+    ("network", "silence", "detector"),
+    [
+        ("tcn.TCN", "remove", ENERGY),
+        ("tcn.TCN", "remove", LEARNED),
+        ("conformer.Conformer", "mask", ENERGY),
+    ],
 )
 def test_other_networks_equal_pytorch(
-    network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
+    network: str, silence: str, detector: dict[str, str], clips: list[np.ndarray], tmp_path: Path
 ) -> None:
-    identifier = untrained(network, silence, clips[0])
+    identifier = untrained(network, silence, clips[0], detector=detector)
     path = tmp_path / "model.pt2"
     export_pt2(identifier, path, [with_silence(clips[0])])
     stream, heard = StreamingIdentifier(ExportedModel(path)), with_silence(clips[5])

@@ -1,5 +1,6 @@
 """The module with memory: a frame at a time, in PyTorch alone."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from langid.errors import LangidError
 from langid.export.torch_module import StreamingRecurrentModule, export_module
 from langid.streaming.samples import whole_hops
 
-from .test_export_networks import untrained, with_silence
+from .test_export_networks import ENERGY, LEARNED, untrained, with_silence
 
 
 def frames_of(samples: np.ndarray) -> torch.Tensor:
@@ -30,12 +31,19 @@ def path(clips: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> P
     return path
 
 
-@pytest.mark.parametrize("silence", ["mask", "remove", "label"])
-@pytest.mark.parametrize("network", ["recurrent.RNN", "recurrent.GRU", "recurrent.LSTM"])
+CASES = [
+    *itertools.product(
+        ["recurrent.RNN", "recurrent.GRU", "recurrent.LSTM"], ["mask", "remove", "label"], [ENERGY]
+    ),
+    ("recurrent.GRU", "remove", LEARNED),
+]
+
+
+@pytest.mark.parametrize(("network", "silence", "detector"), CASES)
 def test_frames_one_by_one_equal_offline(
-    network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
+    network: str, silence: str, detector: dict[str, str], clips: list[np.ndarray], tmp_path: Path
 ) -> None:
-    identifier = untrained(network, silence, clips[0])
+    identifier = untrained(network, silence, clips[0], detector=detector)
     path = tmp_path / "model.pt"
     differences = export_module(identifier, path, [with_silence(clips[0])])
     assert max(differences.values()) <= 1e-4

@@ -21,7 +21,7 @@ from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 
 from ..conftest import Once, described
-from .test_export_networks import untrained
+from .test_export_networks import ENERGY, LEARNED, untrained
 
 SMALL: dict[str, dict[str, Any]] = {
     "cnn.CNN": {"channels": [4, 6], "dense": 8},
@@ -41,7 +41,11 @@ WINDOW_S, HOP_S = 1.5, 0.5
 
 
 def whole_utterance(
-    network: str, silence: str, clip: np.ndarray, stride: int = 1
+    network: str,
+    silence: str,
+    clip: np.ndarray,
+    stride: int = 1,
+    detector: dict[str, str] = ENERGY,
 ) -> LanguageIdentifier:
     """Return an identifier with posteriors that depend on what is heard, normalised on a clip."""
     torch.manual_seed(0)
@@ -53,7 +57,7 @@ def whole_utterance(
     identifier = build_identifier(
         described(
             features={"_target_": "langid.signal.features.LogMel", "n_mels": 24},
-            detector={"_target_": "langid.signal.speech_detector.EnergyDetector"},
+            detector=detector,
             classes=["English", "Hindi", "Mandarin"],
             silence=silence,
             model=model,
@@ -74,23 +78,23 @@ def with_pause(clip: np.ndarray, samples: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("network", "silence"),
+    ("network", "silence", "detector"),
     [  # the fixture ``path`` is a CNN with silence=mask
-        ("cnn.CRNN", "label"),
-        ("ecapa_tdnn.ECAPATDNN", "remove"),
-        ("recurrent.BiGRU", "remove"),
-        ("recurrent.BiLSTM", "mask"),
-        ("probes.LinearProbe", "mask"),
-        ("probes.AttentiveProbe", "remove"),
-        ("last_frame.LastFrame", "remove"),
-        ("published.DeepLanguageCNN", "mask"),
-        ("published.VoiceAgeTCN", "remove"),
+        ("cnn.CRNN", "label", ENERGY),
+        ("ecapa_tdnn.ECAPATDNN", "remove", ENERGY),
+        ("recurrent.BiGRU", "remove", LEARNED),
+        ("recurrent.BiLSTM", "mask", LEARNED),
+        ("probes.LinearProbe", "mask", ENERGY),
+        ("probes.AttentiveProbe", "remove", LEARNED),
+        ("last_frame.LastFrame", "remove", ENERGY),
+        ("published.DeepLanguageCNN", "mask", ENERGY),
+        ("published.VoiceAgeTCN", "remove", ENERGY),
     ],
 )
 def test_windows_equal_pytorch(
-    network: str, silence: str, clips: list[np.ndarray], tmp_path: Path
+    network: str, silence: str, detector: dict[str, str], clips: list[np.ndarray], tmp_path: Path
 ) -> None:
-    identifier = whole_utterance(network, silence, clips[0])
+    identifier = whole_utterance(network, silence, clips[0], detector=detector)
     path = tmp_path / "model.onnx"
     differences = export_offline(identifier, path, [with_pause(clips[0], 30000)], WINDOW_S, HOP_S)
     assert max(differences.values()) <= 1e-4

@@ -171,16 +171,19 @@ def test_each_clip_of_a_batch_is_alone(encoder_path: Path) -> None:
         torch.testing.assert_close(row, made(samples[None])[0], atol=2e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "detector", ["speech_detector.EnergyDetector", "learned_detector.LearnedDetector"]
+)
 def test_speech_is_marked_at_10_ms_and_told_by_frame(
-    encoder_path: Path, real_clips: list[Path]
+    detector: str, encoder_path: Path, real_clips: list[Path]
 ) -> None:
-    detector = {"_target_": "langid.signal.speech_detector.EnergyDetector"}
+    chosen = {"_target_": f"langid.signal.{detector}"}
     features = {"_target_": "langid.signal.pretrained.Pretrained", "encoder": str(encoder_path)}
-    front_end = build_front_end(features, detector)
+    front_end = build_front_end(features, chosen)
     samples = torch.from_numpy(read_audio(real_clips[0], 16000))[None, : 320 * 150]
     states, speech = front_end(samples)
     assert states.shape[:2] == speech.shape == (1, 150)
-    marks = build(detector, "detector", hop_samples=160)(samples)
+    marks = build(chosen, "detector", hop_samples=160)(samples)
     assert torch.equal(speech, marks.reshape(1, 150, 2).any(2))
     assert speech.any() and not speech.all()
     assert not [name for name in front_end.state_dict() if "features" in name]
