@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,30 @@ def test_two_that_add_to_a_store_lose_nothing(
     assert len(store.columns["path"]) == 8
     assert len(store.description["corpora"]) == 2
     assert not list(tmp_path.glob(".*"))
+
+
+def test_two_that_prepare_a_store_make_one(real_manifest: Path, tmp_path: Path) -> None:
+    prepare = ["-m", "langid", "prepare", "corpus=manifest", f"corpus.path={real_manifest}"]
+    told = at_once([[*prepare, "store=a.h5", "workers=1"]] * 2, tmp_path)
+    assert sorted(code for code, *_ in told) in ([0, 0], [0, 2]), told
+    for code, _, words in told:
+        assert not code or "is at work on it" in words, words
+    assert run([*prepare, "store=b.h5", "workers=1"], cwd=tmp_path).returncode == 0
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_eight_that_read_a_store_need_no_right_to_write(store_path: Path, tmp_path: Path) -> None:
+    """Of an account that may write anywhere the modes say nothing; then its files tell."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    store = Path(shutil.copy(store_path, folder))
+    store.chmod(0o444)
+    folder.chmod(0o555)
+    before = store.stat()
+    told = at_once([["-m", "langid", "verify", f"store={store}"]] * 8, tmp_path)
+    folder.chmod(0o755)
+    assert [code for code, *_ in told] == [0] * 8, told
+    assert list(folder.iterdir()) == [store]
+    assert (store.stat().st_mtime_ns, store.stat().st_ctime_ns) == (
+        before.st_mtime_ns, before.st_ctime_ns,
+    )  # fmt: skip

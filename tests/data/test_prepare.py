@@ -285,6 +285,41 @@ def test_files_that_cannot_be_used_never_reach_the_store(
     assert np.array_equal(made.read(0, stop)[0], only.read(0, stop)[0])
 
 
+def test_clips_that_change_between_planning_and_reading_are_read_as_they_are_then(
+    real_rows: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row | {"path": shutil.copy(row["path"], tmp_path)} for row in real_rows]
+    removed, replaced = (Path(rows[number]["path"]) for number in (5, 20))
+    write = preparing.write_shards
+
+    def changed(plan: Any) -> list[Path]:
+        removed.unlink()
+        shutil.copy(rows[0]["path"], replaced)
+        return write(plan)
+
+    monkeypatch.setattr(preparing, "write_shards", changed)
+    prepared(rows, tmp_path / "a.h5")
+    assert skipped(tmp_path / "a.h5") == {removed.name: "no such file"}
+    monkeypatch.setattr(preparing, "write_shards", write)
+    prepared(rows, tmp_path / "b.h5")
+    assert contents(tmp_path / "a.h5") == contents(tmp_path / "b.h5")
+
+
+def test_a_store_that_was_moved_is_added_to(
+    whole: Path, real_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    other = [row | {"utterance_id": f"x/{i}", "corpus": "x"} for i, row in enumerate(real_rows[:3])]
+    (tmp_path / "elsewhere").mkdir()
+    paths = tmp_path / "a.h5", tmp_path / "elsewhere" / "b.h5"
+    for path in paths:
+        for kind in ("manifest", "skipped"):
+            shutil.copy(beside(whole, kind), beside(path, kind))
+        shutil.copy(whole, path)
+        prepared(other, path, reader="two", add=True)
+    assert len(Store(paths[1]).columns["path"]) == len(real_rows) + 3
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
 def test_where_all_are_bad_no_store_is_made_and_mended_files_are_looked_at(
     real_rows: list[dict[str, str]], tmp_path: Path
 ) -> None:
