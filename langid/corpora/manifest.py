@@ -138,11 +138,15 @@ class Manifest:
         return digest.hexdigest()
 
 
-def hash_rows(digest: "hashlib._Hash", rows: Iterable[Row], without: str = "") -> None:
+def hash_rows(digest: "hashlib._Hash", rows: Rows, without: str = "") -> None:
     """Take rows into a hash, in order, each without one column."""
+    lines: Iterable[str] = (line_of(row, without) for row in rows)
+    if not any(any(rows.columns[name]) for name in ADDED):  # by columns it is faster
+        hashed = (rows.columns[name] for name in HASHED if name != without)
+        lines = map("\t".join, zip(*hashed, strict=True))
     between = ""
-    for row in rows:
-        digest.update(f"{between}{line_of(row, without)}".encode())
+    for line in lines:
+        digest.update(f"{between}{line}".encode())
         between = "\n"
 
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import os
 import pydoc
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -80,9 +82,14 @@ def _client(workers: int, cluster: str | None) -> Iterator[Client]:
             dashboard_address="127.0.0.1:0",
             memory_limit=0,  # as without Dask
             silence_logs=logging.ERROR,
+            preload="import langid.workers; langid.workers.settle()",
         )
         with local, Client(local) as client:
-            yield client
+            try:
+                yield client
+            except KeyboardInterrupt:
+                _end_at_once(local)
+                raise
         return
     try:
         client = Client(cluster, timeout=WAIT_S)
@@ -100,6 +107,16 @@ def _client(workers: int, cluster: str | None) -> Iterator[Client]:
                 " --nthreads 1"
             ) from error
         yield client
+
+
+def _end_at_once(local: LocalCluster) -> None:
+    """Kill the workers of a cluster after Ctrl-C; what Dask says of its own end is not printed."""
+    for name in logging.root.manager.loggerDict:
+        if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    for nanny in local.workers.values():
+        if nanny.pid:
+            os.kill(nanny.pid, signal.SIGKILL)
 
 
 def _check_versions(client: Client) -> None:

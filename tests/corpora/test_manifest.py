@@ -8,6 +8,9 @@ from langid.corpora.manifest import (
     COLUMNS,
     SKIPPED_COLUMNS,
     Manifest,
+    Rows,
+    hash_rows,
+    line_of,
     read_rows,
     read_table,
     write_table,
@@ -28,6 +31,17 @@ def test_what_is_written_is_read_back(real_rows: list[dict[str, str]], tmp_path:
     assert rows[:-1] == real_rows
     assert rows[-1] == odd
     assert [child.name for child in tmp_path.iterdir()] == ["manifest.tsv"]
+
+
+@pytest.mark.parametrize("without", ["", "path"])
+@pytest.mark.parametrize("more", [{}, {"start_s": "0.5"}, {"recording": "x"}])
+def test_rows_are_hashed_as_their_lines(
+    real_rows: list[dict[str, str]], more: dict[str, str], without: str
+) -> None:
+    rows, digest = Rows([*real_rows, real_rows[0] | more]), hashlib.sha256()
+    hash_rows(digest, rows, without)
+    lines = "\n".join(line_of(row, without) for row in rows)
+    assert digest.hexdigest() == hashlib.sha256(lines.encode()).hexdigest()
 
 
 def test_a_table_by_hand(tmp_path: Path) -> None:

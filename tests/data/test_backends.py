@@ -4,8 +4,10 @@ import importlib.util
 import os
 import platform
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,15 @@ from langid.signal.features import LogMel
 class Killer(LogMel):
     def step(self, samples, state):
         os.kill(os.getpid(), 9)
+"""
+INTERRUPTED = """
+import signal, sys
+from langid.commands.main import main
+from langid.data import shard
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+shard.SHARD_UTTERANCES = 4
+sys.exit(main(sys.argv[1:]))
 """
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 
@@ -117,6 +128,24 @@ def test_a_worker_of_a_cluster_that_is_killed_costs_nothing(
         ended.set()
         killer.join()
     assert killed.is_set()
+    assert (tmp_path / "a.h5").read_bytes() == whole
+
+
+def test_ctrl_c_ends_the_processes_of_dask_with_one_line(
+    real_manifest: Path, whole: bytes, tmp_path: Path
+) -> None:
+    line = command(real_manifest, tmp_path / "a.h5", "backend=dask", "workers=2")
+    pipes: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    code = [sys.executable, "-c", INTERRUPTED, *line]
+    with subprocess.Popen(code, start_new_session=True, **pipes) as process:
+        while not list(tmp_path.glob("a.h5.parts/*/??????.h5")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers too
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "langid: interrupted; finished work is kept\n"
+    assert main(command(real_manifest, tmp_path / "a.h5", "workers=1")) == 0
     assert (tmp_path / "a.h5").read_bytes() == whole
 
 
