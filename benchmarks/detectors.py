@@ -1,4 +1,4 @@
-"""Speech detectors under noise: learned, the default, and energy against librosa and others.
+"""Speech detectors under noise: energy, the default, and learned against librosa and others.
 
 Clips of real speech that are clean (loud hops 45 dB above quiet ones), each of another speaker, get
 pauses of known places, together as long as the speech, under low room noise (40 dB below it). They
