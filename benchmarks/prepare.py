@@ -1,54 +1,46 @@
-"""langid prepare against a plain joblib loop, and against the courses' own way.
+"""langid prepare against a plain joblib loop, itself with one process, and the courses' own way.
 
 All read the Common Voice 6.1 sample of all its locales from the same page cache, one after the
 other in every round, and the medians count. ``langid prepare`` and the plain loop (soundfile, soxr
 and the same features, nothing written) are commands with the same number of processes, timed from
-start to end. The courses' way (librosa.load, effects.split, librosa MFCC) is one process on a part
-of the clips. As people run it, its BLAS takes a thread per core and keeps all of them busy; so
-speed a core is seconds of audio per second of processor time, the start of processes left out on
-both sides (of langid, by a second run on one language, which is subtracted). The table also shows
-the courses' way with BLAS on one thread.
+start to end; ``langid prepare`` also with one process, with ``content=samples``, and once more when
+its store is there already. The courses' way (librosa.load, effects.split, librosa MFCC) is one
+process on a part of the clips. As people run it, its BLAS takes a thread per core and keeps all of
+them busy; so speed a core is seconds of audio per second of processor time, the start of processes
+left out on both sides (of langid, by a second run on one language, which is subtracted). The table
+also shows the courses' way with BLAS on one thread.
 """
 
 import argparse
 import csv
 import json
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
+from timed_command import Run, timed
 
 HERE = Path(__file__).resolve().parent
 RELEASE = "cv-corpus-6.1-2020-12-11"
 SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-TIME_LIMIT, MEMORY_LIMIT_GB, COURSES_LIMIT = 1.25, 1.5, 2.5
-
-
-@dataclass
-class Run:
-    """One command: wall and processor seconds, peak memory of its largest process, its output."""
-
-    wall_s: float
-    cpu_s: float
-    peak_gb: float
-    output: str
+TIME_LIMIT, MEMORY_LIMIT_GB, COURSES_LIMIT = 1.15, 1.5, 2.5
+SCALING_LIMIT, SAMPLES_LIMIT, NOTHING_LIMIT_S = 1.8, 1.1, 3.0
 
 
 @dataclass
 class Rounds:
-    """All runs of each of the three ways, and the audio of the sample in seconds."""
+    """All runs of each way, and the audio of the sample in seconds."""
 
     langid: list[Run] = field(default_factory=list)
+    nothing: list[Run] = field(default_factory=list)  # langid where its store is there
+    single: list[Run] = field(default_factory=list)  # langid with one process
+    samples: list[Run] = field(default_factory=list)  # langid with content=samples
     start: list[Run] = field(default_factory=list)  # langid on one language only
     plain: list[Run] = field(default_factory=list)
     courses: list[dict[str, float]] = field(default_factory=list)
@@ -56,57 +48,6 @@ class Rounds:
     audio_s: float = 0.0
     start_audio_s: float = 0.0
     clips: int = 0
-
-
-class PeakMemory(threading.Thread):
-    """Watches the resident memory of a process and of all that it starts, through /proc."""
-
-    def __init__(self, session: int):
-        super().__init__(daemon=True)
-        self.session = session
-        self.peak_gb = 0.0
-        self.done = threading.Event()
-
-    def run(self) -> None:
-        """Look ten times a second; the kernel keeps each process's peak between two looks."""
-        while not self.done.wait(0.1):
-            for status in Path("/proc").glob("[0-9]*/status"):
-                try:
-                    if os.getsid(int(status.parent.name)) == self.session:
-                        self.peak_gb = max(self.peak_gb, _peak_gb(status.read_text()))
-                except (OSError, ValueError):  # it has ended
-                    continue
-
-
-def _peak_gb(status: str) -> float:
-    lines = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return sum(int(line.split()[1]) for line in lines) / 1e6
-
-
-def timed(command: Sequence[object], **environment: str) -> Run:
-    """Run a command to its end and return what it took; raises where it fails."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-        env=os.environ | environment,
-    )
-    memory = PeakMemory(process.pid)
-    memory.start()
-    output, _ = process.communicate()
-    wall_s = time.perf_counter() - started
-    memory.done.set()
-    memory.join()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} failed with {process.returncode}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    largest_gb = after.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
-    return Run(wall_s, cpu_s, memory.peak_gb or largest_gb, output)
 
 
 def durations_of(manifest: Path) -> list[float]:
@@ -117,7 +58,7 @@ def durations_of(manifest: Path) -> list[float]:
 
 
 def measure(release: Path, options: argparse.Namespace) -> Rounds:
-    """Run the three ways in turn, after one round of langid and the plain loop to warm up.
+    """Run all ways in turn, after one round of langid and the plain loop to warm up.
 
     A quick run has no warm-up.
     """
@@ -128,9 +69,14 @@ def measure(release: Path, options: argparse.Namespace) -> Rounds:
         with tempfile.TemporaryDirectory() as folder:
             command = [
                 sys.executable, "-m", "langid", "prepare", "corpus=common_voice",
-                f"corpus.root={release}", f"workers={options.processes}",
+                f"corpus.root={release}",
             ]  # fmt: skip
-            run = timed([*command, *chosen, f"store={folder}/all.h5"])
+            alone = [*command, *chosen, "workers=1", f"store={folder}/single.h5"]
+            command.append(f"workers={options.processes}")
+            whole = [*command, *chosen, f"store={folder}/all.h5"]
+            run = timed(whole)
+            other = [*command, *chosen, f"store={folder}/samples.h5", "content=samples"]
+            more = [timed(line) for line in (whole, alone, other)] if number else []
             durations = durations_of(Path(folder) / "all.manifest.tsv")
             start = timed([*command, "corpus.locales=[en]", f"store={folder}/one.h5"])
             start_audio_s = sum(durations_of(Path(folder) / "one.manifest.tsv"))
@@ -141,11 +87,13 @@ def measure(release: Path, options: argparse.Namespace) -> Rounds:
         if number == 0:
             print(" (warm-up, not counted)", flush=True)
             continue
-        command = [*reference, "courses", *where, "--every", options.every]
-        courses = json.loads(timed(command).output)
-        single = json.loads(timed(command, **SINGLE_THREAD).output)
+        courses_way = [*reference, "courses", *where, "--every", options.every]
+        courses = json.loads(timed(courses_way).output)
+        single = json.loads(timed(courses_way, **SINGLE_THREAD).output)
         print(f", courses' way {courses['loop_s']:.1f} s on 1/{options.every} of the clips")
         result.langid.append(run)
+        for runs, one in zip((result.nothing, result.single, result.samples), more, strict=True):
+            runs.append(one)
         result.start.append(start)
         result.start_audio_s = start_audio_s
         result.plain.append(plain)
@@ -169,6 +117,14 @@ def report(rounds: Rounds, processes: int, quick: bool) -> int:
         _row("langid prepare", processes, langid_s, langid_cpu_s, audio_s, peaks_gb[0]),
         ["  without the start of processes", str(processes), "", "", "",
          f"{steady_rate:.0f}"],
+        *(
+            _row(f"  {name}", count, _median(runs, "wall_s"), _median(runs, "cpu_s"), audio_s)
+            for name, count, runs in (
+                ("with one process", 1, rounds.single),
+                ("content=samples", processes, rounds.samples),
+                ("where the store is there", processes, rounds.nothing),
+            )
+        ),
         _row("plain joblib loop", processes, plain_s, plain_cpu_s, audio_s, peaks_gb[1]),
         ["  without the start of its command", str(processes), f"{loop_s:.1f}", "", "", ""],
     ]  # fmt: skip
@@ -183,7 +139,8 @@ def report(rounds: Rounds, processes: int, quick: bool) -> int:
         rows.append(_row(name, 1, wall_s, cpu_s, audio_s))
         rates.append(audio_s / cpu_s)
     print_table(f"{rounds.clips} clips, {audio_s / 3600:.2f} h; {machine()}", rows)
-    return verdict(figures(langid_s, plain_s, peaks_gb[0], steady_rate, rates[0]), quick)
+    found = figures(langid_s, plain_s, peaks_gb[0], steady_rate, rates[0])
+    return verdict([*found, *figures_of_itself(rounds)], quick)
 
 
 def _median(runs: Sequence[Run], name: str) -> float:
@@ -211,6 +168,19 @@ def figures(
         Figure("time against a plain loop", langid_s / plain_s, TIME_LIMIT, " x"),
         Figure("peak memory of a process", peak_gb, MEMORY_LIMIT_GB, " GB"),
         Figure("speed a core against the courses' way", speed, COURSES_LIMIT, " x", at_least=True),
+    ]
+
+
+def figures_of_itself(rounds: Rounds) -> list[Figure]:
+    """Return the figures of langid against itself, ratios within each round."""
+    pairs = list(zip(rounds.langid, rounds.single, rounds.samples, strict=True))
+    scaling = statistics.median(single.wall_s / run.wall_s for run, single, _ in pairs)
+    samples = statistics.median(samples.wall_s / run.wall_s for run, _, samples in pairs)
+    nothing_s = _median(rounds.nothing, "wall_s")
+    return [
+        Figure("one process against all", scaling, SCALING_LIMIT, " x", at_least=True),
+        Figure("content=samples against features", samples, SAMPLES_LIMIT, " x"),
+        Figure("a run with nothing to do", nothing_s, NOTHING_LIMIT_S, " s"),
     ]
 
 
