@@ -233,7 +233,7 @@ def _cut_rows(
     stop = policy.ends(speech, offsets, frames)
     start = np.append(0, stop[:-1])
     row = np.searchsorted(offsets, start, "right") - 1
-    count = np.add.reduceat(speech.view(np.uint8), start, dtype=np.int32)
+    count = np.add.reduceat(speech.view(np.uint8), start, dtype=np.int64)
     kept = count > 0
     if gapless:
         spoken = np.append(0, count.cumsum())  # frames of speech before each sequence
