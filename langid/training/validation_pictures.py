@@ -103,7 +103,7 @@ def _clips(
         posteriors = identifier.class_posteriors(logits).expand(-1, batch.speech.shape[1], -1)
         frames = torch.cat([posteriors, batch.speech.unsqueeze(-1)], dim=-1).float().cpu().numpy()
         for unit, length, own in zip(
-            batch.unit.tolist(), batch.lengths.tolist(), frames, strict=True
+            batch.unit.cpu().tolist(), batch.lengths.cpu().tolist(), frames, strict=True
         ):
             parts[unit].append(own[:length])
     ids = data.store.utterances["utterance_id"]
