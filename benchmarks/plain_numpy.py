@@ -6,7 +6,10 @@ import numpy as np
 from torch import Tensor
 
 from langid.signal.learned_detector import FLOOR, LearnedDetector
+from langid.signal.speech_detector import EnergyDetector
 from langid.training.identifier import LanguageIdentifier
+
+NO_FLOOR = 1e10
 
 
 class PlainGRU:
@@ -27,7 +30,9 @@ class PlainGRU:
         (dense,) = head.dense
         self.dense, self.dense_bias = map(array, dense.parameters())
         self.output, self.output_bias = map(array, head.output.parameters())
-        self.detector = PlainDetector(parts.front_end.detector)
+        detector = parts.front_end.detector
+        learned = isinstance(detector, LearnedDetector)
+        self.detector: Any = (PlainLearned if learned else PlainDetector)(detector)
         self.reset()
 
     def reset(self) -> None:
@@ -65,6 +70,38 @@ class PlainGRU:
 
 
 class PlainDetector:
+    """An EnergyDetector, hop by hop, with memories that go round."""
+
+    def __init__(self, detector: EnergyDetector):
+        self.settings = detector
+        decibels = (detector.threshold_db, detector.quiet_db, detector.loud_db, detector.signal_db)
+        self.ratio, self.quiet, self.loud, self.signal = (10 ** (level / 10) for level in decibels)
+        self.own_share = 1 - detector.loud_correlation
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self.power = np.zeros(self.settings.smooth_frames, np.float32)
+        self.own = self.power.copy()  # what of it neighbouring samples do not share
+        self.smooth = np.full(self.settings.floor_frames, NO_FLOOR, np.float32)
+        self.frames, self.last_active = 0, -self.settings.hangover_frames
+
+    def process(self, hop: np.ndarray) -> bool:
+        """``hop (samples,)`` -> whether the frame is speech."""
+        neighbours = hop[::2] - hop[1::2]
+        self.power[self.frames % len(self.power)] = hop.var()
+        self.own[self.frames % len(self.own)] = neighbours.dot(neighbours) / len(hop)
+        now, own = self.power.mean(), self.own.mean()
+        signal = self.power.min() >= self.signal
+        self.smooth[self.frames % len(self.smooth)] = now if signal else NO_FLOOR
+        loud = max(self.loud, own / self.own_share)
+        if now >= max(min(self.smooth.min() * self.ratio, loud), self.quiet):
+            self.last_active = self.frames
+        speech = self.frames - self.last_active < self.settings.hangover_frames
+        self.frames += 1
+        return speech
+
+
+class PlainLearned:
     """A LearnedDetector whose hop is one step, hop by hop."""
 
     def __init__(self, detector: LearnedDetector):

@@ -24,7 +24,7 @@ def random_identifier(
     features: str = "mfcc",
     silence: str = "mask",
     encoder: Path | None = None,
-    detector: str = "learned",
+    detector: str = "energy",
 ) -> LanguageIdentifier:
     """Return an identifier of three languages with the network of ``model=``, by default GRU 200.
 
@@ -52,7 +52,7 @@ def random_identifier(
     return build_identifier(description).eval()
 
 
-def export_random(path: Path, detector: str = "learned") -> LanguageIdentifier:
+def export_random(path: Path, detector: str = "energy") -> LanguageIdentifier:
     """Write the GRU 200 with random weights as ONNX, on one thread, and return it."""
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -2,7 +2,7 @@
 
 Time is that of StreamingIdentifier.feed, wrapper and running decision included, on 16-bit samples,
 frame by frame (160 samples a call) and in chunks of 100 ms: the exported ONNX file under
-onnxruntime, against eager PyTorch, TorchScript, plain numpy and a file with detector=energy in the
+onnxruntime, against eager PyTorch, TorchScript, plain numpy and a file with detector=learned in the
 same run. They take turns; the best of their rounds counts, for other load can only add to it, and
 the median stands beside it. Before, all must give the same posteriors. Then come percentiles over
 many single frames, the floor that memory sets, where the rest of the time goes, and with --soak
@@ -36,10 +36,10 @@ from langid.training.identifier import LanguageIdentifier
 HOP = 160
 FRAME_LIMIT, CHUNK_LIMIT = 0.007, 0.0025
 SAME = 1e-4  # posteriors of the ways may differ by so much
-FRAME, CHUNK, ENERGY, EAGER, SCRIPT, PLAIN = (
+FRAME, CHUNK, LEARNED, EAGER, SCRIPT, PLAIN = (
     "onnxruntime, frame by frame",
     "onnxruntime, 100 ms chunks",
-    "onnxruntime, detector=energy",
+    "onnxruntime, detector=learned",
     "eager PyTorch, frame by frame",
     "TorchScript, frame by frame",
     "plain numpy, frame by frame",
@@ -72,7 +72,9 @@ class Scripted:
         return self._traced(*inputs)
 
 
-def ways(identifier: LanguageIdentifier, path: Path, energy: Path) -> dict[str, tuple[Stream, int]]:
+def ways(
+    identifier: LanguageIdentifier, path: Path, learned: Path
+) -> dict[str, tuple[Stream, int]]:
     """Return each way with its samples a call; raise SystemExit where posteriors differ.
 
     Files are those of the identifier, and of one that differs in its detector.
@@ -83,7 +85,7 @@ def ways(identifier: LanguageIdentifier, path: Path, energy: Path) -> dict[str, 
     found: dict[str, tuple[Stream, int]] = {
         FRAME: (onnx, HOP),
         CHUNK: (onnx, 10 * HOP),
-        ENERGY: (StreamingIdentifier(OnnxModel(energy)), HOP),
+        LEARNED: (StreamingIdentifier(OnnxModel(learned)), HOP),
         EAGER: (StreamingIdentifier(TorchModel(module)), HOP),
         SCRIPT: (StreamingIdentifier(TorchModel(scripted)), HOP),
         PLAIN: (PlainGRU(identifier), HOP),
@@ -167,9 +169,9 @@ def measure(options: argparse.Namespace) -> list[Figure]:
     """Measure all, print what was found, and return the figures."""
     samples = (synthetic_sound(options.seconds) * 32767).astype(np.int16)
     with tempfile.TemporaryDirectory() as folder:
-        path, energy = Path(folder) / "gru.onnx", Path(folder) / "energy.onnx"
-        export_random(energy, "energy")
-        found = ways(export_random(path), path, energy)
+        path, learned = Path(folder) / "gru.onnx", Path(folder) / "learned.onnx"
+        export_random(learned, "learned")
+        found = ways(export_random(path), path, learned)
         held = report(in_turns(found, samples, options.rounds), options.seconds)
         print_percentiles(found[FRAME][0], samples, options.frames)
         print_costs(path, samples)

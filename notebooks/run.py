@@ -44,7 +44,7 @@ def _kept(output: NotebookNode) -> NotebookNode | None:
     data = output.get("data", {})
     for kind in ("text/plain", "text/html"):
         if kind in data:
-            data[kind] = ELSEWHERE.sub("…/", data[kind]) if kind == "text/plain" else data[kind]
+            data[kind] = ELSEWHERE.sub("…/", data[kind])
     if "metadata" in output:
         output.metadata = NotebookNode()
     return output

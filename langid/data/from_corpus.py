@@ -43,7 +43,7 @@ def get_ready() -> None:
     """Import in a process of ``prepare`` what its work needs."""
     import langid.data.shard
     import langid.signal.front_end
-    import langid.signal.learned_detector  # noqa: F401
+    import langid.signal.speech_detector  # noqa: F401
 
     settle()
     gc.freeze()  # joblib collects garbage every second: let it not look through all of torch

@@ -62,7 +62,7 @@ def test_plain_numpy_computes_what_langid_does(benchmark: Any, sound: np.ndarray
     expected, marked = (tensor[0].numpy() for tensor in identifier.posteriors(samples))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(speech, marked)
-    assert 0.02 < speech.mean() < 0.9
+    assert 0.2 < speech.mean() < 0.9
 
 
 def test_ways_that_differ_are_not_timed(benchmark: Any, model: Path) -> None:
@@ -75,7 +75,7 @@ def test_ways_that_differ_are_not_timed(benchmark: Any, model: Path) -> None:
 def test_stream_prints_every_part(quick: Quick) -> None:
     printed = quick("stream")
     for part in (
-        "detector=energy",
+        "detector=learned",
         "TorchScript, frame",
         "plain numpy",
         "100 frames in a row",

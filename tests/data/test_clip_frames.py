@@ -132,7 +132,7 @@ HOPS = {"sample_rate": 16000, "hop_samples": 320, "detector_hop_samples": 160}
 BUILDS = {
     "causal": Asked({"_target_": "langid.signal.features.MFCC"}, ENERGY, True),
     "learned": Asked({"_target_": "langid.signal.features.MFCC"}, LEARNED, True),
-    "samples": Asked({"_target_": "langid.signal.sample_hops.SampleHops"} | HOPS, LEARNED, True),
+    "samples": Asked({"_target_": "langid.signal.sample_hops.SampleHops"} | HOPS, ENERGY, True),
     "detector": Asked({"_target_": "langid.signal.features.LogMel"}, LIBROSA, False),
     "features": Asked(CLIP_FEATURES, ENERGY, False),
 }
