@@ -143,12 +143,21 @@ def typed() -> list[str]:
 
 def compose(command: str, overrides: list[str], name: str | None = None) -> DictConfig:
     """Return the configuration of a command, without Hydra's own part."""
+    return without_hydra(compose_whole(command, overrides, name))
+
+
+def compose_whole(command: str, overrides: list[str], name: str | None = None) -> DictConfig:
+    """Return the configuration of a command, Hydra's own part included."""
     setbase("1.3")
     setup_globals()
     JobRuntime.instance().set("name", "langid")
-    config = loader(command, overrides).load_configuration(
+    return loader(command, overrides).load_configuration(
         name or command, overrides, RunMode.RUN, from_shell=False
     )
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return a configuration after Hydra's own part was taken out of it."""
     with open_dict(config):
         del config["hydra"]
     return config

@@ -1,4 +1,4 @@
-"""Hydra's own flags: what is composed and from where, other folders and files, and completion."""
+"""What is Hydra's own: its flags, completion, and a job with what was composed before."""
 
 import argparse
 import contextlib
@@ -10,6 +10,10 @@ from typing import NoReturn
 
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import configure_log
+from hydra.types import TaskFunction
+from omegaconf import DictConfig
 
 from langid.commands.configuration import SEARCH_PATH, loader, places
 from langid.commands.text_keys import readable
@@ -75,6 +79,29 @@ def _with_folder(folder: str, overrides: list[str]) -> list[str]:
         raise LangidError(f"--config-dir {folder}: no such folder")
     others = [override for override in overrides if not override.startswith(SEARCH_PATH)]
     return [*others, f"{SEARCH_PATH}{in_grammar([f'file://{path}', *places(overrides)])}"]
+
+
+class _Composed(Hydra):
+    """Hydra with the one configuration that it is to run."""
+
+    def __init__(self, command: str, config: DictConfig):
+        super().__init__("langid", loader(command))
+        self._config = config
+
+    def compose_config(self, *_: object, **__: object) -> DictConfig:
+        """Return the configuration: to compose it again takes longer than all else of a start."""
+        configure_log(self._config.hydra.hydra_logging)
+        return self._config
+
+
+def run_composed(command: str, config: DictConfig, job: TaskFunction) -> None:
+    """Run a job as Hydra does, in the configuration that was composed for its check."""
+    hydra = _Composed(command, config)
+    GlobalHydra.instance().initialize(hydra)
+    try:
+        hydra.run(command, job, [])
+    finally:
+        GlobalHydra.instance().clear()
 
 
 def complete(arguments: Sequence[str], commands: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ from langid.build import trusting, with_trust
 from langid.commands import train
 from langid.commands.compare import with_folders
 from langid.commands.configuration import groups, option, options, texts, tree
-from langid.commands.hydra_flags import COMPLETION, complete, read_flags
+from langid.commands.hydra_flags import COMPLETION, complete, read_flags, run_composed
 from langid.commands.override_check import check_overrides, nearest
 from langid.commands.reproduce import with_experiments
 from langid.commands.sweep import Sweep, job_folder
@@ -96,13 +96,12 @@ def _run(command: str, arguments: list[str]) -> int:
         if given.help:
             print(_help(command, overrides))
             return 0
-        given.overrides = check_overrides(
-            command, overrides, given.config_name, whole=not given.shown
-        )
-        return _sweep(given) if given.multirun else _single(command, given)
+        checked = check_overrides(command, overrides, given.config_name, whole=not given.shown)
+        given.overrides = checked.overrides
+        return _sweep(given) if given.multirun else _single(command, given, checked.config)
 
 
-def _single(command: str, given: argparse.Namespace) -> int:
+def _single(command: str, given: argparse.Namespace, config: DictConfig | None) -> int:
     """Run a command once, or let Hydra print what its flags ask for."""
     codes: list[int] = []
 
@@ -113,7 +112,10 @@ def _single(command: str, given: argparse.Namespace) -> int:
     making = command == "train" and not given.shown
     try:
         with making_folders() if making else contextlib.nullcontext():
-            _run_hydra(given, get_args_parser(), job, str(tree(command)), command)
+            if config is None or given.shown or config.hydra.mode or config.hydra.verbose:
+                _run_hydra(given, get_args_parser(), job, str(tree(command)), command)
+            else:
+                run_composed(command, config, job)
     except SystemExit as ended:  # there is no such package of the configuration, or help is printed
         return BAD_INPUT if ended.code else 0
     return max(codes, default=0)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException
@@ -10,7 +10,16 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from langid.build import ROLES, class_of, not_taken
-from langid.commands.configuration import compose, groups, options, parsed, texts, values_of
+from langid.commands.configuration import (
+    compose,
+    compose_whole,
+    groups,
+    options,
+    parsed,
+    texts,
+    values_of,
+    without_hydra,
+)
 from langid.commands.trust import check_trusted
 from langid.differences import flatten
 from langid.errors import LangidError
@@ -41,10 +50,20 @@ TAKE_LISTS = {
 }
 
 
+class Checked(NamedTuple):
+    """Overrides that compose: those given, and what takes away the keys of replaced classes.
+
+    ``config`` is what they make, Hydra's own part included; None where they sweep.
+    """
+
+    overrides: list[str]
+    config: DictConfig | None
+
+
 def check_overrides(
     command: str, arguments: Sequence[str], name: str | None = None, *, whole: bool = True
-) -> list[str]:
-    """Return the overrides to compose: those given, without the keys of classes that are replaced.
+) -> Checked:
+    """Return the overrides to compose, and what they make.
 
     Of a sweep the first value of each key is looked at; Hydra itself checks every job. ``name`` is
     that of another primary configuration. Keys may be missing where the ``whole`` is not needed.
@@ -62,16 +81,35 @@ def check_overrides(
     values = [values_of(override)[0] for override in overrides]
     _check_groups(command, values, name)
     try:
-        config = compose(command, values, name)
+        config = compose_whole(command, values, name)
     except (ConfigCompositionException, ValueError) as error:  # ValueError: GROUP=null
         raise LangidError(_explain(command, values, name, error)) from None
     flat = flatten(OmegaConf.to_container(config))  # type: ignore[arg-type]  # not resolved
+    flat = {key: value for key, value in flat.items() if not key.startswith("hydra.")}
     if whole and (missing := sorted(key for key, value in flat.items() if value == "???")):
         examples = " ".join(HINTS.get(key, f"{key}=VALUE") for key in missing)
         raise LangidError(f"langid {command} needs {', '.join(missing)}: add {examples}")
     _check_kinds(command, config)
     check_trusted(config, values)
-    return [*arguments, *_foreign_keys(config, overrides)]
+    if any(override.is_sweep_override() for override in overrides):
+        return Checked([*arguments, *_foreign_keys(config, overrides)], None)
+    if foreign := _foreign_keys(config, overrides):
+        config = compose_whole(command, [*values, *foreign], name)
+    return Checked([*arguments, *foreign], config)
+
+
+def compose_checked(command: str, overrides: Sequence[str]) -> DictConfig:
+    """Return the configuration of the one job that overrides make, once they are checked.
+
+    Raises LangidError as ``check_overrides`` does, and for overrides that sweep.
+    """
+    config = check_overrides(command, overrides).config
+    if config is None:
+        raise LangidError(
+            f"{' '.join(overrides)}: several values of a key make a sweep, and one job was asked"
+            " for; a list is KEY=[A,B], a text with commas KEY='A,B'"
+        )
+    return without_hydra(config)
 
 
 def _check_groups(command: str, values: list[str], name: str | None) -> None:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from langid.build import trusting
-from langid.commands.configuration import compose, plain_of, resolved
+from langid.commands.configuration import plain_of, resolved
 from langid.commands.main import making_folders
-from langid.commands.override_check import check_overrides
+from langid.commands.override_check import compose_checked
 from langid.commands.paths import path_of
 from langid.commands.text_keys import readable
 from langid.commands.trust import check_trusted, trusted_packages
@@ -143,9 +142,4 @@ def _composed(command: str, config: Configuration, trusted: Sequence[str]) -> It
         )
     overrides = [readable(command, override) for override in config]
     with trusting([*trusted, *trusted_packages(overrides)]):
-        overrides = check_overrides(command, overrides)
-        try:
-            composed = compose(command, overrides)
-        except HydraException as error:  # a sweep
-            raise LangidError(str(error)) from None
-        yield composed
+        yield compose_checked(command, overrides)

@@ -17,8 +17,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from langid.commands.configuration import SEARCH_PATH, compose, plain_of, root, typed
-from langid.commands.override_check import check_overrides, nearest
+from langid.commands.configuration import SEARCH_PATH, plain_of, root, typed
+from langid.commands.override_check import compose_checked, nearest
 from langid.commands.paths import path_of
 from langid.commands.sweep import USERS_ERRORS
 from langid.commands.text_keys import readable
@@ -114,4 +114,4 @@ def _expected(name: str) -> Expected:
 def _composed(command: str, overrides: list[str]) -> dict[str, Any]:
     """Return the plain configuration of a command, once its overrides are checked."""
     places = [item for item in typed() if item.startswith(SEARCH_PATH)]
-    return plain_of(compose(command, check_overrides(command, [*overrides, *places])))
+    return plain_of(compose_checked(command, [*overrides, *places]))

@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 import langid.data.shard
 from langid.commands.main import COMMANDS, main
@@ -244,3 +245,20 @@ def test_an_interrupted_prepare_exits_130_and_resumes(
     with h5py.File(store) as again, h5py.File(store_path) as whole:
         for name in ("features", "speech", "offsets"):
             np.testing.assert_array_equal(again[name][:], whole[name][:])
+
+
+@pytest.mark.parametrize("flags", [[], ["hydra.verbose=true"]])
+def test_a_command_composes_once_and_hydra_is_asked_where_its_own_part_is(
+    flags: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    composed = []
+    whole = ConfigLoaderImpl.load_configuration
+
+    def count(self: ConfigLoaderImpl, *arguments: Any, **named: Any) -> Any:
+        composed.append(arguments)
+        return whole(self, *arguments, **named)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", count)
+    assert main(["train", "store=none.h5", *flags]) == 2
+    assert "none.h5: no such file" in capsys.readouterr().err
+    assert len(composed) == 1 if not flags else len(composed) > 1

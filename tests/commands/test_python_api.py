@@ -109,3 +109,8 @@ def test_the_package_tells_what_it_has_and_imports_it_on_demand() -> None:
     check = "import sys; from langid import train, prepare, Store; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
+
+
+def test_a_sweep_is_no_job() -> None:
+    with pytest.raises(LangidError, match=r"model=gru,lstm: several values of a key make a sweep"):
+        langid.train(["store=none.h5", "model=gru,lstm"])
