@@ -77,7 +77,7 @@ def test_the_wheel_holds_the_page_and_what_make_page_fetched(tmp_path: Path) -> 
 
 def test_the_wheel_installs_the_command(unpacked: Path) -> None:
     [points] = unpacked.glob("*.dist-info/entry_points.txt")
-    assert "langid = langid.commands.main:main" in points.read_text()
+    assert "langid = langid.__main__:main" in points.read_text()
 
 
 def test_it_composes_its_own_configuration_from_anywhere(unpacked: Path, tmp_path: Path) -> None:
