@@ -14,25 +14,18 @@ Examples:
 
 from omegaconf import DictConfig
 
-from langid.commands.paths import listed, path_of
+from langid.commands.asked import asked_of
+from langid.commands.paths import path_of
 from langid.exclusive import exclusive_folder
 from langid.terminal import print_named
 
 
 def run(config: DictConfig) -> None:
     """Embed the utterances of a part and write what there is of them."""
-    from langid.evaluation.asked import Asked
     from langid.evaluation.embedding_files import write_embeddings
 
     output = path_of(config.output)
-    asked = Asked(
-        checkpoints=[path_of(config.checkpoint)],
-        store=path_of(config.store),
-        part=config.part,
-        workers=config.workers,
-        accelerator=config.accelerator,
-        corpora=None if config.corpora is None else listed(config.corpora),
-    )
+    asked = asked_of(config)
     with exclusive_folder(output):
         predictions = asked.predictions(config.part, config.heard_s, None)
         count, width = write_embeddings(predictions, asked.store, output)

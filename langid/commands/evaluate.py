@@ -27,20 +27,18 @@ Examples:
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig
 from rich.table import Table
 
+from langid.commands.asked import asked_of
 from langid.commands.configuration import typed
-from langid.commands.paths import listed, path_of
+from langid.commands.paths import path_of
 from langid.commands.robustness import print_robustness
 from langid.corpora.tasks import left_out_line
 from langid.exclusive import exclusive_folder
 from langid.terminal import interval, print_named, print_table, with_interval
-
-if TYPE_CHECKING:
-    from langid.evaluation.asked import Asked
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll", "brier", "ece",
            "eer", "cavg", "min_cavg")  # fmt: skip
@@ -52,7 +50,7 @@ def run(config: DictConfig) -> None:
     from langid.evaluation.robustness import robustness, write_robustness
     from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
 
-    asked = _asked(config)
+    asked = asked_of(config)
     stream = stream_of(config, asked.checkpoints)
     output, part = path_of(config.output), config.part
     command = shlex.join(["langid", "evaluate", *typed()])
@@ -83,24 +81,6 @@ def _unknown_below(report: dict[str, Any]) -> float:
     """Return the threshold that an open set has chosen; 0 where there is none."""
     threshold = report.get("open_set", {}).get("threshold")
     return threshold["unknown_below"] if threshold else 0.0
-
-
-def _asked(config: DictConfig) -> "Asked":
-    from langid.evaluation.asked import Asked
-    from langid.metrics import DetectionCosts
-
-    return Asked(
-        checkpoints=[path_of(path) for path in listed(config.checkpoint)],
-        store=path_of(config.store),
-        part=config.part,
-        workers=config.workers,
-        ensemble=config.ensemble,
-        accelerator=config.accelerator,
-        heard_s=config.heard_s,
-        corpora=None if config.corpora is None else listed(config.corpora),
-        seconds=listed(config.seconds),
-        costs=DetectionCosts(**config.cavg),
-    )
 
 
 def _print_report(report: dict[str, Any], output: Path) -> None:

@@ -20,28 +20,21 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.table import Table
 
+from langid.commands.asked import asked_of
 from langid.commands.configuration import typed
-from langid.commands.paths import listed, path_of
+from langid.commands.paths import path_of
 from langid.exclusive import exclusive_folder
 from langid.terminal import print_named, print_table, with_interval
 
 
 def run(config: DictConfig) -> None:
     """Hear the part in each condition, write the page and print its figures."""
-    from langid.evaluation.asked import Asked
     from langid.evaluation.robustness import robustness, write_robustness
     from langid.evaluation.robustness_page import write_robustness_page
     from langid.streaming.decision import DecisionSettings
 
     below = DecisionSettings(unknown_below=config.unknown_below).unknown_below
-    asked = Asked(
-        checkpoints=[path_of(path) for path in listed(config.checkpoint)],
-        store=path_of(config.store),
-        part=config.part,
-        workers=config.workers,
-        ensemble=config.ensemble,
-        accelerator=config.accelerator,
-    )
+    asked = asked_of(config)
     output = path_of(config.output)
     with exclusive_folder(output):
         found = robustness(asked, asked.predictions(asked.part, None), output, below)
