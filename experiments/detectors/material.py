@@ -1,5 +1,6 @@
 """What the network of detector=learned is trained on: clean clips in pauses, noise and bands."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ RATE, HOP = 16000, 160
 CLIPS = 40  # of each locale, each of another speaker
 CLEAN_DB = 30.0
 LENGTH = 800  # hops of an example, 8 s
+ALONE = 0.2  # of the examples: noise, tones and silence that begin and end at once
+SWITCHED = 0.3  # of the others: noise that is switched on and off
 KINDS = {"colour": 0.35, "music": 0.2, "babble": 0.15, "hum": 0.1, "bursts": 0.1, "none": 0.1}
 Heard = tuple[Tensor, Tensor]  # bands and marks
 
@@ -60,7 +63,9 @@ def _marked(clip: np.ndarray, silero: SileroDetector) -> Sound | None:
 def example(
     sounds: list[Sound], draws: Draws, kinds: dict[str, float], snr_db: float | None = None
 ) -> Sound:
-    """Return LENGTH hops of a clip with pauses in noise; one in twenty has no speech at all."""
+    """Return LENGTH hops of a clip with pauses in noise; one in four has no speech at all."""
+    if snr_db is None and draws.random() < ALONE:
+        return no_speech(draws)
     sound = _with_pauses(sounds[draws.integers(len(sounds))], draws)
     level = sound.speech_power
     if snr_db is None and draws.random() < 0.05:
@@ -70,8 +75,10 @@ def example(
         snr_db = draws.uniform(-5, 30)
     kind = draws.choice(list(kinds), p=np.array(list(kinds.values())) / sum(kinds.values()))
     if kind != "none":
-        noise = NOISES[kind](len(samples), draws, sounds)
-        samples = samples + _at(noise, level, snr_db)
+        noise = _at(NOISES[kind](len(samples), draws, sounds), level, snr_db)
+        if snr_db is None and draws.random() < SWITCHED:
+            noise = noise * _switch(len(noise), draws)
+        samples = samples + noise
     sound = Sound(samples.astype(np.float32), sound.speech, RATE)
     for chance, change in CHANGES:
         if draws.random() < chance:
@@ -81,12 +88,33 @@ def example(
         gate = sound.speech.copy()
         gate[draws.integers(len(gate)) :] = True
         samples = samples * np.repeat(gate, HOP)
-    loud = 10 ** (draws.uniform(-28, 2) / 20) / max(1e-4, float(np.abs(samples).max()))
+    loud = 10 ** (draws.uniform(-40, 2) / 20) / max(1e-4, float(np.abs(samples).max()))
     return Sound((samples * np.float32(loud)).clip(-1, 1), sound.speech, RATE)
 
 
+def no_speech(draws: Draws) -> Sound:
+    """Return LENGTH hops of noise of all colours, tones and silence, at any level, cut hard."""
+    parts: list[np.ndarray] = []
+    while sum(map(len, parts)) < LENGTH * HOP:
+        noise = draws.choice([coloured, hum, silence], p=[0.6, 0.25, 0.15])
+        level = 10 ** (draws.uniform(-70, -3) / 10)
+        parts.append(as_loud(noise(int(draws.exponential(1.5) * RATE) + HOP, draws), level))
+    samples = np.concatenate(parts)[: LENGTH * HOP].astype(np.float32)
+    return Sound(samples.clip(-1, 1), np.zeros(LENGTH, bool), RATE)
+
+
+def _switch(count: int, draws: Draws) -> np.ndarray:
+    """Return 1 where noise is heard and 0 where not, in turns of a second or so."""
+    ends = np.cumsum(draws.exponential(RATE, size=100)).astype(int)
+    turns = np.searchsorted(ends, np.arange(count), side="right") + draws.integers(2)
+    return (turns % 2).astype(np.float32)
+
+
 def _with_pauses(sound: Sound, draws: Draws) -> Sound:
-    """Return LENGTH hops from anywhere in a clip that is repeated, with pauses between."""
+    """Return LENGTH hops from anywhere in a clip that is repeated, with pauses between.
+
+    One in two begins with a pause.
+    """
     samples, marks = [], []
     hops = sound.samples.reshape(-1, HOP)
     while sum(map(len, marks)) < 2 * LENGTH:
@@ -96,9 +124,11 @@ def _with_pauses(sound: Sound, draws: Draws) -> Sound:
             pause = int(draws.exponential(70))
             samples += [hops[part], np.zeros((pause, HOP), np.float32)]
             marks += [sound.speech[part], np.zeros(pause, bool)]
-    start = draws.integers(LENGTH)
-    chosen = slice(start, start + LENGTH)
-    return Sound(np.concatenate(samples)[chosen].ravel(), np.concatenate(marks)[chosen], RATE)
+    start, pause = draws.integers(LENGTH), draws.integers(2) * int(draws.exponential(70))
+    chosen = slice(start, start + max(0, LENGTH - pause))
+    samples = [np.zeros((min(pause, LENGTH), HOP), np.float32), np.concatenate(samples)[chosen]]
+    marks = [np.zeros(min(pause, LENGTH), bool), np.concatenate(marks)[chosen]]
+    return Sound(np.concatenate(samples).ravel(), np.concatenate(marks), RATE)
 
 
 def _at(noise: np.ndarray, level: float, snr_db: float) -> np.ndarray:
@@ -154,6 +184,11 @@ def hum(count: int, draws: Draws, sounds: object = None) -> np.ndarray:
     return _tone(hz, np.arange(count, dtype=np.float32) / RATE, draws)
 
 
+def silence(count: int, draws: Draws) -> np.ndarray:
+    """Return nothing, or a constant offset."""
+    return np.full(count, draws.integers(2), np.float32)
+
+
 def bursts(count: int, draws: Draws, sounds: object = None) -> np.ndarray:
     """Return noise that comes in strokes, even or uneven, or swells."""
     strokes = np.zeros(count, np.float32)
@@ -177,12 +212,16 @@ def examples(
     sounds: list[Sound], count: int, draws: Draws, kinds: dict[str, float], snr_db: float | None
 ) -> Heard:
     """Return ``bands (count, LENGTH, BANDS)`` and marks of new examples."""
-    bands = Bands(HOP, RATE)
-    heard, marks = [], []
     with progress("examples", "examples") as bar:
-        for _ in bar.track(range(count)):
-            one = example(sounds, draws, kinds, snr_db)
-            samples = torch.from_numpy(one.samples)[None]
-            heard.append(bands(samples, bands.initial_state(1))[0][0])
-            marks.append(torch.from_numpy(one.speech))
-    return torch.stack(heard), torch.stack(marks)
+        return heard(example(sounds, draws, kinds, snr_db) for _ in bar.track(range(count)))
+
+
+def heard(sounds: Iterable[Sound]) -> Heard:
+    """Return ``bands (sounds, LENGTH, BANDS)`` and marks."""
+    layer = Bands(HOP, RATE)
+    bands, marks = [], []
+    for sound in sounds:
+        samples = torch.from_numpy(sound.samples)[None]
+        bands.append(layer(samples, layer.initial_state(1))[0][0])
+        marks.append(torch.from_numpy(sound.speech))
+    return torch.stack(bands), torch.stack(marks)

@@ -33,10 +33,12 @@ def agreement(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one == other).float().mean())
 
 
-@pytest.mark.parametrize("level_db", [-60, -40, -20, -6])
-def test_noise_is_no_speech(level_db: float) -> None:
-    white = noise(10, level_db).clamp(-1, 1)
-    assert LearnedDetector(HOP)(white).float().mean() < 0.02
+@pytest.mark.parametrize("silence_s", [0, 1])
+@pytest.mark.parametrize("level_db", [-60, -40, -20, -6, -3])
+def test_white_noise_is_no_speech_from_its_first_hop(level_db: float, silence_s: int) -> None:
+    white = torch.cat([noise(3, level_db, seed) for seed in range(20)]).clamp(-1, 1)
+    before = torch.zeros(len(white), silence_s * 16000)
+    assert not LearnedDetector(HOP)(torch.cat([before, white], dim=1)).any()
 
 
 @pytest.mark.parametrize(
