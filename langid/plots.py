@@ -3,11 +3,11 @@
 import io
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,30 +21,14 @@ DOTS: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
 CONDITIONS = {"mixed": "classes mixed", "same": "one class"}  # of streams without a reset
 # Okabe and Ito's colours (2008), which colour-blind people tell apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
-GROUND = "#161616"  # of pictures on a dark page
 BLACK = "#000000"  # in an SVG it becomes the colour of the page's text
-SCROLLED, LEGIBLE = 800, 720  # pixels: a wider SVG scrolls where there is not so much room
-Draw = Callable[[], Figure]
+LEGIBLE = 700  # pixels: a wider SVG scrolls where there is not so much room
 
 
 def save_figure(figure: Figure, path: Path, key: str = "") -> None:
     """Write a picture as PNG, whole or not at all; raises LangidError as ``replaced`` does."""
     with replaced(path, key) as partial:
         figure.savefig(partial, dpi=150)
-
-
-def figure_png(figure: Figure) -> bytes:
-    """Return a picture as PNG, for a page that holds it."""
-    figure.savefig(png := io.BytesIO(), format="png", dpi=100)
-    return png.getvalue()
-
-
-def figure_pngs(draw: Draw) -> tuple[bytes, bytes]:
-    """Return what is drawn as PNG, for a light page and for a dark one."""
-    light = figure_png(draw())
-    ground = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), GROUND)
-    with matplotlib.style.context(["dark_background", ground]):
-        return light, figure_png(draw())
 
 
 def figure_svg(figure: Figure, label: str) -> str:
@@ -65,7 +49,7 @@ def figure_svg(figure: Figure, label: str) -> str:
     attributes = re.sub(r'\b(width|height)="[^"]*"', "", attributes)
     pixels = float(width[1]) * 4 / 3  # of points of 1/72 inch
     style = f"width:100%;max-width:{pixels:.0f}px"
-    if pixels > SCROLLED:
+    if pixels > LEGIBLE:
         style += f";min-width:{LEGIBLE}px"
     told = f'role="img" aria-label="{label}" fill="currentColor" style="{style}"'
     return f"<svg {told} {attributes}>{inside}"
@@ -223,7 +207,7 @@ def draw_comparison(
         axes.axvline(chance, color="0.5", linestyle="--", linewidth=1, label="chance")
     axes.grid(axis="x", alpha=0.3)
     axes.set_title(title, fontsize=10)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
 
 
@@ -243,7 +227,8 @@ def draw_histograms(histograms: Mapping[str, Mapping[str, Any]]) -> Figure:
         for colour, (label, own) in zip(COLOURS, counts.items(), strict=False):
             axes.stairs(own, of["edges"], color=colour, label=label, linewidth=1.5)
         axes.set(xlabel=name, ylabel="clips")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    lines = axes.get_legend_handles_labels()
+    figure.legend(*lines, loc="outside upper center", ncols=4, frameon=False)
     return figure
 
 

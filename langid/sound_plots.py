@@ -32,10 +32,13 @@ def draw_sound(
     wave, spectrum = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.6])
     length_s = len(samples) / rate
     ends_s, marks = np.linspace(0, length_s, len(speech) + 1), np.append(speech, speech[-1:])
-    wave.fill_between(ends_s, -1, 1, where=marks, step="post", color="0.5", alpha=0.3, linewidth=0)
-    wave.plot(np.arange(len(samples)) / rate, samples, color="C0", linewidth=0.3)
+    # As one image: of every sample and mark an SVG has a point.
+    marked: dict[str, Any] = {"color": "0.5", "alpha": 0.3, "linewidth": 0, "rasterized": True}
+    wave.fill_between(ends_s, -1, 1, where=marks, step="post", **marked)
+    wave.plot(np.arange(len(samples)) / rate, samples, color="C0", linewidth=0.3, rasterized=True)
     wave.set(ylim=(-1, 1), ylabel="waveform")
     look: dict[str, Any] = {"origin": "lower", "aspect": "auto", "cmap": "magma"}
+    look["interpolation"] = "none"  # in an SVG an image of one pixel for each value
     look |= {"vmin": span[0], "vmax": span[1], "extent": (0, length_s, 0, frames.shape[1])}
     spectrum.imshow(frames.T, **look)
     spectrum.set(xlim=(0, longest_s), xlabel="seconds", ylabel=bins)

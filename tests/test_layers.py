@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "langid"
 # Known to all rooms.
-GROUND = ("atomic_file", "audio", "build", "comparison_plots", "data_uri", "devices",
-          "differences", "errors", "exclusive", "metrics", "plots", "progress", "report_plots",
+GROUND = ("atomic_file", "audio", "build", "comparison_plots", "devices", "differences",
+          "errors", "exclusive", "markup", "metrics", "plots", "progress", "report_plots",
           "sound_plots", "terminal", "typed", "utterance", "workers")  # fmt: skip
 LEARNING = {"corpora", "signal", "networks", "data", "training"}
 # What each room may import from, beside the ground: itself and what stands below it.

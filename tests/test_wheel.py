@@ -12,7 +12,7 @@ import pytest
 from langid.demo.server import OWN_FILES, VENDOR_FILES
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = ("py", "yaml", "safetensors")
+KINDS = ("py", "yaml", "safetensors", "css")
 
 
 def build(root: Path, folder: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from langid.evaluation import markup
+from langid import markup
 from langid.evaluation.embedding_map import MAPPED, places
 from langid.evaluation.predictions import Predictions
 from langid.plots import figure_svg

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langid.evaluation import markup
+from langid import markup
 from langid.evaluation.report import what_is_shared, who_speaks
 from langid.plots import SHOWN
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from langid.evaluation import markup
+from langid import markup
 from langid.evaluation.mistake_picture import mistake_svg
 from langid.evaluation.mistakes import RATE, Mistake
 from langid.evaluation.predictions import Predictions

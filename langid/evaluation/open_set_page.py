@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from langid.evaluation import markup
-from langid.evaluation.markup import shown
+from langid import markup
 from langid.evaluation.report import who_speaks
+from langid.markup import shown
 from langid.plots import figure_svg
 from langid.report_plots import draw_open_set
 

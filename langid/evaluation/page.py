@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from langid import metrics
+from langid import markup, metrics
 from langid.atomic_file import write_text
-from langid.evaluation import markup
 from langid.evaluation.embedding_page import embedding_section
 from langid.evaluation.first_screen import first_screen
-from langid.evaluation.markup import shown
 from langid.evaluation.mistakes import Mistake
 from langid.evaluation.mistakes_page import mistakes_section
 from langid.evaluation.open_set_page import open_set_section
@@ -20,6 +18,7 @@ from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
 from langid.evaluation.robustness_page import robustness_section
 from langid.evaluation.streaming_report import CONDITIONS
+from langid.markup import shown
 from langid.plots import draw_streaming, figure_svg, most_confused
 from langid.report_plots import draw_by_seconds, draw_det, draw_reliability
 

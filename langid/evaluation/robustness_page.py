@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from langid import markup
 from langid.atomic_file import write_text
-from langid.evaluation import markup
-from langid.evaluation.markup import shown
 from langid.evaluation.report import who_speaks
+from langid.markup import shown
 from langid.plots import figure_svg
 from langid.report_plots import draw_lost
 

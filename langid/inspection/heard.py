@@ -1,18 +1,18 @@
 """A few clips to see and to play: some of each class, and one of each kind that is damaged."""
 
-import html
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
 import torch
 
+from langid import markup
 from langid.data.store import Store
 from langid.data.stored_samples import StoredSamples
-from langid.data_uri import wav_uri
 from langid.inspection.clips import Clips
-from langid.inspection.html_pieces import picture
 from langid.inspection.measurements import RATE
+from langid.plots import figure_svg
 from langid.signal.features import LogMel
 from langid.sound_plots import draw_sound
 
@@ -58,14 +58,15 @@ def _clip(name: str, why: str, row: Any, samples_of: StoredSamples, place: int) 
         f"{row['class']}, {whole_s:.1f} s{cut}; {row['loudness_db']:.0f} dB,"
         f" noise floor {row['noise_floor_db']:.0f} dB, bandwidth {row['bandwidth_hz']:.0f} Hz"
     )
-    seen = picture(
-        f"Waveform, marks of speech and {bins} of {name}",
-        lambda: draw_sound(samples, speech, frames, RATE, len(samples) / RATE, bins, span),
-    )
-    return (
-        f"<h3>{html.escape(f'{why}: {name}')}</h3>\n<p>{html.escape(told)}</p>\n"
-        f'<audio controls preload="metadata" src="{wav_uri(samples, RATE)}"></audio>\n{seen}'
-    )
+    drawn = draw_sound(samples, speech, frames, RATE, len(samples) / RATE, bins, span)
+    label = escape(f"Waveform, marks of speech and {bins} of {name}", quote=True)
+    heading = f"{why}: {name}"
+    parts = [
+        f"<h3>{escape(heading)}</h3>",
+        markup.player(samples, RATE, heading),
+        markup.picture(figure_svg(drawn, label), told),
+    ]
+    return f"<article>{''.join(parts)}</article>"
 
 
 def _frames(

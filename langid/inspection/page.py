@@ -1,18 +1,18 @@
 """The page of ``langid inspect``: the figures of its report, pictures, and clips to play."""
 
-import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
 
+from langid import markup
 from langid.data.store import Store
 from langid.evaluation.report import who_speaks
 from langid.inspection.clips import Clips
 from langid.inspection.findings import SEES, VERDICTS
 from langid.inspection.heard import heard_clips
-from langid.inspection.html_pieces import PAGE, paragraph, picture, table
-from langid.plots import draw_comparison, draw_histograms, draw_spreads
+from langid.plots import draw_comparison, draw_histograms, draw_spreads, figure_svg
 from langid.terminal import with_interval
 
 NAMES = 10  # clips that a finding names on the page
@@ -26,9 +26,9 @@ FIGURES = {
 
 
 def page_of(report: Mapping[str, Any], store: Store, clips: Clips) -> str:
-    """Return a page in HTML that needs no other file; raises AudioError for a clip that has gone.
+    """Return a page in HTML that needs no other file.
 
-    Its pictures are there twice, for light and dark.
+    Raises AudioError for a clip that has gone.
     """
     sections = {
         "What would spoil a result": _findings(report),
@@ -38,16 +38,16 @@ def page_of(report: Mapping[str, Any], store: Store, clips: Clips) -> str:
         "What was left out": _left_out(report),
         "Some clips": heard_clips(report, store, clips),
     }
-    blocks = (
-        f"<section><h2>{name}</h2>\n{''.join(told)}</section>" for name, told in sections.items()
+    return markup.page(
+        f"{store.path.name}, before it is trained on",
+        _summary(report),
+        {name: "\n".join(told) for name, told in sections.items()},
     )
-    title = html.escape(f"{store.path.name}, before it is trained on")
-    return PAGE.format(title=title, sections="\n".join([*_summary(report), *blocks]))
 
 
-def _summary(report: Mapping[str, Any]) -> Iterator[str]:
+def _summary(report: Mapping[str, Any]) -> str:
     every, task = report["all"], report["task"]
-    yield paragraph(
+    return markup.paragraph(
         f"{who_speaks(every)}, {every['hours']:.2f} hours,"
         f" {len(report['classes'])} classes of {task}. Store of {report['content']},"
         f" fingerprint {report['fingerprint'][:12]}. All figures stand in inspect.json."
@@ -56,28 +56,34 @@ def _summary(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _findings(report: Mapping[str, Any]) -> Iterator[str]:
     if not report["findings"]:
-        yield paragraph("Nothing of what is looked for was found.")
+        yield markup.paragraph("Nothing of what is looked for was found.")
         return
-    yield "<ul>"
-    for finding in report["findings"]:
-        yield f"<li><b>{html.escape(finding['kind'])}</b>: {html.escape(finding['told'])}"
-        if finding["clips"]:
-            names = [" = ".join(np.atleast_1d(clip)) for clip in finding["clips"][:NAMES]]
-            more = f" and {finding['count'] - len(names)} more" * (finding["count"] > len(names))
-            which = html.escape(", ".join(names)) + more
-            yield f"<details><summary>which</summary>{which}</details>"
-        yield "</li>"
-    yield "</ul>"
+    yield _list(map(_finding, report["findings"]))
+
+
+def _finding(finding: Mapping[str, Any]) -> str:
+    told = f'<b class="warning">{escape(finding["kind"])}</b>: {escape(finding["told"])}'
+    if not finding["clips"]:
+        return told
+    names = [" = ".join(np.atleast_1d(clip)) for clip in finding["clips"][:NAMES]]
+    more = f" and {finding['count'] - len(names)} more" * (finding["count"] > len(names))
+    which = escape(", ".join(names)) + more
+    return f"{told}<details><summary>which</summary>{which}</details>"
+
+
+def _list(items: Iterable[str]) -> str:
+    """Return a list of pieces of HTML."""
+    return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
 
 
 def _shortcuts(shortcuts: Mapping[str, Any]) -> Iterator[str]:
     if shortcuts["left_out"]:
         named = ", ".join(f"{name} ({count})" for name, count in shortcuts["left_out"].items())
-        yield paragraph(f"Left out of this test, with too few speakers: {named}.")
+        yield markup.paragraph(f"Left out of this test, with too few speakers: {named}.")
     if not shortcuts["tests"]:
-        yield paragraph("Not tested: two classes of five speakers each are needed.")
+        yield markup.paragraph("Not tested: two classes of five speakers each are needed.")
         return
-    yield paragraph(
+    yield markup.paragraph(
         f"Logistic regressions that hear no speech, on {shortcuts['clips']} clips of"
         f" {shortcuts['speakers']} speakers (a clip of an unknown speaker counts as one), in"
         f" {shortcuts['folds']} folds that share no speaker, seed {shortcuts['seed']}; intervals"
@@ -91,11 +97,11 @@ def _shortcuts(shortcuts: Mapping[str, Any]) -> Iterator[str]:
         alone = "; ".join(f"{part} {of['value']:.3f}" for part, of in test["alone"].items())
         verdict = VERDICTS[test["gives_away"]]
         rows.append([SEES[name], with_interval(test["balanced_accuracy"]), verdict, alone])
-    header = ["what is seen", "balanced accuracy", "", "by each part alone"]
-    yield table(header, rows)
-    yield picture(
-        "Balanced accuracy of classifiers that hear no speech", lambda: _compared(shortcuts)
-    )
+    head = ["what is seen", "balanced accuracy", "verdict", "by each part alone"]
+    yield markup.table("What classifiers tell that hear no speech", head, rows)
+    label = "Balanced accuracy of classifiers that hear no speech"
+    caption = "Their balanced accuracy, with intervals, also of each part alone; dashed is chance."
+    yield markup.picture(figure_svg(_compared(shortcuts), label), caption)
 
 
 def _compared(shortcuts: Mapping[str, Any]) -> Any:
@@ -119,16 +125,18 @@ def _counts(report: Mapping[str, Any]) -> Iterator[str]:
             f"{of['largest_share']:.0%}", f"{of['speech_share']:.0%}",
             f"{weights['balanced'][name]:.2f}", _listed(of["genders"]), _listed(of["ages"]),
         ])  # fmt: skip
-    header = ["class", "hours", "clips", "speakers", "largest speaker", "speech", "weight",
-              "genders", "ages"]  # fmt: skip
-    yield table(header, rows)
-    yield paragraph(
+    head = ["class", "hours", "clips", "speakers", "largest speaker", "speech", "weight",
+            "genders", "ages"]  # fmt: skip
+    yield markup.table("What there is of each class", head, rows)
+    yield markup.paragraph(
         f"The largest class has {weights['largest_over_smallest']:.2f} times the speech of the"
         " smallest. Weights are those of loss.class_weights=balanced, by frames of speech, of the"
-        " whole store; effective ones stand in inspect.json."
+        " whole store; effective ones stand in inspect.json.",
+        "note",
     )
     histograms = {FIGURES[name]: of for name, of in report["histograms"].items()}
-    yield picture("Histograms of duration and loudness", lambda: draw_histograms(histograms))
+    drawn = figure_svg(draw_histograms(histograms), "Histograms of duration and loudness")
+    yield markup.picture(drawn, "How long and how loud clips are; the counts are in inspect.json.")
 
 
 def _recording(report: Mapping[str, Any]) -> Iterator[str]:
@@ -136,18 +144,18 @@ def _recording(report: Mapping[str, Any]) -> Iterator[str]:
         [name, *(_listed(of[key]) for key in ("codec", "sample_rate", "channels", "corpora"))]
         for name, of in report["classes"].items()
     ]
-    yield table(["class", "codec", "rate, Hz", "channels", "corpora"], rows)
-    yield paragraph("Medians, and what lies between the 10th and the 90th percentile:")
+    head = ["class", "codec", "rate, Hz", "channels", "corpora"]
+    yield markup.table("Clips by how they are kept", head, rows)
     classes = report["classes"]
     spreads = {
         told: np.array([[of[name][end] for of in classes.values()] for end in ENDS])
         for name, told in FIGURES.items()
     }
-    yield picture("Spread of what was measured", lambda: draw_spreads(spreads, list(classes)))
-    yield table(
-        ["class", *FIGURES.values()],
-        [[name, *(_spread(of[key]) for key in FIGURES)] for name, of in classes.items()],
-    )
+    drawn = figure_svg(draw_spreads(spreads, list(classes)), "Spread of what was measured")
+    caption = "Medians, and what lies between the 10th and the 90th percentile"
+    yield markup.picture(drawn, f"{caption}; the numbers are in the table.")
+    rows = [[name, *(_spread(of[key]) for key in FIGURES)] for name, of in classes.items()]
+    yield markup.table(caption, ["class", *FIGURES.values()], rows)
 
 
 ENDS = ("median", "low", "high")
@@ -167,9 +175,7 @@ def _left_out(report: Mapping[str, Any]) -> Iterator[str]:
     if left_out["unlabelled"]:
         told.append(f"{left_out['unlabelled']} clips without a {report['task']}")
     told += [f"{count} clips of {name}" for name, count in left_out["other_classes"].items()]
-    yield (
-        "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in told or ["nothing"]) + "</ul>"
-    )
+    yield _list(map(escape, told or ["nothing"]))
 
 
 def _listed(counts: Mapping[str, int]) -> str:

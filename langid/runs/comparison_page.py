@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langid import markup
 from langid.atomic_file import write_text
 from langid.comparison_plots import draw_choices, draw_curves
-from langid.evaluation import markup
 from langid.plots import draw_comparison, figure_svg
 from langid.runs.compare import METRICS, compared_keys, labels_of, metrics_of
 from langid.runs.comparison_text import basis, head_and_rows, verdict

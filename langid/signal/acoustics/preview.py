@@ -1,15 +1,13 @@
 """A page that shows and plays what is done to a clip."""
 
-import html
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from langid import markup
 from langid.audio.decode import read_audio
-from langid.data_uri import png_uri, wav_uri
-from langid.plots import figure_png
+from langid.plots import figure_svg
 from langid.signal.acoustics.chain import WaveformAugment
 from langid.signal.acoustics.sound import Sound, Told
 from langid.signal.features import LogMel
@@ -19,32 +17,6 @@ from langid.sound_plots import draw_sound
 
 RATE = 16000
 LONGEST_S = 20.0
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.4 system-ui, sans-serif; max-width: 960px; margin: 2em auto; padding: 0 1em;
-  color: #222; background: #fff; }}
-section {{ border-top: 1px solid #ccc; padding: .5em 0 1em; }}
-h2 {{ font-size: 1em; margin: .6em 0; }}
-img, audio {{ width: 100%; display: block; }}
-dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; margin: .6em 0; }}
-dt {{ font-weight: 600; }}
-dd {{ margin: 0; }}
-</style>
-<h1>{title}</h1>
-<p>{told}</p>
-{sections}
-</html>
-"""
-SECTION = """<section>
-<h2>{title}</h2>
-<audio controls preload="metadata" src="{sound}"></audio>
-<img alt="Waveform and log-mel spectrum of: {title}" src="{picture}">
-<dl>{drawn}</dl>
-</section>"""
 
 
 def preview(clip: Path, waveform: WaveformAugment, option: str, seeds: int) -> str:
@@ -58,40 +30,37 @@ def preview(clip: Path, waveform: WaveformAugment, option: str, seeds: int) -> s
     samples = np.pad(samples, (0, -len(samples) % features.hop_samples), mode="edge")
     speech = front_end(torch.from_numpy(samples)[None])[1][0].numpy()
     cut = f" (the first {LONGEST_S:g} s)" if len(whole) > LONGEST_S * RATE else ""
-    return PAGE.format(
-        title=html.escape(f"{option}: {clip.name}"),
-        told=html.escape(
-            f"{clip}{cut}, as training with {option} would hear it. Grey is what is marked as"
-            " speech. Pauses and babble are of other clips, and heard in training alone."
-        ),
-        sections="\n".join(_sections(Sound(samples, speech, RATE), waveform, front_end, seeds)),
+    told = (
+        f"{clip}{cut}, as training with {option} would hear it. Grey is what is marked as speech."
+        " Pauses and babble are of other clips, and heard in training alone."
     )
+    sections = _sections(Sound(samples, speech, RATE), waveform, front_end, seeds)
+    return markup.page(f"{option}: {clip.name}", markup.paragraph(told), sections)
 
 
 def _sections(
     sound: Sound, waveform: WaveformAugment, front_end: FrontEnd, seeds: int
-) -> Iterator[str]:
+) -> dict[str, str]:
     changed = [waveform(sound, np.random.default_rng(seed)) for seed in range(seeds)]
     longest_s = max(len(each.samples) for each, _ in [(sound, {}), *changed]) / RATE
-    yield _section("as it is", sound, {}, front_end, longest_s)
+    sections = {"as it is": _heard("as it is", sound, front_end, longest_s)}
     for seed, (each, drawn) in enumerate(changed):
-        yield _section(f"seed {seed}", each, drawn or {"nothing": {}}, front_end, longest_s)
+        name = f"seed {seed}"
+        sections[name] = _heard(name, each, front_end, longest_s) + _drawn(drawn)
+    return sections
 
 
-def _section(
-    title: str, sound: Sound, drawn: dict[str, Told], front_end: FrontEnd, longest_s: float
-) -> str:
+def _heard(name: str, sound: Sound, front_end: FrontEnd, longest_s: float) -> str:
     frames = front_end(torch.from_numpy(sound.samples)[None])[0][0].numpy()
     picture = draw_sound(sound.samples, sound.speech, frames, RATE, longest_s)
-    rows = [
-        f"<dt>{name}</dt><dd>"
-        + html.escape(", ".join(f"{key} {value}" for key, value in told.items()))
-        + "</dd>"
-        for name, told in drawn.items()
-    ]
-    return SECTION.format(
-        title=title,
-        drawn="".join(rows),
-        sound=wav_uri(sound.samples, RATE),
-        picture=png_uri(figure_png(picture)),
-    )
+    seen = "Waveform, marks of speech and log-mel spectrum"
+    drawn = figure_svg(picture, f"{seen}: {name}")
+    return markup.player(sound.samples, RATE, name) + markup.picture(drawn, seen)
+
+
+def _drawn(drawn: dict[str, Told]) -> str:
+    told = {
+        name: ", ".join(f"{key} {value}" for key, value in values.items())
+        for name, values in drawn.items()
+    }
+    return markup.facts(told or {"nothing": ""})

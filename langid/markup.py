@@ -1,5 +1,7 @@
 """The parts of a page in HTML that needs no other file: tables, pictures, sounds, and the whole."""
 
+import base64
+import io
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -7,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
-from langid.data_uri import png_uri, wav_uri
 from langid.terminal import interval
 
 NUMBER = re.compile(r"[+-]?\d[\d.,]*%?(( ?–| to [+-])[\d.]+)?")  # or an interval
@@ -23,7 +25,7 @@ PAGE = """<!doctype html>
 {style}</style>
 </head>
 <body>
-<a class="skip" href="#main">Skip to the report</a>
+<a class="skip" href="#main">Skip to the contents</a>
 <header><h1>{title}</h1>
 {first}
 <nav aria-label="Sections"><ul>{links}</ul></nav></header>
@@ -102,18 +104,15 @@ def shown(figure: Mapping[str, Any], form: str = ".3f") -> list[str]:
 
 
 def picture(drawn: str, caption: str) -> str:
-    """Return an SVG or an image with what stands below it."""
+    """Return an SVG with what stands below it."""
     return f"<figure>{drawn}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def image(png: bytes, alt: str) -> str:
-    """Return an image that the page holds, with its text for who does not see it."""
-    return f'<img alt="{escape(alt, quote=True)}" src="{png_uri(png)}">'
-
-
 def player(samples: np.ndarray, rate: int, label: str) -> str:
-    """Return a player of ``samples (samples,)``, which the page holds."""
+    """Return a player of float ``samples (samples,)``, which the page holds as WAV of 16 bits."""
+    soundfile.write(wav := io.BytesIO(), samples, rate, format="WAV", subtype="PCM_16")
+    sound = base64.b64encode(wav.getvalue()).decode()
     return (
         f'<audio controls preload="metadata" aria-label="{escape(label, quote=True)}"'
-        f' src="{wav_uri(samples, rate)}"></audio>'
+        f' src="data:audio/wav;base64,{sound}"></audio>'
     )
