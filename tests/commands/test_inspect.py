@@ -84,10 +84,14 @@ def told(report: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def test_a_language_that_was_low_passed_is_found(report: dict[str, Any]) -> None:
-    test = report["shortcuts"]["tests"]["recording"]
-    assert test["gives_away"] and next(iter(test["alone"])) == "bandwidth"
-    assert test["recall"]["English"]["value"] > 0.7
-    assert report["shortcuts"]["tests"]["quietest frames"]["recall"]["English"]["value"] > 0.9
+    tests = report["shortcuts"]["tests"]
+    assert tests["file and recording"]["gives_away"] and tests["quietest frames"]["gives_away"]
+    # Of 60 clips all four features together are not clear of chance: of what is beside speech,
+    # as detector=learned marks it, loudness and leading silence tell next to nothing.
+    most, bandwidth = next(iter(tests["recording"]["alone"].items()))
+    assert most == "bandwidth" and bandwidth["low"] > 0.5
+    assert tests["recording"]["recall"]["English"]["value"] > 0.7
+    assert tests["quietest frames"]["recall"]["English"]["value"] > 0.9
     alike = " ".join(finding["told"] for finding in told(report, "alike"))
     assert "English: 100% of its clips have the codec WAV PCM_16" in alike
     shortcuts = " ".join(finding["told"] for finding in told(report, "shortcut"))

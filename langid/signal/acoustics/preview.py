@@ -12,7 +12,7 @@ from langid.signal.acoustics.chain import WaveformAugment
 from langid.signal.acoustics.sound import Sound, Told
 from langid.signal.features import LogMel
 from langid.signal.front_end import FrontEnd
-from langid.signal.speech_detector import EnergyDetector
+from langid.signal.learned_detector import LearnedDetector
 from langid.sound_plots import draw_sound
 
 RATE = 16000
@@ -26,7 +26,7 @@ def preview(clip: Path, waveform: WaveformAugment, option: str, seeds: int) -> s
     """
     whole = read_audio(clip, RATE)
     samples = whole[: int(LONGEST_S * RATE)]
-    front_end = FrontEnd(features := LogMel(), EnergyDetector(features.hop_samples))
+    front_end = FrontEnd(features := LogMel(), LearnedDetector(features.hop_samples))
     samples = np.pad(samples, (0, -len(samples) % features.hop_samples), mode="edge")
     speech = front_end(torch.from_numpy(samples)[None])[1][0].numpy()
     cut = f" (the first {LONGEST_S:g} s)" if len(whole) > LONGEST_S * RATE else ""

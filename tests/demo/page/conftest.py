@@ -28,7 +28,7 @@ RATE = 16000
 TEACHING_STEPS = 40
 DESCRIPTION: dict[str, Any] = {
     "features": {"_target_": "langid.signal.features.LogMel", "n_mels": 24},
-    "detector": {"_target_": "langid.signal.speech_detector.EnergyDetector"},
+    "detector": {"_target_": "langid.signal.learned_detector.LearnedDetector"},
     "classes": list(LANGUAGES),
     "silence": "mask",
     "model": {
