@@ -1,3 +1,4 @@
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_what_cannot_be_used_is_told(voxlingua: Path, copied: Copy) -> None:
         "not an audio format that libsndfile reads (.txt)",
         "lies in the folder zh; expected fr",
     }
-    assert manifest.notes == [f"{root}/hi.zip: not read, the folder hi is there too"]
+    assert manifest.notes == [f"{root}/hi.zip: not read, hi is there too"]
     (plain,) = [row for row in manifest.utterances if row["path"].endswith("plain.wav")]
     assert plain["recording"] == "voxlingua107/plain"
 
@@ -73,12 +74,50 @@ def test_what_cannot_be_used_is_told(voxlingua: Path, copied: Copy) -> None:
 def test_roots_that_are_none_are_named(voxlingua: Path, copied: Copy, tmp_path: Path) -> None:
     with pytest.raises(LangidError, match="nowhere: no such folder"):
         VoxLingua107(str(tmp_path / "nowhere")).read()
-    with pytest.raises(LangidError, match="no folder and no zip of a language; found none"):
+    expected = r"no folder and no zip of a language; expected ROOT/CODE/\*.wav or ROOT/CODE.zip"
+    with pytest.raises(LangidError, match=rf"{expected}.*; found nothing$"):
+        VoxLingua107(str(tmp_path)).read()
+    for name in ("en.tar.gz", "a__U__x.wav"):
+        (tmp_path / name).touch()
+    with pytest.raises(LangidError, match=rf"{expected}.*; found a__U__x.wav, en.tar.gz$"):
         VoxLingua107(str(tmp_path)).read()
     root = copied(voxlingua)
     (root / "hi.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(LangidError, match=r"hi.zip: not a whole archive that can be read"):
         VoxLingua107(str(root)).read()
-    (root / "dev.zip").unlink()
-    with pytest.raises(LangidError, match=r"no folder and no zip of sw; found en, hi, zh"):
-        VoxLingua107(str(root), ["sw"]).read()
+
+
+@pytest.mark.parametrize("dev", [True, False])
+def test_codes_without_a_clip_are_refused(voxlingua: Path, copied: Copy, dev: bool) -> None:
+    root = copied(voxlingua)
+    (root / "zh.zip").rename(root / "fr.zip")
+    if not dev:
+        (root / "dev.zip").unlink()
+    there = "en, fr, hi, zh" if dev else "en, fr, hi"
+    with pytest.raises(LangidError, match=rf"corpus.locales: no clip of hii, sw in .*{there}$"):
+        VoxLingua107(str(root), ["en", "hii", "sw"]).read()
+    with pytest.raises(LangidError, match=r"no clip of fr in .*fr.zip/zh/.*lies in the folder zh;"):
+        VoxLingua107(str(root), ["en", "fr"]).read()
+    assert len(VoxLingua107(str(root), ["en"]).read().utterances) == 4 + dev
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_clips_of_dev_without_a_language_are_left_out(
+    voxlingua: Path, copied: Copy, packed: bool
+) -> None:
+    root = copied(voxlingua)
+    if packed:
+        with zipfile.ZipFile(root / "dev.zip", "a") as dev:
+            dev.writestr("a__U__x.wav", b"")
+            dev.writestr("dev/b__U__x.wav", b"")
+        (root / "dev.zip").rename(root / "dev.ZIP")
+    else:
+        (root / "dev.zip").unlink()
+        (root / "dev").mkdir()
+        (root / "dev" / "a__U__x.wav").touch()
+    manifest = VoxLingua107(str(root), ["en", "hi"]).read()
+    assert len(manifest.utterances) == (10 if packed else 8)
+    assert {row["language"] for row in manifest.utterances} == {"English", "Hindi"}
+    assert [(row["language"], row["reason"]) for row in manifest.skipped] == [
+        ("", "lies in no folder of a language; expected dev/CODE/FILE")
+    ] * (1 + packed)
