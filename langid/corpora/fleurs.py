@@ -7,7 +7,7 @@ from langid.audio.archives import contents
 from langid.corpora.clip_folder import ClipFolder, converted_note
 from langid.corpora.folder_walk import is_hidden, root_folders
 from langid.corpora.languages import language_of, unknown_note
-from langid.corpora.manifest import Manifest, Reader, read_rows
+from langid.corpora.manifest import EmptyTableError, Manifest, Reader, read_rows
 from langid.errors import LangidError
 
 COLUMNS = (
@@ -50,13 +50,18 @@ class Fleurs(Reader):
         So do tables and sound that are not there. Raises LangidError for a missing folder or
         locale, an archive that is not whole, and where no row at all can be used.
         """
+        if not self.root.is_dir():
+            raise LangidError(f"corpus.root={self.root}: no such folder")
         data = self.root / "data" if (self.root / "data").is_dir() else self.root
         tables = [path for part in PARTS for path in data.glob(f"*/{part}.tsv")]
         found = sorted({path.parent.name for path in tables if not is_hidden(path.parent.name)})
         if not found:
+            of_locale = any((data / f"{part}.tsv").is_file() for part in PARTS)
+            hint = f"; this is one: corpus.root={data.parent} 'corpus.locales=[{data.name}]'"
             raise LangidError(
                 f"corpus.root={self.root}: no {' or '.join(f'{part}.tsv' for part in PARTS)} in a"
                 " folder of a locale; expected data/en_us/train.tsv and data/en_us/audio/"
+                f"{hint if of_locale else ''}"
             )
         wanted = found if self.locales is None else self.locales
         if absent := [locale for locale in wanted if locale not in found]:
@@ -76,13 +81,17 @@ class Fleurs(Reader):
 def _read_part(folder: Path, part: str, manifest: Manifest) -> None:
     source, language = folder / f"{part}.tsv", language_of(folder.name)
     clips = _clips(folder / "audio", part)
-    if clips is None or not source.is_file():
-        lacking = (
-            "no such table" if clips else f"no sound: expected audio/{part}.tar.gz or a folder"
-        )
-        manifest.skip(source, "", language, lacking)
+    lacking = [] if source.is_file() else ["no such table"]
+    if clips is None:
+        lacking.append(f"no sound: expected audio/{part}.tar.gz or a folder")
+    if clips is None or lacking:
+        manifest.skip(source, "", language, " and ".join(lacking))
         return
-    header, rows = read_rows(source)
+    try:
+        header, rows = read_rows(source)
+    except EmptyTableError:
+        manifest.skip(source, "", language, "the table is empty")
+        return
     usable: list[tuple[str, str, dict[str, str]]] = []
     seen: dict[str, str] = {}
     converted = []

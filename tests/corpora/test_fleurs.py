@@ -66,9 +66,27 @@ def test_rows_and_parts_that_cannot_be_used_are_told(fleurs: Path, copied: Copy)
     assert sound == "no sound: expected audio/test.tar.gz or a folder"
 
 
+def test_tables_without_a_row_and_parts_that_were_not_fetched(fleurs: Path, copied: Copy) -> None:
+    hindi = copied(fleurs) / "data" / "hi_in"
+    (hindi / "train.tsv").write_text("")
+    (hindi / "dev.tsv").unlink()
+    (hindi / "audio" / "dev.tar.gz").unlink()
+    manifest = Fleurs(str(hindi.parents[1])).read()
+    assert len(manifest.utterances) == 6 + 2 + 6
+    assert [(row["source"], row["reason"]) for row in manifest.skipped] == [
+        (f"{hindi}/train.tsv", "the table is empty"),
+        (f"{hindi}/dev.tsv", "no such table and no sound: expected audio/dev.tar.gz or a folder"),
+    ]
+
+
 def test_roots_that_are_none_are_named(tmp_path: Path, fleurs: Path, copied: Copy) -> None:
-    with pytest.raises(LangidError, match=r"no train.tsv or dev.tsv or test.tsv in a folder of a"):
+    with pytest.raises(LangidError, match=r"corpus.root=.*nowhere: no such folder"):
         Fleurs(str(tmp_path / "nowhere")).read()
+    with pytest.raises(LangidError, match=r"no train.tsv or dev.tsv or .* and data/en_us/audio/$"):
+        Fleurs(str(tmp_path)).read()
+    data = fleurs / "data"
+    with pytest.raises(LangidError, match=rf"corpus.root={data} 'corpus.locales=.en_us.'$"):
+        Fleurs(str(data / "en_us")).read()
     hindi = copied(fleurs) / "data" / "hi_in"
     (hindi / "audio" / "train.tar.gz").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(LangidError, match=r"hi_in/audio/train.tar.gz: not a whole archive"):
