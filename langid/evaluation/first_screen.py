@@ -65,7 +65,8 @@ def _split(splits: Sequence[Mapping[str, Any]]) -> str:
     """Return the split of one run, or of several, of which each key has all its values."""
     told = {key: dict.fromkeys(_plain(one.get(key, "")) for one in splits) for key in splits[0]}
     names = ", ".join(target.rpartition(".")[2] for target in told.pop("_target_", {}))
-    return ", ".join([names, *(f"{key} {', '.join(values)}" for key, values in told.items())])
+    asked = [f"{key} {', '.join(values)}" for key, values in told.items() if any(values)]
+    return ", ".join([names, *asked])  # a key without a value, as train_only=[], was not asked for
 
 
 def _plain(value: Any) -> str:

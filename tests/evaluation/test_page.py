@@ -174,9 +174,9 @@ def test_the_splits_of_folds_are_told_once(page_of: Page) -> None:
         replace(
             predictions.descriptions[0],
             split={"_target_": "langid.corpora.splits.KFoldSplit", "fold": fold, "folds": 5}
-            | {"train_only": ["c", "d"]},
+            | {"train_only": ["c", "d"], "unlabelled": []},
         )
         for fold in (0, 1)
     ]
     text = page_of(replace(predictions, descriptions=folds))
-    assert "KFoldSplit, fold 0, 1, folds 5, train_only c, d" in text
+    assert "KFoldSplit, fold 0, 1, folds 5, train_only c, d" in text and "unlabelled" not in text
