@@ -1,5 +1,6 @@
 """A folder per language: ``ROOT/LANGUAGE/**/*.wav``, any format that libsndfile reads."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,10 @@ from langid.corpora.folder_walk import is_hidden, root_folders, walk
 from langid.corpora.languages import language_of, unknown_note
 from langid.corpora.manifest import Manifest, Reader
 from langid.errors import LangidError
+from langid.typed import override
+
+# Folders that hold the folders of languages, and are none.
+PARTS = ("audio", "clips", "data", "dev", "test", "train", "val", "valid", "validation", "wav")
 
 
 class Folders(Reader):
@@ -41,8 +46,16 @@ class Folders(Reader):
         for root in self.roots:
             if not root.is_dir():
                 raise LangidError(f"corpus.root={root}: no such folder")
-            if not any(path.is_dir() for path in root.iterdir() if not is_hidden(path.name)):
+            folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not is_hidden(p.name)]
+            if not folders:
                 raise LangidError(f"corpus.root={root}: no folders; expected one per language")
+            if all(_holds_folders(path) for path in folders):
+                inside = str(folders[0]) if len(folders) == 1 else [str(path) for path in folders]
+                raise LangidError(
+                    f"corpus.root={root}: {', '.join(path.name for path in folders)} are no"
+                    " languages; expected one folder per language. For the folders in them say"
+                    f" {override('corpus.root', inside)}"
+                )
             self._read_root(root, manifest)
         return manifest.or_refused(
             f"corpus.root={', '.join(map(str, self.roots))}: no audio file below a language's"
@@ -75,3 +88,9 @@ class Folders(Reader):
                 speaker=(match.group(1) or "") if match else "",
                 corpus=root.name,
             )
+
+
+def _holds_folders(folder: Path) -> bool:
+    """Return whether a folder is named as a part of a corpus, and has folders in it."""
+    inside = next(os.walk(folder), ("", [], []))[1]
+    return folder.name.lower() in PARTS and not all(map(is_hidden, inside))

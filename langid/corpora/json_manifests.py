@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from langid.corpora.tables import JsonRow, Row, json_rows, text_of
+from langid.corpora.tables import JsonRow, Row, json_rows, lacking, text_of
 from langid.errors import LangidError
 
 SAME_S = 1e-3
+SECONDS = "expected seconds, and a duration above 0"
 
 
 def nemo_rows(path: Path, label: str) -> Iterator[Row]:
@@ -19,13 +20,14 @@ def nemo_rows(path: Path, label: str) -> Iterator[Row]:
             "path": text_of(found.get("audio_filepath")),
             "language": text_of(found.get(label)),
         }
+        reason = reason or lacking(found, "audio_filepath", label)
         begin, duration = found.get("offset"), found.get("duration")
         if not reason and begin is not None:
-            if _numbers(begin, duration):
+            if _numbers(begin) and _above_0(duration):
                 cells |= {"start_s": _seconds(begin), "end_s": _seconds(begin + duration)}
             else:
-                reason = f"offset={begin}, duration={duration}: expected seconds"
-        elif _numbers(duration):
+                reason = f"offset={begin}, duration={duration}: {SECONDS}"
+        elif _above_0(duration):
             cells["duration_s"] = f"{duration:.3f}"
         yield Row(source, cells, reason)
 
@@ -95,6 +97,8 @@ def _supervision(
     kinds = {each.get("type") for each in sources}
     if not recording:
         return Row(source, cells, f"the recording {name} is not among the recordings")
+    if lacks := lacking(found, "recording_id", label):
+        return Row(source, cells, lacks)
     if kinds != {"file"} or len(sources) > 1:
         told = ", ".join(map(str, kinds))
         return Row(source, cells, f"{len(sources)} sources ({told}); expected one that is a file")
@@ -103,8 +107,8 @@ def _supervision(
             f"channel {found.get('channel')} of {len(channels)}; give channels files of their own"
         )
         return Row(source, cells, reason)
-    if not _numbers(from_s, begin, duration):
-        return Row(source, cells, f"start={begin}, duration={duration}: expected seconds")
+    if not (_numbers(from_s, begin) and _above_0(duration)):
+        return Row(source, cells, f"start={begin}, duration={duration}: {SECONDS}")
     start, whole = from_s + begin, recording.get("duration", math.inf)
     if start > 0 or not abs(duration - whole) < SAME_S:
         cells |= {"start_s": _seconds(start), "end_s": _seconds(start + duration)}
@@ -113,6 +117,10 @@ def _supervision(
 
 def _numbers(*values: Any) -> bool:
     return all(isinstance(value, int | float) for value in values)
+
+
+def _above_0(value: Any) -> bool:
+    return _numbers(value) and value > 0
 
 
 def _seconds(value: float) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import overload
 
 from langid.atomic_file import replaced
+from langid.corpora.opening import not_utf8, opened
 from langid.errors import LangidError
 
 Row = dict[str, str]
@@ -215,9 +216,7 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    if not path.is_file():
-        raise LangidError(f"{path}: no such file")
-    with path.open("rb") as file:
+    with opened(path) as file:
         yield from file
 
 
@@ -236,7 +235,7 @@ def _rows(lines: Iterable[bytes], path: Path) -> Iterator[list[str]]:
         try:
             text = line.decode(encoding)
         except UnicodeDecodeError as error:
-            raise LangidError(f"{path}: not a UTF-8 text file ({error.reason})") from error
+            raise not_utf8(path, error) from error
         encoding = "utf-8"
         if text := text.rstrip("\r\n"):
             yield text.split("\t")

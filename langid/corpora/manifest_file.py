@@ -2,6 +2,8 @@
 
 import math
 import os
+import re
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +29,9 @@ FORMATS = {
     "lhotse": Format(lhotse_rows, "language"),
     "nemo": Format(nemo_rows, "label"),
 }
+PARTS = {"dev": "validation", "val": "validation", "valid": "validation"}
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+IN_ARCHIVE = re.compile(r"\.ark:\d+$")
 
 
 class ManifestFile(Reader):
@@ -53,16 +58,24 @@ class ManifestFile(Reader):
         Raises LangidError for a table that is not there or lacks a column, and where no row at all
         can be used.
         """
-        manifest, seen, count = Manifest(), set[str](), 0
+        manifest, count = Manifest(), 0
+        places, lines = dict[str, int](), array("q")  # of each utterance_id, and of each place
         folder = self.path if self.path.is_dir() else self.path.parent
         for source, cells, reason in FORMATS[self.format].rows(self.path, self.label):
             count += 1
             row = self._columns(cells, folder)
-            if reason := reason or self._reason(row, seen):
+            reason = reason or self._reason(row, cells.get("path", ""))
+            if not reason and (place := places.get(row["utterance_id"])) is not None:
+                language = manifest.utterances.columns["language"][place]
+                reason = _repeated(cells, row["language"], lines[place], language)
+            if reason:
                 manifest.skip(source, cells.get("path", ""), row["language"], reason)
                 continue
-            seen.add(row["utterance_id"])
+            place = len(manifest.utterances)
             manifest.add(source, **row)
+            if len(manifest.utterances) > place:
+                places[row["utterance_id"]] = place
+                lines.append(int(source.rpartition(":")[2]))
         languages = set(manifest.utterances.columns["language"])
         manifest.notes += unknown_note(self.path, languages)
         return manifest.or_refused(f"{self.path}: no usable row among {count}")
@@ -74,21 +87,24 @@ class ManifestFile(Reader):
         part = f":{start_s}-{end_s}" if start_s or end_s else ""
         return row | {
             "utterance_id": row.get("utterance_id") or f"{path}{part}",
-            "path": _joined(folder, path) if path else "",
+            "path": _joined(folder, os.path.expanduser(path)) if path else "",
             "language": language_of(row["language"]) if row.get("language") else "",
+            "split": PARTS.get(split := row.get("split", "").lower(), split),
             "corpus": row.get("corpus") or self.path.name.partition(".")[0],
             "recording": row.get("recording") or (path if part else ""),
         }
 
-    def _reason(self, row: dict[str, str], seen: set[str]) -> str:
+    def _reason(self, row: dict[str, str], path: str) -> str:
         """Return why a row cannot be used, or nothing."""
         needed = {"path": row["path"], self.label: row["language"]}
         if empty := [name for name, cell in needed.items() if not cell]:
             return f"{', '.join(empty)} is empty"
-        if row["utterance_id"] in seen:
-            return "the same utterance_id as an earlier row"
-        if (part := row.get("split", "")) not in SPLITS:
-            return f"split is {part!r}; accepted are train, validation, test or nothing"
+        if ADDRESS.match(path) or IN_ARCHIVE.search(path):
+            return f"path is {path}; nothing is fetched or unpacked: give an audio file"
+        if row["split"] not in SPLITS:
+            return (
+                f"split is {row['split']!r}; accepted are train, validation (dev), test or nothing"
+            )
         if not (row.get("start_s") or row.get("end_s")):
             return ""
         places = {"start_s": 0.0, "end_s": math.inf}
@@ -103,6 +119,15 @@ class ManifestFile(Reader):
         if places["end_s"] <= places["start_s"]:
             return f"end_s={row['end_s']} is not after start_s={row.get('start_s') or 0}"
         return ""
+
+
+def _repeated(cells: dict[str, str], language: str, line: int, earlier: str) -> str:
+    """Return that a row is that of a line before it, and where their labels differ."""
+    same = "utterance_id" if cells.get("utterance_id") else "path"
+    if same == "path" and (cells.get("start_s") or cells.get("end_s")):
+        same = "part of the path"
+    differ = f", which says {earlier} and not {language}" if earlier != language else ""
+    return f"the same {same} as line {line}{differ}"
 
 
 def _joined(folder: Path, path: str) -> str:

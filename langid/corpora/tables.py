@@ -1,19 +1,19 @@
 """Rows of tables that are a file: TSV as ``prepare`` writes it, CSV, and JSON lines."""
 
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from langid.corpora.columns import names_of
-from langid.corpora.manifest import table_of
+from langid.corpora.manifest import COLUMNS, table_of
+from langid.corpora.opening import AS_UTF8, not_utf8, opened
 from langid.errors import LangidError
 
 JSON = (".jsonl", ".json", ".ndjson")
+MARKS = {"\t": "tabs", ";": "semicolons", ",": "commas"}
 
 
 class Row(NamedTuple):
@@ -32,20 +32,27 @@ def table_rows(path: Path, label: str) -> Iterator[Row]:
     if path.is_dir():
         kaldi = "; it has a wav.scp: corpus.format=kaldi" if (path / "wav.scp").exists() else ""
         raise LangidError(f"{path}: is a folder, expected a table (TSV, CSV or JSON lines){kaldi}")
-    if path.name.removesuffix(".gz").endswith(JSON):
+    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    if ending in JSON:
         for source, found, reason in json_rows(path):
             cells = {name: text_of(value) for name, value in found.items()}
+            reason = reason or lacking(found, "path", label)
             yield Row(source, _with_label(cells, label), reason)
         return
-    header, lines = _csv_lines(path) if path.suffix.lower() == ".csv" else _tsv_lines(path)
+    mark = "," if ending == ".csv" else "\t"
+    header, lines = _csv_lines(path) if mark == "," else _tsv_lines(path)
+    header = [name.strip() for name in header]
     if missing := [name for name in ("path", label) if name not in header]:
+        others = [MARKS[other] for other in MARKS if len(header) == 1 and other in header[0]]
         raise LangidError(
             f"{path}: no column {', '.join(missing)}; found {names_of(header)}; needed are path"
             f" and the label, {label} (corpus.label=COLUMN names another), separated by"
-            f" {'commas' if path.suffix.lower() == '.csv' else 'tabs'}"
+            f" {MARKS[mark]}{f', not by {others[0]}' if others else ''}"
         )
-    name = str(path)
+    name, prepared = str(path), header == [*COLUMNS]  # whose cells are exact, spaces too
     for number, line in lines:
+        if not prepared:
+            line = [cell.strip() for cell in line]
         cells = dict(zip(header, line, strict=False))
         reason = ""
         if len(line) != len(header):
@@ -60,15 +67,10 @@ def _with_label(cells: dict[str, str], label: str) -> dict[str, str]:
 
 def json_rows(path: Path) -> Iterator["JsonRow"]:
     """Yield the objects of JSON lines, which may be packed by gzip; errors as ``read_rows``."""
-    if not path.is_file():
-        raise LangidError(f"{path}: no such file")
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _object(f"{path}:{number}", line)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise LangidError(f"{path}: not a whole gzip file ({error})") from error
+    with opened(path) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield _object(f"{path}:{number}", line)
 
 
 class JsonRow(NamedTuple):
@@ -82,6 +84,8 @@ class JsonRow(NamedTuple):
 def _object(source: str, line: bytes) -> JsonRow:
     try:
         found = json.loads(line)
+    except UnicodeDecodeError as error:
+        return JsonRow(source, {}, f"not in UTF-8 ({error.reason}); {AS_UTF8}")
     except (ValueError, RecursionError) as error:
         return JsonRow(source, {}, f"not JSON ({error})")
     if not isinstance(found, dict):
@@ -89,9 +93,20 @@ def _object(source: str, line: bytes) -> JsonRow:
     return JsonRow(source, found)
 
 
+def lacking(found: dict[str, Any], path: str, label: str) -> str:
+    """Return what an object lacks, of the keys of the path and of the label, or nothing."""
+    missing = [name for name in (path, label) if name not in found]
+    if not missing:
+        return ""
+    return (
+        f"no {', '.join(missing)}; found {names_of(list(found)) or 'nothing'}; needed are {path}"
+        f" and the label, {label} (corpus.label=KEY names another)"
+    )
+
+
 def text_of(value: Any) -> str:
     """Return a value of JSON as a cell: nothing for null, numbers as they were written."""
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return "" if value is None else value.strip() if isinstance(value, str) else json.dumps(value)
 
 
 def _tsv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -100,8 +115,6 @@ def _tsv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 
 
 def _csv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    if not path.is_file():
-        raise LangidError(f"{path}: no such file")
     lines = _csv_rows(path)
     _, header = next(lines, (0, None))
     if header is None:
@@ -110,9 +123,13 @@ def _csv_lines(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    try:
-        lines = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))
-        for line in lines:
-            yield lines.line_num, line
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LangidError(f"{path}: not a CSV in UTF-8 ({error})") from error
+    with opened(path) as file:
+        try:
+            text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+            lines = csv.reader(text, skipinitialspace=True)
+            for line in lines:
+                yield lines.line_num, line
+        except UnicodeDecodeError as error:
+            raise not_utf8(path, error) from error
+        except csv.Error as error:
+            raise LangidError(f"{path}: not a CSV ({error})") from error

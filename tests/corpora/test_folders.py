@@ -137,3 +137,17 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
         Folders(str(tmp_path)).read()
     with pytest.raises(LangidError, match="must not be an empty list"):
         Folders([])
+
+
+def test_folders_of_parts_are_no_languages(tmp_path: Path) -> None:
+    root = tmp_path / "speech"
+    write(root / "train" / "en" / "a.wav")
+    with pytest.raises(LangidError, match=rf"train are no languages; .*root={root}/train$"):
+        Folders(str(root)).read()
+    write(root / "Test" / "hi" / "b.wav")
+    with pytest.raises(LangidError, match=rf"'corpus.root=\[{root}/Test,{root}/train\]'$"):
+        Folders(str(root)).read()
+    write(root / "hi" / "c.wav")
+    assert len(Folders(str(root)).read().utterances) == 3
+    write(tmp_path / "flat" / "data" / "d.wav")
+    assert "as 'data'" in Folders(str(tmp_path / "flat")).read().notes[0]

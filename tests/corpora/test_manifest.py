@@ -61,16 +61,16 @@ def test_rows_that_cannot_be_used_are_skipped_with_a_reason(tmp_path: Path) -> N
         "1\tb.wav\tHindi\t",
         "2\t\tHindi\t",
         "3\tc.wav",
-        "4\td\tHi\tdev",
+        "4\td\tHi\tother",
     ]
     path.write_text("\n".join(["utterance_id\tpath\tlanguage\tsplit", *rows]))
     manifest = ManifestFile(path).read()
     assert [row["split"] for row in manifest.utterances] == ["test"]
     assert [(row["source"].rpartition(":")[2], row["reason"]) for row in manifest.skipped] == [
-        ("3", "the same utterance_id as an earlier row"),
+        ("3", "the same utterance_id as line 2"),
         ("4", "path is empty"),
         ("5", "2 fields, the header has 4"),
-        ("6", "split is 'dev'; accepted are train, validation, test or nothing"),
+        ("6", "split is 'other'; accepted are train, validation (dev), test or nothing"),
     ]
 
 

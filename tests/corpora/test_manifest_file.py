@@ -168,6 +168,7 @@ def test_lhotse(courses: Path, packed: str) -> None:
     strange = [
         supervision("gone", 0, 1), supervision("cloud", 0, 1), supervision("stereo", 0, 1),
         supervision("hindi", 9, 9.5, language=None), supervision("hindi", 1, 2) | {"start": "soon"},
+        {"id": "x", "recording_id": "hindi", "lang": "hi"},
         supervision("hindi", 0, 17.5),
     ]  # fmt: skip
     recordings = [
@@ -187,7 +188,9 @@ def test_lhotse(courses: Path, packed: str) -> None:
         "1 sources (url); expected one that is a file",
         "channel 0 of 2; give channels files of their own",
         "language is empty",
-        "start=soon, duration=1: expected seconds",
+        "start=soon, duration=1: expected seconds, and a duration above 0",
+        "no language; found id, recording_id, lang; needed are recording_id and the label, language"
+        " (corpus.label=KEY names another)",
     ]
     cuts = [
         {"id": "c", "start": 0.25, "duration": 9, "type": "MonoCut", "recording": recording(name),
@@ -215,12 +218,16 @@ def test_nemo(courses: Path) -> None:
         for row in rows()
     ]  # fmt: skip
     lines += [{"audio_filepath": "hindi.wav", "duration": 17.5, "label": "hi"}]
-    lines += [lines[0] | {"offset": "x"}, {"audio_filepath": "a.wav", "duration": 1}]
+    lines += [lines[0] | {"offset": "x"}, lines[0] | {"offset": 3, "duration": -1}]
+    lines += [{"audio_filepath": "a.wav", "lang": "hi"}]
     manifest = ManifestFile(json_lines(courses / "n.json", lines), "nemo").read()
     assert told(manifest) == [*EXPECTED, ("hindi.wav", "", "", "Hindi", "")]
     assert [row["reason"] for row in manifest.skipped] == [
-        "offset=x, duration=2.75: expected seconds", "label is empty",
-    ]  # fmt: skip
+        "offset=x, duration=2.75: expected seconds, and a duration above 0",
+        "offset=3, duration=-1: expected seconds, and a duration above 0",
+        "no label; found audio_filepath, lang; needed are audio_filepath and the label, label"
+        " (corpus.label=KEY names another)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -233,10 +240,24 @@ def test_nemo(courses: Path) -> None:
         ({"end_s": "nan"}, "end_s is 'nan'; expected seconds"),
         ({"language": None}, "language is empty"),
         ({"path": ""}, "path is empty"),
+        (
+            {"split": "held"},
+            "split is 'held'; accepted are train, validation (dev), test or nothing",
+        ),
+        ({}, "the same path as line 1"),
+        ({"language": "en"}, "the same path as line 1, which says Hindi and not English"),
+        (
+            {"path": "x.ark:12"},
+            "path is x.ark:12; nothing is fetched or unpacked: give an audio file",
+        ),
+        (
+            {"path": "https://x.org/a.wav"},
+            "path is https://x.org/a.wav; nothing is fetched or unpacked: give an audio file",
+        ),
     ],
 )
 def test_rows_that_cannot_be_used_say_why(tmp_path: Path, row: dict[str, Any], reason: str) -> None:
-    good = {"path": "a.wav", "language": "hi"}
+    good: dict[str, Any] = {"path": "a.wav", "language": "hi"}
     manifest = ManifestFile(json_lines(tmp_path / "c.jsonl", [good, good | row])).read()
     assert [(row["source"], row["reason"]) for row in manifest.skipped] == [
         (f"{tmp_path}/c.jsonl:2", reason)
@@ -261,7 +282,7 @@ def test_tables_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     ):
         ManifestFile(tmp_path / "data", "kaldi").read()
     (tmp_path / "c.csv").write_text("path;language\na.wav;hi\n")
-    with pytest.raises(LangidError, match=r"no column path, language; .*separated by commas"):
+    with pytest.raises(LangidError, match=r"no column path, language; .*by commas, not by semi"):
         ManifestFile(tmp_path / "c.csv").read()
     (tmp_path / "c.csv").write_text("path,lang\na.wav,hi\n")
     with pytest.raises(LangidError, match=r"no column language; .*corpus.label=COLUMN names ano"):
@@ -270,7 +291,7 @@ def test_tables_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(LangidError, match=r"c.csv: the file is empty"):
         ManifestFile(tmp_path / "c.csv").read()
     (tmp_path / "c.csv").write_bytes(b"path,\xff")
-    with pytest.raises(LangidError, match=r"c.csv: not a CSV in UTF-8"):
+    with pytest.raises(LangidError, match=r"c.csv: not a UTF-8 text file .*save it as UTF-8"):
         ManifestFile(tmp_path / "c.csv").read()
     (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"path": "a"}\n' * 99)[:-9])
     with pytest.raises(LangidError, match=r"c.jsonl.gz: not a whole gzip file"):
@@ -283,10 +304,22 @@ def test_tables_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.csv", "path,language\na.wav,hi\n" + "x" * 200_000 + ",hi\n", "not a CSV in UTF-8"),
+        ("a.csv", "path,language\na.wav,hi\n" + "x" * 200_000 + ",hi\n", "not a CSV .field larger"),
         ("a.csv", "path,lang\x1b[2J\r\u2028uage\n", "found path, lang\ufffd.2J; needed"),
         ("a.tsv", "path\tl\x85a\nx\ty\n", "no column language; found path, l\ufffda; needed"),
         ("a.tsv", "x" * 100_000, "x ...; needed are path and the label"),
+        ("a.CSV", "path\tlanguage\na.wav\thi\n", "separated by commas, not by tabs"),
+        ("a.tsv", "path,language\na.wav,hi\n", "separated by tabs, not by commas"),
+        (
+            "a.csv",
+            "PK\x03\x04\x14",
+            "a spreadsheet or a zip; save the sheet as CSV in UTF-8",
+        ),
+        (
+            "a.jsonl",
+            '{"file": "a", "lang": "hi"}',
+            "no path, language; found file, lang; needed",
+        ),
         ("a.jsonl", "[" * 200_000, "no usable row among 1; .*:1: not JSON .maximum recursion"),
     ],
 )
@@ -298,3 +331,53 @@ def test_what_is_no_table_is_refused_in_one_short_line(
         ManifestFile(tmp_path / name).read()
     assert len(str(refused.value).splitlines()) == 1
     assert len(str(refused.value)) < 1000
+
+
+def test_text_of_other_encodings_is_told_how_to_save(tmp_path: Path) -> None:
+    text = "path,language\ncaf\xe9.wav,hi\n"
+    for encoding in ("utf-16", "latin-1"):
+        for name in ("a.csv", "a.tsv"):
+            (tmp_path / name).write_bytes(
+                text.replace(",", "," if "c" in name else "\t").encode(encoding)
+            )
+            with pytest.raises(LangidError, match=r"UTF-.*; save it as UTF-8, .*iconv"):
+                ManifestFile(tmp_path / name).read()
+    (tmp_path / "a.jsonl").write_bytes('{"path": "caf\xe9"}'.encode("latin-1"))
+    with pytest.raises(LangidError, match=r"jsonl:1: not in UTF-8 .*; save it as UTF-8"):
+        ManifestFile(tmp_path / "a.jsonl").read()
+
+
+@pytest.mark.parametrize(
+    "name", ["c.TSV", "c.Csv", "c.csv.gz", "c.tsv.gz", "C.JSONL", "c.jsonl.GZ"]
+)
+def test_spaces_spellings_of_parts_and_endings_do_not_matter(tmp_path: Path, name: str) -> None:
+    table = [
+        ["path", " lang ", "speaker", "split"], [" a.wav", " en ", "s1 ", " Dev"],
+        ["b.wav ", "en", "s1", "valid"], ["~/c.wav", "hi", "", "Train"],
+        ["d.wav", "hi", "\xa0", "TEST"],
+    ]  # fmt: skip
+    mark = "\t" if "tsv" in name.lower() else ", "
+    text = "\n".join(map(mark.join, table))
+    if "json" in name.lower():
+        keys = [key.strip() for key in table[0]]
+        text = "\n".join(json.dumps(dict(zip(keys, row, strict=True))) for row in table[1:])
+    packed = gzip.compress(text.encode()) if name.lower().endswith("gz") else text.encode()
+    (tmp_path / name).write_bytes(packed)
+    rows = ManifestFile(tmp_path / name, label="lang").read().utterances
+    assert [(row["path"], row["language"], row["speaker"], row["split"]) for row in rows] == [
+        (f"{tmp_path}/a.wav", "English", "s1", "validation"),
+        (f"{tmp_path}/b.wav", "English", "s1", "validation"),
+        (str(Path.home() / "c.wav"), "Hindi", "", "train"),
+        (f"{tmp_path}/d.wav", "Hindi", "", "test"),
+    ]
+
+
+def test_rows_that_are_given_again_name_the_line_and_the_label(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    rows = ["a.mp3,en,,", "a.mp3,hi,,", "a.mp3,en,1,", "a.mp3,en,1,", "b.mp3,hi,,x", "c.mp3,hi,,x"]
+    path.write_text("\n".join(["path,language,start_s,utterance_id", *rows]))
+    assert [(row["source"], row["reason"]) for row in ManifestFile(path).read().skipped] == [
+        (f"{path}:3", "the same path as line 2, which says English and not Hindi"),
+        (f"{path}:5", "the same part of the path as line 4"),
+        (f"{path}:7", "the same utterance_id as line 6"),
+    ]
