@@ -13,7 +13,8 @@ class StackedStore(Store):
     """Reads a store in frames of ``stride`` stored ones: all counts of frames are of these.
 
     The last frame of an utterance is filled with its last stored frame, of samples with its last
-    sample. A frame is speech where most of those in it are.
+    sample, and its marks with its last one, where a stream hears whether the filling is speech. A
+    frame is speech where most of those in it are.
     """
 
     def __init__(self, stored: Store, stride: int):
