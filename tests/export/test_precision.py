@@ -34,7 +34,7 @@ def test_float16_is_smaller_and_says_the_same(
     graph = onnx.load(path).graph
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
-    (layer,) = (node for node in graph.node if node.op_type in ("GRU", "LSTM"))
+    *_, layer = (node for node in graph.node if node.op_type in ("GRU", "LSTM"))  # the network's
     weights = [casts.get(name, name) for name in layer.input[1:3]]
     assert [types[name] for name in weights] == [onnx.TensorProto.FLOAT16] * 2
     half = {name for name, kind in types.items() if kind == onnx.TensorProto.FLOAT16}
