@@ -77,7 +77,7 @@ def store_of(tmp_path: Path) -> Callable[..., Store]:
     def prepare(content: str) -> Store:
         store = tmp_path / f"{content}.h5"
         parts = ["corpus=manifest", f"corpus.path={tmp_path}/clips.tsv", f"store={store}"]
-        assert main(["prepare", *parts, "workers=1", f"content={content}"]) == 0
+        assert main(["prepare", "detector=energy", *parts, "workers=1", f"content={content}"]) == 0
         return Store(store)
 
     return prepare
