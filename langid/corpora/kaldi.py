@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from langid.corpora.opening import not_utf8
 from langid.corpora.tables import Row
 from langid.errors import LangidError
 
@@ -88,7 +89,7 @@ def _table(path: Path) -> dict[str, Entry]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
-        raise LangidError(f"{path}: not a UTF-8 text file ({error.reason})") from error
+        raise not_utf8(path, error) from error
     table: dict[str, Entry] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
