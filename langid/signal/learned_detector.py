@@ -161,7 +161,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
         raise LangidError(
             f"{path}: missing or damaged; install langid-speech again, or take detector=energy"
         )
-    return found
+    return {name: found[name] for name in shapes}  # safetensors' own order differs by process
 
 
 def _by_runtime(bands: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,7 @@ def same_buffers(module: torch.nn.Module) -> None:
     Running means of batch normalisation differ otherwise: each process has heard its own share.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for buffer in module.buffers():
+        for _, buffer in sorted(module.named_buffers()):
             torch.distributed.broadcast(buffer, 0)
 
 

@@ -41,7 +41,7 @@ def train(store: Path, output: Path, *overrides: str) -> int:
         ("~callbacks.last", "callbacks.last is missing"),
         ("trainer.fast_dev_run=true", "Key 'fast_dev_run' is not in struct"),
         ("+trainer.fast_dev_run=true", "it writes no checkpoint; for a short run take trainer.max"),
-        ("+trainer.check_val_every_n_epoch=2", "1 epochs and 15 steps without a validation"),
+        ("+trainer.check_val_every_n_epoch=2", "1 epochs and 14 steps without a validation"),
         ("+trainer.max_steps=2", "take more trainer.max_steps"),
         ("+trainer.limit_val_batches=0", "where the first epoch is not validated"),
     ],

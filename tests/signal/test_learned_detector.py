@@ -148,6 +148,13 @@ def test_weights_are_small_and_no_part_of_a_checkpoint() -> None:
     assert not LearnedDetector(HOP).state_dict() and not list(LearnedDetector(HOP).parameters())
 
 
+def test_weights_have_one_order() -> None:
+    """Processes that train together give each other the buffers of a module one by one."""
+    detector = LearnedDetector(160)
+    expected = ["input", "recurrent", "input_bias", "recurrent_bias", "output", "output_bias"]
+    assert [name for name, _ in detector.named_buffers(recurse=False)][-6:] == expected
+
+
 @pytest.mark.parametrize("kept", [None, 0, 200, 15000])
 def test_damaged_weights_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int | None
