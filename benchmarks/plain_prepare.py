@@ -1,4 +1,4 @@
-"""The two references of prepare.py: a plain joblib loop, and the courses' own way.
+"""The references of prepare.py: plain loops without and with speech marks, and the courses' way.
 
 prepare.py starts this file in a process of its own; it prints one line of JSON.
 """
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 SAMPLE_RATE = 16000
 
@@ -33,16 +34,42 @@ def features() -> Callable[..., object]:
     return mfcc
 
 
-def plain(path: Path) -> int:
-    """Return the number of frames of a clip: soundfile, soxr, and the same features as langid's."""
+@functools.cache
+def detector() -> Callable[..., object]:
+    """Return langid's default detector, once per process."""
+    from langid.signal.learned_detector import LearnedDetector
+
+    found = LearnedDetector(SAMPLE_RATE // 100, SAMPLE_RATE)
+    found.by_runtime = True
+    return found
+
+
+def decoded(path: Path) -> Any:
+    """Return the samples of a clip ``(1, samples)``: soundfile and soxr, no more."""
     import soundfile
     import soxr
     import torch
 
     samples, rate = soundfile.read(path, dtype="float32")
-    samples = soxr.resample(samples, rate, SAMPLE_RATE)
+    return torch.from_numpy(soxr.resample(samples, rate, SAMPLE_RATE))[None]
+
+
+def plain(path: Path) -> int:
+    """Return the number of frames of a clip, of which the same features as langid's are made."""
+    import torch
+
     with torch.inference_mode():
-        return int(features()(torch.from_numpy(samples)[None]).shape[1])  # type: ignore[attr-defined]
+        return int(features()(decoded(path)).shape[1])  # type: ignore[attr-defined]
+
+
+def marked(path: Path) -> int:
+    """Return the number of speech frames of a clip, of which features are made too."""
+    import torch
+
+    samples = decoded(path)
+    with torch.inference_mode():
+        features()(samples)
+        return int(detector()(samples).sum())  # type: ignore[attr-defined]
 
 
 def courses(path: Path) -> float:
@@ -57,13 +84,14 @@ def courses(path: Path) -> float:
     return len(samples) / SAMPLE_RATE
 
 
-def run_plain(paths: list[Path], processes: int) -> dict[str, float]:
-    """Return frames and seconds of the joblib loop, the start of its processes included."""
+def run_loop(way: str, paths: list[Path], processes: int) -> dict[str, float]:
+    """Return frames and seconds of a joblib loop, the start of its processes included."""
     import joblib
-    from plain_prepare import plain as by_name  # so that workers import it: __main__ is pickled
+    import plain_prepare  # so that workers import it: __main__ is pickled
 
+    call = joblib.delayed(getattr(plain_prepare, way))
     started = time.perf_counter()
-    frames = sum(joblib.Parallel(n_jobs=processes)(joblib.delayed(by_name)(path) for path in paths))
+    frames = sum(joblib.Parallel(n_jobs=processes)(call(path) for path in paths))
     return {"frames": frames, "loop_s": time.perf_counter() - started}
 
 
@@ -86,14 +114,17 @@ def run_courses(paths: list[Path]) -> dict[str, float]:
 def main() -> int:
     """Run the reference that is asked for and print what it measured as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("way", choices=("plain", "courses"))
+    parser.add_argument("way", choices=("plain", "marked", "courses"))
     parser.add_argument("release", type=Path, help="a Common Voice release folder")
     parser.add_argument("--processes", type=int, default=2, help="processes of the joblib loop")
     parser.add_argument("--every", type=int, default=1, help="take only each n-th clip")
     parser.add_argument("--locales", nargs="+", help="whose clips (all)")
     options = parser.parse_args()
     paths = clips_of(options.release, options.locales)[:: options.every]
-    result = run_plain(paths, options.processes) if options.way == "plain" else run_courses(paths)
+    if options.way == "courses":
+        result = run_courses(paths)
+    else:
+        result = run_loop(options.way, paths, options.processes)
     print(json.dumps(result))
     return 0
 

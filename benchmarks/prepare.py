@@ -3,12 +3,15 @@
 All read the Common Voice 6.1 sample of all its locales from the same page cache, one after the
 other in every round, and the medians count. ``langid prepare`` and the plain loop (soundfile, soxr
 and the same features, nothing written) are commands with the same number of processes, timed from
-start to end; ``langid prepare`` also with one process, with ``content=samples``, and once more when
-its store is there already. The courses' way (librosa.load, effects.split, librosa MFCC) is one
-process on a part of the clips. As people run it, its BLAS takes a thread per core and keeps all of
-them busy; so speed a core is seconds of audio per second of processor time, the start of processes
-left out on both sides (of langid, by a second run on one language, which is subtracted). The table
-also shows the courses' way with BLAS on one thread.
+start to end. Both run also with one process: what the loop, which shares nothing, gains by more is
+what the machine allows. A second loop marks speech too, which the first leaves out. ``langid
+prepare`` also runs with ``content=samples``, and once more when its store is there already.
+
+The courses' way (librosa.load, effects.split, librosa MFCC) is one process on a part of the clips.
+As people run it, its BLAS takes a thread per core and keeps all of them busy; so speed a core is
+seconds of audio per second of processor time, the start of processes left out on both sides (of
+langid, by a second run on one language, which is subtracted). The table also shows the courses' way
+with BLAS on one thread.
 """
 
 import argparse
@@ -43,6 +46,8 @@ class Rounds:
     samples: list[Run] = field(default_factory=list)  # langid with content=samples
     start: list[Run] = field(default_factory=list)  # langid on one language only
     plain: list[Run] = field(default_factory=list)
+    plain_single: list[Run] = field(default_factory=list)  # the plain loop with one process
+    marked: list[Run] = field(default_factory=list)  # the loop that marks speech too
     courses: list[dict[str, float]] = field(default_factory=list)
     courses_single: list[dict[str, float]] = field(default_factory=list)
     audio_s: float = 0.0
@@ -82,11 +87,14 @@ def measure(release: Path, options: argparse.Namespace) -> Rounds:
             start_audio_s = sum(durations_of(Path(folder) / "one.manifest.tsv"))
         reference = [sys.executable, HERE / "plain_prepare.py"]
         where = [release, *same_clips]
-        plain = timed([*reference, "plain", *where, "--processes", options.processes])
+        many = ["--processes", options.processes]
+        plain = timed([*reference, "plain", *where, *many])
         print(f"round {number}: langid {run.wall_s:.1f} s, plain loop {plain.wall_s:.1f} s", end="")
         if number == 0:
             print(" (warm-up, not counted)", flush=True)
             continue
+        result.plain_single.append(timed([*reference, "plain", *where, "--processes", 1]))
+        result.marked.append(timed([*reference, "marked", *where, *many]))
         courses_way = [*reference, "courses", *where, "--every", options.every]
         courses = json.loads(timed(courses_way).output)
         single = json.loads(timed(courses_way, **SINGLE_THREAD).output)
@@ -127,6 +135,13 @@ def report(rounds: Rounds, processes: int, quick: bool) -> int:
         ),
         _row("plain joblib loop", processes, plain_s, plain_cpu_s, audio_s, peaks_gb[1]),
         ["  without the start of its command", str(processes), f"{loop_s:.1f}", "", "", ""],
+        *(
+            _row(f"  {name}", count, _median(runs, "wall_s"), _median(runs, "cpu_s"), audio_s)
+            for name, count, runs in (
+                ("with one process", 1, rounds.plain_single),
+                ("with speech marks", processes, rounds.marked),
+            )
+        ),
     ]  # fmt: skip
     rates = []
     ways = {
@@ -138,7 +153,12 @@ def report(rounds: Rounds, processes: int, quick: bool) -> int:
         cpu_s = audio_s * statistics.median(run["cpu_s"] / run["audio_s"] for run in runs)
         rows.append(_row(name, 1, wall_s, cpu_s, audio_s))
         rates.append(audio_s / cpu_s)
+    alone = _median(rounds.plain_single, "wall_s") / plain_s
     print_table(f"{rounds.clips} clips, {audio_s / 3600:.2f} h; {machine()}", rows)
+    print(
+        f"the plain loop itself: one process against all {alone:.2f} x; langid against the loop"
+        f" that marks speech too {langid_s / _median(rounds.marked, 'wall_s'):.2f} x its time"
+    )
     found = figures(langid_s, plain_s, peaks_gb[0], steady_rate, rates[0])
     return verdict([*found, *figures_of_itself(rounds)], quick)
 
