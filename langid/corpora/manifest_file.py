@@ -28,6 +28,7 @@ FORMATS = {
     "lhotse": Format(lhotse_rows, "language"),
     "nemo": Format(nemo_rows, "label"),
 }
+KNOWN = frozenset(COLUMNS)
 PARTS = {"dev": "validation", "val": "validation", "valid": "validation"}
 
 
@@ -79,7 +80,9 @@ class ManifestFile(Reader):
 
     def _columns(self, cells: dict[str, str], folder: Path) -> dict[str, str]:
         """Return cells as the manifest has them, with what follows from others."""
-        row = {name: cells[name] for name in COLUMNS if name in cells}
+        row = cells  # of the manifest's columns as a rule, and then not to be picked out
+        if not cells.keys() <= KNOWN:
+            row = {name: cells[name] for name in COLUMNS if name in cells}
         path, start_s, end_s = (row.get(name, "") for name in ("path", "start_s", "end_s"))
         part = f":{start_s}-{end_s}" if start_s or end_s else ""
         return row | {
