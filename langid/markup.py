@@ -97,6 +97,11 @@ def table(
     )
 
 
+def folded(summary: str, content: str) -> str:
+    """Return contents that are seen when their summary is opened, and on paper."""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
 def shown(figure: Mapping[str, Any], form: str = ".3f") -> list[str]:
     """Return a figure's value and interval as cells; a dash where there is no value."""
     value = figure["value"]

@@ -17,6 +17,7 @@ from langid.evaluation.open_set_page import open_set_section
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
 from langid.evaluation.robustness_page import robustness_section
+from langid.evaluation.slices import MIN_SPEAKERS
 from langid.evaluation.streaming_report import CONDITIONS
 from langid.markup import shown
 from langid.plots import draw_streaming, figure_svg, most_confused
@@ -178,16 +179,21 @@ def _detection(predictions: Predictions) -> str:
 
 
 def _slices(report: Mapping[str, Any]) -> str:
-    rows = slice_rows(report["slices"][:ROWS])
+    shown_ones = report["slices"][:ROWS]
     reasons = "; ".join(f"{by}: {reason}" for by, reason in report["not_sliced"].items())
     notes = [f"Not sliced by {reasons}."] if reasons else []
     if len(report["slices"]) > ROWS:
         notes.append(f"{len(report['slices']) - ROWS} more are in report.json.")
-    if not rows:
+    if not shown_ones:
         return markup.paragraph(" ".join(["No property divides these clips.", *notes]))
-    caption = "Accuracy, the worst first; under 20 speakers are too few and stand last"
     notes.append("Slices of other classes, or in other shares, differ by these too.")
-    return markup.table(caption, SLICE_HEAD, rows) + markup.paragraph(" ".join(notes), "note")
+    small = [one for one in shown_ones if one["too_small"]]
+    told = f"slices of under {MIN_SPEAKERS} speakers, the worst first: too small to judge"
+    below = markup.table(f"Accuracy of {told}", SLICE_HEAD, slice_rows(small))
+    if enough := slice_rows(shown_ones[: len(shown_ones) - len(small)]):
+        below = markup.folded(f"{len(small)} {told}", below) if small else ""
+        below = markup.table("Accuracy, the worst first", SLICE_HEAD, enough) + below
+    return below + markup.paragraph(" ".join(notes), "note")
 
 
 def _seconds(report: Mapping[str, Any], streams: Mapping[str, Any] | None) -> str:

@@ -68,7 +68,7 @@ def _finding(finding: Mapping[str, Any]) -> str:
     names = [" = ".join(np.atleast_1d(clip)) for clip in finding["clips"][:NAMES]]
     more = f" and {finding['count'] - len(names)} more" * (finding["count"] > len(names))
     which = escape(", ".join(names)) + more
-    return f"{told}<details><summary>which</summary>{which}</details>"
+    return told + markup.folded("which", which)
 
 
 def _list(items: Iterable[str]) -> str:

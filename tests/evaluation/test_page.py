@@ -134,6 +134,34 @@ def test_where_there_is_little_to_say_a_sentence_says_so(name: str, page_of: Pag
     assert "not measured: seconds=[]" in visible(text)
 
 
+@pytest.mark.parametrize("judged", [0, 2])
+def test_slices_of_few_speakers_are_folded_where_others_are_seen(
+    tmp_path: Path, judged: int
+) -> None:
+    held = made([0, 1] * 3, [0, 1] * 3, list("abcdef"), "utterance")
+    figure = {"value": 0.5, "low": None, "high": None, "reason": "made up"}
+    of = {
+        "by": "age",
+        "accuracy": figure,
+        "clips": 9,
+        "speakers": 9,
+        "unknown_speakers": 0,
+        "classes": ["y"],
+    }
+    slices = [of | {"value": f"a{one}", "too_small": one >= judged} for one in range(5)]
+    write_page(tmp_path, report_of(held) | {"slices": slices}, "", held, ())
+    text = (tmp_path / "report.html").read_text()
+    seen, _, folded = text.partition("<details>")
+    assert [f"age: a{one}<" in folded for one in range(5)] == [
+        bool(judged) and one >= judged for one in range(5)
+    ]
+    assert [f"age: a{one}<" in seen for one in range(5)] == [
+        not judged or one < judged for one in range(5)
+    ]
+    assert text.count("too small to judge</td>") == 5 - judged
+    assert text.count("<summary>3 slices of under 20 speakers") == bool(judged)
+
+
 def test_mistakes_are_the_surest_first_and_shown_without_their_sound(page_of: Page) -> None:
     held = made([0, 1, 1, 0], [1, 0, 1, 1], list("abcd"), "utterance")
     held.table.loc[1, "p(x<b>)"], held.table.loc[1, "p(y)"] = 0.9, 0.05
