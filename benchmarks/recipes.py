@@ -5,8 +5,12 @@ state, logging and callbacks; the bare loop has the same layers and dropout, and
 size. They take turns step by step, as in train_step.py; the median of the steps counts. The store
 holds random frames, not speech: the work is the same. Of a recipe with masks they are part of its
 time, and not of the bare loop's.
+
+With ``--runs`` it also tells, of trainings on real speech that are finished, after how many minutes
+each had its best validation figure: epochs take the same time, all but for the first.
 """
 
+import json
 import sys
 import tempfile
 import warnings
@@ -71,6 +75,15 @@ def figures(ratios: dict[str, float]) -> list[Figure]:
     ]
 
 
+def minutes_to_best(folder: Path) -> list[str]:
+    """Return recipe, minutes, epochs, what it was best by, and the fingerprint of a run's data."""
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    epochs, by = run["best"]["epoch"] + 1, run["select"]
+    minutes = run["seconds"] / 60 * epochs / run["epochs"]
+    best = f"{by} {run['best'][by.removeprefix('val/')]:.3f}"
+    return [run["config"]["name"], f"{minutes:.1f}", f"{epochs}", best, run["fingerprint"][:12]]
+
+
 def main() -> int:
     """Measure and return 0 where the figures hold, else 1."""
     parser = CommandLine(__doc__, steps=2, smaller=["data.batch_size=8", "data.sequence_frames=50"])
@@ -78,8 +91,14 @@ def main() -> int:
     parser.add_argument(
         "--smaller", nargs="*", default=[], metavar="KEY=VALUE", help="overrides of the recipes"
     )
+    parser.add_argument("--runs", nargs="*", default=[], type=Path, help="folders of trainings")
     options = parser.options()
+    if absent := [str(run) for run in options.runs if not (run / "run.json").is_file()]:
+        parser.error(f"{absent[0]}: no run.json; --runs takes the folders of finished trainings")
     of = {recipe: measure(recipe, options.steps, tuple(options.smaller)) for recipe in RECIPES}
+    if options.runs:
+        head = ["", "minutes to its best", "epochs", "by", "data"]
+        print_table("on real speech", [head, *map(minutes_to_best, options.runs)])
     return report(of, options.quick)
 
 

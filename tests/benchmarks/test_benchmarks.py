@@ -284,3 +284,13 @@ def test_a_command_is_timed_with_its_largest_child(benchmark: Any) -> None:
     assert run.output == "done\n"
     assert 0.19 < run.peak_gb < 0.4
     assert run.wall_s > 0.5
+
+
+def test_minutes_to_the_best_epoch_of_a_finished_run(tmp_path: Path, benchmark: Any) -> None:
+    run = {
+        "config": {"name": "gru"}, "select": "val/nll", "best": {"epoch": 2, "nll": 0.5},
+        "epochs": 6, "seconds": 240.0, "fingerprint": "0123456789abcdef",
+    }  # fmt: skip
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    found = benchmark("recipes").minutes_to_best(tmp_path)
+    assert found == ["gru", "2.0", "3", "val/nll 0.500", "0123456789ab"]
