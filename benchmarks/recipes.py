@@ -7,7 +7,7 @@ holds random frames, not speech: the work is the same. Of a recipe with masks th
 time, and not of the bare loop's.
 
 With ``--runs`` it also tells, of trainings on real speech that are finished, after how many minutes
-each had its best validation figure: epochs take the same time, all but for the first.
+each had its best validation figure, as if all its epochs had taken the same time.
 """
 
 import json
@@ -75,9 +75,15 @@ def figures(ratios: dict[str, float]) -> list[Figure]:
     ]
 
 
+def summary(folder: Path) -> dict[str, Any]:
+    """Return what langid train wrote of a run in its folder; nothing where it wrote none."""
+    path = folder / "run.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def minutes_to_best(folder: Path) -> list[str]:
     """Return recipe, minutes, epochs, what it was best by, and the fingerprint of a run's data."""
-    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    run = summary(folder)
     epochs, by = run["best"]["epoch"] + 1, run["select"]
     minutes = run["seconds"] / 60 * epochs / run["epochs"]
     best = f"{by} {run['best'][by.removeprefix('val/')]:.3f}"
@@ -93,8 +99,10 @@ def main() -> int:
     )
     parser.add_argument("--runs", nargs="*", default=[], type=Path, help="folders of trainings")
     options = parser.options()
-    if absent := [str(run) for run in options.runs if not (run / "run.json").is_file()]:
-        parser.error(f"{absent[0]}: no run.json; --runs takes the folders of finished trainings")
+    for run in options.runs:
+        if (record := summary(run)).get("status") != "finished":
+            found = record.get("status", "no run.json")
+            parser.error(f"{run}: {found}; --runs takes the folders of finished trainings")
     of = {recipe: measure(recipe, options.steps, tuple(options.smaller)) for recipe in RECIPES}
     if options.runs:
         head = ["", "minutes to its best", "epochs", "by", "data"]

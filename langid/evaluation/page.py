@@ -179,21 +179,24 @@ def _detection(predictions: Predictions) -> str:
 
 
 def _slices(report: Mapping[str, Any]) -> str:
-    shown_ones = report["slices"][:ROWS]
+    listed = report["slices"][:ROWS]
     reasons = "; ".join(f"{by}: {reason}" for by, reason in report["not_sliced"].items())
     notes = [f"Not sliced by {reasons}."] if reasons else []
     if len(report["slices"]) > ROWS:
         notes.append(f"{len(report['slices']) - ROWS} more are in report.json.")
-    if not shown_ones:
+    if not listed:
         return markup.paragraph(" ".join(["No property divides these clips.", *notes]))
     notes.append("Slices of other classes, or in other shares, differ by these too.")
-    small = [one for one in shown_ones if one["too_small"]]
-    told = f"slices of under {MIN_SPEAKERS} speakers, the worst first: too small to judge"
-    below = markup.table(f"Accuracy of {told}", SLICE_HEAD, slice_rows(small))
-    if enough := slice_rows(shown_ones[: len(shown_ones) - len(small)]):
-        below = markup.folded(f"{len(small)} {told}", below) if small else ""
-        below = markup.table("Accuracy, the worst first", SLICE_HEAD, enough) + below
-    return below + markup.paragraph(" ".join(notes), "note")
+    enough, few = ([one for one in listed if one["too_small"] is small] for small in (False, True))
+    shown_first, folded = "", ""
+    if enough:
+        shown_first = markup.table("Accuracy, the worst first", SLICE_HEAD, slice_rows(enough))
+    if few:
+        told = f"slices of under {MIN_SPEAKERS} speakers, the worst first: too small to judge"
+        folded = markup.table(f"Accuracy of {told}", SLICE_HEAD, slice_rows(few))
+        if enough:
+            folded = markup.folded(f"{len(few)} {told}", folded)
+    return shown_first + folded + markup.paragraph(" ".join(notes), "note")
 
 
 def _seconds(report: Mapping[str, Any], streams: Mapping[str, Any] | None) -> str:

@@ -289,8 +289,21 @@ def test_a_command_is_timed_with_its_largest_child(benchmark: Any) -> None:
 def test_minutes_to_the_best_epoch_of_a_finished_run(tmp_path: Path, benchmark: Any) -> None:
     run = {
         "config": {"name": "gru"}, "select": "val/nll", "best": {"epoch": 2, "nll": 0.5},
-        "epochs": 6, "seconds": 240.0, "fingerprint": "0123456789abcdef",
+        "status": "finished", "epochs": 6, "seconds": 240.0, "fingerprint": "0123456789abcdef",
     }  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps(run))
     found = benchmark("recipes").minutes_to_best(tmp_path)
     assert found == ["gru", "2.0", "3", "val/nll 0.500", "0123456789ab"]
+
+
+@pytest.mark.parametrize(("record", "found"), [(None, "no run.json"), ("running", "running")])
+def test_a_run_that_is_not_finished_has_no_best(
+    tmp_path: Path, benchmark: Any, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, record: str | None, found: str,
+) -> None:  # fmt: skip
+    if record:
+        (tmp_path / "run.json").write_text(json.dumps({"status": record}))
+    monkeypatch.setattr(sys, "argv", ["recipes.py", "--quick", "--runs", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        benchmark("recipes").main()
+    assert f"{tmp_path}: {found}; --runs takes" in capsys.readouterr().err
