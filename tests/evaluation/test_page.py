@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from langid import markup
 from langid.commands.main import main
 from langid.evaluation.embedding_map import nearness
 from langid.evaluation.first_screen import summary
@@ -160,6 +161,22 @@ def test_slices_of_few_speakers_are_folded_where_others_are_seen(
     ]
     assert text.count("too small to judge</td>") == 5 - judged
     assert text.count("<summary>3 slices of under 20 speakers") == bool(judged)
+
+
+def test_what_is_folded_is_printed(tmp_path: Path) -> None:
+    require_chromium()
+    page_path = tmp_path / "page.html"
+    table = markup.table("Few", ["slice"], [["young"]])
+    page_path.write_text(markup.page("Report", "", {"Slices": markup.folded("1 slice", table)}))
+    browser = Chromium(tmp_path)
+    try:
+        page = browser.open(page_path.as_uri(), ready="document.readyState === 'complete'")
+        seen = "document.querySelector('details table').checkVisibility()"
+        assert not page.run(seen)
+        page.print()
+        assert page.run(seen)
+    finally:
+        browser.close()
 
 
 def test_mistakes_are_the_surest_first_and_shown_without_their_sound(page_of: Page) -> None:
