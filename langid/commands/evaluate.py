@@ -85,6 +85,7 @@ def _unknown_below(report: dict[str, Any]) -> float:
 
 def _print_report(report: dict[str, Any], output: Path) -> None:
     from langid.evaluation.report import what_is_shared, who_speaks
+    from langid.evaluation.threshold import threshold_text
 
     title, heard_s = f"{report['part']} part: {report['task']}", report["heard_s"]
     if heard_s is not None:
@@ -115,8 +116,9 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
             f" answered, so are {with_interval(found['false_acceptance'])} of these"
         )
         if chosen := found["threshold"]:
+            below = threshold_text(chosen["unknown_below"])
             print(
-                f"unknown_below={chosen['unknown_below']:.6f}, chosen on validation, answers"
+                f"unknown_below={below}, chosen on validation, answers"
                 f" {with_interval(chosen['known'])} of the known and"
                 f" {with_interval(chosen['unknown'])} of these"
             )
@@ -124,7 +126,7 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
         told = "no unknown_below gives so few"
         if chosen is not None:
             below, answered = chosen["unknown_below"], chosen["answered"]
-            told = f"unknown_below={below:.6f} (answers {answered:.0%})"
+            told = f"unknown_below={threshold_text(below)} (answers {answered:.0%})"
         print(f"{float(rate):.0%} error: {told}")
     if report["scored"] == "sequence":
         print(f"scored are {report['support']} sequences of these clips, not whole utterances")

@@ -1,5 +1,7 @@
 """How many speakers, clips and minutes parts have, and how much they share."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 
@@ -35,6 +37,11 @@ def clips_and_speakers(rows: pd.DataFrame) -> dict[str, int]:
         "speakers": int(rows["speaker"][~unknown].nunique()),
         "unknown_speakers": int(rows["utterance_id"][unknown].nunique()),
     }
+
+
+def digest_of_ids(utterance_ids: pd.Series) -> str:
+    """Return what tells utterances from others, whatever their order and how often they occur."""
+    return hashlib.sha256("\n".join(sorted(set(utterance_ids))).encode()).hexdigest()[:16]
 
 
 def minutes(rows: pd.DataFrame) -> float:

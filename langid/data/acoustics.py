@@ -79,7 +79,10 @@ class SequenceAcoustics:
             speech = np.pad(speech, (missing, 0))[self.context :]
             origin = np.pad(origin, (missing, 0), mode="edge")[self.context :]
         most = _most(speech, place[1] - place[0])
-        first = origin[: most : self.held.stride].clip(min=0) // self.held.stride
+        stride = self.held.stride  # of a frame the hop in its middle tells where it is from
+        there = min(most, len(origin))
+        middle = np.minimum(np.arange(0, there, stride) + stride // 2, there - 1)
+        first = origin[middle].clip(min=0) // stride
         return *self.held.filled(hops[: self.context + most], speech[:most]), first
 
     @functools.cached_property

@@ -47,6 +47,16 @@ class Crops:
         """Return the frames of crops from the first of their draws, ``(crops,)`` or one."""
         return np.rint(self.shortest + draws * (self.longest - self.shortest)).astype(int)
 
+    def expected(self, heard: np.ndarray) -> np.ndarray:
+        """Return how many of the frames that are heard of sequences a crop has on average."""
+        inside = heard.clip(self.shortest, self.longest)
+        span = max(self.longest - self.shortest, 1e-9)
+        shorter = (inside**2 - self.shortest**2) / 2  # crops that lie in the sequence
+        cropped = (shorter + inside * (self.longest - inside)) / span
+        if self.longest == self.shortest:
+            cropped = np.full(len(heard), self.longest)
+        return np.asarray(np.minimum(cropped, heard))
+
     def bounds(
         self, heard: np.ndarray, speech: np.ndarray, draws: Sequence[float]
     ) -> tuple[int, int]:

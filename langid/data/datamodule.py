@@ -10,7 +10,12 @@ import pandas as pd
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from langid.corpora.part_counts import clips_and_speakers, minutes, shared_between_parts
+from langid.corpora.part_counts import (
+    clips_and_speakers,
+    digest_of_ids,
+    minutes,
+    shared_between_parts,
+)
 from langid.corpora.splits import PARTS, Split
 from langid.corpora.tasks import Task
 from langid.data.acoustics import SequenceAcoustics
@@ -143,7 +148,7 @@ class LanguageDataModule(LightningDataModule):
         ``minutes`` are those of each class in training. ``missing`` names the classes of which
         nothing is heard in a part that the split deals, and ``left_out`` counts what the split
         leaves out, not the rows that have no class. Where the split names some, ``unlabelled``
-        counts what only teaches.
+        counts what only teaches. ``heard`` is a digest of the utterances that are learned from.
         """
         rows = self._labelled().iloc[self.parts["row"]].reset_index(drop=True)
         parts = self.parts["part"].to_numpy()
@@ -169,6 +174,7 @@ class LanguageDataModule(LightningDataModule):
             },
             "left_out": int(((parts == "") & (rows["class"] != "")).sum()),
             "shared": shared_between_parts(rows, parts),
+            "heard": digest_of_ids(rows["utterance_id"][np.isin(parts, ["train", "unlabelled"])]),
         }
 
     def sequence_counts(self) -> dict[str, list[int]]:
@@ -178,10 +184,17 @@ class LanguageDataModule(LightningDataModule):
         return {"there": np.bincount(targets).tolist(), "per_epoch": np.bincount(drawn).tolist()}
 
     def class_frames(self) -> list[int]:
-        """Return the training frames with a loss of each output of a network."""
+        """Return the training frames with a loss of each output of a network.
+
+        Of crops those that an epoch has on average: long clips give no more than short ones.
+        """
         train = self.sequences["train"]
         target, speech = train["target"].to_numpy(), train["speech"].to_numpy()
         frames = (train["stop"] - train["start"]).to_numpy()
+        if self.crops:
+            heard = heard_frames(train, self.silence, None, np.arange(len(train)))
+            share = self.crops.expected(heard) / np.maximum(heard, 1)
+            speech, frames = ((of * share).round().astype(int) for of in (speech, frames))
         return self.silence.class_frames(target, frames, speech, len(self.classes))
 
     def normaliser_statistics(self) -> tuple[np.ndarray, np.ndarray]:

@@ -64,7 +64,14 @@ class Asked:
 
         The threshold is chosen on the validation part; ``no_threshold`` says why there is none.
         """
-        others = predict_unknown(self.checkpoints, unknown, self.workers, self.accelerator)
+        options = self.workers, self.ensemble, self.accelerator, predictions.heard_s
+        others = predict_unknown(self.checkpoints, unknown, *options)
+        others = others[others["label"] != ""]  # what they are, nobody knows
+        if not len(others):
+            raise LangidError(
+                f"unknown={unknown}: no utterance without one of the classes has a"
+                f" {predictions.column}; give a store in which it is known"
+            )
         chosen_on, reason = None, "chosen on the part that it is tested on it would flatter"
         if self.part != "validation":
             try:

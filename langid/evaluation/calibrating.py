@@ -82,7 +82,8 @@ class Calibrator:
     """Fits what is done to logits by the negative log posterior of whole utterances.
 
     An utterance's posterior is the mean over its frames', so temperatures of frames are fitted by
-    it, and not frame by frame. Raises LangidError for a part of fewer than FOLDS speakers.
+    it, and not frame by frame. Raises LangidError for a part of fewer than FOLDS speakers, and for
+    a bias of a class with fewer than two.
     """
 
     def __init__(self, logits: FrameLogits, predictions: Predictions, with_bias: bool):
@@ -95,6 +96,13 @@ class Calibrator:
             raise LangidError(
                 f"the validation part has {len(self.speakers)} speakers, too few to calibrate by;"
                 f" {FOLDS} at least are needed: train on a store with more"
+            )
+        held = pd.Series(self.group).groupby(predictions.targets).nunique()
+        few = [name for place, name in enumerate(predictions.classes) if held.get(place, 0) < 2]
+        if with_bias and few:
+            raise LangidError(
+                f"bias=true: the validation part has fewer than two speakers of {', '.join(few)},"
+                " so that no bias of it can be told; take bias=false, or train on a store with more"
             )
 
     def fit(self, units: Tensor | None = None) -> LogitScaling:

@@ -30,7 +30,7 @@ CONDITIONS: dict[str, dict[str, dict[str, Any]]] = {
         for snr_db in SNRS_DB
     },
     "reverberation of 0.5 s": {"room": {"t60_s": [0.5, 0.5], "distance_m": [1, 3]}},
-    "20 dB louder": {"gain": {"db": [20, 20]}},
+    "20 dB louder, cut off at full scale": {"gain": {"db": [20, 20], "overdriven": True}},
     "20 dB softer": {"gain": {"db": [-20, -20]}},
     "5 % of the samples clipped": {"clipping": {"share": [0.05, 0.05]}},
     "1 s of silence before it": {"leading_silence": {"seconds": [1, 1]}},

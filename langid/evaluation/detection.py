@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def detection(
     bounds, few = scaled(of_proportions(cost), most), few_of_a_class(cost, names)
     least = metrics.least_cavg(index, scores, costs)
     drawn = None if few else resamples.least_cost(scores, costs)
-    found |= {"cavg": told(bounds[0], bounds, few), "min_cavg": resampled(least, drawn, few)}
+    found |= {"cavg": told(bounds[0], bounds, few), "min_cavg": resampled(least, drawn, few, inf)}
     few_of = [few_speakers(one) for one in by_group(cost)]
     return found | _rates(index, scores, names, few_of, few, resamples)
 

@@ -26,6 +26,8 @@ def first_screen(report: Mapping[str, Any], command: str) -> str:
         "fingerprint": f"`{report['fingerprint']}`",
         "command": f"`{command}`",
     }
+    if report["began_from"]:
+        told["began from"] = f"`{', '.join(report['began_from'])}`"
     if report["absent"]:
         told["absent"] = f"no clip of {', '.join(report['absent'])}; no mean takes them in"
     return markup.paragraph(summary(report), "verdict") + markup.facts(told)
@@ -49,12 +51,15 @@ def _heard(report: Mapping[str, Any]) -> str:
     shared = report["shared_with_training"]
     if shared is None:
         return "whether they were heard in training is not known"
+    if shared["speakers"] or shared.get("recordings") or shared["utterances"]:
+        return "some of them were heard in training, so that it is too good"
     if shared["speakers"] is None:
         return "whether their speakers were heard in training is not known"
+    if report["began_from"] and not report["heard_alike"]:
+        return "what the checkpoints that it began from, or learned of, have heard is not known"
     known = " known" if report["unknown_speakers"] else ""
-    if shared["speakers"] or shared["utterances"]:
-        return "some of them were heard in training, so that it is too good"
-    return f"no{known} speaker was heard in training"
+    encoder = ", but what its pretrained encoder has heard is not known" * bool(report["encoder"])
+    return f"no{known} speaker was heard in training{encoder}"
 
 
 def _present(report: Mapping[str, Any]) -> list[str]:

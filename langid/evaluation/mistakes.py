@@ -14,7 +14,8 @@ from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
 from langid.devices import device_of
 from langid.evaluation.checkpoints import loaded
-from langid.evaluation.predictions import Predictions, pieces_of, posteriors_of
+from langid.evaluation.heard_pieces import pieces_of
+from langid.evaluation.predictions import Predictions, posteriors_of
 
 SHOWN = 20
 RATE = 16000

@@ -15,8 +15,10 @@ from langid.evaluation.intervals import MIN_SPEAKERS
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.resampling import Resamples
 from langid.evaluation.scoring import Figure, frame_accuracy, resampled
+from langid.evaluation.threshold import may_be_answered
 
 KNOWN = 1
+NEVER = -1.0  # the score of what no threshold answers
 EDGES = np.linspace(0, 1, 21)  # of the histograms of scores
 
 
@@ -32,9 +34,11 @@ def open_set(
     a class ``unknown`` that was made of yet other languages (``task.merge``). ``auroc`` is
     how often a known utterance has a higher one than an ``unknown`` one; ``false_acceptance`` the
     share of the unknown ones that are answered where ACCEPTED of the known ones are. ``histogram``
-    counts the scores of both between its ``edges``. ``threshold`` is the score that ACCEPTED of the
-    known utterances of ``chosen_on``, the validation part, reach: ``unknown_below``, and the shares
-    of the known and the unknown ones that are answered by it, as figures; None without that part.
+    counts the scores of both between its ``edges``. ``threshold`` is ``unknown_below``, by which
+    ACCEPTED of the known utterances of ``chosen_on``, the validation part, are ``answered`` (or as
+    many as can be), and the shares of the known and the unknown ones that are answered by it, as
+    figures; None without that part. Answered is what ``langid predict`` answers: where there is
+    speech, the class ``unknown`` is not the most likely one, and the score reaches the threshold.
     """
     tables = [unknown, _known(predictions)]
     each = [_scores(table, predictions.classes) for table in tables]
@@ -59,7 +63,7 @@ def open_set(
                 for name, own in zip(("unknown", "known"), each, strict=True)
             },
         },
-        "threshold": None if chosen_on is None else _threshold(chosen_on, tables, each),
+        "threshold": None if chosen_on is None else _threshold(chosen_on, tables),
     }
 
 
@@ -73,20 +77,27 @@ def _scores(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
     return np.asarray(table[columns].to_numpy(float).max(1))
 
 
-def _threshold(
-    chosen_on: Predictions, tables: Sequence[pd.DataFrame], scores: Sequence[np.ndarray]
-) -> dict[str, Any]:
+def _threshold(chosen_on: Predictions, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
     """Return the threshold that validation chooses, and the shares that it answers."""
-    validation = np.sort(_scores(_known(chosen_on), chosen_on.classes))
-    below = float(validation[int((1 - metrics.ACCEPTED) * len(validation) + 1e-9)])
+    validation, *tested = (
+        np.where(may_be_answered(table), _scores(table, chosen_on.classes), NEVER)
+        for table in (_known(chosen_on), *tables)
+    )
+    chosen = np.sort(validation)[int((1 - metrics.ACCEPTED) * len(validation) + 1e-9)]
+    below = max(float(chosen), 0.0)
     answered = [
         frame_accuracy(
             np.zeros(len(own), int), speaker_groups(table).tolist(), np.ones(len(own)),
             (own >= below).astype(float),
         )
-        for table, own in zip(tables, scores, strict=True)
+        for table, own in zip(tables, tested, strict=True)
     ]  # fmt: skip
-    return {"unknown_below": below, "unknown": answered[0], "known": answered[1]}
+    return {
+        "unknown_below": below,
+        "answered": float((validation >= below).mean()),
+        "unknown": answered[0],
+        "known": answered[1],
+    }
 
 
 def _figure(of: Any, errors: Any, drawn: Any, few: str) -> Figure:

@@ -5,6 +5,7 @@ from typing import Any
 
 from langid import markup
 from langid.evaluation.report import who_speaks
+from langid.evaluation.threshold import threshold_text
 from langid.markup import shown
 from langid.plots import figure_svg
 from langid.report_plots import draw_open_set
@@ -31,7 +32,8 @@ def open_set_section(found: Mapping[str, Any]) -> str:
         below = threshold["unknown_below"]
         rows += [
             ["known, answered", *shown(threshold["known"]),
-             f"at unknown_below={below:.6f}, which {accepted:.0%} of the validation clips reach"],
+             f"at unknown_below={threshold_text(below)}, which answers"
+             f" {threshold['answered']:.1%} of the validation clips"],
             ["unknown, answered", *shown(threshold["unknown"]), "at the same threshold"],
         ]  # fmt: skip
     table = markup.table("How well they are told from the known ones", HEAD, rows)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from langid.build import build
-from langid.corpora.splits import PARTS, Split
+from langid.corpora.splits import PARTS
 from langid.data.dataset import Batch
-from langid.data.pieces import cut_whole, first_frames, piece_loader
+from langid.data.pieces import piece_loader
 from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
 from langid.devices import device_of
 from langid.errors import LangidError
 from langid.evaluation.checkpoints import UNKNOWN, loaded
+from langid.evaluation.heard_pieces import heard_pieces
 from langid.progress import progress
 from langid.training.embedding import UtteranceEmbeddings, embeddings_of
 from langid.training.identifier import LanguageIdentifier
@@ -101,15 +100,11 @@ def predict_part(
         raise LangidError(f"part={part}: accepted are {', '.join(EVALUATED_PARTS)}")
     held = Store(store)
     identifiers = loaded(checkpoints, held, part, ensemble, device_of(accelerator))
-    groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
     tables, units = [], set()
     kept: list[UtteranceEmbeddings | None] = []
-    for group in groups:
+    for group in _groups(identifiers, ensemble):
         frames = stacked_store(store, group[0].described.stride)
-        pieces, unit = pieces_of(group[0], frames, part)
-        if heard_s is not None:
-            heard = _heard_frames(heard_s, frames, group[0])
-            pieces = first_frames(frames, pieces, heard)
+        pieces, unit = heard_pieces(group[0], frames, part, heard_s)
         kept.append(embeddings_of(group[0], pieces, 0 if kept else embedded))
         tables.append(_predict(group, frames, pieces, workers, kept[-1]))
         units.add(unit)
@@ -131,26 +126,42 @@ def predict_part(
 
 
 def predict_unknown(
-    checkpoints: Sequence[Path], path: Path, workers: int = 0, accelerator: str = "auto"
+    checkpoints: Sequence[Path],
+    path: Path,
+    workers: int = 0,
+    ensemble: bool = False,
+    accelerator: str = "auto",
+    heard_s: float | None = None,
 ) -> pd.DataFrame:
     """Return what each checkpoint says of the utterances of a store that have none of its classes.
 
-    A row per utterance and checkpoint, as in Predictions, with the ``label`` that it does have.
-    Raises LangidError for a store where all have one, and as ``predict_part`` does.
+    A row per utterance and checkpoint, or the ``ensemble`` of all, as in Predictions, with the
+    ``label`` that it does have; none of what a checkpoint of that store was taught without a label.
+    Arguments are those of ``predict_part``. Raises LangidError for a store that has no such
+    utterance, and as ``predict_part`` does.
     """
     store, tables = Store(path), []
-    for identifier in loaded(checkpoints, store, UNKNOWN, False, device_of(accelerator)):
+    identifiers = loaded(checkpoints, store, UNKNOWN, ensemble, device_of(accelerator))
+    for group in _groups(identifiers, ensemble):
+        identifier = group[0]
         frames = stacked_store(path, identifier.described.stride)
-        pieces, _ = pieces_of(identifier, frames, UNKNOWN)
+        pieces, _ = heard_pieces(identifier, frames, UNKNOWN, heard_s)
         if not len(pieces):
             raise LangidError(
                 f"unknown={path}: every utterance has one of the classes"
-                f" {', '.join(identifier.classes)}; give a store of others"
+                f" {', '.join(identifier.classes)}, or was learned from; give a store of others"
             )
-        table = _predict([identifier], frames, pieces, workers)
+        table = _predict(group, frames, pieces, workers)
         column = store.utterances[identifier.described.build_task().column]
         tables.append(table.assign(label=column.iloc[table.index].to_numpy()))
     return pd.concat(tables)
+
+
+def _groups(
+    identifiers: Sequence[LanguageIdentifier], ensemble: bool
+) -> list[list[LanguageIdentifier]]:
+    """Return identifiers that hear the same utterances, and are averaged."""
+    return [list(identifiers)] if ensemble else [[identifier] for identifier in identifiers]
 
 
 def of_corpora(predictions: Predictions, names: Sequence[str], part: str) -> Predictions:
@@ -180,46 +191,6 @@ def _pooled(tables: Sequence[pd.DataFrame], units: Collection[str]) -> pd.DataFr
             " can be pooled, and ensemble=true averages the posteriors of one"
         )
     return pooled
-
-
-def pieces_of(identifier: LanguageIdentifier, store: Store, part: str) -> tuple[pd.DataFrame, str]:
-    """Return the pieces to hear, and what a unit is.
-
-    ``all`` is every utterance of the store that has one of the classes, whatever the split, and
-    UNKNOWN every one that has none of them.
-    """
-    if part in ("all", UNKNOWN):
-        labels = identifier.described.build_task().labels(store.utterances, identifier.classes)
-        targets = pd.Index(identifier.classes).get_indexer(labels)  # -1: none of them
-        pieces = cut_whole(store, identifier.silence)
-        pieces = pieces.assign(unit=pieces["row"], target=targets[pieces["row"]])
-        has_class = pieces["target"] >= 0
-        return pieces[has_class if part == "all" else ~has_class], "utterance"
-    split: Split = build(identifier.described.split, "split")
-    if part not in split.parts:
-        raise LangidError(
-            f"part={part}: the split of this training has no {part} part; score part=validation"
-        )
-    unit = "sequence" if split.cuts_utterances else "utterance"
-    return data_of(identifier.described, store.path).pieces[part], unit
-
-
-def _heard_frames(heard_s: Any, store: Store, identifier: LanguageIdentifier) -> int:
-    """Return how many frames are heard of each unit."""
-    number = type(heard_s) in (int, float) and isfinite(heard_s)
-    frames = round(heard_s * store.frames_per_second) if number else 0
-    if frames < 1:
-        raise LangidError(
-            f"heard_s={heard_s}: accepted are null and seconds, at least the"
-            f" {1 / store.frames_per_second:g} s of a frame"
-        )
-    features = identifier.front_end.features
-    if store.content.name == "features" and not features.causal:
-        raise LangidError(
-            f"heard_s={heard_s}: features {type(features).__name__} of {store.path} have heard each"
-            " clip to its end; prepare a store with content=samples, of which they are made again"
-        )
-    return frames
 
 
 def _trained_on(descriptions: Sequence[RunDescription], store: Store) -> pd.DataFrame | None:

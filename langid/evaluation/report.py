@@ -16,7 +16,7 @@ from langid.evaluation.detection import detection
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.scoring import ABSENT, frame_accuracy, score
 from langid.evaluation.slices import sliced
-from langid.evaluation.threshold import thresholds
+from langid.evaluation.threshold import may_be_answered, thresholds
 from langid.metrics import DetectionCosts
 from langid.plots import draw_confusion, save_figure
 from langid.training.run_description import versions
@@ -57,7 +57,7 @@ def make_report(
         of_class = table[table[column] == name]
         figures["classes"][name] |= clips_and_speakers(of_class) | {"minutes": minutes(of_class)}
     if part == "validation":
-        figures["thresholds"] = thresholds(targets, posteriors)
+        figures["thresholds"] = thresholds(targets, posteriors, may_be_answered(table))
     return {
         "schema": SCHEMA,
         "part": part,
@@ -104,8 +104,19 @@ def confusions(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _training(predictions: Predictions, part: str) -> dict[str, Any]:
-    """Return what is known of the training, one entry per checkpoint where they differ."""
+    """Return what is known of the training, one entry per checkpoint where they differ.
+
+    ``began_from`` are the checkpoints of ``init`` and ``teacher``, and ``heard_alike`` whether they
+    are known to have learned from the same utterances; ``encoder`` is the pretrained one, if any.
+    """
     told: dict[str, Any] = {"shared_with_training": _shared(predictions, part)}
+    starts = [of for one in predictions.descriptions for of in (one.init, one.teacher) if of]
+    told["began_from"] = list(dict.fromkeys(of["checkpoint"] for of in starts))
+    told["heard_alike"] = all(
+        len(one.heard) == 1 and one.heard[0] for one in predictions.descriptions
+    )
+    encoders = (one.features.get("encoder") for one in predictions.descriptions)
+    told["encoder"] = next(encoders, None)
     names = {"fingerprint": "trained_on", "versions": "trained_with"}
     for key in ("silence", "split", "seed", *names):
         values = [getattr(description, key) for description in predictions.descriptions]
@@ -115,7 +126,7 @@ def _training(predictions: Predictions, part: str) -> dict[str, Any]:
 
 
 def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None:
-    """Return how many speakers and utterances are heard in training too.
+    """Return how many speakers, recordings and utterances are heard in training too.
 
     Of a part that is held out, those of all such parts, summed over the folds; of another, those
     that are scored. ``speakers`` is None where none is known; all is None where nothing can be
@@ -174,6 +185,8 @@ def what_is_shared(report: Mapping[str, Any]) -> str:
     told = [f"{shared['utterances']} utterances"]
     if shared["speakers"] is not None:
         told.insert(0, f"{shared['speakers']} speakers")
+    if shared.get("recordings"):
+        told.append(f"{shared['recordings']} recordings")
     if report["unknown_speakers"]:
         told.append(f"unknown for {report['unknown_speakers']} clips of unknown speakers")
     line = f"shared with training: {', '.join(told)}"

@@ -87,8 +87,8 @@ def _binned(scores: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, int]:
     return np.searchsorted(grid, scores, "right"), len(grid) + 1
 
 
-def of_resamples(value: float, drawn: np.ndarray) -> Bounds | None:
-    """Return a figure that is never below 0 with its interval; None where all resamples are alike.
+def of_resamples(value: float, drawn: np.ndarray, most: float) -> Bounds | None:
+    """Return a figure from 0 to ``most`` with its interval; None where all resamples are alike.
 
     By how much resamples lie above the figure on average, as those of a calibration error do, their
     quantiles are moved back. Resamples without a value, for want of a class, are left out.
@@ -97,4 +97,4 @@ def of_resamples(value: float, drawn: np.ndarray) -> Bounds | None:
     if not len(drawn) or np.ptp(drawn) < 1e-9:
         return None
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - drawn.mean() + value
-    return value, max(float(ends[0]), 0.0), float(ends[1])
+    return value, max(float(ends[0]), 0.0), min(float(ends[1]), most)

@@ -16,7 +16,6 @@ from langid.data.store import Store
 from langid.errors import LangidError
 from langid.evaluation.asked import Asked
 from langid.evaluation.calibration import calibration
-from langid.evaluation.checkpoints import UNKNOWN
 from langid.evaluation.conditions import (
     CONDITIONS,
     SPEECHLESS,
@@ -26,6 +25,7 @@ from langid.evaluation.conditions import (
 )
 from langid.evaluation.predictions import Predictions, predict_part, predict_unknown
 from langid.evaluation.scoring import INTERVAL, paired_difference, score
+from langid.evaluation.threshold import may_be_answered
 from langid.training.run_description import versions
 from langid.training.run_record import write_record
 
@@ -131,7 +131,8 @@ def _without_speech(asked: Asked, store: Store, place: Path) -> pd.DataFrame:
     path = place / "speechless.h5"
     sounds = WithoutSpeech(store.description["sample_rate"])
     make_store(path, store, sounds, "nobody speaks", asked.workers, asked.accelerator)
-    return predict_unknown(asked.checkpoints, path, asked.workers, asked.accelerator)
+    options = asked.workers, asked.ensemble, asked.accelerator
+    return predict_unknown(asked.checkpoints, path, *options)
 
 
 def _said(
@@ -140,12 +141,11 @@ def _said(
     """Return what is said of a kind of sound."""
     said = table[table["recording"] == kind]
     confidence = said[[f"p({name})" for name in clean.classes]].to_numpy(float).max(1)
-    spoken, known = ~said["no_speech"], said["predicted"] != UNKNOWN
-    named = spoken & known & (confidence >= unknown_below)
+    named = may_be_answered(said) & (confidence >= unknown_below)
     return {
         "name": kind,
         "clips": len(said),
-        "no_speech": int((~spoken).sum()),
+        "no_speech": int(said["no_speech"].sum()),
         "named": int(named.sum()),
         "confidence": float(confidence.mean()),
         "said": {str(name): int(count) for name, count in said["predicted"].value_counts().items()},

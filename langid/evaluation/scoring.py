@@ -198,7 +198,10 @@ def scaled(bounds: Bounds, factor: float) -> Bounds:
     return value * factor, low * factor, high * factor
 
 
-def resampled(value: float, drawn: np.ndarray | None, reason: str) -> Figure:
-    """Return a figure with the interval of what resamples have ``drawn``; ``reason`` as in told."""
-    bounds = None if drawn is None else of_resamples(value, drawn)
+def resampled(value: float, drawn: np.ndarray | None, reason: str, most: float = 1.0) -> Figure:
+    """Return a figure with the interval of what resamples have ``drawn``; ``reason`` as in told.
+
+    It lies between 0 and ``most``.
+    """
+    bounds = None if drawn is None else of_resamples(value, drawn, most)
     return told(value, bounds or (value, value, value), reason if bounds else reason or ALIKE)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -29,21 +29,27 @@ class StreamedClip:
 
     ``since_s`` is when it began, in seconds after the reset. ``posteriors (frames, classes)`` are
     those of its speech frames, ``after_s (frames,)`` the seconds of the clip that had passed at
-    their ends. Where a stream marks no speech in a clip, all its frames count.
+    their ends. Where a stream marks no speech in a clip, all its frames count, and it is not
+    ``spoken``.
     """
 
     since_s: float
     posteriors: np.ndarray
     after_s: np.ndarray
+    spoken: bool = True
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """What a stream says of clips, and ``table``, a row of each: its ``target`` and ``speaker``."""
+    """What a stream says of clips, and ``table``, a row of each: its ``target`` and ``speaker``.
+
+    ``unknown`` is the number of a class of other languages, on which no stream decides.
+    """
 
     clips: Sequence[StreamedClip]
     table: pd.DataFrame
     hop_s: float
+    unknown: int | None = None
 
     @property
     def targets(self) -> np.ndarray:
@@ -76,7 +82,7 @@ def stream_clips(
             posteriors, speech = _feed(stream, _read(clips[number], stream.sample_rate))
             frames = np.flatnonzero(counted_frames(speech))
             since_s, after_s = before * stream.hop_s, (frames + 1) * stream.hop_s
-            yield StreamedClip(since_s, posteriors[frames], after_s)
+            yield StreamedClip(since_s, posteriors[frames], after_s, bool(speech.any()))
             before += len(speech)
 
 
@@ -127,5 +133,5 @@ def join(streamed: Streamed, streams: Sequence[Sequence[int]]) -> Streamed:
         parts = streamed.clips[begin:end]
         posteriors = np.concatenate([part.posteriors for part in parts])
         after_s = np.concatenate([part.since_s + part.after_s for part in parts])
-        whole.append(StreamedClip(0.0, posteriors, after_s))
-    return Streamed(whole, streamed.table.iloc[bounds[:-1]], streamed.hop_s)
+        whole.append(StreamedClip(0.0, posteriors, after_s, any(part.spoken for part in parts)))
+    return replace(streamed, clips=whole, table=streamed.table.iloc[bounds[:-1]])

@@ -21,6 +21,7 @@ from langid.evaluation.streamed import DEALT, STREAM_S, Streamed, deal, join, st
 from langid.evaluation.threshold import ERROR_RATES
 from langid.plots import draw_streaming, save_figure
 from langid.progress import progress
+from langid.streaming.decision import UNKNOWN
 from langid.streaming.streamer import StreamingIdentifier
 from langid.training.run_description import versions
 from langid.training.run_record import write_record
@@ -117,10 +118,11 @@ def _clips(predictions: Predictions, store: Store) -> pd.DataFrame:
 def _streamed(
     stream: StreamingIdentifier, clips: pd.DataFrame, streams: Sequence[Sequence[int]], name: str
 ) -> Streamed:
+    unknown = stream.classes.index(UNKNOWN) if UNKNOWN in stream.classes else None
     own = clips.iloc[np.concatenate(streams)]
     with progress(f"streaming: {name}", "clips") as bar:
         said = bar.track(stream_clips(stream, clips["excerpt"].tolist(), streams), total=len(own))
-        return Streamed(list(said), own, stream.hop_s)
+        return Streamed(list(said), own, stream.hop_s, unknown)
 
 
 def _figures(clips: pd.DataFrame, posteriors: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from langid.atomic_file import write_text
 from langid.errors import LangidError
-from langid.evaluation.paired_tests import holm, mcnemar, speaker_flips
+from langid.evaluation.paired_tests import flips_of_all, mcnemar, speaker_flips
 from langid.evaluation.scoring import difference_of_right
 from langid.plots import draw_comparison, save_figure
 from langid.runs.finished import Run, check_classes, score_run
@@ -111,8 +111,8 @@ def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None])
     ``real_time_factor`` of the first, and ``difference`` in balanced accuracy from the best with
     ``difference_low``, ``difference_high`` and a ``note`` where there is none. ``p`` is how
     probable a difference as large would be by chance (``speaker_flips``), ``p_corrected`` that of
-    all systems together (``holm``), ``p_mcnemar`` that of clips as if they were independent, of
-    single runs alone.
+    all systems together (``flips_of_all``), ``p_mcnemar`` that of clips as if they were
+    independent, of single runs alone.
     """
     chosen = differing_choices(runs)
     told = dict(zip(map(id, runs), zip(chosen, real_time_factors, strict=True), strict=True))
@@ -123,8 +123,8 @@ def compare_runs(runs: Sequence[Run], real_time_factors: Sequence[float | None])
         choice, factor = told[id(system.first)]
         rows.append(_row(system, choice) | {"real_time_factor": factor} | _from(best, system))
     table = pd.DataFrame(rows)
-    tested = table["p"].notna()
-    table.loc[tested, "p_corrected"] = holm(table.loc[tested, "p"])
+    tested = table["p"].notna().to_numpy()
+    table.loc[tested, "p_corrected"] = _of_all(best, systems)[tested]
     order = table.sort_values(list(METRICS), ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 
@@ -147,6 +147,16 @@ def _row(system: System, choice: dict[str, Any]) -> dict[str, Any]:
         "parameters": first.record.parameters,
         "seconds": None if resumed else float(np.mean([record.seconds for record in records])),
     }
+
+
+def _of_all(best: System, systems: Sequence[System]) -> np.ndarray:
+    """Return the p of each system's difference from the best, NaN of other utterances."""
+    found = np.full(len(systems), np.nan)
+    alike = [place for place, one in enumerate(systems) if same_utterances(one.first, best.first)]
+    right = np.stack([systems[place].right for place in alike])
+    at = [systems[place] is best for place in alike].index(True)
+    found[alike] = flips_of_all(best.targets, right, best.speakers, at)
+    return found
 
 
 def _columns(name: str, figure: dict[str, Any], reason: str) -> dict[str, Any]:

@@ -59,11 +59,19 @@ def basis(table: "pd.DataFrame", title: str) -> list[str]:
 
 
 def verdict(table: "pd.DataFrame") -> str:
-    """Return whether the best is ahead of the next by more than chance; empty where none is."""
+    """Return whether the best is ahead of the next by more than chance; empty where none is.
+
+    Next is the next run that was scored on the same clips; it says how many are left out.
+    """
     tested = table[table["p"].notna()]
     if not len(tested):
         return ""
     of, there = tested.iloc[0], tested.iloc[0].notna()
+    between = int(tested.index[0]) - 1  # rows are in order, the best first
+    others = ""
+    if between:
+        runs = f"{between} run{'s' * (between > 1)} between them"
+        others = f", of those on the same clips ({runs} on others cannot be tested),"
     ends = ""
     if there["difference_low"]:
         ends = f" ({-of['difference_high']:.3f} to {-of['difference_low']:.3f})"
@@ -72,7 +80,8 @@ def verdict(table: "pd.DataFrame") -> str:
     by_clips = ""
     if there["p_mcnemar"]:
         by_clips = f"; by clips, McNemar's test, p = {of['p_mcnemar']:.4f}"
+    p = f"by speakers p = {of['p_corrected']:.4f}{together}{by_clips}"
     return (
-        f"the best is ahead of the next by {abs(of['difference']):.3f}{ends} balanced accuracy:"
-        f" {more} chance may make (by speakers p = {of['p_corrected']:.4f}{together}{by_clips})"
+        f"the best is ahead of the next{others} by {abs(of['difference']):.3f}{ends} balanced"
+        f" accuracy: {more} chance may make ({p})"
     )

@@ -33,10 +33,15 @@ def pinned(features: dict[str, Any]) -> dict[str, Any]:
     if "sha256" not in features:
         return features
     encoder, revision = str(features["encoder"]), features["revision"]
-    if Path(encoder).expanduser().is_dir():
-        encoder = os.path.abspath(Path(encoder).expanduser())
-    elif _local(encoder) is None:
+    if (folder := _local(encoder, features["sha256"])) is None:
         revision = _fetch(encoder, revision)
+    elif revision is not None and features["sha256"] is None:
+        raise LangidError(
+            f"features.revision={revision}: {encoder} is a folder, {folder}, which has none; leave"
+            " it out, or move the folder away to fetch the encoder from the hub"
+        )
+    elif Path(encoder).expanduser().is_dir():
+        encoder = os.path.abspath(Path(encoder).expanduser())
     files = found_files(encoder, revision, features["sha256"])
     found = {"encoder": encoder, "revision": revision, "sha256": _sha256(files.folder)}
     return features | found
@@ -50,7 +55,7 @@ def found_files(encoder: str, revision: str | None, sha256: str | None) -> Encod
     of the hash.
     """
     _require_extra()
-    folder = _local(encoder) or _fetched(encoder, revision)
+    folder = _local(encoder, sha256) or _fetched(encoder, revision)
     if folder is None:
         advice = "a folder as transformers saves one, in LANGID_MODELS or by its path"
         raise LangidError(
@@ -83,11 +88,16 @@ def _require_extra() -> None:
         )
 
 
-def _local(encoder: str) -> Path | None:
-    """Return the folder of a path, or of a name in LANGID_MODELS."""
+def _local(encoder: str, sha256: str | None) -> Path | None:
+    """Return the folder of a path, or of a name in LANGID_MODELS.
+
+    What is named by its owner or by a whole path is looked for there by its last name alone, but
+    only where its hash is known: it could be another.
+    """
     given = Path(encoder).expanduser()
     places = [given]
-    if models := os.environ.get("LANGID_MODELS"):
+    models = os.environ.get("LANGID_MODELS")
+    if models and (sha256 is not None or given.name == encoder):
         places.append(Path(models) / given.name)
     return next((place.resolve() for place in places if place.is_dir()), None)
 

@@ -70,7 +70,7 @@ class Distillation(CrossEntropy):
         weight = (said.softmax(-1) @ self.weight[:classes]) * speech
         total = (1 - self.label_weight) * (weight * self._divergence(logits, said)).sum()
         if self.label_weight:
-            labels = self.of_labels(logits, targets, "sum")
+            labels = self.of_labels(logits, targets)
             total = total + self.label_weight * labels
         if self.state_weight:
             total = total + self.state_weight * (weight * self._distance(states)).sum()

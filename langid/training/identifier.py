@@ -135,7 +135,7 @@ class LanguageIdentifier(Inference, LightningModule):
         }
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
         # The mean over the batch of all processes: gradients are averaged over them.
-        share = own[1] / weight * self.trainer.world_size
+        share = own[1] / weight.clamp(min=1e-9) * self.trainer.world_size
         scaled: Tensor = loss * share.to(loss.dtype)
         return scaled
 

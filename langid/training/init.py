@@ -28,7 +28,7 @@ CHOICES = {"head": (None, "keep", "new"), "normaliser": ("keep", "refit")}
 class TrainedStart:
     """A checkpoint to start from, and the settings of the group ``init``.
 
-    ``head`` is decided there, and the file's ``sha256`` added.
+    ``head`` is decided there, and the file's ``sha256`` added, and what it has ``heard``.
     """
 
     settings: dict[str, Any]
@@ -66,6 +66,7 @@ def read_start(
         "checkpoint": str(path.absolute()),
         "head": head,
         "sha256": digest_of("init", init),
+        "heard": held.heard,
     }
     tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
     return TrainedStart(settings, held, tensors)

@@ -10,6 +10,7 @@ from langid.data.silence_policy import IGNORED
 from langid.errors import LangidError
 
 UNITS = ("frame", "utterance")  # what a loss is of
+TINY = 1e-9  # a change of pace can leave a batch without any target
 SAMPLE_FRAMES = 6000  # what counts as a sample for effective numbers: a minute in hops of 10 ms
 
 
@@ -66,9 +67,9 @@ class WeightedLoss(nn.Module):
     """A loss with a weight per class, as ``weights_of`` makes them.
 
     ``logits (batch, frames, classes), targets (batch, frames) -> loss ()``, in nats; targets
-    IGNORED count for nothing. What an utterance network says counts at every frame of the sequence.
-    With ``unit`` utterance a network of frames is asked for the sequence too: what it says is its
-    mean posterior over the frames that are scored.
+    IGNORED count for nothing, and where there are no others it is 0. What an utterance network says
+    counts at every frame of the sequence. With ``unit`` utterance a network of frames is asked for
+    the sequence too: what it says is its mean posterior over the frames that are scored.
     """
 
     def __init__(
@@ -109,16 +110,17 @@ class CrossEntropy(WeightedLoss):
         self.label_smoothing = _checked("label_smoothing", label_smoothing, below=1)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return self.of_labels(logits, targets, "mean")
+        loss: Tensor = self.of_labels(logits, targets) / self.total_weight(targets).clamp(min=TINY)
+        return loss
 
-    def of_labels(self, logits: Tensor, targets: Tensor, reduction: str) -> Tensor:
-        """Return the weighted ``mean``, or the ``sum``, over the frames that have a target."""
+    def of_labels(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the weighted sum over the frames that have a target."""
         return nn.functional.cross_entropy(
             logits.flatten(0, 1),
             targets.flatten(),
             self.weight,
             ignore_index=IGNORED,
-            reduction=reduction,
+            reduction="sum",
             label_smoothing=self.label_smoothing,
         )
 
@@ -149,5 +151,5 @@ class Focal(WeightedLoss):
         # 1 - p, off zero: there the power's slope is infinite for a gamma below 1.
         doubt = (-torch.expm1(-surprise)).clamp(min=1e-7)
         weight = self.weight[targets.clamp(min=0)] * (targets != IGNORED)
-        loss: Tensor = (weight * doubt**self.gamma * surprise).sum() / weight.sum()
+        loss: Tensor = (weight * doubt**self.gamma * surprise).sum() / weight.sum().clamp(min=TINY)
         return loss

@@ -21,7 +21,8 @@ SCHEMA = "langid-checkpoint-3"
 RUNTIME = (
     "callbacks.confusion",  # of earlier versions
     "callbacks.epoch_line", "callbacks.learning_rate", "callbacks.pictures", "data.workers",
-    "init.checkpoint", "logger", "teacher.checkpoint", "trainer.accelerator",
+    "init.checkpoint", "init.heard", "logger", "teacher.checkpoint", "teacher.heard",
+    "trainer.accelerator",
     "trainer.default_root_dir", "trainer.devices", "trainer.enable_model_summary",
     "trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.num_nodes",
     "trainer.profiler", "trainer.strategy",
@@ -125,6 +126,16 @@ class RunDescription:
     def stride(self) -> int:
         """Return how many frames of the features are one of the network's."""
         return stride_of(self.model)
+
+    @property
+    def heard(self) -> list[str]:
+        """Return digests of what it learned from, and what its start and its teacher had heard.
+
+        One that is empty is not known, as of runs of earlier versions.
+        """
+        own = self.split_summary.get("heard", "")
+        before = [of.get("heard", [""]) for of in (self.init, self.teacher) if of]
+        return sorted({own, *(digest for digests in before for digest in digests)})
 
     def build_task(self) -> Task:
         """Return the task, with the classes that the training found."""

@@ -29,7 +29,7 @@ UNITS = ("frame", "utterance")
 class TeacherFile:
     """A checkpoint to learn from, and the settings of the group ``teacher``.
 
-    The file's ``sha256`` is added to them.
+    The file's ``sha256`` is added to them, and what it has ``heard``.
     """
 
     settings: dict[str, Any]
@@ -73,8 +73,8 @@ def read_teacher(
             f" the {own} {', '.join(data.classes)}; take a teacher of the same classes, in any"
             " order, or name its classes (task.classes)"
         )
-    sha256 = digest_of("teacher", teacher)
-    return TeacherFile(teacher | {"checkpoint": str(path), "sha256": sha256}, description)
+    of_file = {"sha256": digest_of("teacher", teacher), "heard": description.heard}
+    return TeacherFile(teacher | {"checkpoint": str(path)} | of_file, description)
 
 
 def _check(teacher: dict[str, Any], data: LanguageDataModule) -> None:
@@ -198,7 +198,7 @@ class Teacher:
         return torch.cat(logits)
 
     def _of_windows(self, features: Tensor) -> Tensor:
-        """Return at each frame the logits of the first window that ends behind it."""
+        """Return at each frame the logits of the last window that has ended with it."""
         time = len(features)
         size = min(self.window, time)
         ends, logits = [*range(size, time, self.step), time], []
@@ -207,8 +207,8 @@ class Teacher:
             lengths = torch.full((len(windows),), size, device=self.device)
             logits.append(self.identifier(torch.stack(windows), lengths)[:, 0])
         frames = torch.arange(time, device=self.device)
-        behind = torch.searchsorted(torch.tensor(ends, device=self.device), frames, right=True)
-        return torch.cat(logits)[behind]
+        ended = torch.searchsorted(torch.tensor(ends, device=self.device), frames + 1, right=True)
+        return torch.cat(logits)[(ended - 1).clamp(min=0)]
 
     def _states(self, features: Tensor) -> Tensor:
         """``features (time, bins)`` that were just heard -> hidden states ``(time, width)``."""

@@ -29,7 +29,7 @@ from langid.training.identifier import LanguageIdentifier
 from langid.training.init import output_layer
 from langid.training.teacher import Teacher, TeacherFile
 
-SCHEMA = "langid-teacher-1"
+SCHEMA = "langid-teacher-2"
 LOOK_AGAIN_S = 1.0  # while another process asks the teacher the same
 
 

@@ -128,6 +128,25 @@ def test_sequences_that_a_split_deals_are_cropped(store_path: Path) -> None:
     assert lengths.max() <= 200 and lengths.unique().numel() > 20
 
 
+@pytest.mark.parametrize("bounds", [(50, 400), (120, 120)])
+def test_expected_lengths_are_those_of_many_crops(bounds: tuple[float, float]) -> None:
+    crops, heard = Crops(*bounds), np.array([0, 30, 50, 200, 400, 3000])
+    draws = crops.lengths(np.random.default_rng(0).random(20_000))
+    expected = np.minimum(draws[:, None], heard).mean(0)
+    np.testing.assert_allclose(crops.expected(heard), expected, rtol=0.02)
+
+
+def test_classes_are_balanced_by_what_their_crops_have(store_path: Path) -> None:
+    cropped, whole = data_of(store_path), data_of(store_path, crop_s=None)
+    heard = np.zeros(len(cropped.classes))
+    for number in range(10):
+        for batch in epoch(cropped, number):
+            np.add.at(heard, batch.target.numpy(), batch.speech.sum(1).numpy())
+    shares, plain = (np.array(of.class_frames()) for of in (cropped, whole))
+    off = [np.abs(of / of.sum() - heard / heard.sum()).max() for of in (shares, plain)]
+    assert off[0] < 0.02 < off[1]
+
+
 def test_an_utterance_that_is_shorter_is_heard_whole() -> None:
     speech = np.array([False, True, True, False])
     crops = Crops(4.0, 9.0)

@@ -108,6 +108,20 @@ def test_changed_sequences_are_those_of_the_stored_frames(samples_path: Path) ->
         assert np.array_equal(speech[:5], marks[: 5 * STRIDE].reshape(5, STRIDE).sum(1) > 2)
 
 
+def test_a_frame_is_of_where_its_middle_was(samples_path: Path) -> None:
+    waveform = Acoustics(leading_silence={"probability": 1, "seconds": [0.05, 0.05]})
+    data = LanguageDataModule(
+        samples_path, SpeakerSplit(), sequence_frames=90, waveform=waveform, stride=STRIDE
+    )
+    assert data.acoustics
+    train = data.sequences["train"]
+    first = int(np.flatnonzero(train["start"].isin(data.store.offsets))[0])
+    place = tuple(train[["start", "stop"]].to_numpy()[first])
+    origin = data.acoustics.changed(first, place, [0, 0])[2]
+    middles = np.arange(len(origin) - 1) * STRIDE + STRIDE // 2 - 5  # hops of the recording
+    assert origin[:-1].tolist() == (middles.clip(min=0) // STRIDE).tolist()
+
+
 def test_contexts_are_those_of_the_stored_frames(samples_path: Path) -> None:
     for stored, held, first, _, _ in frames_of(samples_path)[:5]:
         assert isinstance(held, StackedStore)

@@ -1,5 +1,6 @@
 """Tests of langid/evaluation/calibrating.py on logits whose best temperature is known."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,3 +96,13 @@ def test_too_few_speakers_are_refused() -> None:
     logits, predictions = part(40, 4)
     with pytest.raises(LangidError, match="validation part has 4 speakers, too few to calibrate"):
         calibrator(logits, predictions)
+
+
+def test_a_bias_of_a_class_that_is_hardly_there_is_refused() -> None:
+    logits, predictions = part(300, 30)
+    table = predictions.table
+    rare = (table["language"] == "z") & (table["speaker"] != "s0")
+    kept = replace(predictions, table=table.assign(language=table["language"].mask(rare, "x")))
+    with pytest.raises(LangidError, match=r"bias=true: .* fewer than two speakers of z"):
+        calibrator(logits, kept, with_bias=True)
+    assert calibrator(logits, kept).fit().bias == ()

@@ -1,5 +1,7 @@
 """Tests of langid/evaluation/decision_time.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from langid.evaluation.decision_time import (
     time_to_decision,
 )
 from langid.evaluation.streamed import Streamed, StreamedClip
-from langid.streaming.decision import DecisionSettings
+from langid.streaming.decision import DECIDED, UNKNOWN, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
 
 HOP_S = 0.01
@@ -37,24 +39,34 @@ def streamed(clips: list[StreamedClip], targets: list[int], speakers: str = "abc
     return Streamed(clips, pd.DataFrame({"target": targets, "speaker": own}), HOP_S)
 
 
+@pytest.mark.parametrize("classes", [CLASSES, ["A", UNKNOWN, "C"]])
 @pytest.mark.parametrize("seed", range(5))
-def test_first_decisions_are_those_of_a_stream(seed: int) -> None:
+def test_first_decisions_are_those_of_a_stream(seed: int, classes: list[str]) -> None:
+    unknown = classes.index(UNKNOWN) if UNKNOWN in classes else None
     generator = np.random.default_rng(seed)
     posteriors = generator.dirichlet([0.3, 0.3, 0.3], 60).astype(np.float32)
     posteriors[:3] = 0.4, 0.3, 0.3  # so that some thresholds are reached later
     thresholds = THRESHOLDS[::7]
-    frames, labels = first_decisions(clip(posteriors), thresholds)
+    frames, labels = first_decisions(clip(posteriors), thresholds, unknown)
     assert (frames < 0).any() and (frames > 0).any()
     for threshold, frame, label in zip(thresholds, frames, labels, strict=True):
-        rule = DecisionRule(CLASSES, HOP_S, DecisionSettings(decide_at=float(threshold)))
+        rule = DecisionRule(classes, HOP_S, DecisionSettings(decide_at=float(threshold)))
         found = (-1, -1)
         for number, row in enumerate(posteriors):
             rule.update(row[None], np.array([True]))
-            if rule.decision.label is not None:
-                found = (number, CLASSES.index(rule.decision.label))
-                assert rule.decision.decided_after_s == pytest.approx((number + 1) * HOP_S)
+            if rule.decision.status == DECIDED:
+                found = (number, classes.index(rule.decision.label))
+                if unknown is None:
+                    assert rule.decision.decided_after_s == pytest.approx((number + 1) * HOP_S)
                 break
         assert (frame, label) == found
+
+
+def test_where_nobody_speaks_no_stream_decides() -> None:
+    silent = replace(certain(0, 0.9), spoken=False)
+    frames, labels = first_decisions(silent, np.array([0.001, 0.5]))
+    assert frames.tolist() == labels.tolist() == [-1, -1]
+    assert time_to_decision(streamed([silent, certain(0, 0.9)], [0, 0]), 0.5)["decided"] == 1
 
 
 def test_the_lowest_threshold_that_keeps_the_error_rate_is_chosen() -> None:

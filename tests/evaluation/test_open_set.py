@@ -9,8 +9,14 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from langid.commands.main import main
+from langid.errors import LangidError
+from langid.evaluation import asked, heard_pieces
+from langid.evaluation.asked import Asked
 from langid.evaluation.open_set import open_set
-from langid.evaluation.predictions import Predictions
+from langid.evaluation.predictions import Predictions, predict_unknown
+from langid.evaluation.threshold import threshold_text
+from langid.streaming.decision import UNKNOWN, DecisionSettings
+from langid.streaming.decision_rule import DecisionRule
 
 RELEASE = "cv-corpus-6.1-2020-12-11"
 
@@ -21,6 +27,7 @@ def table(count: int, speakers: int, sure: float, seed: int) -> pd.DataFrame:
     values = {"p(x)": posterior, "p(y)": 1 - posterior, "language": "x", "label": "z"}
     rows = pd.DataFrame(values)
     rows["speaker"] = [f"{seed}-{number % speakers}" if speakers else "" for number in range(count)]
+    rows = rows.assign(predicted=np.where(rows["p(x)"] > 0.5, "x", "y"), no_speech=False)
     return rows.assign(utterance_id=[f"{seed}-{number}" for number in range(count)])
 
 
@@ -82,6 +89,40 @@ def test_a_class_of_other_languages_is_no_answer() -> None:
     assert found["auroc"]["value"] == 0.75  # 0.5 and 0.3 against 0.35 and 0.05
 
 
+def test_what_is_answered_is_what_a_decision_rule_answers() -> None:
+    classes, generator = ["x", "y", UNKNOWN], np.random.default_rng(0)
+
+    def drawn(count: int, label: str, towards: list[float]) -> pd.DataFrame:
+        posteriors = generator.dirichlet(towards, count)
+        rows = pd.DataFrame(posteriors, columns=[f"p({name})" for name in classes])
+        rows["predicted"] = np.array(classes)[posteriors.argmax(1)]
+        rows["no_speech"] = generator.random(count) < 0.1
+        rows["utterance_id"] = [f"{label}{number}" for number in range(count)]
+        return rows.assign(language=label, label=label, speaker=rows["utterance_id"])
+
+    parts = [drawn(100, "x", [3, 1, 0.3]), drawn(80, "x", [3, 1, 0.3])]
+    validation, known = (Predictions(rows, "utterance", classes, [], "f") for rows in parts)
+    unknown = drawn(60, "z", [1, 1, 1])
+    found = open_set(known, unknown, Path("s.h5"), validation)["threshold"]
+    settings = DecisionSettings(unknown_below=found["unknown_below"])
+
+    def answered(rows: pd.DataFrame) -> float:
+        labels = []
+        columns = [*(f"p({name})" for name in classes), "no_speech"]
+        for *posteriors, no_speech in rows[columns].to_numpy():
+            rule = DecisionRule(classes, 0.01, settings)
+            rule.update(np.array([posteriors], np.float32), np.array([not no_speech]))
+            labels.append(rule.decision.label)
+        return float(np.isin(labels, ["x", "y"]).mean())
+
+    assert found["known"]["value"] == pytest.approx(answered(known.table))
+    assert found["unknown"]["value"] == pytest.approx(answered(unknown))
+    # Silent clips and those taken for others are more than a twentieth: all that can be, are.
+    assert answered(validation.table) < 0.95
+    assert found["answered"] == pytest.approx(answered(validation.table))
+    assert found["unknown_below"] == 0
+
+
 @pytest.fixture(scope="module")
 def foreign(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store of six clips of two other languages, and of two of English."""
@@ -112,9 +153,42 @@ def test_a_store_of_other_languages_is_scored_beside_the_test_part(
     assert 0 <= found["auroc"]["value"] <= 1 and 0 <= found["false_acceptance"]["value"] <= 1
     page = (tmp_path / "report.html").read_text()
     assert ">Languages that were never trained on</h2>" in page and "FPR at 95% TPR" in page
-    assert f"unknown_below={found['threshold']['unknown_below']:.6f}" in page
+    assert f"unknown_below={threshold_text(found['threshold']['unknown_below'])}" in page
     printed = " ".join(capsys.readouterr().out.split())
     assert "unknown: 6 clips" in printed and "of 2 others; AUROC" in printed
+
+
+def test_others_are_heard_as_the_part_is(checkpoint_path: Path, foreign: Path) -> None:
+    both = [checkpoint_path, checkpoint_path]
+    once, whole = (
+        predict_unknown([checkpoint_path], foreign, heard_s=heard_s) for heard_s in (1, None)
+    )
+    assert once["frames"].le(100).all() and (whole["frames"] > 100).any()
+    assert len(predict_unknown(both, foreign)) == 12
+    together = predict_unknown(both, foreign, ensemble=True)
+    assert together["p(English)"].to_numpy() == pytest.approx(whole["p(English)"].to_numpy())
+
+
+def test_what_taught_without_a_label_was_heard(
+    checkpoint_path: Path, foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught = np.array([0, 3])
+    monkeypatch.setattr(heard_pieces, "_taught_without_label", lambda *_: taught)
+    assert predict_unknown([checkpoint_path], foreign).index.tolist() == [1, 2, 4, 5]
+
+
+def test_others_of_whom_nobody_knows_what_they_are_do_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known, unknown = table(30, 10, 4, 1), table(20, 10, 2, 2)
+    predictions = Predictions(known, "utterance", ["x", "y"], [], "f")
+    some = Asked(checkpoints=[], store=Path("s.h5"), part="validation")
+    unknown.loc[:14, "label"] = ""
+    monkeypatch.setattr(asked, "predict_unknown", lambda *_: unknown)
+    assert some.open_set(predictions, Path("s.h5"))["clips"] == 5
+    unknown["label"] = ""
+    with pytest.raises(LangidError, match="no utterance without one of the classes has a language"):
+        some.open_set(predictions, Path("s.h5"))
 
 
 def test_a_store_of_known_languages_is_refused(

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from langid.evaluation.paired_tests import holm, mcnemar, speaker_flips
+from langid.evaluation import paired_tests
+from langid.evaluation.paired_tests import flips_of_all, mcnemar, speaker_flips
 
 
 def test_mcnemar_is_a_sign_test_of_the_clips_that_one_system_has_right() -> None:
@@ -46,7 +47,24 @@ def test_clips_of_one_speaker_are_one_answer() -> None:
     assert speaker_flips(targets, ours, theirs, [f"s{n}" for n in range(100)]) < 0.001
 
 
-def test_holm_raises_the_smallest_most_and_keeps_their_order() -> None:
-    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
-    assert holm([0.6, 0.5]) == [1, 1]
-    assert holm([]) == []
+def test_of_two_systems_all_at_once_are_the_two() -> None:
+    generator = np.random.default_rng(2)
+    right = generator.random((2, 90)) < [[0.8], [0.6]]
+    targets, speakers = np.arange(90) % 3, [f"s{n % 40}" for n in range(90)]
+    found = flips_of_all(targets, right, speakers, 0)
+    assert found[0] == 1 and found[1] == speaker_flips(targets, *right, speakers)
+
+
+def test_the_best_of_many_that_are_alike_is_rarely_ahead_by_more_than_chance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(paired_tests, "FLIPS", 999)
+    generator, found = np.random.default_rng(5), []
+    for _ in range(100):
+        right = generator.random((12, 60)) < 0.8
+        best = int(right.sum(1).argmax())
+        found.append(flips_of_all(np.zeros(60, int), right, [f"s{n}" for n in range(60)], best))
+    assert np.mean([of.min() < 0.05 for of in found]) <= 0.08
+    better = generator.random((3, 300)) < [[0.95], [0.8], [0.95]]
+    p = flips_of_all(np.zeros(300, int), better, [f"s{n}" for n in range(300)], 0)
+    assert p[1] <= 0.001 and p[2] > 0.05

@@ -1,10 +1,13 @@
 """Tests of langid/evaluation/report.py; whole reports are tested in commands/test_evaluate.py."""
 
+from dataclasses import replace
+from typing import Any
+
 import pandas as pd
 import pytest
 
 from langid.evaluation.predictions import Predictions
-from langid.evaluation.report import make_report, who_speaks
+from langid.evaluation.report import make_report, what_is_shared, who_speaks
 from langid.training.run_description import RunDescription
 
 from ..conftest import described
@@ -90,3 +93,26 @@ def test_what_was_heard_in_training_is_counted_in_the_store_that_was_trained_on(
     held.trained_on = pd.DataFrame(heard)
     shared = make_report(held, "all")["shared_with_training"]
     assert shared == {"speakers": 2, "recordings": 0, "utterances": 1, "unknown_speakers": 0}
+
+
+def test_what_a_start_and_a_teacher_have_heard_is_compared() -> None:
+    held = predictions()
+    own = held.descriptions[0]
+
+    def alike(summary: str, **before: Any) -> tuple[list[str], bool]:
+        said = replace(own, split_summary=own.split_summary | {"heard": summary}, **before)
+        report = make_report(replace(held, descriptions=[said]), "test")
+        return report["began_from"], report["heard_alike"]
+
+    start, other = {"checkpoint": "a", "heard": ["d1"]}, {"checkpoint": "b", "heard": ["d1", "d2"]}
+    assert alike("d1") == ([], True)
+    assert alike("d1", init=start) == (["a"], True)
+    assert alike("d1", init=start, teacher=other) == (["a", "b"], False)
+    assert alike("d3", init=start) == (["a"], False)
+    assert alike("", init={"checkpoint": "a"}) == (["a"], False)  # of an earlier version
+
+
+def test_shared_recordings_are_named() -> None:
+    report = make_report(predictions(), "test")
+    report["shared_with_training"] |= {"speakers": 0, "recordings": 17, "utterances": 0}
+    assert "0 speakers, 0 utterances, 17 recordings" in what_is_shared(report)

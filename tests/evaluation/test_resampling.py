@@ -35,8 +35,9 @@ def test_figures_of_resamples_are_those_of_their_clips() -> None:
 
 def test_resamples_that_lie_above_the_figure_are_moved_back() -> None:
     drawn = np.linspace(0.3, 0.5, 1001)
-    value, low, high = of_resamples(0.2, drawn) or (0, 0, 0)
+    value, low, high = of_resamples(0.2, drawn, 1.0) or (0, 0, 0)
     assert (value, low, high) == pytest.approx((0.2, 0.105, 0.295))
-    assert (of_resamples(0.01, drawn) or (0, 1, 0))[1] == 0
-    assert of_resamples(0.2, np.full(10, 0.2)) is None
-    assert of_resamples(0.2, np.full(10, np.nan)) is None
+    assert (of_resamples(0.95, drawn, 1.0) or (0, 0, 0))[2] == 1
+    assert (of_resamples(0.01, drawn, 1.0) or (0, 1, 0))[1] == 0
+    assert of_resamples(0.2, np.full(10, 0.2), 1.0) is None
+    assert of_resamples(0.2, np.full(10, np.nan), 1.0) is None

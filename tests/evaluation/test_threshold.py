@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from langid.evaluation.threshold import choose_threshold, thresholds
+from langid.evaluation.threshold import choose_threshold, threshold_text, thresholds
 
 
 def test_the_threshold_gives_the_wanted_error_rate_and_no_higher_one_is_needed() -> None:
@@ -34,7 +34,8 @@ def test_thresholds_for_rates_and_what_they_leave() -> None:
     posteriors[0] = [0.4, 0.6]  # the second class is the likelier one
     targets = np.zeros(100, int)
     targets[[10, 50, 90, 95]] = 1
-    found = thresholds(targets, posteriors)
+    every = np.ones(100, bool)
+    found = thresholds(targets, posteriors, every)
     right = posteriors.argmax(1) == targets
     assert list(found) == ["0.01", "0.05", "0.1", "0.2", "0.3"]
     for rate, chosen in found.items():
@@ -43,4 +44,16 @@ def test_thresholds_for_rates_and_what_they_leave() -> None:
         assert chosen["answered"] == kept.mean()
     assert found["0.01"]["answered"] < found["0.05"]["answered"] < found["0.1"]["answered"]
     targets[99] = 1  # the surest of all is wrong
-    assert thresholds(targets, posteriors)["0.01"] is None
+    assert thresholds(targets, posteriors, every)["0.01"] is None
+    every[99] = False  # but it is not answered
+    assert thresholds(targets, posteriors, every)["0.01"]["answered"] < 1
+
+
+def test_what_is_never_answered_has_no_threshold() -> None:
+    nothing = thresholds(np.zeros(3, int), np.full((3, 2), 0.5), np.zeros(3, bool))
+    assert set(nothing.values()) == {None}
+
+
+def test_a_printed_threshold_still_answers() -> None:
+    assert threshold_text(0.9999997) == "0.999999"
+    assert threshold_text(0.40323350) == "0.403233" and threshold_text(0.5) == "0.500000"

@@ -10,6 +10,7 @@ import pytest
 
 from langid.evaluation.scoring import score, score_right
 from langid.runs.compare import compare_runs, differing_choices
+from langid.runs.comparison_text import verdict
 from langid.runs.finished import Run
 from langid.training.run_record import RunRecord
 
@@ -99,6 +100,8 @@ def test_rows_are_ranked_and_differences_are_from_the_best() -> None:
     assert table[["difference_low", "difference_high"]].isna().all(axis=None)
     assert pd.isna(table["difference"][1])
     assert pd.isna(table["real_time_factor"][0])
+    assert "of those on the same clips (1 run between them on others" in verdict(table)
+    assert "those on the same clips" not in verdict(compare_runs([runs[0], runs[1]], [None] * 2))
 
 
 def test_the_time_of_a_resumed_run_is_not_known() -> None:

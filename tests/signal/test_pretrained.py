@@ -15,7 +15,7 @@ from torch import Tensor
 from langid.audio.decode import read_audio
 from langid.build import build
 from langid.errors import LangidError
-from langid.signal import encoder
+from langid.signal import encoder, encoder_files
 from langid.signal.encoder_files import pinned
 from langid.signal.front_end import build_front_end
 from langid.signal.pretrained import Pretrained
@@ -267,6 +267,24 @@ def test_an_encoder_is_found_by_its_name_and_other_weights_are_refused(
     monkeypatch.setenv("LANGID_MODELS", str(tmp_path))
     with pytest.raises(LangidError, match="other weights than those that were prepared with"):
         Pretrained(**held)
+
+
+def test_an_owners_encoder_is_no_folder_of_that_name_unless_its_hash_says_so(
+    encoder_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGID_MODELS", str(encoder_path.parent))
+    monkeypatch.setattr(encoder_files, "_fetch", lambda *_: "r1")
+    asked = {"encoder": f"somebody/{encoder_path.name}", "revision": None, "sha256": None}
+    with pytest.raises(LangidError, match=r"somebody/.*: not found"):
+        pinned(asked)
+    held = asked | {"sha256": pinned(asked | {"encoder": encoder_path.name})["sha256"]}
+    assert pinned(held) == held
+
+
+def test_a_folder_has_no_revision(encoder_path: Path) -> None:
+    asked = {"encoder": str(encoder_path), "revision": "r1", "sha256": None}
+    with pytest.raises(LangidError, match=r"features\.revision=r1: .* is a folder"):
+        pinned(asked)
 
 
 def test_a_folder_is_told_by_its_whole_path(

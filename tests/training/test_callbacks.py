@@ -1,6 +1,8 @@
 """Tests of langid/training/callbacks.py, in real runs."""
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from langid.commands.main import main
 from langid.data.dataset import Batch
+from langid.training.callbacks import StepSeed
 from langid.training.checkpoint import read_checkpoint
 from langid.training.identifier import LanguageIdentifier
 
@@ -20,6 +23,15 @@ TINY = (
     "data.sequence_frames=100", "trainer.accelerator=cpu", "model.network.dropout=0.3",
     "augment=spec_augment", "+trainer.accumulate_grad_batches=4", "~callbacks.pictures",
 )  # fmt: skip
+
+
+def test_every_process_has_masks_of_its_own() -> None:
+    drawn = set()
+    for rank, batch in itertools.product(range(4), range(50)):
+        trainer = SimpleNamespace(current_epoch=0, num_training_batches=50, global_rank=rank)
+        StepSeed(3).on_train_batch_start(trainer, None, None, batch)  # type: ignore[arg-type]
+        drawn.add(float(torch.rand(1, dtype=torch.float64)))
+    assert len(drawn) == 200
 
 
 def test_every_batch_has_masks_of_its_own_also_where_gradients_are_accumulated(

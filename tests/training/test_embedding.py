@@ -10,7 +10,8 @@ from torch import nn
 
 from langid.data.dataset import Batch
 from langid.data.store import Store
-from langid.evaluation.predictions import pieces_of, posteriors_of, predict_part
+from langid.evaluation.heard_pieces import pieces_of
+from langid.evaluation.predictions import posteriors_of, predict_part
 from langid.training.checkpoint import build_identifier
 from langid.training.embedding import UtteranceEmbeddings, balanced, embeddings_of
 from langid.training.init import output_layer

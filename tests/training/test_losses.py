@@ -69,6 +69,14 @@ def test_loss_is_weighted_and_leaves_ignored_frames_out() -> None:
     assert float(loss(logits, targets)) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("loss", [CrossEntropy, Focal])
+def test_without_any_target_it_is_nothing(loss: type[WeightedLoss]) -> None:
+    logits = torch.randn(2, 4, 3, requires_grad=True)
+    found = loss(EE599)(logits, torch.full((2, 4), IGNORED))
+    found.backward()
+    assert float(found.detach()) == 0 and logits.grad is not None and not logits.grad.any()
+
+
 def test_no_gradient_comes_from_ignored_frames() -> None:
     logits = torch.randn(1, 4, 3, requires_grad=True)
     targets = torch.tensor([[0, IGNORED, 2, IGNORED]])

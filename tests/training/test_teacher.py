@@ -60,7 +60,7 @@ def test_an_utterance_network_speaks_of_what_was_just_heard(probe_path: Path, cl
     said = teacher.outputs(clip)
     assert said.shape == (151, 3)
     states = teacher.identifier.front_end(clip[None])[0]
-    for first, last, window in ((0, 49, (0, 50)), (50, 74, (25, 75)), (75, 99, (50, 100)),
+    for first, last, window in ((0, 73, (0, 50)), (74, 98, (25, 75)), (99, 123, (50, 100)),
                                 (150, 150, (101, 151))):  # fmt: skip
         part = states[:, slice(*window)]
         logits = teacher.identifier(part, torch.tensor([part.shape[1]]))[0, 0]

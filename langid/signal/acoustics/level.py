@@ -8,18 +8,23 @@ from langid.signal.acoustics.sound import Draws, Sound, Told, Transform, checked
 
 
 class Gain(Transform):
-    """Makes a sound louder or softer by a uniform draw of ``db``, at most up to full scale."""
+    """Makes a sound louder or softer by a uniform draw of ``db``, at most up to full scale.
 
-    def __init__(self, probability: float, db: Sequence[float]):
+    Where it is ``overdriven``, what goes beyond is cut off.
+    """
+
+    def __init__(self, probability: float, db: Sequence[float], overdriven: bool = False):
         super().__init__(probability)
-        self.db = checked_range("db", db, -60, 60)
+        self.db, self.overdriven = checked_range("db", db, -60, 60), overdriven
 
     def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
         peak = float(np.abs(sound.samples).max())
         wanted = 10 ** (draws.uniform(*self.db) / 20)
-        factor = min(wanted, max(1.0, 1 / peak)) if peak else wanted
+        limited = peak and not self.overdriven
+        factor = min(wanted, max(1.0, 1 / peak)) if limited else wanted
         told = {"db": round(20 * float(np.log10(factor)), 1)}
-        return sound.with_samples(sound.samples * np.float32(factor)), told
+        samples = sound.samples * np.float32(factor)
+        return sound.with_samples(samples.clip(-1, 1) if self.overdriven else samples), told
 
 
 class Clipping(Transform):

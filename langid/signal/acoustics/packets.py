@@ -13,8 +13,8 @@ FADED = 0.5  # of what is played again in the place of a lost packet, in each on
 class PacketLoss(Transform):
     """Loses a ``share`` of packets of 20 ms, in runs of ``burst`` on average.
 
-    In their place is silence, or the packet before again and softer. Marks stay: what is lost was
-    said.
+    Runs are longer where a large share asks for it. In their place is silence, or the packet before
+    again and softer. Marks stay: what is lost was said.
     """
 
     def __init__(self, probability: float, share: Sequence[float], burst: Sequence[float]):
@@ -40,7 +40,8 @@ def lost_packets(count: int, share: float, burst: float, draws: Draws) -> np.nda
     """Return ``(count,) bool``, which are lost: by turns runs that arrive and runs that do not."""
     if share == 0:
         return np.zeros(count, bool)
-    arrives = max(1.0, burst * (1 - share) / share)
+    burst = max(burst, share / (1 - share))  # one packet at least arrives between two runs
+    arrives = burst * (1 - share) / share
     means = np.tile([arrives, burst], count // 2 + 1)
     runs = draws.geometric(1 / means)
     return np.repeat(np.tile([False, True], count // 2 + 1), runs)[:count]

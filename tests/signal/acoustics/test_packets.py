@@ -16,6 +16,12 @@ def test_packets_are_lost_by_their_share_in_runs(share: float, burst: float) -> 
     assert not lost_packets(100, 0, 1, np.random.default_rng(0)).any()
 
 
+@pytest.mark.parametrize(("share", "burst"), [(0.7, 1), (0.9, 1), (0.9, 3)])
+def test_where_most_are_lost_runs_are_longer(share: float, burst: float) -> None:
+    lost = lost_packets(100_000, share, burst, np.random.default_rng(0))
+    assert lost.mean() == pytest.approx(share, rel=0.02)
+
+
 def test_in_their_place_is_silence_or_the_packet_before(sound: Sound) -> None:
     seen = set()
     for seed in range(8):
