@@ -58,6 +58,7 @@ def test_a_checkpoint_finds_its_encoder_and_does_not_hold_it(
 def test_an_encoder_that_has_gone_is_told(
     probe_path: Path, encoder_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("LANGID_MODELS", raising=False)
     checkpoint = torch.load(probe_path, weights_only=True)
     checkpoint["langid"]["features"]["encoder"] = "/gone/whisper-base-encoder"
     moved = tmp_path / "moved.ckpt"
