@@ -31,10 +31,11 @@ class PretrainedNetwork(SampleNetwork):
     the learning rate of the probe; what lies under them stays as it is. The probe (``head``:
     ``linear`` or ``attentive``) gets a sum of the states of all layers with learnt weights (SUPERB,
     Yang et al. 2021), which begin with the chosen layer alone, for the probe to say what it said,
-    and stay near it in a short training; with ``mean`` all begin alike. With ``checkpoint_gradients`` tuned layers are processed again for their
-    gradients, which saves memory. With ``lora_rank`` they learn low-rank changes of two projections
-    alone (LoRA, Hu et al. 2022). Clips of more than 30 s are heard in overlapping windows. Raises
-    LangidError for values that it does not take.
+    and stay near it in a short training; with ``mean`` all begin alike. With
+    ``checkpoint_gradients`` tuned layers are processed again for their gradients, which saves
+    memory. With ``lora_rank`` they learn low-rank changes of two projections alone (LoRA, Hu et al.
+    2022). Clips of more than 30 s are heard in overlapping windows. Raises LangidError for values
+    that it does not take.
     """
 
     longest_s = LONGEST_S
