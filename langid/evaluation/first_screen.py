@@ -55,11 +55,12 @@ def _heard(report: Mapping[str, Any]) -> str:
         return "some of them were heard in training, so that it is too good"
     if shared["speakers"] is None:
         return "whether their speakers were heard in training is not known"
-    if report["began_from"] and not report["heard_alike"]:
-        return "what the checkpoints that it began from, or learned of, have heard is not known"
     known = " known" if report["unknown_speakers"] else ""
-    encoder = ", but what its pretrained encoder has heard is not known" * bool(report["encoder"])
-    return f"no{known} speaker was heard in training{encoder}"
+    others = "its pretrained encoder has" if report["encoder"] else ""
+    if report["began_from"] and not report["heard_alike"]:
+        others = "the checkpoints that it began from, or learned of, have"
+    beside = f", but what {others} heard is not known" if others else ""
+    return f"no{known} speaker was heard in training{beside}"
 
 
 def _present(report: Mapping[str, Any]) -> list[str]:
