@@ -13,6 +13,7 @@ from langid.data.dataset import Batch, SequenceDataset
 from langid.data.silence_policy import SilencePolicy
 from langid.errors import LangidError
 
+STEPS = 50  # lengths of crops that stand for all
 DRAWS = 3  # numbers that decide a crop: its length, the speech in it, its place
 
 
@@ -49,13 +50,8 @@ class Crops:
 
     def expected(self, heard: np.ndarray) -> np.ndarray:
         """Return how many of the frames that are heard of sequences a crop has on average."""
-        inside = heard.clip(self.shortest, self.longest)
-        span = max(self.longest - self.shortest, 1e-9)
-        shorter = (inside**2 - self.shortest**2) / 2  # crops that lie in the sequence
-        cropped = (shorter + inside * (self.longest - inside)) / span
-        if self.longest == self.shortest:
-            cropped = np.full(len(heard), self.longest)
-        return np.asarray(np.minimum(cropped, heard))
+        lengths = self.lengths((np.arange(STEPS) + 0.5) / STEPS)
+        return np.asarray(np.minimum(lengths, heard[:, None]).mean(1))
 
     def bounds(
         self, heard: np.ndarray, speech: np.ndarray, draws: Sequence[float]

@@ -1,7 +1,9 @@
 """Tests of langid/evaluation/open_set.py against scikit-learn, and on foreign languages."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,14 +11,17 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from langid.commands.main import main
+from langid.data.store import Store
 from langid.errors import LangidError
-from langid.evaluation import asked, heard_pieces
+from langid.evaluation import asked
 from langid.evaluation.asked import Asked
+from langid.evaluation.heard_pieces import pieces_of
 from langid.evaluation.open_set import open_set
 from langid.evaluation.predictions import Predictions, predict_unknown
 from langid.evaluation.threshold import threshold_text
 from langid.streaming.decision import UNKNOWN, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
+from langid.training.checkpoint import load_identifier
 
 RELEASE = "cv-corpus-6.1-2020-12-11"
 
@@ -169,12 +174,19 @@ def test_others_are_heard_as_the_part_is(checkpoint_path: Path, foreign: Path) -
     assert together["p(English)"].to_numpy() == pytest.approx(whole["p(English)"].to_numpy())
 
 
-def test_what_taught_without_a_label_was_heard(
-    checkpoint_path: Path, foreign: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taught = np.array([0, 3])
-    monkeypatch.setattr(heard_pieces, "_taught_without_label", lambda *_: taught)
-    assert predict_unknown([checkpoint_path], foreign).index.tolist() == [1, 2, 4, 5]
+def test_what_taught_without_a_label_was_heard(checkpoint_path: Path, store_path: Path) -> None:
+    identifier, store = load_identifier(checkpoint_path), Store(store_path)
+    known = [name for name in identifier.classes if name != "Hindi"]
+    hindi = set(np.flatnonzero(store.utterances["language"] == "Hindi"))
+
+    def others(unlabelled: list[str]) -> set[int]:
+        split = identifier.described.split | {"unlabelled": unlabelled}
+        described = replace(identifier.described, classes=known, split=split)
+        made = SimpleNamespace(described=described, classes=known, silence=identifier.silence)
+        return set(pieces_of(made, store, UNKNOWN)[0]["row"])  # type: ignore[arg-type]
+
+    assert others([]) == hindi and hindi
+    assert others(["Hindi"]) == set()
 
 
 def test_others_of_whom_nobody_knows_what_they_are_do_not_count(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from langid.signal.acoustics.sound import Draws, Sound, Told, Transform, checked_range
+from langid.signal.acoustics.sound import Draws, Refused, Sound, Told, Transform, checked_range
 
 
 class Gain(Transform):
@@ -15,6 +15,8 @@ class Gain(Transform):
 
     def __init__(self, probability: float, db: Sequence[float], overdriven: bool = False):
         super().__init__(probability)
+        if not isinstance(overdriven, bool):
+            raise Refused(f"overdriven={overdriven}: accepted are true and false")
         self.db, self.overdriven = checked_range("db", db, -60, 60), overdriven
 
     def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:

@@ -99,6 +99,7 @@ def test_what_would_be_beyond_full_scale_is_made_softer(sound: Sound) -> None:
         ("gain", 3, r"waveform\.gain=3: expected keys with values"),
         ("gain", {"probability": 1}, r"waveform\.gain\..*missing .* 'db'"),
         ("gain", {"volume": 1}, r"waveform\.gain\.volume: no such key of Gain"),
+        ("gain", {"probability": 1, "db": [0, 6], "overdriven": "no"}, "overdriven=no: accepted"),
         ("gain", {"probability": 2, "db": [0, 1]}, r"gain\.probability=2: .* from 0 to 1"),
         ("gain", {"probability": True, "db": [0, 1]}, r"gain\.probability=True: accepted are"),
         ("gain", {"probability": 1, "db": [3, 1]}, r"gain\.db=\[3, 1\]: accepted are two numbers"),
