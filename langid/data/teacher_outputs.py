@@ -94,18 +94,37 @@ def frames_at(frames: Any, rate: float, own_rate: float, count: int) -> Any:
     return ((2 * frames + 1) * rate // (2 * own_rate)).clip(0, count - 1)
 
 
+@dataclass(frozen=True)
+class RowClusters:
+    """In which cluster each of a teacher's frames lies, of some rows of a store.
+
+    ``rows`` are in order; ``numbers (frames,)`` of the k-th begin at ``offsets[k]``.
+    """
+
+    rows: np.ndarray
+    offsets: np.ndarray
+    numbers: np.ndarray
+
+    def read(self, row: int) -> np.ndarray:
+        """Return the clusters of a row's frames, ``(frames,)``."""
+        place = int(np.searchsorted(self.rows, row))
+        return self.numbers[self.offsets[place] : self.offsets[place + 1]]
+
+
 @dataclass
 class TeacherOutputs:
     """A teacher's outputs at the frames of a store, by time, from ``shards``.
 
     The teacher has ``frames_per_second``. Of its ``columns`` those asked for are returned, in
-    order: log-posteriors of the student's classes, then hidden states.
+    order: log-posteriors of the student's classes, then hidden states, or the number of the cluster
+    that they lie in.
     """
 
     shards: TeacherShards
     store: Store
     frames_per_second: float
     columns: np.ndarray
+    clusters: RowClusters | None = None
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return the outputs ``(time, columns) float16`` at stored frames of one utterance.
@@ -115,9 +134,11 @@ class TeacherOutputs:
         row = int(np.searchsorted(self.store.offsets, start, "right")) - 1
         held, first = self.shards.read(row), start - self.store.offsets[row]
         rates = self.frames_per_second, self.store.frames_per_second
-        frames = frames_at(np.arange(first, first + stop - start), *rates, len(held))
-        outputs: np.ndarray = held[frames.astype(int)][:, self.columns]
-        return outputs
+        frames = frames_at(np.arange(first, first + stop - start), *rates, len(held)).astype(int)
+        outputs: np.ndarray = held[frames][:, self.columns]
+        if self.clusters is None:
+            return outputs
+        return np.column_stack([outputs, self.clusters.read(row)[frames].astype(np.float16)])
 
 
 class TaughtDataset(SequenceDataset):

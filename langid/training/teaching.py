@@ -23,10 +23,12 @@ from langid.data.teacher_outputs import TeacherOutputs, TeacherShards, frames_at
 from langid.devices import device_of
 from langid.errors import LangidError
 from langid.exclusive import InUse, exclusively
+from langid.networks.network import UtteranceNetwork
 from langid.progress import progress
 from langid.training.distillation import Distillation
 from langid.training.identifier import LanguageIdentifier
 from langid.training.init import output_layer
+from langid.training.state_clusters import clusters_of
 from langid.training.teacher import Teacher, TeacherFile
 
 SCHEMA = "langid-teacher-2"
@@ -40,27 +42,53 @@ def teach(identifier: LanguageIdentifier, data: LanguageDataModule, file: Teache
     kept; where that is broken off it goes on. A ``live`` one is asked at every step instead. Raises
     LangidError for speech that cannot be read.
     """
-    assert isinstance(identifier.loss, Distillation)
-    states = identifier.loss.state_weight > 0
+    loss = identifier.loss
+    assert isinstance(loss, Distillation)
+    states = loss.hidden_weight > 0
     output = output_layer(identifier) if states else None
     if states and output is None:
         raise LangidError(
-            f"loss.state_weight={identifier.loss.state_weight}: the network"
-            f" {type(identifier.network).__name__} has no one layer of logits, whose inputs could"
-            " be compared with the teacher's states; take loss.state_weight=0"
+            f"{_asked(loss)}: the network {type(identifier.network).__name__} has no one layer of"
+            " logits, whose inputs could be compared with the teacher's states; take 0"
         )
+    if loss.cluster_weight:
+        _check_clusters(loss, identifier.network, file)
     if file.settings["live"]:
         live = LiveTeacher(Teacher(file, states, torch.device("cpu")), data)
         identifier.teacher, columns = live, live.columns
     else:
-        data.teacher = outputs_of(file, data, states)
+        data.teacher = outputs_of(file, data, states, loss.clusters if loss.cluster_weight else 0)
         columns = data.teacher.columns
     if output is not None:
-        identifier.loss.regress(output, len(columns) - len(data.classes))
+        width = len(columns) - len(data.classes)
+        loss.project(output, loss.clusters if loss.cluster_weight else width)
 
 
-def outputs_of(file: TeacherFile, data: LanguageDataModule, states: bool) -> TeacherOutputs:
-    """Return what a teacher says of the training speech, asked for where it is not yet known."""
+def _asked(loss: Distillation) -> str:
+    name = "state_weight" if loss.state_weight else "cluster_weight"
+    return f"loss.{name}={loss.hidden_weight}"
+
+
+def _check_clusters(loss: Distillation, network: nn.Module, file: TeacherFile) -> None:
+    if file.settings["live"]:
+        raise LangidError(
+            f"teacher.live=true and {_asked(loss)}: clusters are found once, in all of"
+            " the training speech; take teacher.live=false"
+        )
+    if isinstance(network, UtteranceNetwork):
+        raise LangidError(
+            f"{_asked(loss)}: clusters are told frame by frame, and"
+            f" {type(network).__name__} has one answer for a clip; take 0"
+        )
+
+
+def outputs_of(
+    file: TeacherFile, data: LanguageDataModule, states: bool, clusters: int = 0
+) -> TeacherOutputs:
+    """Return what a teacher says of the training speech, asked for where it is not yet known.
+
+    With so many ``clusters`` what is told of its states is in which of them they lie.
+    """
     store = Store(data.store.path)
     settings = {name: file.settings[name] for name in ("sha256", "unit", "window_s")}
     key = {"schema": SCHEMA, "store": store.fingerprint, "states": states} | settings
@@ -73,8 +101,13 @@ def outputs_of(file: TeacherFile, data: LanguageDataModule, states: bool) -> Tea
         folder.mkdir(exist_ok=True)
     _alone(folder, lambda: _ask(file, states, store, shards, rows))
     held = shards.read(int(rows[0])).shape[1]
+    told, found = len(file.description.classes), None
+    if clusters:
+        found = clusters_of(shards, rows, told, clusters, data.seed)
+        held = told
     columns = _columns(file.description.classes, data.classes, held)
-    return TeacherOutputs(shards, data.store, shards.frames_per_second(int(rows[0])), columns)
+    rate = shards.frames_per_second(int(rows[0]))
+    return TeacherOutputs(shards, data.store, rate, columns, found)
 
 
 def _columns(classes: Sequence[str], own: Sequence[str], held: int) -> np.ndarray:

@@ -76,7 +76,7 @@ def test_a_batch_of_unlabelled_or_silent_frames_is_finite(said: Tensor) -> None:
 def test_hidden_frames_are_regressed_onto_states(said: Tensor) -> None:
     output, states = nn.Linear(6, 3), torch.randn(2, 5, 2)
     loss = loss_of(state_weight=0.5, label_weight=1.0)
-    loss.regress(output, width=2)
+    loss.project(output, width=2)
     hidden = torch.randn(2, 5, 6)
     logits = output(hidden)
     found, due = loss.taught(logits, NONE, ALL, torch.cat([said, states], dim=2))
@@ -87,6 +87,24 @@ def test_hidden_frames_are_regressed_onto_states(said: Tensor) -> None:
     loss.eval()
     output(hidden)
     assert loss.hidden is None  # nothing is kept of what is scored
+
+
+@pytest.mark.parametrize("delay", [0, 2, 5])
+def test_hidden_frames_tell_clusters_some_frames_later(said: Tensor, delay: int) -> None:
+    output, numbers = nn.Linear(6, 3), torch.randint(4, (2, 5))
+    loss = loss_of(cluster_weight=0.5, clusters=4, label_weight=1.0, delay=delay)
+    loss.project(output, width=4)
+    hidden, speech = torch.randn(2, 5, 6), ALL.clone()
+    speech[1, 3:] = False
+    both = torch.cat([said, numbers[..., None]], dim=2).half()
+    found, due = loss.taught(output(hidden), NONE, speech, both)
+    total, per_class = 0.0, torch.tensor(WEIGHTS)
+    for row, frame in speech.nonzero().tolist():
+        if frame >= delay:
+            told = loss.projection(hidden[row, frame]).log_softmax(0)[numbers[row, frame - delay]]
+            total -= float(said[row, frame - delay].exp() @ per_class) * float(told.detach())
+    assert float(due) == pytest.approx(float((said.exp() @ per_class * speech).sum()), rel=1e-3)
+    assert float(found.detach()) == pytest.approx(0.5 * total / float(due), rel=2e-3)
 
 
 def test_without_a_teacher_it_is_the_loss_of_labels() -> None:
@@ -103,6 +121,9 @@ def test_without_a_teacher_it_is_the_loss_of_labels() -> None:
         ({"temperature": "warm"}, "loss.temperature=warm"),
         ({"label_weight": 1.5}, "loss.label_weight=1.5: accepted are numbers, 0 to 1"),
         ({"state_weight": -1}, "loss.state_weight=-1: accepted are numbers, 0 and more"),
+        ({"cluster_weight": "much"}, "loss.cluster_weight=much: accepted are numbers, 0 and more"),
+        ({"delay": 0.5}, "loss.delay=0.5: accepted are numbers of frames, 0 and more"),
+        ({"state_weight": 1, "cluster_weight": 1}, "loss.cluster_weight=1: hidden frames become"),
         ({"label_weight": 1}, "nothing is left to learn from the teacher"),
     ],
 )

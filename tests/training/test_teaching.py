@@ -1,6 +1,7 @@
 """Runs that learn from a teacher, by the commands of the README."""
 
 import json
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,6 +96,31 @@ def test_a_student_learns_from_a_probe_and_from_its_states(
     assert student.posteriors(samples)[0].shape[2] == 3
     scored = [f"checkpoint={checkpoint}", f"store={store}", f"output={tmp_path}/test"]
     assert main(["evaluate", *scored]) == 0
+
+
+def test_a_student_tells_clusters_of_states(
+    store: Path, probe_path: Path, tmp_path: Path, capsys: Lines
+) -> None:
+    """Frame by frame, of speech without a label too; its logits are as many as ever."""
+    told = ("loss.cluster_weight=1", "loss.clusters=16", "loss.delay=3", "loss.label_weight=1")
+    more = ("split.seed=1", "loss.unit=utterance", "data.crop_s=[0.5,1]", "model.stride=2")
+    keys = (*more, *told, "trainer.max_epochs=8", "callbacks=every_epoch", "optimizer.lr=0.03")
+    assert train(store, tmp_path / "run", probe_path, *keys) == 0
+    printed = capsys.readouterr().out
+    assert "frames lie in 16 clusters (" in printed
+    weights = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state_dict"]
+    assert weights["loss.projection.weight"].shape == (16, 12)
+    losses = [float(found) for found in re.findall(r"train/loss ([\d.]+)", printed)]
+    assert losses[-1] < losses[0] - 0.1
+    for refused, message in (
+        ("teacher.live=true", "clusters are found once, in all of the training speech"),
+        ("loss.clusters=4000", "loss.clusters=4000: accepted are whole numbers from 2 to 2048"),
+    ):
+        assert train(store, tmp_path / "other", probe_path, *keys, refused) == 2
+        assert message in capsys.readouterr().err
+    once = ("model=linear_probe", "loss=distillation", "loss.cluster_weight=1", "split.seed=1")
+    assert train(store, tmp_path / "other", probe_path, keys=once) == 2
+    assert "and LinearProbe has one answer for a clip; take 0" in capsys.readouterr().err
 
 
 def test_a_student_comes_near_to_its_teacher(
