@@ -166,7 +166,9 @@ def _print_taken(record: "RunRecord") -> None:
 def _print_teacher(record: "RunRecord") -> None:
     if record.teacher is None:
         return
-    print(f"teacher {record.teacher['checkpoint']}: speaks per {record.teacher['unit']}")
+    of_encoder = "revision" in record.teacher
+    speaks = "an encoder" if of_encoder else f"speaks per {record.teacher['unit']}"
+    print(f"teacher {record.teacher['checkpoint']}: {speaks}")
     if unlabelled := record.split_summary.get("unlabelled"):
         print(f"  of {_cell(**unlabelled)} clips / speakers without a label, too")
 

@@ -135,7 +135,7 @@ class TeacherOutputs:
         held, first = self.shards.read(row), start - self.store.offsets[row]
         rates = self.frames_per_second, self.store.frames_per_second
         frames = frames_at(np.arange(first, first + stop - start), *rates, len(held)).astype(int)
-        outputs: np.ndarray = held[frames][:, self.columns]
+        outputs: np.ndarray = held[np.ix_(frames, self.columns)]
         if self.clusters is None:
             return outputs
         return np.column_stack([outputs, self.clusters.read(row)[frames].astype(np.float16)])

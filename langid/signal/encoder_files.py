@@ -5,6 +5,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from langid.errors import LangidError
 
 WEIGHTS = "*.safetensors"
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+(?<!\.ckpt)")  # owner/name
 WANTED = ["config.json", "preprocessor_config.json", WEIGHTS, "*.safetensors.index.json"]
 
 
@@ -45,6 +47,14 @@ def pinned(features: dict[str, Any]) -> dict[str, Any]:
     files = found_files(encoder, revision, features["sha256"])
     found = {"encoder": encoder, "revision": revision, "sha256": _sha256(files.folder)}
     return features | found
+
+
+def names_encoder(name: str) -> bool:
+    """Return whether a text names an encoder, by its folder or on the hub, and no checkpoint."""
+    folder = _local(name, None)
+    if folder is not None:
+        return (folder / "preprocessor_config.json").is_file()
+    return HUB_NAME.fullmatch(name) is not None and not Path(name).parent.is_dir()
 
 
 def found_files(encoder: str, revision: str | None, sha256: str | None) -> EncoderFiles:

@@ -86,16 +86,16 @@ class Distillation(CrossEntropy):
 
         ``logits (batch, time, outputs), targets (batch, time)``; ``speech (batch, time) bool`` are
         frames that the teacher speaks of, ``teacher (batch, time, classes + width)``, where width
-        is that of its states, or 1 for the number of their cluster.
+        is that of its states, or 1 for the number of their cluster. An encoder has no classes.
         """
         width = self.projection.out_features if self.state_weight else int(self.cluster_weight > 0)
         classes = teacher.shape[2] - width
         said, behind = teacher[..., :classes].float(), teacher[..., classes:].float()
-        weight = (said.softmax(-1) @ self.weight[:classes]) * speech
-        total = (1 - self.label_weight) * (weight * self._divergence(logits, said)).sum()
-        if self.label_weight:
-            labels = self.of_labels(logits, targets)
-            total = total + self.label_weight * labels
+        weight = (said.softmax(-1) @ self.weight[:classes] if classes else 1.0) * speech
+        total = self.label_weight * self.of_labels(logits, targets) if self.label_weight else 0.0
+        if self.label_weight < 1:
+            divergence = (weight * self._divergence(logits, said)).sum()
+            total = total + (1 - self.label_weight) * divergence
         if self.hidden_weight:
             total = total + self.hidden_weight * self._hidden(behind, weight, speech)
         due = weight.sum()

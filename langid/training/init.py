@@ -15,6 +15,7 @@ from langid.differences import differing
 from langid.errors import LangidError
 from langid.networks.network import SampleNetwork
 from langid.training.checkpoint import build_network, read_checkpoint, takes_samples
+from langid.training.encoder_teacher import encoder_of
 from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import RunDescription
 from langid.training.shared_folder import CONFIG
@@ -90,9 +91,14 @@ def _told(classes: Sequence[str], silence: SilencePolicy) -> str:
 
 
 def digest_of(key: str, settings: dict[str, Any]) -> str | None:
-    """Return the SHA-256 of the checkpoint of ``init`` or ``teacher``; None where it names none."""
+    """Return the SHA-256 of the checkpoint of ``init`` or ``teacher``; None where it names none.
+
+    A teacher may be an encoder: then it is that of its weights.
+    """
     if settings["checkpoint"] is None:
         return None
+    if key == "teacher" and (encoder := encoder_of(settings)):
+        return str(encoder["sha256"])
     path = Path(str(settings["checkpoint"])).expanduser()
     if path.is_dir():  # of langid share
         path /= CONFIG  # which holds the SHA-256 of the weights

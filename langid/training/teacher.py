@@ -16,6 +16,7 @@ from langid.networks.network import SampleNetwork, StreamingNetwork, UtteranceNe
 from langid.signal.pretrained import Pretrained
 from langid.training.checkpoint import load_identifier, read_checkpoint
 from langid.training.distillation import Distillation
+from langid.training.encoder_teacher import EncoderTeacher, encoder_of
 from langid.training.init import digest_of, output_layer
 from langid.training.run_description import RunDescription
 from langid.utterance import utterance_posterior
@@ -27,17 +28,30 @@ UNITS = ("frame", "utterance")
 
 @dataclass(frozen=True)
 class TeacherFile:
-    """A checkpoint to learn from, and the settings of the group ``teacher``.
+    """A checkpoint to learn from, or an encoder, and the settings of the group ``teacher``.
 
-    The file's ``sha256`` is added to them, and what it has ``heard``.
+    The ``sha256`` is added to them, and what it has ``heard``. The ``description`` is that of the
+    checkpoint, the ``encoder`` its name, revision and hash.
     """
 
     settings: dict[str, Any]
-    description: RunDescription
+    description: RunDescription | None = None
+    encoder: dict[str, Any] | None = None
 
     @property
     def path(self) -> Path:
         return Path(self.settings["checkpoint"])
+
+    @property
+    def classes(self) -> list[str]:
+        """Return what it knows by name; an encoder nothing."""
+        return self.description.classes if self.description else []
+
+    def load(self, states: bool, device: torch.device) -> "Teacher | EncoderTeacher":
+        """Return what can be asked."""
+        if self.encoder:
+            return EncoderTeacher(self.encoder, device)
+        return Teacher(self, states, device)
 
 
 def read_teacher(
@@ -45,8 +59,9 @@ def read_teacher(
 ) -> TeacherFile | None:
     """Return what ``teacher`` names, for a run on some data; None where it names no checkpoint.
 
-    Nothing in the file is built. Raises LangidError for a file that is no checkpoint, a teacher of
-    other classes, and for settings, a loss or unlabelled speech that do not go with it.
+    Nothing in the file is built. Where it names no file but an encoder, that is the teacher. Raises
+    LangidError for a file that is no checkpoint, a teacher of other classes, and for settings, a
+    loss or unlabelled speech that do not go with it.
     """
     _check(teacher, data)
     target = loss.get("_target_") if isinstance(loss, dict) else None  # build says what is wrong
@@ -65,6 +80,15 @@ def read_teacher(
         raise LangidError(
             f"teacher={path}: loss._target_={target} does not learn from it; take loss=distillation"
         )
+    if encoder := encoder_of(teacher):
+        if loss.get("label_weight") != 1 or not loss.get("cluster_weight"):
+            raise LangidError(
+                f"teacher={teacher['checkpoint']}: an encoder knows no classes, only sounds; take"
+                " loss.label_weight=1 and loss.cluster_weight=1, or a probe on it as the teacher"
+            )
+        named = {"checkpoint": encoder["encoder"], "sha256": encoder["sha256"]}
+        of_encoder = named | {"revision": encoder["revision"], "heard": [""]}
+        return TeacherFile(teacher | of_encoder, encoder=encoder)
     description: RunDescription = read_checkpoint(path, "teacher")["langid"]
     held, own = description.task.get("column"), data.task.column
     if set(description.classes) != set(data.classes) or held != own:

@@ -90,7 +90,8 @@ def outputs_of(
     With so many ``clusters`` what is told of its states is in which of them they lie.
     """
     store = Store(data.store.path)
-    settings = {name: file.settings[name] for name in ("sha256", "unit", "window_s")}
+    names = ("sha256",) if file.encoder else ("sha256", "unit", "window_s")
+    settings = {name: file.settings[name] for name in names}
     key = {"schema": SCHEMA, "store": store.fingerprint, "states": states} | settings
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     folder = store.path.with_name(f"{store.path.stem}.teacher-{digest[:12]}")
@@ -101,11 +102,11 @@ def outputs_of(
         folder.mkdir(exist_ok=True)
     _alone(folder, lambda: _ask(file, states, store, shards, rows))
     held = shards.read(int(rows[0])).shape[1]
-    told, found = len(file.description.classes), None
+    told, found = len(file.classes), None
     if clusters:
         found = clusters_of(shards, rows, told, clusters, data.seed)
         held = told
-    columns = _columns(file.description.classes, data.classes, held)
+    columns = _columns(file.classes, data.classes if told else [], held)
     rate = shards.frames_per_second(int(rows[0]))
     return TeacherOutputs(shards, data.store, rate, columns, found)
 
@@ -169,7 +170,7 @@ def _ask(
         return
     clips, started = sum(len(shards.members(shard)) for shard in missing), time.monotonic()
     print(f"teacher: hears {clips} clips once; what it says is kept in {shards.folder}", flush=True)
-    teacher = Teacher(file, states, device_of("auto"))
+    teacher = file.load(states, device_of("auto"))
     samples = StoredSamples(store, teacher.sample_rate)
     with progress("asking the teacher", "clips") as bar:
         shown = bar.add_task("asking the teacher", total=clips)

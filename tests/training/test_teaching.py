@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,11 @@ def pair_path(store_path: Path, once: Once) -> Path:
         assert main(["train", "experiment=gru", *keys, *SMALL, "split.seed=1"]) == 0
 
     return once("pair", learn) / "run" / "checkpoints" / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def encoder(saved_encoder: Callable[..., Path]) -> Path:
+    return saved_encoder("wav2vec2")
 
 
 @pytest.fixture
@@ -121,6 +126,37 @@ def test_a_student_tells_clusters_of_states(
     once = ("model=linear_probe", "loss=distillation", "loss.cluster_weight=1", "split.seed=1")
     assert train(store, tmp_path / "other", probe_path, keys=once) == 2
     assert "and LinearProbe has one answer for a clip; take 0" in capsys.readouterr().err
+
+
+def test_an_encoder_is_a_teacher(store: Path, encoder: Path, tmp_path: Path, capsys: Lines) -> None:
+    """It is asked once for all runs; it knows no class, and whom it has heard nobody knows."""
+    told = ("loss.cluster_weight=1", "loss.clusters=16", "loss.label_weight=1", "split=kfold")
+    for fold in (0, 1):
+        more = (*told, f"split.fold={fold}", "split.unlabelled=[Mandarin]")
+        assert (
+            train(store, tmp_path / f"{fold}", encoder, *more, "task.classes=[English,Hindi]") == 0
+        )
+        printed = capsys.readouterr().out
+        assert f"teacher {encoder}: an encoder" in printed
+        assert ("clips once" in printed) == (fold == 0)
+        record = RunRecord.read(tmp_path / f"{fold}")
+        assert record.teacher is not None and record.teacher["heard"] == [""]
+        assert len(record.teacher["sha256"]) == 64
+    assert len({folder.parent for folder in shards_of(store)}) == 1
+    config = RunRecord.read(tmp_path / "1").config
+    assert state_of(tmp_path / "1", config).state is State.FINISHED
+    checkpoint = tmp_path / "1" / "checkpoints" / "best.ckpt"
+    test = [f"checkpoint={checkpoint}", f"store={store}", f"output={tmp_path}/test"]
+    assert main(["evaluate", *test]) == 0
+    report = json.loads((tmp_path / "test" / "report.json").read_text())
+    assert report["began_from"] == [str(encoder)] and not report["heard_alike"]
+    assert train(store, tmp_path / "other", encoder) == 2
+    assert "an encoder knows no classes, only sounds; take loss.label_weight=1" in (
+        capsys.readouterr().err
+    )
+    for name in ("no/encoder", f"{tmp_path}/no_folder"):
+        assert train(store, tmp_path / "other", name, *told) == 2
+        assert f"teacher={name}: no such f" in capsys.readouterr().err
 
 
 def test_a_student_comes_near_to_its_teacher(
