@@ -50,4 +50,5 @@ class EncoderTeacher:
         """
         states = self.features(samples[None].to(self.device))[0]
         frames = math.ceil(len(samples) / self.hop_samples)
-        return states[torch.arange(frames).clamp(max=len(states) - 1)]
+        every: Tensor = states[torch.arange(frames).clamp(max=len(states) - 1)]
+        return every

@@ -9,6 +9,7 @@ from langid.errors import LangidError
 from langid.progress import progress
 
 SAMPLE = 100_000  # frames that clusters are found in: 200 MB of 512 units
+COMPONENTS = 64  # of states: in all units clusters are few and large, and tell languages less well
 MOST = 2048  # whole numbers up to here are exact in float16, as a teacher's outputs are
 
 
@@ -18,12 +19,15 @@ def clusters_of(
     """Return in which of ``count`` clusters the states of each frame of some rows lie.
 
     States are the columns from ``first`` on. Their mean over a clip, which is much of its speaker
-    and its microphone, is taken off, and each is divided by its deviation; k-means (Sculley 2010)
-    finds clusters in up to SAMPLE of these rows' frames, so that they depend on ``seed`` and on
-    training speech alone. As targets they are those of HuBERT (Hsu et al. 2021). Raises LangidError
-    for more clusters than frames.
+    and its microphone, is taken off; k-means (Sculley 2010) finds clusters in their COMPONENTS
+    principal components, each as wide as any other, of up to SAMPLE of these rows' frames: they
+    depend on ``seed`` and on training speech alone. As targets they are those of HuBERT (Hsu et al.
+    2021). Raises LangidError for more clusters than frames.
     """
     from sklearn.cluster import MiniBatchKMeans  # takes a while to import
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     started, draws = time.monotonic(), np.random.default_rng(seed)
     lengths = np.array([len(shards.read(int(row))) for row in rows])
@@ -36,14 +40,13 @@ def clusters_of(
             f"loss.clusters={count}: accepted are whole numbers from 2 to {MOST}, and no more than"
             f" the teacher has frames of the training speech, here {lengths.sum()}"
         )
-    deviation = sample.std(0).clip(min=1e-6)
+    components = PCA(min(COMPONENTS, *sample.shape), whiten=True, random_state=seed)
     means = MiniBatchKMeans(count, batch_size=8192, n_init=1, random_state=seed)
-    means.fit(sample / deviation)
+    found = make_pipeline(StandardScaler(), components, means).fit(sample)
     numbers = []
     with progress("clusters of the teacher's states", "clips") as bar:
         for row in bar.track(rows):
-            told = means.predict(_centred(shards, row, first) / deviation)
-            numbers.append(told.astype(np.int16))
+            numbers.append(found.predict(_centred(shards, row, first)).astype(np.int16))
     print(
         f"teacher: its states of {lengths.sum()} frames lie in {count} clusters"
         f" ({time.monotonic() - started:.0f} s)",
