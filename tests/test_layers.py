@@ -46,7 +46,11 @@ LIBRARIES = {  # who may know a library
         "signal/learned_detector.py",
     ),
     "matplotlib": ("comparison_plots.py", "plots.py", "report_plots.py", "sound_plots.py"),
-    "sklearn": ("inspection/shortcuts.py", "evaluation/embedding_map.py"),
+    "sklearn": (
+        "inspection/shortcuts.py",
+        "evaluation/embedding_map.py",
+        "training/state_clusters.py",
+    ),
     "packaging": ("installation/packages.py",),
     "yaml": ("sharing/model_card.py",),
     "torchaudio": ("signal/torchaudio_loader.py",),
