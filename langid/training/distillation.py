@@ -86,14 +86,15 @@ class Distillation(CrossEntropy):
 
         ``logits (batch, time, outputs), targets (batch, time)``; ``speech (batch, time) bool`` are
         frames that the teacher speaks of, ``teacher (batch, time, classes + width)``, where width
-        is that of its states, or 1 for the number of their cluster. An encoder has no classes.
+        is that of its states, or 1 for the number of their cluster. Of an encoder, which has no
+        classes, there is no divergence.
         """
         width = self.projection.out_features if self.state_weight else int(self.cluster_weight > 0)
         classes = teacher.shape[2] - width
         said, behind = teacher[..., :classes].float(), teacher[..., classes:].float()
         weight = (said.softmax(-1) @ self.weight[:classes] if classes else 1.0) * speech
         total = self.label_weight * self.of_labels(logits, targets) if self.label_weight else 0.0
-        if self.label_weight < 1:
+        if classes and self.label_weight < 1:
             divergence = (weight * self._divergence(logits, said)).sum()
             total = total + (1 - self.label_weight) * divergence
         if self.hidden_weight:

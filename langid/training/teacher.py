@@ -81,10 +81,10 @@ def read_teacher(
             f"teacher={path}: loss._target_={target} does not learn from it; take loss=distillation"
         )
     if encoder := encoder_of(teacher):
-        if loss.get("label_weight") != 1 or not loss.get("cluster_weight"):
+        if not loss.get("cluster_weight"):
             raise LangidError(
                 f"teacher={teacher['checkpoint']}: an encoder knows no classes, only sounds; take"
-                " loss.label_weight=1 and loss.cluster_weight=1, or a probe on it as the teacher"
+                " loss.cluster_weight=1, or a probe on it as the teacher"
             )
         named = {"checkpoint": encoder["encoder"], "sha256": encoder["sha256"]}
         of_encoder = named | {"revision": encoder["revision"], "heard": [""]}

@@ -107,6 +107,22 @@ def test_hidden_frames_tell_clusters_some_frames_later(said: Tensor, delay: int)
     assert float(found.detach()) == pytest.approx(0.5 * total / float(due), rel=2e-3)
 
 
+@pytest.mark.parametrize("label_weight", [0.0, 0.3, 1.0])
+def test_of_an_encoder_there_are_labels_and_clusters_alone(label_weight: float) -> None:
+    output, numbers = nn.Linear(6, 3), torch.randint(4, (2, 5, 1))
+    loss = loss_of(cluster_weight=2.0, clusters=4, label_weight=label_weight)
+    loss.project(output, width=4)
+    hidden, targets = torch.randn(2, 5, 6), torch.randint(3, (2, 5))
+    logits = output(hidden)
+    found, due = loss.taught(logits, targets, ALL, numbers.half())
+    labels = nn.functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), torch.tensor(WEIGHTS), reduction="sum"
+    )
+    told = nn.functional.cross_entropy(loss.projection(hidden).flatten(0, 1), numbers.flatten())
+    assert float(due) == 10
+    assert float(found) == pytest.approx(float(label_weight * labels / 10 + 2 * told), rel=1e-5)
+
+
 def test_without_a_teacher_it_is_the_loss_of_labels() -> None:
     logits, targets = torch.randn(2, 5, 3), torch.randint(3, (2, 5))
     expected = CrossEntropy([1, 1, 1], WEIGHTS, label_smoothing=0.1)(logits, targets)

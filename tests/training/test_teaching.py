@@ -130,7 +130,7 @@ def test_a_student_tells_clusters_of_states(
 
 def test_an_encoder_is_a_teacher(store: Path, encoder: Path, tmp_path: Path, capsys: Lines) -> None:
     """It is asked once for all runs; it knows no class, and whom it has heard nobody knows."""
-    told = ("loss.cluster_weight=1", "loss.clusters=16", "loss.label_weight=1", "split=kfold")
+    told = ("loss.cluster_weight=1", "loss.clusters=16", "split=kfold")
     for fold in (0, 1):
         more = (*told, f"split.fold={fold}", "split.unlabelled=[Mandarin]")
         assert (
@@ -151,7 +151,7 @@ def test_an_encoder_is_a_teacher(store: Path, encoder: Path, tmp_path: Path, cap
     report = json.loads((tmp_path / "test" / "report.json").read_text())
     assert report["began_from"] == [str(encoder)] and not report["heard_alike"]
     assert train(store, tmp_path / "other", encoder) == 2
-    assert "an encoder knows no classes, only sounds; take loss.label_weight=1" in (
+    assert "an encoder knows no classes, only sounds; take loss.cluster_weight=1" in (
         capsys.readouterr().err
     )
     for name in ("no/encoder", f"{tmp_path}/no_folder"):
