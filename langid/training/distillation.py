@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from langid.errors import LangidError
 from langid.training.losses import CrossEntropy
 
+MOST_CLUSTERS = 2048  # whole numbers up to here are exact in float16, as a teacher's outputs are
+
 
 class Distillation(CrossEntropy):
     """Cross-entropy with the labels and divergence from a teacher (Hinton et al. 2015).
@@ -45,6 +47,10 @@ class Distillation(CrossEntropy):
         _check("label_weight", label_weight, 0, 1, "0 to 1")
         _check("state_weight", state_weight, 0, math.inf, "0 and more")
         _check("cluster_weight", cluster_weight, 0, math.inf, "0 and more")
+        if type(clusters) is not int or not 2 <= clusters <= MOST_CLUSTERS:
+            raise LangidError(
+                f"loss.clusters={clusters}: accepted are whole numbers from 2 to {MOST_CLUSTERS}"
+            )
         if type(delay) is not int or delay < 0:
             raise LangidError(f"loss.delay={delay}: accepted are numbers of frames, 0 and more")
         if state_weight and cluster_weight:

@@ -10,7 +10,6 @@ from langid.progress import progress
 
 SAMPLE = 100_000  # frames that clusters are found in: 200 MB of 512 units
 COMPONENTS = 64  # of states: in all units clusters are few and large, and tell languages less well
-MOST = 2048  # whole numbers up to here are exact in float16, as a teacher's outputs are
 
 
 def clusters_of(
@@ -35,10 +34,10 @@ def clusters_of(
     drawn = [np.flatnonzero(draws.random(length) < share) for length in lengths]
     pairs = zip(rows, drawn, strict=True)
     sample = np.concatenate([_centred(shards, row, first)[frames] for row, frames in pairs])
-    if type(count) is not int or not 2 <= count <= min(MOST, len(sample)):
+    if count > len(sample):
         raise LangidError(
-            f"loss.clusters={count}: accepted are whole numbers from 2 to {MOST}, and no more than"
-            f" the teacher has frames of the training speech, here {lengths.sum()}"
+            f"loss.clusters={count}: accepted are no more than the teacher has frames of the"
+            f" training speech, here {lengths.sum()}"
         )
     components = PCA(min(COMPONENTS, *sample.shape), whiten=True, random_state=seed)
     means = MiniBatchKMeans(count, batch_size=8192, n_init=1, random_state=seed)

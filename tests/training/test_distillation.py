@@ -120,7 +120,8 @@ def test_of_an_encoder_there_are_labels_and_clusters_alone(label_weight: float) 
     )
     told = nn.functional.cross_entropy(loss.projection(hidden).flatten(0, 1), numbers.flatten())
     assert float(due) == 10
-    assert float(found) == pytest.approx(float(label_weight * labels / 10 + 2 * told), rel=1e-5)
+    expected = (label_weight * labels / 10 + 2 * told).detach()
+    assert float(found.detach()) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_without_a_teacher_it_is_the_loss_of_labels() -> None:
@@ -138,6 +139,9 @@ def test_without_a_teacher_it_is_the_loss_of_labels() -> None:
         ({"label_weight": 1.5}, "loss.label_weight=1.5: accepted are numbers, 0 to 1"),
         ({"state_weight": -1}, "loss.state_weight=-1: accepted are numbers, 0 and more"),
         ({"cluster_weight": "much"}, "loss.cluster_weight=much: accepted are numbers, 0 and more"),
+        ({"clusters": 1}, "loss.clusters=1: accepted are whole numbers from 2 to 2048"),
+        ({"clusters": 4000}, "loss.clusters=4000: accepted are whole numbers from 2 to 2048"),
+        ({"clusters": 2.5}, "loss.clusters=2.5: accepted are whole numbers from 2 to 2048"),
         ({"delay": 0.5}, "loss.delay=0.5: accepted are numbers of frames, 0 and more"),
         ({"state_weight": 1, "cluster_weight": 1}, "loss.cluster_weight=1: hidden frames become"),
         ({"label_weight": 1}, "nothing is left to learn from the teacher"),

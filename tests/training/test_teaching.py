@@ -106,7 +106,7 @@ def test_a_student_learns_from_a_probe_and_from_its_states(
 def test_a_student_tells_clusters_of_states(
     store: Path, probe_path: Path, tmp_path: Path, capsys: Lines
 ) -> None:
-    """Frame by frame, of speech without a label too; its logits are as many as ever."""
+    """Frame by frame; what cannot be is said before the teacher is asked."""
     told = ("loss.cluster_weight=1", "loss.clusters=16", "loss.delay=3", "loss.label_weight=1")
     more = ("split.seed=1", "loss.unit=utterance", "data.crop_s=[0.5,1]", "model.stride=2")
     keys = (*more, *told, "trainer.max_epochs=8", "callbacks=every_epoch", "optimizer.lr=0.03")
