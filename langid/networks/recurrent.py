@@ -10,6 +10,7 @@ from langid.networks.cmvn import CMVN
 from langid.networks.head import Head
 from langid.networks.network import Network, State, StreamingNetwork
 from langid.networks.padding import any_padding
+from langid.networks.running_statistics import StatisticsPooling
 from langid.networks.skipped_frames import compact, hold
 
 Cell = type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
@@ -24,7 +25,8 @@ class Recurrent(Network):
     ``units`` is the width of all ``layers``, or a list with the width of each; ``dense`` and
     ``activation`` are those of ``Head``. ``dropout`` stands between the layers and before the dense
     ones, ``head_dropout`` behind these. With ``cmvn_frames`` features are normalised first
-    by mean and deviation of about so many frames before, as ``CMVN`` does.
+    by mean and deviation of about so many frames before, as ``CMVN`` does. With ``pooling_frames``
+    the dense layers get mean and deviation of about so many frames of the last recurrent layer.
     """
 
     cell: Cell
@@ -43,11 +45,17 @@ class Recurrent(Network):
         dropout: float = 0.0,
         head_dropout: float = 0.0,
         cmvn_frames: int = 0,
+        pooling_frames: int = 0,
     ):
         super().__init__()
         check_least(1, layers=layers)
-        check_least(0, cmvn_frames=cmvn_frames)
+        check_least(0, cmvn_frames=cmvn_frames, pooling_frames=pooling_frames)
         widths = list(units) if isinstance(units, Sequence) else [units] * layers
+        if pooling_frames and not isinstance(self, StreamingNetwork):
+            raise ValueError(
+                f"pooling_frames={pooling_frames}: accepted is 0 of networks that need whole"
+                " utterances; it is for rnn, gru and lstm"
+            )
         if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
             raise ValueError(
                 f"units={units}: accepted are 1 and more, or a list of such, one a layer"
@@ -67,7 +75,11 @@ class Recurrent(Network):
         first = [self.cmvn.memory] if self.cmvn else []
         self.memories = first + [(width,) for width in widths for _ in range(self.remembered)]
         self.dropout = nn.Dropout(dropout)
-        self.head = Head(inputs[-1], num_classes, dense, activation, head_dropout)
+        self.pooling = StatisticsPooling(inputs[-1], pooling_frames) if pooling_frames else None
+        if self.pooling:
+            self.memories.append(self.pooling.memory)
+        heard = 2 * inputs[-1] if self.pooling else inputs[-1]
+        self.head = Head(heard, num_classes, dense, activation, head_dropout)
 
     @property
     def output(self) -> nn.Linear:
@@ -75,7 +87,7 @@ class Recurrent(Network):
         return self.head.output
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """``hidden (batch, time, units) -> logits (batch, time, classes)``."""
+        """``hidden (batch, time, units)``, or statistics of it, ``-> (batch, time, classes)``."""
         return self.head(self.dropout(hidden))
 
     def process_whole(self, features: Tensor, lengths: Tensor) -> Tensor:
@@ -130,7 +142,12 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
             frames = self.dropout(hidden) if number else hidden
             hidden, memories = self._process(layer, frames, before, counts)
             after.extend(memories)
-        return self.logits(hold(before[0], hidden, counts)), tuple(after)
+        if self.pooling:
+            hidden, memory = self.pooling(hidden, state[-1], counts)
+            after.append(memory)
+        else:
+            hidden = hold(before[0], hidden, counts)
+        return self.logits(hidden), tuple(after)
 
     def _process(
         self, layer: nn.Module, frames: Tensor, before: State, counts: Tensor | None

@@ -77,12 +77,12 @@ class Distillation(CrossEntropy):
         """Return how much it counts that the student's hidden frames tell the teacher's."""
         return self.state_weight or self.cluster_weight
 
-    def project(self, output: nn.Linear, width: int) -> None:
-        """Let the inputs of the student's layer of logits tell so many units, or clusters."""
-        self.projection = nn.Linear(output.in_features, width)
-        output.register_forward_pre_hook(self._keep)
+    def project(self, layer: nn.Module, units: int, width: int) -> None:
+        """Let the inputs of a layer, ``(batch, time, units)``, tell so many states, or clusters."""
+        self.projection = nn.Linear(units, width)
+        layer.register_forward_pre_hook(self._keep)
 
-    def _keep(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
+    def _keep(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.hidden = inputs[0] if self.training else None
 
     def taught(

@@ -14,6 +14,7 @@ from langid.data.silence_policy import SilencePolicy, silence_policy
 from langid.differences import differing
 from langid.errors import LangidError
 from langid.networks.network import SampleNetwork
+from langid.networks.running_statistics import StatisticsPooling
 from langid.training.checkpoint import build_network, read_checkpoint, takes_samples
 from langid.training.encoder_teacher import encoder_of
 from langid.training.identifier import LanguageIdentifier
@@ -185,6 +186,15 @@ def output_layer(identifier: LanguageIdentifier) -> nn.Linear | None:
     names = {name.rpartition(".")[0] for name in _head(identifier)}
     layer = identifier.get_submodule(names.pop()) if len(names) == 1 else None
     return layer if isinstance(layer, nn.Linear) else None
+
+
+def hidden_layer(identifier: LanguageIdentifier) -> tuple[nn.Module, int] | None:
+    """Return what gets hidden frames, and their width: pooling, or the layer of the logits."""
+    for module in identifier.network.modules():
+        if isinstance(module, StatisticsPooling):
+            return module, module.statistics.units
+    output = output_layer(identifier)
+    return (output, output.in_features) if output else None
 
 
 def _kind(description: RunDescription) -> str:

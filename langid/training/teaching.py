@@ -27,7 +27,7 @@ from langid.networks.network import UtteranceNetwork
 from langid.progress import progress
 from langid.training.distillation import Distillation
 from langid.training.identifier import LanguageIdentifier
-from langid.training.init import output_layer
+from langid.training.init import hidden_layer
 from langid.training.state_clusters import clusters_of
 from langid.training.teacher import Teacher, TeacherFile
 
@@ -45,8 +45,8 @@ def teach(identifier: LanguageIdentifier, data: LanguageDataModule, file: Teache
     loss = identifier.loss
     assert isinstance(loss, Distillation)
     states = loss.hidden_weight > 0
-    output = output_layer(identifier) if states else None
-    if states and output is None:
+    hidden = hidden_layer(identifier) if states else None
+    if states and hidden is None:
         raise LangidError(
             f"{_asked(loss)}: the network {type(identifier.network).__name__} has no one layer of"
             " logits, whose inputs could be compared with the teacher's states; take 0"
@@ -59,9 +59,9 @@ def teach(identifier: LanguageIdentifier, data: LanguageDataModule, file: Teache
     else:
         data.teacher = outputs_of(file, data, states, loss.clusters if loss.cluster_weight else 0)
         columns = data.teacher.columns
-    if output is not None:
+    if hidden is not None:
         width = len(columns) - len(data.classes)
-        loss.project(output, loss.clusters if loss.cluster_weight else width)
+        loss.project(*hidden, loss.clusters if loss.cluster_weight else width)
 
 
 def _asked(loss: Distillation) -> str:

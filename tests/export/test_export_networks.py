@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "width": 8, "layers": 1, "heads": 2, "kernel": 3, "context_frames": 20
     },
     "recurrent.GRU cmvn": {"units": [12, 8], "dense": 10, "cmvn_frames": 50},
+    "recurrent.GRU pooling": {"units": [12, 8], "dense": 10, "pooling_frames": 50},
 }  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from langid.networks.cmvn import BLOCK, CMVN, PRIOR
+from langid.networks.cmvn import CMVN
 from langid.networks.recurrent import GRU
+from langid.networks.running_statistics import BLOCK, PRIOR
 
 
 def test_mean_and_deviation_are_those_of_the_faded_frames_so_far() -> None:

@@ -20,6 +20,8 @@ STREAMING: dict[str, Callable[[], StreamingNetwork]] = {
     "gru, no dense layer": lambda: GRU(6, 3, units=10, dense=[], dropout=0.3, head_dropout=0.3),
     "gru, cmvn": lambda: GRU(6, 3, units=[10, 7], dense=5, cmvn_frames=20),
     "lstm, cmvn": lambda: LSTM(6, 3, units=10, dense=5, dropout=0.3, cmvn_frames=20),
+    "gru, pooling": lambda: GRU(6, 3, units=[10, 7], dense=5, cmvn_frames=20, pooling_frames=30),
+    "lstm, pooling": lambda: LSTM(6, 3, units=10, dense=5, dropout=0.3, pooling_frames=30),
     "lstm, two of tanh": lambda: LSTM(6, 3, units=[10, 7], dense=[8, 5], activation="tanh"),
     "tcn": lambda: TCN(6, 3, channels=8, layers=3, kernel=3, dense=5, dropout=0.3),
     "conformer": lambda: Conformer(

@@ -76,7 +76,7 @@ def test_a_batch_of_unlabelled_or_silent_frames_is_finite(said: Tensor) -> None:
 def test_hidden_frames_are_regressed_onto_states(said: Tensor) -> None:
     output, states = nn.Linear(6, 3), torch.randn(2, 5, 2)
     loss = loss_of(state_weight=0.5, label_weight=1.0)
-    loss.project(output, width=2)
+    loss.project(output, 6, width=2)
     hidden = torch.randn(2, 5, 6)
     logits = output(hidden)
     found, due = loss.taught(logits, NONE, ALL, torch.cat([said, states], dim=2))
@@ -93,7 +93,7 @@ def test_hidden_frames_are_regressed_onto_states(said: Tensor) -> None:
 def test_hidden_frames_tell_clusters_some_frames_later(said: Tensor, delay: int) -> None:
     output, numbers = nn.Linear(6, 3), torch.randint(4, (2, 5))
     loss = loss_of(cluster_weight=0.5, clusters=4, label_weight=1.0, delay=delay)
-    loss.project(output, width=4)
+    loss.project(output, 6, width=4)
     hidden, speech = torch.randn(2, 5, 6), ALL.clone()
     speech[1, 3:] = False
     both = torch.cat([said, numbers[..., None]], dim=2).half()
@@ -111,7 +111,7 @@ def test_hidden_frames_tell_clusters_some_frames_later(said: Tensor, delay: int)
 def test_of_an_encoder_there_are_labels_and_clusters_alone(label_weight: float) -> None:
     output, numbers = nn.Linear(6, 3), torch.randint(4, (2, 5, 1))
     loss = loss_of(cluster_weight=2.0, clusters=4, label_weight=label_weight)
-    loss.project(output, width=4)
+    loss.project(output, 6, width=4)
     hidden, targets = torch.randn(2, 5, 6), torch.randint(3, (2, 5))
     logits = output(hidden)
     found, due = loss.taught(logits, targets, ALL, numbers.half())
