@@ -12,10 +12,24 @@ def counted_frames(speech: Any, there: Any = True) -> Any:
     return speech | (there & ~speech.any(axis=-1, keepdims=True))
 
 
-def utterance_posterior(posteriors: Any, speech: Any, there: Any = True) -> Any:
-    """Return the mean over the frames that count: the official score of the EE599 course.
+def scored_frames(speech: Any, there: Any = True, cumulative: bool = False) -> Any:
+    """Return the frames whose mean is the answer for their utterance: those that count.
+
+    Of a ``cumulative`` network, which says at each frame what all up to it are, the last of them.
+    Arguments and result are those of ``counted_frames``.
+    """
+    counted = counted_frames(speech, there)
+    if not cumulative:
+        return counted
+    return counted & (counted.cumsum(-1) == counted.sum(-1)[..., None])
+
+
+def utterance_posterior(
+    posteriors: Any, speech: Any, there: Any = True, cumulative: bool = False
+) -> Any:
+    """Return the mean over the frames that are scored: the official score of the EE599 course.
 
     ``posteriors (..., time, classes), speech (..., time) bool -> (..., classes)``.
     """
-    weight = counted_frames(speech, there)[..., None]
+    weight = scored_frames(speech, there, cumulative)[..., None]
     return (posteriors * weight).sum(axis=-2) / weight.sum(axis=-2)

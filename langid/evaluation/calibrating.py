@@ -32,11 +32,12 @@ class FrameLogits:
     """Logits of all frames that count for the utterances of a part, and for which they do.
 
     ``logits (frames, classes)``, ``unit (frames,)`` and ``weight (frames,)``: of a network that
-    answers once, one frame of each piece stands for all of it.
+    answers once, one frame of each piece stands for all of it, and of a ``cumulative`` one the last
+    frame for the utterance.
     """
 
-    def __init__(self, classes: int):
-        self.classes = classes
+    def __init__(self, classes: int, cumulative: bool = False):
+        self.classes, self.cumulative = classes, cumulative
         self.parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def update(self, logits: Tensor, unit: Tensor, speech: Tensor, there: Tensor) -> None:
@@ -59,6 +60,9 @@ class FrameLogits:
         spoken = torch.zeros(len(units), dtype=torch.long).index_add_(0, place, heard)
         weight = torch.where(spoken[place] > 0, heard, total).double()
         counts = weight > 0
+        if self.cumulative:
+            after = pd.Series(place.numpy()).where(counts.numpy()).duplicated(keep="last")
+            counts &= torch.from_numpy(~after.to_numpy())
         return logits[counts], place[counts], weight[counts]
 
 
@@ -68,7 +72,8 @@ def frame_logits(identifier: LanguageIdentifier, store: Path, workers: int) -> F
     pieces = data_of(identifier.described, store).pieces[PART]
     frames = stacked_store(store, identifier.described.stride)
     classes = len(identifier.classes)
-    found, process = FrameLogits(classes), PieceInference(identifier).process
+    found = FrameLogits(classes, identifier.network.cumulative)
+    process = PieceInference(identifier).process
     with progress("calibrating", "sequences") as bar:
         shown = bar.add_task("calibrating", total=len(pieces))
         for batch in piece_loader(frames, pieces, identifier.silence, classes, BATCH, workers):

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from langid.evaluation.streamed import Streamed, StreamedClip
-from langid.streaming.decision_rule import running_posteriors
 
 SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 THRESHOLDS = np.arange(1, 1001) / 1000
@@ -19,7 +18,7 @@ def accuracy_by_speech(streamed: Streamed) -> list[dict[str, Any]]:
     ``clips``, how many have so much; and ``long``, the accuracy of these alone (None where there is
     none).
     """
-    said = [running_posteriors(clip.posteriors).argmax(1) for clip in streamed.clips]
+    said = [streamed.running(clip).argmax(1) for clip in streamed.clips]
     rows = []
     for seconds in SECONDS:
         wanted = round(seconds / streamed.hop_s)
@@ -32,29 +31,23 @@ def accuracy_by_speech(streamed: Streamed) -> list[dict[str, Any]]:
 
 
 def first_decisions(
-    clip: StreamedClip, thresholds: np.ndarray, unknown: int | None = None
+    streamed: Streamed, clip: StreamedClip, thresholds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each threshold the frame of the first decision, and its class.
+    """Return for each threshold the frame of a clip's first decision, and its class.
 
     It falls where the highest running posterior first reaches the threshold, as ``decide_at`` of a
-    stream has it, and is not that of the class ``unknown``, a number; both are -1 where there is no
+    stream has it, and is not that of the class of other languages; both are -1 where there is no
     such frame, or no speech in the clip.
     """
-    running = running_posteriors(clip.posteriors)
+    running = streamed.running(clip)
     reached = running.max(1) * clip.spoken
-    if unknown is not None:
-        reached[running.argmax(1) == unknown] = 0
+    if streamed.unknown is not None:
+        reached[running.argmax(1) == streamed.unknown] = 0
     highest = np.maximum.accumulate(reached)
     frames = np.searchsorted(highest, thresholds)
     decided = frames < len(highest)
     labels = running.argmax(1)[np.minimum(frames, len(highest) - 1)]
     return np.where(decided, frames, -1), np.where(decided, labels, -1)
-
-
-def _first(
-    streamed: Streamed, clip: StreamedClip, thresholds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    return first_decisions(clip, thresholds, streamed.unknown)
 
 
 def choose_decide_at(streamed: Streamed, error_rate: float) -> tuple[float | None, dict[str, Any]]:
@@ -63,7 +56,7 @@ def choose_decide_at(streamed: Streamed, error_rate: float) -> tuple[float | Non
     Thresholds are thousandths. Beside it: ``decided``, the number of clips decided on at it, and
     ``error``, the share of them that is wrong; without a threshold, those of the lowest error.
     """
-    labels = np.array([_first(streamed, clip, THRESHOLDS)[1] for clip in streamed.clips])
+    labels = np.array([first_decisions(streamed, clip, THRESHOLDS)[1] for clip in streamed.clips])
     decided = (labels >= 0).sum(0)
     wrong = ((labels >= 0) & (labels != streamed.targets[:, None])).sum(0)
     errors = np.where(decided > 0, wrong / np.maximum(decided, 1), np.inf)
@@ -80,7 +73,7 @@ def time_to_decision(streamed: Streamed, threshold: float) -> dict[str, Any]:
     with 95 % intervals. ``speech_s`` and ``audio_s`` are quartiles over the clips decided on, of
     the speech and of all audio; None where there is no such clip.
     """
-    first = [_first(streamed, clip, np.array([threshold])) for clip in streamed.clips]
+    first = [first_decisions(streamed, clip, np.array([threshold])) for clip in streamed.clips]
     frames, labels = np.array(first)[:, :, 0].T
     decided = frames >= 0
     found = {"clips": len(frames), "decided": int(decided.sum()), "share": streamed.share(decided)}

@@ -240,7 +240,7 @@ def _predict(
     identifier = identifiers[0]
     classes = identifier.classes
     row_of = pieces.drop_duplicates("unit").set_index("unit")["row"]
-    scores = UtteranceScores(row_of.index.max() + 1, len(classes))
+    scores = UtteranceScores(row_of.index.max() + 1, len(classes), identifier.network.cumulative)
     with progress("evaluating", "sequences") as bar:
         shown = bar.add_task("evaluating", total=len(pieces))
         for batch, posteriors in posteriors_of(identifiers, store, pieces, workers):

@@ -12,6 +12,7 @@ from langid.audio.excerpt import Excerpt
 from langid.audio.full_scale import in_16_bits
 from langid.errors import LangidError
 from langid.evaluation.scoring import Figure, frame_accuracy
+from langid.streaming.decision_rule import running_posteriors
 from langid.streaming.listening import Listening
 from langid.streaming.streamer import StreamingIdentifier
 from langid.utterance import counted_frames
@@ -50,6 +51,7 @@ class Streamed:
     table: pd.DataFrame
     hop_s: float
     unknown: int | None = None
+    cumulative: bool = False  # a frame tells of all before it
 
     @property
     def targets(self) -> np.ndarray:
@@ -57,8 +59,14 @@ class Streamed:
 
     @property
     def means(self) -> np.ndarray:
-        """The mean posterior of each clip, ``(clips, classes)``."""
+        """The posterior of each clip, ``(clips, classes)``: the mean over frames, or the last."""
+        if self.cumulative:
+            return np.array([clip.posteriors[-1] for clip in self.clips])
         return np.array([clip.posteriors.mean(0) for clip in self.clips])
+
+    def running(self, clip: StreamedClip) -> np.ndarray:
+        """Return what is said of a clip after each of its frames, ``(frames, classes)``."""
+        return clip.posteriors if self.cumulative else running_posteriors(clip.posteriors)
 
     def share(self, right: np.ndarray, among: np.ndarray | slice = slice(None)) -> Figure:
         """Return the share of ``right (clips,) bool``, with its interval, among some or all."""

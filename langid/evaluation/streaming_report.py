@@ -48,7 +48,7 @@ def make_streaming_report(
 
     ``conditions``: ``offline`` (the predictions), ``reset`` (each clip from a reset), ``mixed`` and
     ``same`` (clips of all classes, or of one, one after the other without a reset), a clip scored
-    by its mean posterior over its own speech frames; ``behind`` is what a condition loses against
+    by its mean posterior over its own speech frames, or the last of them; ``behind`` is what a condition loses against
     offline. ``since_reset``: both of the latter by the seconds since the stream began.
     ``by_speech``, ``decisions``: see langid.evaluation.decision_time; the thresholds are chosen on
     ``validation``. ``by_speech_of_speakers``: the same of each speaker's clips, joined in one
@@ -122,7 +122,8 @@ def _streamed(
     own = clips.iloc[np.concatenate(streams)]
     with progress(f"streaming: {name}", "clips") as bar:
         said = bar.track(stream_clips(stream, clips["excerpt"].tolist(), streams), total=len(own))
-        return Streamed(list(said), own, stream.hop_s, unknown)
+        cumulative = bool(stream.model.metadata.get("cumulative"))
+        return Streamed(list(said), own, stream.hop_s, unknown, cumulative)
 
 
 def _figures(clips: pd.DataFrame, posteriors: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

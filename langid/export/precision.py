@@ -18,7 +18,7 @@ from langid.errors import LangidError
 from langid.export.onnx import described, quiet
 from langid.export.parity import feed_clip, largest_difference
 from langid.export.validation_clips import LabelledClip
-from langid.streaming.decision import MEAN
+from langid.streaming.decision import official
 from langid.streaming.onnx_file import KEY
 from langid.streaming.samples import whole_hops
 from langid.streaming.speed import real_time_factors
@@ -165,8 +165,9 @@ def _compared(
     precision: str, source: Path, path: Path, clips: Sequence[LabelledClip]
 ) -> Comparison:
     models = [load_model(source), load_model(path)]
-    official = vars(MEAN) | {"languages": models[0].metadata["classes"]}  # whatever the file says
-    streams = [StreamingIdentifier(model, **official) for model in models]
+    metadata = models[0].metadata
+    settings = vars(official(metadata)) | {"languages": metadata["classes"]}
+    streams = [StreamingIdentifier(model, **settings) for model in models]
     right, own_right, same, score, frame = 0, 0, 0, 0.0, 0.0
     for clip in clips:
         posteriors = [feed_clip(stream, clip.samples, len(clip.samples)) for stream in streams]

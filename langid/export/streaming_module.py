@@ -1,6 +1,8 @@
 """The identifier as one stateful function of PCM: what is exported, and its PyTorch twin."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from langid import __version__
 from langid.errors import LangidError
 from langid.networks.network import State, StreamingNetwork
-from langid.streaming.decision import MEAN, DecisionSettings, columns_of
+from langid.streaming.decision import LAST, MEAN, DecisionSettings, columns_of
 from langid.streaming.onnx_model import SCHEMA
 from langid.streaming.samples import as_floats
 from langid.streaming.speed import real_time_factors
@@ -69,7 +71,7 @@ class StreamingModule(IdentifierModule):
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
         """Return what a runtime must know, as plain data, ``decision`` among it."""
         state = self.initial_state(1)
-        return common_metadata(self.identifier, decision) | {
+        return streaming_metadata(self.identifier, decision) | {
             "schema": SCHEMA,
             "hop_samples": self.front_end.hop_samples,
             "state": [[*tensor.shape[1:]] for tensor in state],
@@ -77,6 +79,19 @@ class StreamingModule(IdentifierModule):
                 float(tensor.flatten()[0]) if tensor.numel() else 0.0 for tensor in state
             ],
         }
+
+
+def streaming_metadata(
+    identifier: LanguageIdentifier, decision: DecisionSettings
+) -> dict[str, Any]:
+    """Return what ``common_metadata`` does, and whether frames tell of all before them.
+
+    Then the last of them decides, unless ``decision`` has a half-life.
+    """
+    cumulative = identifier.network.cumulative
+    if cumulative and math.isinf(decision.half_life_s):
+        decision = replace(decision, half_life_s=LAST.half_life_s)
+    return common_metadata(identifier, decision) | {"cumulative": cumulative}
 
 
 def common_metadata(identifier: LanguageIdentifier, decision: DecisionSettings) -> dict[str, Any]:

@@ -160,12 +160,12 @@ def export_module(
     """
     # What follows is not needed to load a module.
     from langid.export.parity import largest_difference, posteriors_and_speech, write_checked
-    from langid.export.streaming_module import StreamingModule, common_metadata
+    from langid.export.streaming_module import StreamingModule, streaming_metadata
 
     hop, described = StreamingModule(identifier).front_end.hop_samples, identifier.described
     module = StreamingRecurrentModule(
         {
-            **common_metadata(identifier, decision),
+            **streaming_metadata(identifier, decision),
             "hop_samples": hop,
             "silence": identifier.silence.name,
             "features": described.features,

@@ -65,7 +65,8 @@ class OfflineModule(IdentifierModule):
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         posteriors, speech = self.clip_posteriors(samples)
-        return utterance_posterior(posteriors, speech), speech
+        cumulative = self.network.cumulative
+        return utterance_posterior(posteriors, speech, cumulative=cumulative), speech
 
     def metadata(self, decision: DecisionSettings = MEAN) -> dict[str, Any]:
         """Return what a runtime must know, as plain data, ``decision`` among it.
@@ -123,6 +124,6 @@ def export_offline(
 
 
 def utterance_posteriors(identifier: LanguageIdentifier, samples: np.ndarray) -> np.ndarray:
-    """``samples (samples,) -> posteriors (languages,)``: offline PyTorch's mean over speech."""
+    """``samples (samples,) -> posteriors (languages,)``: offline PyTorch's of all of them."""
     posteriors, speech = posteriors_and_speech(identifier, samples)
-    return utterance_posterior(posteriors, speech)
+    return utterance_posterior(posteriors, speech, cumulative=identifier.network.cumulative)

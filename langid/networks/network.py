@@ -15,8 +15,12 @@ class Network(nn.Module):
     A frame network returns one frame of logits per frame of features, an utterance network one in
     all. Frames at and after an utterance's length are padding and change nothing before it. Where
     logits come from one linear layer, what this layer gets is the embedding of an utterance, of a
-    frame network averaged over frames (langid.training.embedding).
+    frame network averaged over frames (langid.training.embedding). A ``cumulative`` network of
+    frames says at each what all frames up to it are, so that the answer for an utterance is that at
+    its last; of any other it is the mean over frames.
     """
+
+    cumulative = False
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Return what learns, in groups, and by what the learning rate of each is multiplied."""

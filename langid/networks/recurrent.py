@@ -26,7 +26,8 @@ class Recurrent(Network):
     ``activation`` are those of ``Head``. ``dropout`` stands between the layers and before the dense
     ones, ``head_dropout`` behind these. With ``cmvn_frames`` features are normalised first
     by mean and deviation of about so many frames before, as ``CMVN`` does. With ``pooling_frames``
-    the dense layers get mean and deviation of about so many frames of the last recurrent layer.
+    the dense layers get mean and deviation of about so many frames of the last recurrent layer, and
+    the network is cumulative.
     """
 
     cell: Cell
@@ -76,6 +77,7 @@ class Recurrent(Network):
         self.memories = first + [(width,) for width in widths for _ in range(self.remembered)]
         self.dropout = nn.Dropout(dropout)
         self.pooling = StatisticsPooling(inputs[-1], pooling_frames) if pooling_frames else None
+        self.cumulative = self.pooling is not None
         if self.pooling:
             self.memories.append(self.pooling.memory)
         heard = 2 * inputs[-1] if self.pooling else inputs[-1]

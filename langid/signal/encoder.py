@@ -29,7 +29,7 @@ class Encoder(nn.Module):
     def __init__(self, config: Any, extractor: Any, model: nn.Module):
         super().__init__()
         self.model = model
-        self.fused = model.config._attn_implementation  # how layers attend, as transformers chose
+        self.fused = config._attn_implementation  # how layers attend, as transformers chose
         self.width = int(config.hidden_size)
         self.sample_rate = int(extractor.sampling_rate)
         self.hop_samples = math.prod(getattr(config, "conv_stride", (2, HOP)))

@@ -23,7 +23,7 @@ class DecisionSettings:
     """How posteriors become a decision; the defaults are the official score and nothing else.
 
     ``half_life_s``: after so many seconds of further speech a frame counts half; infinity is the
-    mean over all speech frames. ``decide_at``: the stream is undecided until a class reaches
+    mean over all speech frames, 0 the last one. ``decide_at``: the stream is undecided until a class reaches
     this posterior, and its decision stays until another class reaches it. ``unknown_below``:
     where the highest posterior is lower the class is unknown; ``langid evaluate`` finds values
     on validation data. ``languages``: the only classes that are considered, None for all. Raises
@@ -36,10 +36,10 @@ class DecisionSettings:
     languages: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        if not (is_number(self.half_life_s) and self.half_life_s > 0):
+        if not (is_number(self.half_life_s) and self.half_life_s >= 0):
             raise LangidError(
-                f"half_life_s={self.half_life_s}: accepted are seconds of speech above 0, and inf"
-                " for the mean over all of them"
+                f"half_life_s={self.half_life_s}: accepted are seconds of speech, 0 for the last"
+                " frame of it, and inf for the mean over all of them"
             )
         for name in ("decide_at", "unknown_below"):
             value = getattr(self, name)
@@ -71,8 +71,18 @@ class DecisionSettings:
         }
 
 
-MEAN = DecisionSettings()
+MEAN, LAST = DecisionSettings(), DecisionSettings(half_life_s=0.0)
 SETTINGS = tuple(field.name for field in fields(DecisionSettings))
+
+
+def official(metadata: Mapping[str, Any]) -> DecisionSettings:
+    """Return the settings by which whole utterances are scored, whatever a file decides by."""
+    return LAST if metadata.get("cumulative") else MEAN
+
+
+def kept_after(hop_s: float, half_life_s: float) -> float:
+    """Return how much a frame still counts one speech frame later."""
+    return 0.5 ** (hop_s / half_life_s) if half_life_s else 0.0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from langid.streaming.decision import (
     Decision,
     DecisionSettings,
     columns_of,
+    kept_after,
     shares,
 )
 
@@ -31,7 +32,7 @@ class DecisionTable:
         self._columns = columns_of(classes, settings.languages)
         self._considered = [classes[column] for column in self._columns]
         self._hop_s = hop_s
-        self._kept = 0.5 ** (hop_s / settings.half_life_s)  # of a frame, one speech frame later
+        self._kept = kept_after(hop_s, settings.half_life_s)
         counts = [(name, np.int64) for name in COUNTS]
         self._fresh = np.zeros(1, [("total", np.float64, len(classes)), *counts])
         self._fresh["decided"] = -1  # on no class yet

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from langid.errors import LangidError
-from langid.streaming.decision import columns_of, is_number, shares
+from langid.streaming.decision import columns_of, is_number, kept_after, shares
 
 REMEMBERED = 5  # half-lives of speech before a change in which its place is looked for
 
@@ -61,7 +61,7 @@ class Segmenter:
         self._columns = columns_of(classes, languages)
         self._classes = [classes[column] for column in self._columns]
         self._hop_s = hop_s
-        self._kept = 0.5 ** (hop_s / half_life_s)  # of a frame, one speech frame later
+        self._kept = kept_after(hop_s, half_life_s)
         self._wait = max(1, round(min_duration_s / hop_s))
         self._window = self._wait + round(REMEMBERED * half_life_s / hop_s)
         self._pause = round(pause_s / hop_s)

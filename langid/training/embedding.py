@@ -11,7 +11,7 @@ from langid.atomic_file import write_text
 from langid.data.dataset import Batch
 from langid.training.identifier import LanguageIdentifier
 from langid.training.init import output_layer
-from langid.utterance import counted_frames
+from langid.utterance import scored_frames
 
 PROJECTOR = """embeddings {
   tensor_name: "utterances"
@@ -24,14 +24,15 @@ PROJECTOR = """embeddings {
 class UtteranceEmbeddings:
     """Embeddings of some utterances, whose pieces arrive in batches.
 
-    An utterance's embedding, ``(width,)``, is the mean over the frames that count for it, as in
+    An utterance's embedding, ``(width,)``, is the mean over the frames that are scored, as in
     langid.utterance, of what the ``layer`` of the logits gets. So the layer makes of it the mean
     logits of the utterance; of a network that says one thing of all it has heard, these logits.
+    Of a ``cumulative`` network later pieces take the place of earlier ones.
     ``units (utterances,)`` are the numbers of those that are kept. Sums are in float32.
     """
 
-    def __init__(self, layer: nn.Linear, units: np.ndarray):
-        self.layer, self.units = layer, units
+    def __init__(self, layer: nn.Linear, units: np.ndarray, cumulative: bool = False):
+        self.layer, self.units, self.cumulative = layer, units, cumulative
         self.place = torch.full((int(units.max()) + 1,), -1)
         self.place[torch.from_numpy(units)] = torch.arange(len(units))
         self.total = torch.zeros(len(units), layer.in_features)
@@ -46,7 +47,7 @@ class UtteranceEmbeddings:
         parts = [of if of.ndim == 3 else of.unsqueeze(1) for of in self.inputs]
         self.inputs.clear()
         hidden = torch.cat(parts, dim=1)
-        counted = counted_frames(batch.speech, batch.there).to(hidden.dtype)
+        counted = scored_frames(batch.speech, batch.there, self.cumulative).to(hidden.dtype)
         if hidden.shape[1] == 1:  # stands for all frames of its piece
             counted = counted.sum(1, keepdim=True)
         sums, frames = (counted.unsqueeze(1) @ hidden).squeeze(1), counted.sum(1)
@@ -55,7 +56,7 @@ class UtteranceEmbeddings:
         place = self.place[unit.where(known, 0)].where(known, -1)
         # A piece without speech counts where its utterance has none at all.
         taken = (place >= 0) & (spoken | ~self.spoken[place])
-        place, first = place[taken], (spoken & ~self.spoken[place])[taken]
+        place, first = place[taken], (spoken & ~self.spoken[place] | self.cumulative)[taken]
         before = (~first).float()
         self.total[place] = self.total[place] * before[:, None] + sums.cpu().float()[taken]
         self.frames[place] = self.frames[place] * before + frames.cpu().float()[taken]
@@ -78,9 +79,8 @@ def embeddings_of(
     if layer is None:
         return None
     held = pieces.drop_duplicates("unit")
-    return UtteranceEmbeddings(
-        layer, balanced(held["unit"].to_numpy(), held["target"].to_numpy(), most)
-    )
+    units = balanced(held["unit"].to_numpy(), held["target"].to_numpy(), most)
+    return UtteranceEmbeddings(layer, units, identifier.network.cumulative)
 
 
 def balanced(units: np.ndarray, targets: np.ndarray, most: int | None) -> np.ndarray:

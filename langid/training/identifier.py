@@ -24,7 +24,7 @@ from langid.training.run_description import RunDescription
 from langid.training.schedulers import Cosine
 from langid.training.scores import UtteranceScores, right_frames
 from langid.training.weight_average import LEARNING
-from langid.utterance import counted_frames
+from langid.utterance import scored_frames
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
@@ -141,7 +141,9 @@ class LanguageIdentifier(Inference, LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.scores = UtteranceScores(len(data.parts), len(self.classes))
+        self.scores = UtteranceScores(
+            len(data.parts), len(self.classes), self.network.cumulative
+        )
         held_out = data.pieces["validation"]
         self.targets = torch.zeros(len(data.parts), dtype=torch.long)
         self.targets[held_out["unit"].tolist()] = torch.tensor(held_out["target"].tolist())
@@ -224,7 +226,8 @@ class LanguageIdentifier(Inference, LightningModule):
         assert isinstance(self.loss, WeightedLoss)
         targets = self._targets(batch)
         if self.loss.unit == "utterance" and logits.shape[1] > 1:
-            logits = utterance_logits(logits, counted_frames(batch.speech, batch.there))
+            scored = scored_frames(batch.speech, batch.there, self.network.cumulative)
+            logits = utterance_logits(logits, scored)
         said = logits.expand(-1, targets.shape[1], -1)  # once of a sequence: of all frames
         if batch.teacher is not None:
             assert isinstance(self.loss, Distillation)

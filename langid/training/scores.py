@@ -20,11 +20,13 @@ class UtteranceScores:
     """Posteriors of utterances (or sequences that are scored): the means over their speech frames.
 
     Of one without speech the mean is over all its frames, as in langid.utterance. An utterance may
-    arrive in several pieces, also in several processes. Sums are in float64 on the CPU, which not
-    every device knows; a piece is summed where it comes from.
+    arrive in several pieces, also in several processes. Of a ``cumulative`` network what counts is
+    the last of these frames; pieces of an utterance then arrive in order, in one process. Sums are
+    in float64 on the CPU, which not every device knows; a piece is summed where it comes from.
     """
 
-    def __init__(self, units: int, classes: int):
+    def __init__(self, units: int, classes: int, cumulative: bool = False):
+        self.cumulative = cumulative
         # Over speech frames, and over all frames.
         self.total = torch.zeros(units, 2, classes, dtype=torch.float64)
         self.frames = torch.zeros(units, 2, dtype=torch.float64)
@@ -36,7 +38,10 @@ class UtteranceScores:
         One frame of posteriors, ``(batch, 1, classes)``, stands for all frames of its piece.
         """
         counted = torch.stack([batch.speech, batch.there], dim=1).to(posteriors.dtype)
-        total = counted @ posteriors.expand(-1, batch.speech.shape[1], -1)
+        scored = counted
+        if self.cumulative:
+            scored = counted * (counted.cumsum(2) == counted.sum(2, keepdim=True))
+        total = scored @ posteriors.expand(-1, batch.speech.shape[1], -1)
         right = right_frames(posteriors, batch.speech, batch.target).sum(1)
         sums = (total, counted.sum(2), right)
         self._add(batch.unit.cpu(), *(tensor.cpu().double() for tensor in sums))
@@ -48,15 +53,21 @@ class UtteranceScores:
         ``right`` those whose most likely class is right. All but ``units`` are in float64.
         """
         own = torch.nonzero(self.frames[:, 1]).squeeze(1)
-        of_all = UtteranceScores(len(self.total), self.total.shape[2])
+        of_all = UtteranceScores(len(self.total), self.total.shape[2], self.cumulative)
         for sums in gathered([(own, self.total[own], self.frames[own], self.right[own])]):
             of_all._add(*sums)
         seen = torch.nonzero(of_all.frames[:, 1]).squeeze(1)
         speech = of_all.frames[seen, 0]
         counted = (speech == 0).long()  # all frames where none is speech
-        means = of_all.total[seen, counted] / of_all.frames[seen, counted, None]
+        summed = 1 if self.cumulative else of_all.frames[seen, counted, None]
+        means = of_all.total[seen, counted] / summed
         return seen, means, speech, of_all.right[seen]
 
     def _add(self, unit: Tensor, total: Tensor, frames: Tensor, right: Tensor) -> None:
-        for own, added in ((self.total, total), (self.frames, frames), (self.right, right)):
+        if self.cumulative:
+            later = frames[..., None] > 0
+            self.total[unit] = total.where(later, self.total[unit])
+        else:
+            self.total.index_add_(0, unit, total)
+        for own, added in ((self.frames, frames), (self.right, right)):
             own.index_add_(0, unit, added)

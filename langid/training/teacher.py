@@ -195,7 +195,8 @@ class Teacher:
             heard, place = heard[kept], (kept.cumsum(0) - 1).clamp(min=0)
         said = self._said(heard)[place]
         if self.unit == "utterance":
-            mean = utterance_posterior(said.exp(), speech[0])
+            cumulative = self.identifier.network.cumulative
+            mean = utterance_posterior(said.exp(), speech[0], cumulative=cumulative)
             said = mean.clamp(min=1e-30).log().expand(time, -1)
         both = torch.cat([said, self._states(heard)[place]], dim=1) if self.states else said
         return both[torch.arange(frames).clamp(max=time - 1)]

@@ -47,7 +47,10 @@ def test_first_decisions_are_those_of_a_stream(seed: int, classes: list[str]) ->
     posteriors = generator.dirichlet([0.3, 0.3, 0.3], 60).astype(np.float32)
     posteriors[:3] = 0.4, 0.3, 0.3  # so that some thresholds are reached later
     thresholds = THRESHOLDS[::7]
-    frames, labels = first_decisions(clip(posteriors), thresholds, unknown)
+    own = clip(posteriors)
+    frames, labels = first_decisions(
+        replace(streamed([own], [0]), unknown=unknown), own, thresholds
+    )
     assert (frames < 0).any() and (frames > 0).any()
     for threshold, frame, label in zip(thresholds, frames, labels, strict=True):
         rule = DecisionRule(classes, HOP_S, DecisionSettings(decide_at=float(threshold)))
@@ -64,7 +67,7 @@ def test_first_decisions_are_those_of_a_stream(seed: int, classes: list[str]) ->
 
 def test_where_nobody_speaks_no_stream_decides() -> None:
     silent = replace(certain(0, 0.9), spoken=False)
-    frames, labels = first_decisions(silent, np.array([0.001, 0.5]))
+    frames, labels = first_decisions(streamed([silent], [0]), silent, np.array([0.001, 0.5]))
     assert frames.tolist() == labels.tolist() == [-1, -1]
     assert time_to_decision(streamed([silent, certain(0, 0.9)], [0, 0]), 0.5)["decided"] == 1
 

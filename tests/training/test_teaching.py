@@ -132,7 +132,8 @@ def test_an_encoder_is_a_teacher(store: Path, encoder: Path, tmp_path: Path, cap
     """It is asked once for all runs; it knows no class, and whom it has heard nobody knows."""
     told = ("loss.cluster_weight=1", "loss.clusters=16", "split=kfold")
     for fold in (0, 1):
-        more = (*told, f"split.fold={fold}", "split.unlabelled=[Mandarin]")
+        pooled = f"model.network.pooling_frames={50 * fold}"
+        more = (*told, f"split.fold={fold}", "split.unlabelled=[Mandarin]", pooled)
         assert (
             train(store, tmp_path / f"{fold}", encoder, *more, "task.classes=[English,Hindi]") == 0
         )
@@ -143,6 +144,9 @@ def test_an_encoder_is_a_teacher(store: Path, encoder: Path, tmp_path: Path, cap
         assert record.teacher is not None and record.teacher["heard"] == [""]
         assert len(record.teacher["sha256"]) == 64
     assert len({folder.parent for folder in shards_of(store)}) == 1
+    for fold, width in ((0, 12), (1, 24)):  # what is pooled are frames of the recurrent layer
+        held = read_checkpoint(tmp_path / f"{fold}" / "checkpoints" / "last.ckpt")["state_dict"]
+        assert held["loss.projection.weight"].shape == (16, width)
     config = RunRecord.read(tmp_path / "1").config
     assert state_of(tmp_path / "1", config).state is State.FINISHED
     checkpoint = tmp_path / "1" / "checkpoints" / "best.ckpt"
