@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from langid.utterance import counted_frames, utterance_posterior
+from langid.utterance import counted_frames, scored_frames, utterance_posterior
 
 POSTERIORS = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.0, 1.0]])
 
@@ -26,3 +26,14 @@ def test_tensors_and_arrays_come_to_the_same() -> None:
     speech = generator.random((4, 20)) < np.array([0.5, 0.9, 0.0, 1.0])[:, None]
     of_tensors = utterance_posterior(torch.from_numpy(posteriors), torch.from_numpy(speech))
     np.testing.assert_allclose(of_tensors.numpy(), utterance_posterior(posteriors, speech))
+
+
+def test_of_cumulative_answers_the_last_frame_that_counts_is_scored() -> None:
+    speech = np.array([[True, False, True, False], [False] * 4])
+    there = np.array([[True] * 4, [True, True, False, False]])
+    rows = np.stack([POSTERIORS, POSTERIORS])
+    expected = POSTERIORS[[2, 1]]
+    np.testing.assert_allclose(utterance_posterior(rows, speech, there, True), expected)
+    given = (torch.from_numpy(of) for of in (rows, speech, there))
+    np.testing.assert_allclose(utterance_posterior(*given, True).numpy(), expected)
+    assert scored_frames(speech, there).tolist() == counted_frames(speech, there).tolist()

@@ -6,14 +6,20 @@ from typing import Any
 
 import h5py
 import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from stores import seal
 
+import langid
+from langid.audio.decode import read_audio
 from langid.commands.evaluate_streaming import print_tables
 from langid.commands.main import main
 from langid.data.text_columns import columns_of, write_column
+from langid.streaming.streamer import StreamingIdentifier
+
+from ..conftest import SMALL
 
 
 def evaluate(output: Path, checkpoint: object, store: Path, *overrides: str) -> int:
@@ -157,3 +163,33 @@ def test_clips_that_have_gone_are_named(
     message = capsys.readouterr().err
     assert "streaming=true hears the clips again" in message
     assert "/gone/common_voice" in message
+
+
+@pytest.fixture(scope="module")
+def pooled(store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint of a network that answers by all that it has heard."""
+    run = tmp_path_factory.mktemp("pooled") / "run"
+    keys = [*SMALL, "model.network.pooling_frames=100", "loss.unit=utterance"]
+    assert main(["train", "experiment=gru", f"store={store_path}", f"output={run}", *keys]) == 0
+    return run / "checkpoints" / "best.ckpt"
+
+
+def test_a_network_that_pools_is_scored_by_its_last_frame(
+    pooled: Path, store_path: Path, real_clips: list[Path], tmp_path: Path
+) -> None:
+    """Whole clips, streams and the exported file: the file says so to what runs it."""
+    model = tmp_path / "model.onnx"
+    assert main(["export", f"checkpoint={pooled}", f"output={model}"]) == 0
+    stream, identifier = StreamingIdentifier.load(model), langid.load(pooled)
+    assert stream.model.metadata["cumulative"] and stream.settings.half_life_s == 0
+    samples = read_audio(real_clips[0], 16000)
+    samples = samples[: len(samples) // 160 * 160]
+    stream.feed(samples)
+    posteriors, speech = identifier.posteriors(torch.from_numpy(samples)[None])
+    expected = posteriors[0, speech[0]][-1].numpy()
+    found = list(stream.decision.posteriors.values())
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert evaluate(tmp_path / "test", pooled, store_path, f"exported={model}") == 0
+    conditions = report_in(tmp_path / "test")["conditions"]
+    offline, reset = (conditions[name]["accuracy"]["value"] for name in ("offline", "reset"))
+    assert reset == pytest.approx(offline, abs=0.1)

@@ -72,17 +72,21 @@ def test_speakers_are_judged_by_what_was_fitted_on_others() -> None:
     assert np.abs(both[0] - both[1])[~of_one].max() > 1e-3
 
 
-def test_posteriors_are_means_over_speech_or_over_all_where_there_is_none() -> None:
+@pytest.mark.parametrize("cumulative", [False, True])
+def test_posteriors_are_those_that_are_scored(cumulative: bool) -> None:
+    """Means over speech, or over all where there is none; of cumulative answers the last."""
     _, predictions = part(5, 5)
     logits = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(1))  # and silence
     there = torch.tensor([[True, True, True]] * 4 + [[True, True, False]])
     speech = torch.tensor([[True, False, True]] * 3 + [[False] * 3, [False, True, False]])
-    found = FrameLogits(3)
+    found = FrameLogits(3, cumulative)
     for rows in ([0, 1, 2, 3], [4]):
         found.update(logits[rows], torch.tensor(rows), speech[rows], there[rows])
     said = Calibrator(found, predictions, False).before().posteriors
     frames = logits[..., :3].softmax(-1).double()
     expected = [frames[n, [0, 2]].mean(0) for n in range(3)] + [frames[3].mean(0), frames[4, 1]]
+    if cumulative:
+        expected = [*frames[:4, 2], frames[4, 1]]
     np.testing.assert_allclose(said, torch.stack(expected), atol=1e-6)
 
 

@@ -109,3 +109,14 @@ def test_clips_of_a_stream_are_joined() -> None:
     assert joined.table["speaker"].tolist() == ["a", "b"] and len(alone.posteriors) == 2
     assert both.posteriors[:, 0].tolist() == [4, 4, 2, 2]
     np.testing.assert_allclose(both.after_s, [0.1, 0.3, 1.6, 1.8])
+
+
+def test_of_cumulative_answers_the_last_frame_is_the_clips() -> None:
+    frames = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    clip = StreamedClip(0.0, frames, np.arange(1, 4) / 100)
+    table = pd.DataFrame({"target": [1], "speaker": ["a"]})
+    mean, last = (Streamed([clip], table, 0.01, cumulative=of) for of in (False, True))
+    np.testing.assert_allclose(mean.means, [[1.7 / 3, 1.3 / 3]])
+    np.testing.assert_allclose(last.means, [[0.6, 0.4]])
+    np.testing.assert_allclose(mean.running(clip)[1], [0.55, 0.45])
+    np.testing.assert_allclose(last.running(clip), frames)

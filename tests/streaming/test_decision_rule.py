@@ -90,6 +90,14 @@ def test_forgetting_follows_a_change_of_language_after_a_half_life() -> None:
     assert decision.posteriors["English"] == pytest.approx(weights[:1000].sum() / weights.sum())
 
 
+def test_with_no_half_life_the_last_speech_frame_decides() -> None:
+    speech = np.array([True] * 5 + [False])
+    heard = frames((4, ENGLISH), (1, HINDI), (1, ENGLISH))
+    decision = decide(heard, speech, half_life_s=0)
+    assert decision.label == "Hindi"
+    assert decision.posteriors["Hindi"] == pytest.approx(0.8)
+
+
 def test_silence_is_not_forgotten_over() -> None:
     posteriors = frames((50, ENGLISH), (1000, HINDI), (50, HINDI))
     speech = np.r_[np.ones(50, bool), np.zeros(1000, bool), np.ones(50, bool)]

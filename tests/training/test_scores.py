@@ -1,5 +1,6 @@
 """Tests of langid/training/scores.py."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -53,17 +54,20 @@ def test_one_frame_of_posteriors_counts_by_the_speech_frames_of_its_piece() -> N
     torch.testing.assert_close(means, expected, atol=1e-6, rtol=0)
 
 
-def test_pieces_of_an_utterance_are_scored_as_the_whole() -> None:
+@pytest.mark.parametrize("cumulative", [False, True])
+def test_pieces_of_an_utterance_are_scored_as_the_whole(cumulative: bool) -> None:
     torch.manual_seed(0)
     posteriors = torch.randn(3, 50, 4).softmax(-1)
     speech = torch.rand(3, 50) < torch.tensor([0.5, 0.02, 0.0])[:, None]
     there = torch.arange(50) < torch.tensor([50, 30, 40])[:, None]
     speech &= there
-    scores = UtteranceScores(units=3, classes=4)
+    scores = UtteranceScores(units=3, classes=4, cumulative=cumulative)
     for start in (0, 20, 40):
         part = slice(start, start + 20)
         lengths = there[:, part].sum(1).tolist()
         piece = batch_of(speech[:, part], [0, 1, 2], [0, 1, 2], lengths)
         scores.update(posteriors[:, part], piece)
-    expected = utterance_posterior(posteriors.double(), speech, there)
-    torch.testing.assert_close(scores.compute()[1], expected, atol=1e-6, rtol=0)
+    expected = utterance_posterior(posteriors.double(), speech, there, cumulative)
+    _, means, frames, _ = scores.compute()
+    torch.testing.assert_close(means, expected, atol=1e-6, rtol=0)
+    assert frames.tolist() == speech.sum(1).tolist()
