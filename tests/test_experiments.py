@@ -1,10 +1,12 @@
 """Every experiment of conf/experiment is prepared, trained for two steps and scored."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from langid.commands.configuration import compose, options, root
@@ -13,11 +15,12 @@ from langid.corpora.common_voice import CommonVoice
 from langid.corpora.manifest import COLUMNS, write_table
 from langid.data.store import Store
 from langid.runs.expected import SOUND, expected_of
+from langid.training.checkpoint import read_checkpoint
 from langid.training.run_record import RunRecord
 
 EXPERIMENTS = sorted(options("train", "experiment"))
 PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
-OWN = ("gru", "gru_streaming", "best_stream", "probe", "finetune")  # published by nobody
+OWN = ("gru", "gru_streaming", "sounds", "best_stream", "probe", "finetune")  # published by nobody
 RELEASE, DELTA = "cv-corpus-6.1-2020-12-11", "cv-corpus-13.0-delta-2023-03-09"
 AGES = ("teens", "twenties", "thirties", "forties", "fifties", "sixties")
 ACCENTS = ("United States English", "Canadian English", "England English")
@@ -118,29 +121,53 @@ def test_every_published_system_has_its_experiment_and_its_twin() -> None:
     assert {f"{name}{SOUND}" for name in PUBLISHED} | set(PUBLISHED) | set(OWN) == set(EXPERIMENTS)
 
 
-@pytest.mark.parametrize("name", ["gru_streaming", "best_stream"])
-def test_a_streaming_experiment_trains_on_a_store_of_its_features(
-    name: str,
-    manifest: Path,
-    store_path: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+def test_gru_streaming_trains_on_a_store_of_its_features(
+    manifest: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    experiment = ["train", f"experiment={name}", *TWO_STEPS, f"output={tmp_path}/run"]
+    experiment = ["train", "experiment=gru_streaming", *TWO_STEPS, f"output={tmp_path}/run"]
     assert main([*experiment, f"store={store_path}"]) == 2  # of MFCC
     assert "features" in capsys.readouterr().err
-    store = f"store={tmp_path}/mel.h5"
-    parts = ["corpus=manifest", f"corpus.path={manifest}", "features=log_mel", "workers=1"]
-    held = "samples" if name == "best_stream" else "features"
-    assert main(["prepare", *parts, f"content={held}", store]) == 0
+    store = log_mel(manifest, tmp_path, "features")
     assert main([*experiment, store, "split.fractions=[0.4,0.3,0.3]"]) == 0
     record = RunRecord.read(tmp_path / "run").to_plain()
     assert (record["status"], record["steps"]) == ("finished", 2)
-    if name == "best_stream":
-        assert record["parameters"] <= 1_000_000
-        assert export(tmp_path) == 0
-    else:
-        assert record["data"]["carry_state"]
+    assert record["data"]["carry_state"]
+
+
+def test_best_stream_learns_languages_of_sounds(
+    manifest: Path,
+    tmp_path: Path,
+    saved_encoder: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """First sounds, from an encoder and of speech without labels, then languages of them."""
+    keys = (*TWO_STEPS, log_mel(manifest, tmp_path, "samples"), "split.fractions=[0.4,0.3,0.3]")
+    languages = "task.classes=[English,Hindi]"
+    assert main(["train", "experiment=best_stream", *keys, f"output={tmp_path}/run"]) == 2
+    assert "init=CHECKPOINT, which is not given; give it" in capsys.readouterr().err
+    of_sounds = (f"teacher={saved_encoder('wav2vec2')}", "split.unlabelled=[Mandarin]")
+    of_sounds = (*of_sounds, languages, "loss.clusters=8", f"output={tmp_path}/sounds")
+    assert main(["train", "experiment=sounds", *keys, *of_sounds]) == 0
+    begun = tmp_path / "sounds" / "checkpoints" / "last.ckpt"
+    more = (languages, f"init={begun}", f"output={tmp_path}/run")
+    assert main(["train", "experiment=best_stream", *keys, *more]) == 0
+    record = RunRecord.read(tmp_path / "run").to_plain()
+    assert (record["status"], record["steps"]) == ("finished", 2)
+    assert record["parameters"] <= 1_000_000
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    first, second = (read_checkpoint(path)["state_dict"] for path in (begun, last))
+    kept = [name for name in first if name.startswith("network.layers.")]
+    assert kept and all(torch.equal(first[name], second[name]) for name in kept)
+    head = "network.head.output.weight"
+    assert not torch.equal(first[head], second[head])
+    assert export(tmp_path) == 0
+
+
+def log_mel(manifest: Path, folder: Path, content: str) -> str:
+    """Return the key of a new store of log-mel features."""
+    parts = ["corpus=manifest", f"corpus.path={manifest}", "features=log_mel", "workers=1"]
+    assert main(["prepare", *parts, f"content={content}", f"store={folder}/mel.h5"]) == 0
+    return f"store={folder}/mel.h5"
 
 
 def export(folder: Path) -> int:

@@ -84,7 +84,10 @@ def _check(init: dict[str, Any]) -> None:
             f"init.freeze={init['freeze']}: expected a list, as in init.freeze=[network.layers]"
         )
     if init["checkpoint"] is None and (init["freeze"] or init["head"] is not None):
-        raise LangidError("init.freeze and init.head belong to init=CHECKPOINT, which is not given")
+        raise LangidError(
+            "init.freeze and init.head belong to init=CHECKPOINT, which is not given; give it, or"
+            " init.freeze=[] init.head=null"
+        )
 
 
 def _told(classes: Sequence[str], silence: SilencePolicy) -> str:
