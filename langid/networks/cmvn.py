@@ -14,7 +14,9 @@ class CMVN(nn.Module):
 
     def __init__(self, bins: int, frames: int):
         super().__init__()
-        self.statistics = RunningStatistics(bins, frames, prior_variance=1.0)  # as normalised speech
+        self.statistics = RunningStatistics(
+            bins, frames, prior_variance=1.0
+        )  # as normalised speech
         self.memory = self.statistics.memory
 
     def forward(

@@ -23,10 +23,10 @@ class DecisionSettings:
     """How posteriors become a decision; the defaults are the official score and nothing else.
 
     ``half_life_s``: after so many seconds of further speech a frame counts half; infinity is the
-    mean over all speech frames, 0 the last one. ``decide_at``: the stream is undecided until a class reaches
-    this posterior, and its decision stays until another class reaches it. ``unknown_below``:
-    where the highest posterior is lower the class is unknown; ``langid evaluate`` finds values
-    on validation data. ``languages``: the only classes that are considered, None for all. Raises
+    mean over all speech frames, 0 the last one. ``decide_at``: the stream is undecided until a
+    class reaches this posterior, and its decision stays until another class reaches it.
+    ``unknown_below``: where the highest posterior is lower the class is unknown; ``langid
+    evaluate`` finds values on validation data. ``languages``: the only classes that are considered, None for all. Raises
     LangidError for values outside these meanings.
     """
 

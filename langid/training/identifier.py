@@ -141,9 +141,7 @@ class LanguageIdentifier(Inference, LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.scores = UtteranceScores(
-            len(data.parts), len(self.classes), self.network.cumulative
-        )
+        self.scores = UtteranceScores(len(data.parts), len(self.classes), self.network.cumulative)
         held_out = data.pieces["validation"]
         self.targets = torch.zeros(len(data.parts), dtype=torch.long)
         self.targets[held_out["unit"].tolist()] = torch.tensor(held_out["target"].tolist())

@@ -1,4 +1,4 @@
-"""Tests of langid/networks/running_statistics.py; as features are normalised by it: test_cmvn.py."""
+"""Tests of langid/networks/running_statistics.py; of features, normalised by it: test_cmvn.py."""
 
 import pytest
 import torch
@@ -41,5 +41,5 @@ def test_answers_settle_on_what_was_heard_for_long() -> None:
 
 
 def test_whole_utterances_are_not_pooled_so() -> None:
-    with pytest.raises(ValueError, match="pooling_frames=50: accepted is 0 .*it is for rnn, gru"):
+    with pytest.raises(ValueError, match=r"pooling_frames=50: accepted is 0 .*it is for rnn, gru"):
         BiGRU(4, 3, pooling_frames=50)

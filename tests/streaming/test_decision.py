@@ -23,7 +23,10 @@ def test_settings_come_from_the_model_where_none_are_given() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"half_life_s": -1}, "half_life_s=-1: accepted are seconds of speech, 0 for the last frame"),
+        (
+            {"half_life_s": -1},
+            "half_life_s=-1: accepted are seconds of speech, 0 for the last frame",
+        ),
         ({"half_life_s": math.nan}, "half_life_s=nan"),
         ({"half_life_s": "long"}, "half_life_s=long"),
         ({"decide_at": 1.1}, r"decide_at=1\.1: accepted are posteriors from 0 \(off\) to 1"),
