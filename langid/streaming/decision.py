@@ -26,8 +26,8 @@ class DecisionSettings:
     mean over all speech frames, 0 the last one. ``decide_at``: the stream is undecided until a
     class reaches this posterior, and its decision stays until another class reaches it.
     ``unknown_below``: where the highest posterior is lower the class is unknown; ``langid
-    evaluate`` finds values on validation data. ``languages``: the only classes that are considered, None for all. Raises
-    LangidError for values outside these meanings.
+    evaluate`` finds values on validation data. ``languages``: the only classes that are considered,
+    None for all. Raises LangidError for values outside these meanings.
     """
 
     half_life_s: float = math.inf
