@@ -50,9 +50,10 @@ def make_streaming_report(
     ``same`` (clips of all classes, or of one, one after the other without a reset), a clip scored
     by its mean posterior over its own speech frames, or the last of them; ``behind`` is what a
     condition loses against offline. ``since_reset``: both of the latter by the seconds since the
-    stream began. ``by_speech``, ``decisions``: see langid.evaluation.decision_time; the thresholds are chosen on
-    ``validation``. ``by_speech_of_speakers``: the same of each speaker's clips, joined in one
-    stream, which go on for longer. Raises LangidError where not whole utterances are scored.
+    stream began. ``by_speech``, ``decisions``: see langid.evaluation.decision_time; the thresholds
+    are chosen on ``validation``. ``by_speech_of_speakers``: the same of each speaker's clips,
+    joined in one stream, which go on for longer. Raises LangidError where not whole utterances are
+    scored.
     """
     return {
         "schema": SCHEMA,
