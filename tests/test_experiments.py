@@ -154,12 +154,15 @@ def test_best_stream_learns_languages_of_sounds(
     record = RunRecord.read(tmp_path / "run").to_plain()
     assert (record["status"], record["steps"]) == ("finished", 2)
     assert record["parameters"] <= 1_000_000
-    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    first, second = (read_checkpoint(path)["state_dict"] for path in (begun, last))
-    kept = [name for name in first if name.startswith("network.layers.")]
-    assert kept and all(torch.equal(first[name], second[name]) for name in kept)
+    first, second = (
+        read_checkpoint(tmp_path / run / "checkpoints" / "last.ckpt")["state_dict"]
+        for run in ("sounds", "run")
+    )
+    learned = [name for name in first if name.startswith("network.layers.")]
+    near = [torch.allclose(first[name], second[name], atol=0.01) for name in learned]
+    assert learned and all(near)
     head = "network.head.output.weight"
-    assert not torch.equal(first[head], second[head])
+    assert not torch.allclose(first[head], second[head], atol=0.01)
     assert export(tmp_path) == 0
 
 
