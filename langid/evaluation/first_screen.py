@@ -58,7 +58,7 @@ def _heard(report: Mapping[str, Any]) -> str:
     known = " known" if report["unknown_speakers"] else ""
     others = "its pretrained encoder has" if report["encoder"] else ""
     if report["began_from"] and not report["heard_alike"]:
-        others = "the checkpoints that it began from, or learned of, have"
+        others = "the networks that it began from, or learned of, have"
     beside = f", but what {others} heard is not known" if others else ""
     return f"no{known} speaker was heard in training{beside}"
 

@@ -86,6 +86,11 @@ def read_teacher(
                 f"teacher={teacher['checkpoint']}: an encoder knows no classes, only sounds; take"
                 " loss.cluster_weight=1, or a probe on it as the teacher"
             )
+        if teacher["unit"] != UNITS[0]:
+            raise LangidError(
+                f"teacher.unit={teacher['unit']}: an encoder tells sounds frame by frame; take"
+                f" teacher.unit={UNITS[0]}"
+            )
         named = {"checkpoint": encoder["encoder"], "sha256": encoder["sha256"]}
         of_encoder = named | {"revision": encoder["revision"], "heard": [""]}
         return TeacherFile(teacher | of_encoder, encoder=encoder)

@@ -205,7 +205,7 @@ def test_the_sentence_says_what_was_heard_in_training() -> None:
     unknown = {"speakers": None, "recordings": 3, "utterances": 0}
     assert "so that it is too good" in summary(report | {"shared_with_training": unknown})
     started = report | {"began_from": ["a.ckpt"]}
-    assert "in training, but what the checkpoints that it began from, or" in summary(started)
+    assert "in training, but what the networks that it began from, or" in summary(started)
     assert "no speaker was heard in training." in summary(started | {"heard_alike": True})
     assert "in training, but what its pretrained encoder has" in summary(report | {"encoder": "w"})
 

@@ -158,6 +158,8 @@ def test_an_encoder_is_a_teacher(store: Path, encoder: Path, tmp_path: Path, cap
     assert "an encoder knows no classes, only sounds; take loss.cluster_weight=1" in (
         capsys.readouterr().err
     )
+    assert train(store, tmp_path / "other", encoder, *told, "teacher.unit=utterance") == 2
+    assert "teacher.unit=utterance: an encoder tells sounds" in capsys.readouterr().err
     for name in ("no/encoder", f"{tmp_path}/no_folder"):
         assert train(store, tmp_path / "other", name, *told) == 2
         assert f"teacher={name}: no such f" in capsys.readouterr().err
