@@ -363,6 +363,6 @@ def test_a_student_without_hidden_frames_cannot_have_states(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As a network of somebody's own may be."""
-    monkeypatch.setattr(teaching, "output_layer", lambda _: None)
+    monkeypatch.setattr(teaching, "hidden_layer", lambda _: None)
     assert train(store, tmp_path / "run", pair_path, *PAIR, "loss.state_weight=1") == 2
     assert "the network GRU has no one layer of logits" in capsys.readouterr().err
