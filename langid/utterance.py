@@ -19,8 +19,11 @@ def scored_frames(speech: Any, there: Any = True, cumulative: bool = False) -> A
     Arguments and result are those of ``counted_frames``.
     """
     counted = counted_frames(speech, there)
-    if not cumulative:
-        return counted
+    return last_only(counted) if cumulative else counted
+
+
+def last_only(counted: Any) -> Any:
+    """Return of the frames that count, ``(..., time) bool``, the last alone."""
     return counted & (counted.cumsum(-1) == counted.sum(-1)[..., None])
 
 

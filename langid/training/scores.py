@@ -5,6 +5,7 @@ from torch import Tensor
 
 from langid.data.dataset import Batch
 from langid.training.processes import gathered
+from langid.utterance import last_only
 
 
 def right_frames(posteriors: Tensor, speech: Tensor, target: Tensor) -> Tensor:
@@ -37,11 +38,9 @@ class UtteranceScores:
 
         One frame of posteriors, ``(batch, 1, classes)``, stands for all frames of its piece.
         """
-        counted = torch.stack([batch.speech, batch.there], dim=1).to(posteriors.dtype)
-        scored = counted
-        if self.cumulative:
-            scored = counted * (counted.cumsum(2) == counted.sum(2, keepdim=True))
-        total = scored @ posteriors.expand(-1, batch.speech.shape[1], -1)
+        counted = torch.stack([batch.speech, batch.there], dim=1)
+        scored = last_only(counted) if self.cumulative else counted
+        total = scored.to(posteriors.dtype) @ posteriors.expand(-1, batch.speech.shape[1], -1)
         right = right_frames(posteriors, batch.speech, batch.target).sum(1)
         sums = (total, counted.sum(2), right)
         self._add(batch.unit.cpu(), *(tensor.cpu().double() for tensor in sums))
