@@ -145,8 +145,9 @@ def bare_network(name: str, *overrides: str) -> nn.Module:
     """Return the network that ``langid train`` takes under ``overrides``, in plain torch.nn."""
     arguments: Any = OmegaConf.to_container(compose("train", ["store=-", *overrides]).model.network)
     del arguments["_target_"]
-    if arguments.pop("cmvn_frames", 0):
-        raise ValueError("cmvn_frames: plain torch.nn has none")
+    for key in ("cmvn_frames", "pooling_frames"):
+        if arguments.pop(key, 0):
+            raise ValueError(f"{key}: plain torch.nn has none")
     return NETWORKS[name](BINS, len(LANGUAGES), **arguments)
 
 
