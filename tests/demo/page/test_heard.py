@@ -154,6 +154,7 @@ def two(taught: Taught, tmp_path: Path) -> Path:
 def test_decisions_equal_those_of_python(page: Page, taught: Taught, two: Path) -> None:
     settings: list[dict[str, Any]] = [
         {"half_life_s": 0.5},
+        {"half_life_s": 0.0},
         {"decide_at": 0.9, "half_life_s": 1.0},
         {"decide_at": 0.9, "half_life_s": None},
         {"decide_at": 1.0},
