@@ -43,11 +43,12 @@ class LanguageDataModule(LightningDataModule):
     the rows that have none of them. Without ``normalise`` features stay as they are stored, as in
     published systems that have no normalisation. With ``carry_state`` each training sequence goes
     on in its place of the batch where the one before it ended, so that a network can carry its
-    memory over (see LaneSampler). With ``crop_s``, a pair of seconds, training sequences are whole
-    utterances, and each time that one is drawn one crop of it is heard, of a length between the two
-    (see Crops); under a split that cuts utterances, one of each sequence. ``waveform`` changes the
-    samples of training sequences, of a store that has some. With ``stride`` a frame is so many
-    stored ones (see StackedStore), but for ``sequence_frames``, which are stored ones. With
+    memory over (see LaneSampler); crops do not, and every second one begins with the memory of
+    another. With ``crop_s``, a pair of seconds, training sequences are whole utterances, and each
+    time that one is drawn one crop of it is heard, of a length between the two (see Crops); under a
+    split that cuts utterances, one of each sequence. ``waveform`` changes the samples of training
+    sequences, of a store that has some. With ``stride`` a frame is so many stored ones (see
+    StackedStore), but for ``sequence_frames``, which are stored ones. With
     ``by_length`` the sequences of a training batch are of like length (see EpochSampler).
     """
 
@@ -99,14 +100,23 @@ class LanguageDataModule(LightningDataModule):
             self.acoustics = SequenceAcoustics(waveform, self.store, self.taught, seed)
 
     def _check_carry_state(self) -> None:
+        if not self._in_lanes:
+            return
         held = "data.carry_state=true: hears whole utterances one after the other, and"
-        if self.carry_state and not isinstance(self.balance, EverySequence):
+        crops = "data.crop_s=[1.5,7], say, whose order is free"
+        if not isinstance(self.balance, EverySequence):
             name = type(self.balance).__name__
-            raise LangidError(f"{held} balance={name} draws sequences; take balance=none")
-        if self.carry_state and self.crops:
-            raise LangidError(f"{held} data.crop_s draws parts of them; take data.crop_s=null")
-        if self.carry_state and self.by_length:
-            raise LangidError(f"{held} data.by_length sorts sequences; take data.by_length=false")
+            raise LangidError(
+                f"{held} balance={name} draws sequences; take balance=none, or {crops}"
+            )
+        if self.by_length:
+            raise LangidError(
+                f"{held} data.by_length sorts sequences; take data.by_length=false, or {crops}"
+            )
+
+    @property
+    def _in_lanes(self) -> bool:
+        return self.carry_state and self.crops is None
 
     def _assign(self) -> None:
         """Cut utterances into sequences and give every sequence its part."""
@@ -214,7 +224,7 @@ class LanguageDataModule(LightningDataModule):
         sequences.teacher = self.teacher
         drawn = DrawnDataset(sequences, self.crops) if self.crops or self.acoustics else sequences
         sampler = EpochSampler(self._drawn, *place)
-        if self.carry_state:
+        if self._in_lanes:
             sampler = LaneSampler(self.taught["row"].to_numpy(), *place)
         sampler.draws, sampler.occasions = DRAWS if self.crops else 0, self.acoustics is not None
         if self.by_length:

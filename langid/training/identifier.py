@@ -109,8 +109,10 @@ class LanguageIdentifier(Inference, LightningModule):
             scheduler.end_at(self.trainer.estimated_stepping_batches)
 
     def on_train_epoch_start(self) -> None:
-        carries = self.trainer.datamodule.carry_state  # type: ignore[attr-defined]
-        self.carried = CarriedState(self.network) if carries else None  # type: ignore[arg-type]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.carried = None
+        if data.carry_state:
+            self.carried = CarriedState(self.network, half=bool(data.crops))  # type: ignore[arg-type]
 
     def _training_logits(self, batch: Batch) -> Tensor:
         if self.carried is None:

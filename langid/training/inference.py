@@ -76,10 +76,11 @@ class CarriedState:
     """The memory of a streaming network, carried from each batch to the next.
 
     Gradients are not carried: truncated back-propagation through time (Williams and Peng 1990).
+    With ``half`` every second place of a batch begins afresh instead.
     """
 
-    def __init__(self, network: StreamingNetwork):
-        self.network = network
+    def __init__(self, network: StreamingNetwork, half: bool = False):
+        self.network, self.half = network, half
         self.state: State | None = None
 
     def process(self, features: Tensor, advance: Tensor | None = None) -> Tensor:
@@ -92,7 +93,16 @@ class CarriedState:
         before = tuple(tensor[: len(features)] for tensor in self.state)
         logits, after = self.network.step(features, before, advance)
         self.state = tuple(tensor.detach() for tensor in after)
+        if self.half:
+            fresh = self.network.initial_state(len(features))
+            self.state = tuple(map(_every_second, self.state, fresh))
         return logits
+
+
+def _every_second(there: Tensor, other: Tensor) -> Tensor:
+    """Return ``there (batch, ...)``, in whose first, third and so on place stands ``other``."""
+    place = torch.arange(len(there), device=there.device)
+    return torch.where((place % 2 == 1).view(-1, *[1] * (there.ndim - 1)), there, other)
 
 
 class PieceInference:

@@ -176,8 +176,6 @@ def test_other_values_are_refused(store_path: Path, crop_s: Any) -> None:
         data_of(store_path, crop_s=crop_s)
 
 
-def test_a_crop_below_a_frame_and_one_with_carried_state_are_refused(store_path: Path) -> None:
+def test_a_crop_below_a_frame_is_refused(store_path: Path) -> None:
     with pytest.raises(LangidError, match=r"crop_s=\[0.001, 3\]: a frame .* lasts 0.01 s"):
         data_of(store_path, crop_s=[0.001, 3])
-    with pytest.raises(LangidError, match=r"carry_state=true: .* data.crop_s draws parts"):
-        data_of(store_path, carry_state=True)

@@ -70,7 +70,7 @@ def test_batches_of_a_store_go_on_where_those_before_ended(store_path: Path) -> 
 def test_what_cannot_be_heard_in_lanes_is_refused(store_path: Path) -> None:
     with pytest.raises(LangidError, match=r"carry_state=true: .* balance=Undersample .*none"):
         LanguageDataModule(store_path, SpeakerSplit(), balance=Undersample(), carry_state=True)
-    with pytest.raises(LangidError, match=r"carry_state=true: .* take data.by_length=false"):
+    with pytest.raises(LangidError, match=r"carry_state=true: .* data.by_length=false, or .*crop"):
         LanguageDataModule(store_path, SpeakerSplit(), by_length=True, carry_state=True)
     with pytest.raises(LangidError, match=r"data.carry_state=yes: accepted are true and false"):
         LanguageDataModule(store_path, SpeakerSplit(), carry_state="yes")  # type: ignore[arg-type]

@@ -69,6 +69,20 @@ def test_carried_state_is_that_of_one_long_sequence(identifier: LanguageIdentifi
         torch.testing.assert_close(heard, expected, atol=1e-5, rtol=1e-4)
 
 
+def test_every_second_place_begins_afresh_where_half_is_carried(
+    identifier: LanguageIdentifier,
+) -> None:
+    identifier.eval()
+    batches = torch.randn(3, 4, 20, identifier.front_end.bins)
+    carried = CarriedState(identifier.network, half=True)  # type: ignore[arg-type]
+    with torch.no_grad():
+        logits = torch.cat([process(carried, identifier, list(batch)) for batch in batches], dim=1)
+        in_a_row = identifier(torch.cat(list(batches), dim=1), torch.full((4,), 60))
+        afresh = [identifier(batch, torch.full((4,), 20)) for batch in batches]
+    torch.testing.assert_close(logits[1::2], in_a_row[1::2], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits[::2], torch.cat(afresh, dim=1)[::2], atol=1e-5, rtol=1e-4)
+
+
 def test_gradients_end_where_a_batch_begins(identifier: LanguageIdentifier) -> None:
     first, second = (torch.randn(1, 15, identifier.front_end.bins) for _ in range(2))
     first.requires_grad_()
@@ -86,18 +100,20 @@ def weights(output: Path) -> dict[str, Tensor]:
     return found
 
 
+@pytest.mark.parametrize("more", [(), ("data.crop_s=[0.5,1.5]", "data.by_length=true")])
 def test_a_run_begins_each_epoch_afresh_and_can_be_resumed(
-    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
     begun: list[bool] = []
     step = LanguageIdentifier.training_step
 
     def watched(self: LanguageIdentifier, batch: Batch, number: int) -> Tensor:
-        begun.append(self.carried is not None and self.carried.state is None)
+        assert self.carried is not None and self.carried.half == bool(more)
+        begun.append(self.carried.state is None)
         return step(self, batch, number)
 
     monkeypatch.setattr(LanguageIdentifier, "training_step", watched)
-    arguments = ["train", *TINY, f"store={store_path}"]
+    arguments = ["train", *TINY, *more, f"store={store_path}"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main([*arguments, f"output={whole}", "trainer.max_epochs=2"]) == 0
     steps = len(begun) // 2
