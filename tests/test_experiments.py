@@ -149,6 +149,7 @@ def test_best_stream_learns_languages_of_sounds(
     of_sounds = (*of_sounds, languages, "loss.clusters=8", f"output={tmp_path}/sounds")
     assert main(["train", "experiment=sounds", *keys, *of_sounds]) == 0
     begun = tmp_path / "sounds" / "checkpoints" / "last.ckpt"
+    assert f"langid train experiment=best_stream init={begun}" in capsys.readouterr().out
     more = (languages, f"init={begun}", f"output={tmp_path}/run")
     assert main(["train", "experiment=best_stream", *keys, *more]) == 0
     record = RunRecord.read(tmp_path / "run").to_plain()

@@ -166,16 +166,22 @@ def _print_taken(record: "RunRecord") -> None:
 def _print_teacher(record: "RunRecord") -> None:
     if record.teacher is None:
         return
-    of_encoder = "revision" in record.teacher
-    speaks = "an encoder" if of_encoder else f"speaks per {record.teacher['unit']}"
+    speaks = "an encoder" if _of_encoder(record) else f"speaks per {record.teacher['unit']}"
     print(f"teacher {record.teacher['checkpoint']}: {speaks}")
     if unlabelled := record.split_summary.get("unlabelled"):
         print(f"  of {_cell(**unlabelled)} clips / speakers without a label, too")
 
 
+def _of_encoder(record: "RunRecord") -> bool:
+    return record.teacher is not None and "revision" in record.teacher
+
+
 def _print_end(record: "RunRecord", output: Path, store: str, part: str) -> None:
     best, checkpoint = record.best, output / "checkpoints" / "best.ckpt"
     trusted = record.config["trusted"]
+    if _of_encoder(record) and not record.config["loss"]["label_weight"]:
+        _print_end_without_labels(record, output, store)
+        return
     asked = None if part == "test" else part  # evaluate's own default
     print(
         f"best epoch {best['epoch']} by {record.select}: validation loss {best['loss']:.3f},"
@@ -190,5 +196,22 @@ def _print_end(record: "RunRecord", output: Path, store: str, part: str) -> None
         next=command_line(
             "evaluate", checkpoint=checkpoint, store=store, output=output / part, part=asked,
             trusted=trusted,
+        ),
+    )  # fmt: skip
+
+
+def _print_end_without_labels(record: "RunRecord", output: Path, store: str) -> None:
+    last = output / "checkpoints" / "last.ckpt"
+    print(
+        "no class was learned (loss.label_weight=0): validation says nothing of it; what is begun"
+        f" from it takes the last epoch   ({record.seconds:.0f} s)"
+    )
+    print_named(
+        last=last,
+        record=output / "run.json",
+        curves=f"tensorboard --logdir {shlex.quote(str(output))}",
+        next=command_line(
+            "train", experiment="best_stream", init=last, store=store,
+            trusted=record.config["trusted"],
         ),
     )  # fmt: skip
