@@ -1,21 +1,25 @@
 """The clips that a network is most confident about and wrong: what it heard, and said over time."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from langid.audio.decode import AudioError, read_audio
 from langid.audio.excerpt import Excerpt
 from langid.audio.full_scale import FULL_SCALE
+from langid.data.silence_policy import SilencePolicy
 from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
 from langid.devices import device_of
 from langid.evaluation.checkpoints import loaded
 from langid.evaluation.heard_pieces import pieces_of
 from langid.evaluation.predictions import Predictions, posteriors_of
+from langid.networks.skipped_frames import hold
 
 SHOWN = 20
 RATE = 16000
@@ -25,9 +29,10 @@ RATE = 16000
 class Mistake:
     """A clip that is taken for another class.
 
-    ``posteriors (frames, classes)`` and ``speech (frames,) bool`` are of every frame that the
-    network heard, ``samples (samples,)`` of the clip at RATE; there are none, and ``reason`` says
-    why, where they can no longer be had.
+    ``posteriors (frames, classes)`` and ``speech (frames,) bool`` are of its frames: one that was
+    cut out in front of the network has the posteriors of the last one that was kept. ``samples
+    (samples,)`` are of the clip at RATE; there are none, and ``reason`` says why, where they can no
+    longer be had.
     """
 
     utterance_id: str
@@ -68,27 +73,41 @@ def mistakes(
     store = Store(place)
     identifiers = loaded(checkpoints, store, part, ensemble, device_of(accelerator))
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
-    heard: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    heard: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for group in groups:
         frames = stacked_store(place, group[0].described.stride)
         pieces = pieces_of(group[0], frames, part)[0]
         pieces = pieces[pieces["unit"].isin(numbers)]
         if not len(pieces):  # those of another fold
             continue
+        said: dict[int, list[torch.Tensor]] = defaultdict(list)
         for batch, posteriors in posteriors_of(group, frames, pieces, together=1):
-            speech = batch.speech[0].cpu().numpy()
-            said = posteriors[0].expand(len(speech), -1).cpu().numpy()
-            heard.setdefault(int(batch.unit[0]), []).append((said, speech))
+            of_frames = posteriors.expand(-1, batch.speech.shape[1], -1)
+            said[int(batch.unit[0])].append(of_frames.cpu())
+        for number, own in pieces.groupby("unit"):
+            heard[number] = _over_time(said[number], own, frames, group[0].silence)
     return [_mistake(predictions, store, number, heard[number]) for number in numbers]
 
 
+def _over_time(
+    said: Sequence[torch.Tensor], pieces: pd.DataFrame, store: Store, policy: SilencePolicy
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the posteriors and the speech of a clip's frames, ``said`` of those that were kept.
+
+    Frames before the first that was kept have what it says.
+    """
+    places = zip(pieces["start"], pieces["stop"], strict=True)
+    speech = [store.read_speech(*place) for place in places]
+    kept = torch.from_numpy(np.concatenate([policy.kept(frames) for frames in speech]))
+    whole = torch.cat(list(said), dim=1)
+    dealt = hold(whole[:, 0], whole, kept[None].cumsum(1))
+    return dealt[0].numpy(), np.concatenate(speech)
+
+
 def _mistake(
-    predictions: Predictions,
-    store: Store,
-    number: int,
-    heard: Sequence[tuple[np.ndarray, np.ndarray]],
+    predictions: Predictions, store: Store, number: int, heard: tuple[np.ndarray, np.ndarray]
 ) -> Mistake:
-    posteriors, speech = (np.concatenate(parts) for parts in zip(*heard, strict=True))
+    posteriors, speech = heard
     row, of_store = predictions.table.loc[number], store.utterances.iloc[number]
     reason, samples = "", np.zeros(0, np.float32)
     try:
