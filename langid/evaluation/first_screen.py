@@ -18,8 +18,9 @@ def first_screen(report: Mapping[str, Any], command: str) -> str:
     held = "; ".join(f"{name}: {told}" for name, told in list(clips.items())[:SHOWN])
     more = f"; and {len(clips) - SHOWN} more classes" if len(clips) > SHOWN else ""
     splits = report["split"] if isinstance(report["split"], list) else [report["split"]]
+    tested = f"{who_speaks(report)}, {report['minutes']:.1f} minutes{_alone(report)}"
     told = {
-        "tested": f"{who_speaks(report)}, {report['minutes']:.1f} minutes; {held}{more}",
+        "tested": f"{tested}; {held}{more}",
         "training": what_is_shared(report),
         "split": _split(splits),
         "corpora": ", ".join(f"{name} ({count})" for name, count in report["corpora"].items()),
@@ -34,17 +35,24 @@ def first_screen(report: Mapping[str, Any], command: str) -> str:
 
 
 def summary(report: Mapping[str, Any]) -> str:
-    """Return one sentence: how good, how sure, on whom."""
+    """Return one sentence: how good, by how much of a clip, how sure, on whom."""
     figure, present = report["balanced_accuracy"], _present(report)
     sure = f"no interval, {figure['reason']}" if figure["low"] is None else (
         f"95 % interval {figure['low']:.1%} to {figure['high']:.1%}"
     )  # fmt: skip
     over = "" if len(present) == 1 else f", on average over {len(present)} classes"
+    sure += f"; chance {1 / len(report['classes']):.1%}"
     units = "sequences of " if report["scored"] == "sequence" else ""
     return (
-        f"It recognises {figure['value']:.1%} of a class's clips{over} ({sure}; chance"
-        f" {1 / len(report['classes']):.1%}), on {units}{who_speaks(report)}; {_heard(report)}."
+        f"It recognises {figure['value']:.1%} of a class's clips{_alone(report)}{over} ({sure}), on"
+        f" {units}{who_speaks(report)}; {_heard(report)}."
     )
+
+
+def _alone(report: Mapping[str, Any]) -> str:
+    """Say how much is heard of each clip, if not all."""
+    seconds = report["heard_s"]
+    return "" if seconds is None else f", heard for {seconds:g} s from the first speech on"
 
 
 def _heard(report: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from langid import markup
 from langid.commands.main import main
 from langid.evaluation.embedding_map import nearness
-from langid.evaluation.first_screen import summary
+from langid.evaluation.first_screen import first_screen, summary
 from langid.evaluation.mistakes import Mistake, most_confident
 from langid.evaluation.page import write_page
 from langid.evaluation.predictions import Predictions
@@ -208,6 +208,16 @@ def test_the_sentence_says_what_was_heard_in_training() -> None:
     assert "in training, but what the networks that it began from, or" in summary(started)
     assert "no speaker was heard in training." in summary(started | {"heard_alike": True})
     assert "in training, but what its pretrained encoder has" in summary(report | {"encoder": "w"})
+
+
+def test_the_first_screen_says_how_much_of_each_clip_was_heard() -> None:
+    held = made([0, 1], [0, 1], ["a", "b"], "utterance")
+    whole, short = (report_of(replace(held, heard_s=seconds)) for seconds in (None, 1.5))
+    alone = ", heard for 1.5 s from the first speech on"
+    assert f"of a class's clips{alone}, on average over" in summary(short)
+    screen = first_screen(short, "")
+    assert screen.count(alone) == 2 and f"0.0 minutes{alone}; x&lt;b&gt;: 1 clip" in screen
+    assert "heard for" not in first_screen(whole, "")
 
 
 def test_seconds_that_are_none_are_refused(
