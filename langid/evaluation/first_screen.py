@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langid import markup
-from langid.evaluation.report import what_is_shared, who_speaks
+from langid.evaluation.report import too_good, what_is_shared, who_speaks
 from langid.plots import SHOWN
 
 
 def first_screen(report: Mapping[str, Any], command: str) -> str:
-    """Return the verdict, and what was tested how, by which command."""
+    """Return the verdict, what makes it too good, and what was tested how, by which command."""
     clips = {
         name: f"{who_speaks(of)}, {of['minutes']:.1f} minutes"
         for name, of in report["classes"].items()
@@ -23,6 +23,7 @@ def first_screen(report: Mapping[str, Any], command: str) -> str:
         "tested": f"{tested}; {held}{more}",
         "training": what_is_shared(report),
         "split": _split(splits),
+        "calibration": "; ".join(dict.fromkeys(map(_calibration, report["calibrations"]))),
         "corpora": ", ".join(f"{name} ({count})" for name, count in report["corpora"].items()),
         "fingerprint": f"`{report['fingerprint']}`",
         "command": f"`{command}`",
@@ -31,7 +32,9 @@ def first_screen(report: Mapping[str, Any], command: str) -> str:
         told["began from"] = f"`{', '.join(report['began_from'])}`"
     if report["absent"]:
         told["absent"] = f"no clip of {', '.join(report['absent'])}; no mean takes them in"
-    return markup.paragraph(summary(report), "verdict") + markup.facts(told)
+    warnings = [markup.paragraph(said, "warning") for said in too_good(report)]
+    verdict = markup.paragraph(summary(report), "verdict")
+    return "".join([verdict, *warnings, markup.facts(told)])
 
 
 def summary(report: Mapping[str, Any]) -> str:
@@ -73,6 +76,16 @@ def _heard(report: Mapping[str, Any]) -> str:
 
 def _present(report: Mapping[str, Any]) -> list[str]:
     return [name for name in report["classes"] if name not in report["absent"]]
+
+
+def _calibration(of: Mapping[str, Any] | None) -> str:
+    if of is None:
+        return "none, posteriors are those of the training"
+    bias = " and a bias of each class" if of["bias"] else ""
+    fitted = (
+        f"the validation part ({of['validation']})" if of["validation"] else "what is not known"
+    )
+    return f"a temperature of {of['temperature']:.4g}{bias}, fitted on {fitted}"
 
 
 def _split(splits: Sequence[Mapping[str, Any]]) -> str:

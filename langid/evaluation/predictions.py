@@ -22,6 +22,7 @@ from langid.progress import progress
 from langid.training.embedding import UtteranceEmbeddings, embeddings_of
 from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import PieceInference
+from langid.training.logit_scaling import LogitScaling
 from langid.training.run_description import RunDescription, data_of
 from langid.training.scores import UtteranceScores
 from langid.training.weights_digest import weights_sha256
@@ -48,9 +49,10 @@ class Predictions:
     is empty where nobody knows who speaks. ``trained_on`` are the utterances of the store that were
     heard in training; None for a part that is held out, a foreign store, or a split that is not
     dealt as it was. ``heard_s`` are the seconds that were heard of each unit, from its first speech
-    on; None for all. ``checkpoints`` are the ``weights_sha256`` of each. ``embeddings``, by the
-    number of the unit, are those of langid.training.embedding that the first checkpoint has made;
-    None where none are asked for, or its logits do not come from one layer.
+    on; None for all. ``checkpoints`` are the ``weights_sha256`` of each, ``calibrations`` what
+    ``langid calibrate`` has found for each. ``embeddings``, by the number of the unit, are those of
+    langid.training.embedding that the first checkpoint has made; None where none are asked for, or
+    its logits do not come from one layer.
     """
 
     table: pd.DataFrame
@@ -63,6 +65,7 @@ class Predictions:
     trained_on: pd.DataFrame | None = None
     heard_s: float | None = None
     checkpoints: list[str] = field(default_factory=list)
+    calibrations: list[LogitScaling | None] = field(default_factory=list)
     embeddings: pd.DataFrame | None = None
 
     @property
@@ -121,6 +124,7 @@ def predict_part(
         None if part in PARTS[1:] else _trained_on(descriptions, held),
         heard_s,
         [weights_sha256(one) for one in identifiers],
+        [one.calibration for one in identifiers],
         None if kept[0] is None else kept[0].compute(),
     )
 

@@ -39,8 +39,10 @@ def make_report(
     which ``heard_s`` seconds are heard from its first speech on (None: all). ``absent`` are the
     classes that the part has no clip of, and that no mean over classes takes in. ``slices`` are
     those of langid.evaluation.slices, by sample rate and level where a ``store`` is given, and
-    ``checkpoints`` the SHA-256 of the weights that are scored. Of the validation part alone there
-    are ``thresholds`` too: chosen on the test part they would flatter it.
+    ``checkpoints`` the SHA-256 of the weights that are scored, ``calibrations`` the temperature and
+    biases of each and on how much of its ``validation`` part they were fitted (None: it has none).
+    Of the validation part alone there are ``thresholds`` too: chosen on the test part they would
+    flatter it.
     """
     table, classes, column = predictions.table, predictions.classes, predictions.column
     targets, posteriors = predictions.targets, predictions.posteriors
@@ -74,6 +76,7 @@ def make_report(
         "score": f"mean posterior over the speech frames of each {predictions.unit}",
         **_training(predictions, part),
         "checkpoints": predictions.checkpoints,
+        "calibrations": [one and one.to_plain() for one in predictions.calibrations],
         "fingerprint": predictions.fingerprint,
         "versions": versions(),
     }
@@ -145,6 +148,19 @@ def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None
         parts = np.repeat(list(both), [len(rows) for rows in both.values()])
         shared = shared_between_parts(pd.concat(both.values()), parts)
     return shared if (table["speaker"] != "").any() else shared | {"speakers": None}
+
+
+def too_good(report: Mapping[str, Any]) -> list[str]:
+    """Return sentences on what was chosen or fitted on the clips that are scored."""
+    said, validation = [], report["part"] == "validation"
+    if validation:
+        said.append("The best epoch was chosen on this part, so that its figures are too good.")
+    whole = report["part"] == "all" and report["fingerprint"] in report["trained_on"]
+    # Reports of earlier versions do not tell of calibration.
+    if any(report.get("calibrations", [])) and (validation or whole):
+        fitted = "The calibration was fitted on this part" + ", among others" * whole
+        said.append(f"{fitted}: ECE, NLL and Brier are too good.")
+    return said
 
 
 def write_report(report: Mapping[str, Any], table: pd.DataFrame, folder: Path) -> None:

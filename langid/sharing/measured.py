@@ -16,7 +16,7 @@ from langid.evaluation.page import (
     figure_rows,
     slice_rows,
 )
-from langid.evaluation.report import SCHEMA, what_is_shared, who_speaks
+from langid.evaluation.report import SCHEMA, too_good, what_is_shared, who_speaks
 from langid.evaluation.slices import MIN_SPEAKERS
 from langid.sharing.markdown import bullets, escaped, table
 from langid.terminal import interval, with_interval
@@ -117,9 +117,7 @@ def _figures(report: Report) -> list[str]:
         f" {report['minutes']:.1f} minutes{heard}; {corpora}; {what_is_shared(report)}. Fingerprint"
         f" of its store: {report['fingerprint'][:16]}. Intervals: {report['interval']}."
     )
-    said = [f"**{escaped(summary(report))}**", escaped(tested)]
-    if report["part"] == "validation":
-        said.append("The best epoch was chosen on this part, so that its figures are too good.")
+    said = [f"**{escaped(summary(report))}**", escaped(tested), *too_good(report)]
     said += [table(FIGURE_HEAD, figure_rows(report)), table(CLASS_HEAD, class_rows(report))]
     return [*said, *_confused(report), bullets([*_by_seconds(report), _unknown(report)])]
 

@@ -11,6 +11,7 @@ import langid as package
 from langid.commands.main import main
 from langid.errors import LangidError
 from langid.evaluation.predictions import predict_part
+from langid.evaluation.report import make_report
 from langid.export.parity import feed_clip
 from langid.export.torch_module import StreamingRecurrentModule
 from langid.streaming.streamer import StreamingIdentifier
@@ -48,6 +49,8 @@ def test_validation_is_likelier_and_the_rest_of_the_checkpoint_is_the_same(
         found = predict_part([path], store_path, "validation")
         losses.append(-np.log(found.posteriors[range(len(found.targets)), found.targets]).mean())
     assert losses[1] < losses[0]
+    fitted = load_identifier(calibrated).calibration
+    assert fitted and make_report(found, "validation")["calibrations"] == [fitted.to_plain()]
     old, new = read_checkpoint(checkpoint_path), read_checkpoint(calibrated)
     assert new["langid"] == old["langid"] and new.keys() - old.keys() == {KEY}
     for name, weight in old["state_dict"].items():

@@ -19,6 +19,7 @@ from langid.evaluation.mistakes import Mistake, most_confident
 from langid.evaluation.page import write_page
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import make_report
+from langid.training.logit_scaling import LogitScaling
 
 from ..conftest import described
 from ..demo.page.chromium import Chromium
@@ -88,7 +89,7 @@ def made(targets: list[int], said: list[int], speakers: list[str], unit: str) ->
         "utterance_id": [f"u{number}" for number in range(len(targets))], "corpus": "cv",
         "speaker": speakers, "language": [classes[one] for one in targets], "age": "",
         "gender": "", "accent": "", "duration_s": "", "frames": 10, "right_frames": 5,
-        "speech_s": 1.0, "predicted": [classes[one] for one in said],
+        "speech_s": 1.0, "predicted": [classes[one] for one in said], "no_speech": False,
     })  # fmt: skip
     table[[f"p({name})" for name in classes]] = np.eye(3)[said] * 0.7 + 0.1
     shared = {"speakers": 0, "utterances": 0, "unknown_speakers": 0}
@@ -96,9 +97,9 @@ def made(targets: list[int], said: list[int], speakers: list[str], unit: str) ->
     return Predictions(table, unit, classes, runs, "f")
 
 
-def report_of(predictions: Predictions) -> dict[str, Any]:
+def report_of(predictions: Predictions, part: str = "test") -> dict[str, Any]:
     more = {"by_seconds": [], "not_by_seconds": "seconds=[]", "embeddings": nearness(predictions)}
-    return make_report(predictions, "test") | more
+    return make_report(predictions, part) | more
 
 
 Page = Callable[..., str]
@@ -218,6 +219,27 @@ def test_the_first_screen_says_how_much_of_each_clip_was_heard() -> None:
     screen = first_screen(short, "")
     assert screen.count(alone) == 2 and f"0.0 minutes{alone}; x&lt;b&gt;: 1 clip" in screen
     assert "heard for" not in first_screen(whole, "")
+
+
+def test_the_first_screen_says_what_was_chosen_and_fitted_on_the_part() -> None:
+    held = made([0, 1], [0, 1], ["a", "b"], "utterance")
+    plain, fitted = (
+        replace(held, fingerprint=held.descriptions[0].fingerprint, calibrations=[one])
+        for one in (None, LogitScaling(1.25, (0.1, -0.1, 0.0), "9 utterances of 5 speakers"))
+    )
+    epoch, calibration = "The best epoch was chosen on this part", "The calibration was fitted on"
+
+    def screen(predictions: Predictions, part: str) -> str:
+        return first_screen(report_of(predictions, part), "")
+
+    assert "none, posteriors are those of the training" in screen(plain, "test")
+    told = "1.25 and a bias of each class, fitted on the validation part (9 utterances of 5 speak"
+    for part in ("test", "validation", "all"):
+        assert told in screen(fitted, part)
+        assert (epoch in screen(plain, part)) == (part == "validation")
+        assert (calibration in screen(fitted, part)) == (part != "test")
+        assert calibration not in screen(plain, part)
+    assert calibration not in screen(replace(fitted, fingerprint="of another store"), "all")
 
 
 def test_seconds_that_are_none_are_refused(
