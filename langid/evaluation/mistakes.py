@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from langid.audio.decode import AudioError, read_audio
-from langid.audio.excerpt import Excerpt
-from langid.audio.full_scale import FULL_SCALE
+from langid.audio.decode import AudioError
 from langid.data.silence_policy import SilencePolicy
 from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
+from langid.data.stored_samples import StoredSamples
 from langid.devices import device_of
 from langid.evaluation.checkpoints import loaded
-from langid.evaluation.heard_pieces import pieces_of
+from langid.evaluation.heard_pieces import heard_pieces
 from langid.evaluation.predictions import Predictions, posteriors_of
 from langid.networks.skipped_frames import hold
 
@@ -26,13 +25,23 @@ RATE = 16000
 
 
 @dataclass(frozen=True)
+class _Heard:
+    """Posteriors and speech of the stored frames of a clip from ``start`` to ``stop``."""
+
+    posteriors: np.ndarray
+    speech: np.ndarray
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
 class Mistake:
     """A clip that is taken for another class.
 
-    ``posteriors (frames, classes)`` and ``speech (frames,) bool`` are of its frames: one that was
-    cut out in front of the network has the posteriors of the last one that was kept. ``samples
-    (samples,)`` are of the clip at RATE; there are none, and ``reason`` says why, where they can no
-    longer be had.
+    ``posteriors (frames, classes)`` and ``speech (frames,) bool`` are of the ``seconds`` of it that
+    were heard: a frame that was cut out in front of the network has the posteriors of the last one
+    that was kept. ``samples (samples,)`` are theirs at RATE; there are none, and ``reason`` says
+    why, where they can no longer be had.
     """
 
     utterance_id: str
@@ -62,7 +71,7 @@ def mistakes(
     ensemble: bool = False,
     accelerator: str = "auto",
 ) -> list[Mistake]:
-    """Return the most confident mistakes, heard again whole by the checkpoints that made them.
+    """Return the most confident mistakes, heard again as the checkpoints that made them did.
 
     The other arguments are those that ``predictions`` were made with; of sequences, which are no
     clips, there are none.
@@ -73,10 +82,10 @@ def mistakes(
     store = Store(place)
     identifiers = loaded(checkpoints, store, part, ensemble, device_of(accelerator))
     groups = [identifiers] if ensemble else [[identifier] for identifier in identifiers]
-    heard: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    heard: dict[int, _Heard] = {}
     for group in groups:
         frames = stacked_store(place, group[0].described.stride)
-        pieces = pieces_of(group[0], frames, part)[0]
+        pieces = heard_pieces(group[0], frames, part, predictions.heard_s)[0]
         pieces = pieces[pieces["unit"].isin(numbers)]
         if not len(pieces):  # those of another fold
             continue
@@ -86,32 +95,35 @@ def mistakes(
             said[int(batch.unit[0])].append(of_frames.cpu())
         for number, own in pieces.groupby("unit"):
             heard[number] = _over_time(said[number], own, frames, group[0].silence)
-    return [_mistake(predictions, store, number, heard[number]) for number in numbers]
+    sound = StoredSamples(store, RATE)
+    return [_mistake(predictions, sound, number, heard[number]) for number in numbers]
 
 
 def _over_time(
     said: Sequence[torch.Tensor], pieces: pd.DataFrame, store: Store, policy: SilencePolicy
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the posteriors and the speech of a clip's frames, ``said`` of those that were kept.
+) -> _Heard:
+    """Return what was said over the ``pieces`` of a clip, ``said`` of the frames that were kept.
 
     Frames before the first that was kept have what it says.
     """
-    places = zip(pieces["start"], pieces["stop"], strict=True)
+    places = pieces[["start", "stop"]].to_numpy()
     speech = [store.read_speech(*place) for place in places]
     kept = torch.from_numpy(np.concatenate([policy.kept(frames) for frames in speech]))
     whole = torch.cat(list(said), dim=1)
     dealt = hold(whole[:, 0], whole, kept[None].cumsum(1))
-    return dealt[0].numpy(), np.concatenate(speech)
+    stored = store.places(places[0, 0], places[-1, 1])
+    return _Heard(dealt[0].numpy(), np.concatenate(speech), *map(int, stored))
 
 
-def _mistake(
-    predictions: Predictions, store: Store, number: int, heard: tuple[np.ndarray, np.ndarray]
-) -> Mistake:
-    posteriors, speech = heard
-    row, of_store = predictions.table.loc[number], store.utterances.iloc[number]
+def _mistake(predictions: Predictions, sound: StoredSamples, number: int, heard: _Heard) -> Mistake:
+    row, store = predictions.table.loc[number], sound.store
+    first_s, last_s = (
+        (frame - store.offsets[number]) / store.frames_per_second
+        for frame in (heard.start, heard.stop)
+    )
     reason, samples = "", np.zeros(0, np.float32)
     try:
-        samples = _samples(store, of_store)
+        samples = sound(number)[round(first_s * RATE) : round(last_s * RATE)]
     except AudioError as error:
         reason = str(error)
     return Mistake(
@@ -119,17 +131,9 @@ def _mistake(
         str(row[predictions.column]),
         str(row["predicted"]),
         float(row[f"p({row['predicted']})"]),
-        posteriors,
-        speech,
-        float(of_store["frames"] / store.frames_per_second),
+        heard.posteriors,
+        heard.speech,
+        (heard.stop - heard.start) / store.frames_per_second,
         samples,
         reason,
     )
-
-
-def _samples(store: Store, row: pd.Series) -> np.ndarray:
-    """Return a clip's samples, those of the store where it has some at RATE."""
-    if store.content.name == "samples" and store.description["sample_rate"] == RATE:
-        first = row["first_frame"]
-        return np.asarray(store.read(first, first + row["frames"])[0].ravel() / FULL_SCALE)
-    return read_audio(Excerpt.of(row), RATE)

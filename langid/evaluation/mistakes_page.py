@@ -18,8 +18,12 @@ def mistakes_section(mistakes: Sequence[Mistake], predictions: Predictions, audi
     if not mistakes:
         return markup.paragraph("None: every clip is right.")
     parts = [_mistake(one, predictions.classes, audio) for one in mistakes]
-    if not audio:
-        parts.insert(0, markup.paragraph("With audio=true they can be played here.", "note"))
+    notes = [] if audio else ["With audio=true they can be played here."]
+    if predictions.heard_s is not None:
+        seconds = f"{predictions.heard_s:g} s from its first speech on"
+        notes.append(f"Of each clip there is what was heard: {seconds}.")
+    if notes:
+        parts.insert(0, markup.paragraph(" ".join(notes), "note"))
     return "\n".join(parts)
 
 
