@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langid import markup
-from langid.evaluation.report import too_good, what_is_shared, who_speaks
+from langid.evaluation.report import heard_elsewhere, too_good, what_is_shared, who_speaks
 from langid.plots import SHOWN
 
 
@@ -67,9 +67,7 @@ def _heard(report: Mapping[str, Any]) -> str:
     if shared["speakers"] is None:
         return "whether their speakers were heard in training is not known"
     known = " known" if report["unknown_speakers"] else ""
-    others = "its pretrained encoder has" if report["encoder"] else ""
-    if report["began_from"] and not report["heard_alike"]:
-        others = "the networks that it began from, or learned of, have"
+    others = heard_elsewhere(report)
     beside = f", but what {others} heard is not known" if others else ""
     return f"no{known} speaker was heard in training{beside}"
 

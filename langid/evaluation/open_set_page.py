@@ -1,10 +1,10 @@
-"""The section of report.html on languages that were never trained on."""
+"""The section of report.html on languages of no class."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from langid import markup
-from langid.evaluation.report import who_speaks
+from langid.evaluation.report import may_have_been_heard, who_speaks
 from langid.evaluation.threshold import threshold_text
 from langid.markup import shown
 from langid.plots import figure_svg
@@ -14,12 +14,16 @@ HEAD = ("figure", "value", "95 % interval", "what it is")
 LISTED = 20  # languages
 
 
-def open_set_section(found: Mapping[str, Any]) -> str:
+def open_set_section(report: Mapping[str, Any]) -> str:
     """Return figures, and a histogram of scores, of what langid.evaluation.open_set has found."""
+    found, doubt = report["open_set"], may_have_been_heard(report)
     labels = list(found["labels"].items())
     told = ", ".join(f"{name or 'not known'} ({count})" for name, count in labels[:LISTED])
     more = f" and {len(labels) - LISTED} more" if len(labels) > LISTED else ""
-    on = markup.paragraph(f"Never trained on: {who_speaks(found)}; {told}{more}.")
+    kind = "Of no class of it" if doubt else "Never trained on"
+    on = markup.paragraph(f"{kind}: {who_speaks(found)}; {told}{more}.")
+    if doubt:
+        on += markup.paragraph(f"They may have been trained on: {doubt}.", "warning")
     accepted, threshold = found["accepted"], found["threshold"]
     rows = [
         ["AUROC", *shown(found["auroc"]),

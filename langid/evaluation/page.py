@@ -72,7 +72,7 @@ def write_page(
     if robust is not None:
         sections["In other acoustics"] = robustness_section(robust)
     if "open_set" in report:
-        sections["Languages that were never trained on"] = open_set_section(report["open_set"])
+        sections["Other languages"] = open_set_section(report)
     sections["What the network hears"] = embedding_section(report, predictions)
     sections["The most confident mistakes"] = mistakes_section(mistakes, predictions, audio)
     title = f"langid: {report['task']} on the {report['part']} part"

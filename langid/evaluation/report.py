@@ -163,6 +163,24 @@ def too_good(report: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def heard_elsewhere(report: Mapping[str, Any]) -> str:
+    """Name what the training stands on of which nobody knows what it heard; empty for nothing."""
+    if report["began_from"] and not report["heard_alike"]:
+        return "the networks that it began from, or learned of, have"
+    return "its pretrained encoder has" if report["encoder"] else ""
+
+
+def may_have_been_heard(report: Mapping[str, Any]) -> str:
+    """Say why languages of no class may have been trained on all the same; empty for no reason."""
+    elsewhere, splits = heard_elsewhere(report), report["split"]
+    reasons = [f"what {elsewhere} heard is not known"] if elsewhere else []
+    for split in splits if isinstance(splits, list) else [splits]:
+        if names := split.get("unlabelled"):
+            told = names if isinstance(names, str) else ", ".join(names)
+            reasons.append(f"it learned from speech without a label, of {told}")
+    return "; ".join(dict.fromkeys(reasons))
+
+
 def write_report(report: Mapping[str, Any], table: pd.DataFrame, folder: Path) -> None:
     """Write the report, its confusion matrix as a picture, and the table of predictions."""
     classes = list(report["classes"])

@@ -16,7 +16,13 @@ from langid.evaluation.page import (
     figure_rows,
     slice_rows,
 )
-from langid.evaluation.report import SCHEMA, too_good, what_is_shared, who_speaks
+from langid.evaluation.report import (
+    SCHEMA,
+    may_have_been_heard,
+    too_good,
+    what_is_shared,
+    who_speaks,
+)
 from langid.evaluation.slices import MIN_SPEAKERS
 from langid.sharing.markdown import bullets, escaped, table
 from langid.terminal import interval, with_interval
@@ -143,11 +149,13 @@ def _unknown(report: Report) -> str:
             "Languages that were never trained on: not measured; `langid evaluate ..."
             " unknown=STORE.h5` does."
         )
+    doubt = may_have_been_heard(report)
+    kind = "of no class of it, but maybe" if doubt else "that were never"
     return escaped(
-        f"Languages that were never trained on ({', '.join(found['labels'])};"
+        f"Languages {kind} trained on ({', '.join(found['labels'])};"
         f" {who_speaks(found)}): AUROC {with_interval(found['auroc'])}; where"
         f" {found['accepted']:.0%} of the known are answered, so are"
-        f" {with_interval(found['false_acceptance'])} of these."
+        f" {with_interval(found['false_acceptance'])} of these{f'; {doubt}' if doubt else ''}."
     )
 
 

@@ -17,6 +17,7 @@ from langid.evaluation import asked
 from langid.evaluation.asked import Asked
 from langid.evaluation.heard_pieces import pieces_of
 from langid.evaluation.open_set import open_set
+from langid.evaluation.open_set_page import open_set_section
 from langid.evaluation.predictions import Predictions, predict_unknown
 from langid.evaluation.threshold import threshold_text
 from langid.streaming.decision import UNKNOWN, DecisionSettings
@@ -157,7 +158,8 @@ def test_a_store_of_other_languages_is_scored_beside_the_test_part(
     assert (found["clips"], found["unknown_speakers"]) == (6, 6)
     assert 0 <= found["auroc"]["value"] <= 1 and 0 <= found["false_acceptance"]["value"] <= 1
     page = (tmp_path / "report.html").read_text()
-    assert ">Languages that were never trained on</h2>" in page and "FPR at 95% TPR" in page
+    assert ">Other languages</h2>" in page and "FPR at 95% TPR" in page
+    assert "Never trained on: 6 clips" in page and "may have been trained on" not in page
     assert f"unknown_below={threshold_text(found['threshold']['unknown_below'])}" in page
     printed = " ".join(capsys.readouterr().out.split())
     assert "unknown: 6 clips" in printed and "of 2 others; AUROC" in printed
@@ -187,6 +189,23 @@ def test_what_taught_without_a_label_was_heard(checkpoint_path: Path, store_path
 
     assert others([]) == hindi and hindi
     assert others(["Hindi"]) == set()
+
+
+def test_what_may_have_been_trained_on_is_not_said_to_be_new() -> None:
+    figures = of(table(30, 10, 4, 1), table(20, 10, 2, 2)) | {"no_threshold": "none asked for"}
+    plain = {"open_set": figures, "began_from": [], "heard_alike": True, "encoder": None}
+    plain |= {"split": [{}, {"unlabelled": []}]}
+    assert "Never trained on: 20 clips" in open_set_section(plain)
+    start = {"began_from": ["a.ckpt"]}
+    assert "Never trained on: 20 clips" in open_set_section(plain | start)  # heard the same
+    for more, reason in (
+        (start | {"heard_alike": False}, "what the networks that it began from, or learned of, h"),
+        ({"encoder": "whisper"}, "what its pretrained encoder has heard is not known"),
+        ({"split": {"unlabelled": ["z"]}}, "it learned from speech without a label, of z"),
+    ):
+        told = open_set_section(plain | more)
+        assert f"They may have been trained on: {reason}" in told and "Of no class of it: " in told
+        assert "Never trained on" not in told
 
 
 def test_others_of_whom_nobody_knows_what_they_are_do_not_count(

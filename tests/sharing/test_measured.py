@@ -80,3 +80,8 @@ def test_slices_and_unknown_languages_are_told(
     assert "accent: a\\|b" in found.worst[0] and "25 speakers" in found.worst[0]
     assert "fewer than 20 speakers, which say too little: 1." in found.worst[1]
     assert "(Thai; 4 clips, 4 speakers): AUROC 0.750 (0.500–0.900)" in found.figures[-1]
+    assert "Languages that were never trained on (Thai" in found.figures[-1]
+    path.write_text(json.dumps(report | {"encoder": "whisper", "open_set": unknown}))
+    told = measured(path, trained).figures[-1]
+    assert "Languages of no class of it, but maybe trained on (Thai" in told
+    assert "what its pretrained encoder has heard is not known." in told
