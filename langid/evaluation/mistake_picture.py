@@ -36,11 +36,11 @@ def mistake_svg(one: Mistake, classes: Sequence[str], label: str) -> str:
     count = min(COLUMNS, len(one.posteriors))
     of = np.arange(count) * len(one.posteriors) // count
     posteriors, speech = one.posteriors[of], one.speech[of]
-    x = LEFT + (np.arange(count) + 0.5) * (RIGHT - LEFT) / count
+    x = _middles(count)
     said = [classes[number] for number in posteriors.argmax(1)]
     parts = [
         *(_bars(speech, {True: GREY}, rows) for rows in (WAVE, POSTERIOR)),
-        _wave(one.samples, x),
+        _wave(one.samples),
         *(_curve(x, posteriors[:, number], speech, colours[classes[number]]) for number in shown),
         _bars(said, {name: f'fill="{colour}"' for name, colour in colours.items()}, SAID),
         _axes(one.seconds),
@@ -73,17 +73,21 @@ def _bars(values: np.ndarray | Sequence[str], colours: Mapping[Any, str], rows: 
     )
 
 
-def _wave(samples: np.ndarray, x: np.ndarray) -> str:
+def _middles(columns: int) -> np.ndarray:
+    return LEFT + (np.arange(columns) + 0.5) * (RIGHT - LEFT) / columns
+
+
+def _wave(samples: np.ndarray) -> str:
     """Return the outline of a waveform, which fills its rows."""
     if not len(samples):
         return ""
-    columns = np.array_split(samples, min(len(x), len(samples)))
+    columns = np.array_split(samples, min(COLUMNS, len(samples)))
     middle, half = sum(WAVE) / 2, (WAVE[1] - WAVE[0]) / 2
     scale = half / max(float(np.abs(samples).max()), 1e-6)
     upper = [middle - scale * column.max() for column in columns]
     lower = [middle - scale * column.min() + 0.5 for column in columns]
-    there = x[: len(columns)]
-    outline = _points(np.append(there, there[::-1]), np.append(upper, lower[::-1]))
+    x = _middles(len(columns))
+    outline = _points(np.append(x, x[::-1]), np.append(upper, lower[::-1]))
     return f'<polygon points="{outline}" opacity=".7"/>'
 
 

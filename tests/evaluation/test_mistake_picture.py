@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 
-from langid.evaluation.mistake_picture import LEFT, RIGHT, mistake_svg
+from langid.evaluation.mistake_picture import COLUMNS, LEFT, RIGHT, mistake_svg
 from langid.evaluation.mistakes import Mistake
 
 CLASSES = ["Arabic", "A <name> that is much longer than its room", "Hindi"]
@@ -36,6 +36,11 @@ def test_what_is_said_and_when_stands_in_its_bars_and_lines() -> None:
     first, second = (bar for bar in said if bar.get("fill") in colour)
     assert float(str(first.get("x"))) == LEFT
     assert abs(float(str(second.get("x"))) - middle) < 2
+
+
+def test_a_waveform_is_as_fine_as_its_sound_and_not_as_its_frames() -> None:
+    (wave,) = drawn(25, 16000).iter("polygon")
+    assert len(str(wave.get("points")).split()) == 2 * COLUMNS
 
 
 def test_a_clip_of_one_frame_and_one_without_its_sound() -> None:
