@@ -18,9 +18,9 @@ from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import who_speaks
 from langid.evaluation.robustness_page import robustness_section
 from langid.evaluation.slices import MIN_SPEAKERS
-from langid.evaluation.streaming_report import CONDITIONS
+from langid.evaluation.streamed_page import streamed_section
 from langid.markup import shown
-from langid.plots import draw_streaming, figure_svg, most_confused
+from langid.plots import figure_svg, most_confused
 from langid.report_plots import draw_by_seconds, draw_det, draw_reliability
 
 MEANINGS = {  # of the figures of a whole report, in the order that they are shown in
@@ -68,7 +68,7 @@ def write_page(
         "Seconds heard": _seconds(report, streams),
     }
     if streams is not None:
-        sections["Streamed"] = _streamed(streams)
+        sections["Streamed"] = streamed_section(streams)
     if robust is not None:
         sections["In other acoustics"] = robustness_section(robust)
     if "open_set" in report:
@@ -222,17 +222,3 @@ def _seconds(report: Mapping[str, Any], streams: Mapping[str, Any] | None) -> st
         for seconds, figure in points
     ]
     return drawn + markup.table("Accuracy by seconds", ("heard", "accuracy", "interval"), rows)
-
-
-def _streamed(streams: Mapping[str, Any]) -> str:
-    rows = []
-    for name, title in CONDITIONS.items():
-        of = streams["conditions"][name]
-        behind = of.get("behind", {}).get("balanced_accuracy")
-        told = shown(behind, "+.3f") if behind else ["", ""]
-        rows.append([title, *shown(of["balanced_accuracy"]), *told])
-    head = ("heard as", "balanced accuracy", "95 % interval", "behind offline", "95 % interval")
-    drawn = figure_svg(draw_streaming(streams, ""), "Streams; the numbers are in streaming.csv")
-    caption = "By time since the reset, by seconds of speech, and time to a decision."
-    table = markup.table("Offline, streamed, and streamed over clips in a row", head, rows)
-    return table + markup.picture(drawn, caption)

@@ -1,5 +1,6 @@
 """Tests of report.html: in a real browser, and of what it says where there is little to say."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from langid.evaluation.mistakes import Mistake, most_confident
 from langid.evaluation.page import write_page
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import make_report
+from langid.evaluation.streamed_page import decision_rows, since_rows, speech_rows
 from langid.training.logit_scaling import LogitScaling
 
 from ..conftest import described
@@ -64,6 +66,28 @@ def test_the_page_holds_every_section_and_no_nan(folder: Path) -> None:
     assert "streamed without reset, classes mixed" in text
     assert "nan" not in visible(text).split()
     assert not re.search(r'(src|href)="(?!data:|#)', text)
+
+
+def test_the_numbers_of_the_picture_of_streams_are_on_the_page(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    streams = json.loads((folder / "streaming.json").read_text())
+    assert "streaming.csv" not in page
+    tables = (since_rows(streams), speech_rows(streams), decision_rows(streams))
+    assert [len(rows[0]) for rows in tables] == [5, 6, 8]
+    for name, *cells in (row for rows in tables for row in rows):
+        row = page.partition(f'<th scope="row">{name}</th>')[2].partition("</tr>")[0]
+        assert re.findall(r"<td[^>]*>([^<]*)</td>", row) == cells
+
+
+def test_decisions_that_are_never_made_have_no_time() -> None:
+    measured = {"clips": 9, "decided": 0, "speech_s": None, "error": None}
+    rows = [
+        {"error_rate": 0.01, "decide_at": None, "measured": None},
+        {"error_rate": 0.1, "decide_at": 0.9, "measured": measured},
+    ]
+    told = decision_rows({"decisions": rows})
+    assert told[0] == ["1%", "none gives it", *["–"] * 6]
+    assert told[1] == ["10%", "0.9", "9", "0", *["–"] * 4]
 
 
 class _Text(HTMLParser):
