@@ -55,6 +55,21 @@ def figure_svg(figure: Figure, label: str) -> str:
     return f"<svg {told} {attributes}>{inside}"
 
 
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return different names as different ones of at most NAME characters, cut in the middle."""
+    taken, shown = set(names), []
+    for name in names:
+        short, number = name, 1
+        while len(name) > NAME and short in taken:
+            mark = "…" if number == 1 else f"…{number}…"  # of names whose ends are alike
+            kept = NAME - len(mark)
+            short = name[: kept - kept // 2] + mark + name[len(name) - kept // 2 :]
+            number += 1
+        taken.add(short)
+        shown.append(short)
+    return shown
+
+
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     """Return a picture of ``counts (true, predicted)``: numbers in cells, shades of row shares.
 

@@ -1,6 +1,5 @@
 """Pictures of a report's page."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 from scipy.special import ndtri
 
-from langid.plots import COLOURS, DOTS, NAME, draw_dots
+from langid.plots import COLOURS, DOTS, draw_dots, short_names
 
 RATES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # marked on the axes of DET curves
 LEAST = 5e-4  # on these axes, which have no 0
@@ -97,10 +96,10 @@ def draw_map(places: np.ndarray, labels: Mapping[str, np.ndarray]) -> Figure:
             told = f"{others} others" if others else ""
             unknown = "unknown" if (of == "").any() else ""
             _scatter(axes, places[rest], GREY, "o", ", ".join(filter(None, (told, unknown))))
-        for number, group in enumerate(shown):
+        for number, (group, short) in enumerate(zip(shown, short_names(shown.tolist()), strict=True)):
             shape = SHAPES[number // len(COLOURS)]
             look = COLOURS[number % len(COLOURS)], shape
-            _scatter(axes, places[of == group], *look, textwrap.shorten(str(group), NAME))
+            _scatter(axes, places[of == group], *look, short)
         axes.set(title=f"by {name}", xticks=[], yticks=[])
         axes.set_aspect("equal")
         axes.legend(
@@ -132,7 +131,7 @@ def draw_tree(distances: np.ndarray, names: Sequence[str]) -> Figure:
     axes = figure.add_subplot(xlabel="cosine distance")
     for across, along in zip(tree["dcoord"], tree["icoord"], strict=True):
         axes.plot(across, along, color="C0", linewidth=1.3)
-    leaves = [textwrap.shorten(names[leaf], NAME) for leaf in tree["leaves"]]
+    leaves = short_names([names[leaf] for leaf in tree["leaves"]])
     axes.set_yticks(5 + 10 * np.arange(len(leaves)), leaves)  # where dendrogram puts them
     axes.set(ylim=(10 * len(leaves), 0), xlim=(0, None))
     axes.grid(axis="x", alpha=0.3)

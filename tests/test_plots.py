@@ -16,6 +16,7 @@ from langid.plots import (
     figure_svg,
     most_confused,
     save_figure,
+    short_names,
 )
 
 
@@ -84,6 +85,15 @@ def test_runs_are_named_and_dots_lie_on_their_figures() -> None:
     axes = draw_comparison(figures, ["a", "b"], "validation part").axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
     assert axes.lines[0].get_xdata().tolist() == [0.8, 0.5]
+
+
+def test_short_names_are_as_different_as_the_names() -> None:
+    names = ["cv-corpus-6.1-2020-12-11", "Mandarin", *(f"{'a' * 20}{n}{'b' * 20}" for n in "123")]
+    shown = short_names(names)
+    assert shown[:2] == names[:2]
+    assert shown[2:4] == [f"{'a' * 12}…{'b' * 11}", f"{'a' * 11}…2…{'b' * 10}"]
+    assert len(set(shown)) == 5 and max(map(len, shown)) == 24
+    assert short_names(["c" * 30, f"{'c' * 12}…{'c' * 11}"])[0] == f"{'c' * 11}…2…{'c' * 10}"
 
 
 def histograms(classes: int) -> dict[str, dict[str, object]]:

@@ -9,10 +9,9 @@ import pandas as pd
 from langid import markup
 from langid.evaluation.embedding_map import MAPPED, places
 from langid.evaluation.predictions import Predictions
-from langid.plots import figure_svg
+from langid.plots import figure_svg, short_names
 from langid.report_plots import draw_map, draw_tree
 
-LETTERS = 8  # of a speaker's name, which may have 128
 HOW = (
     "Each dot is an utterance, by what the last layer of the network gets of it; t-SNE puts near to"
     " each other what is near there. Dots of one class that keep together are heard as alike. Where"
@@ -38,14 +37,15 @@ def _map(predictions: Predictions, embeddings: pd.DataFrame) -> str:
     labels = {
         "class": rows[predictions.column],
         "corpus": rows["corpus"],
-        "speaker": rows["speaker"].str[:LETTERS],
+        "speaker": rows["speaker"],
     }
     drawn, one = {}, []
     for name, values in labels.items():
         if name == "class" or values.nunique() > 1:
             drawn[name] = values.to_numpy()
         else:
-            one.append(f"{name} {values.iloc[0] or 'unknown'}")
+            [held] = short_names(values.unique())
+            one.append(f"{name} {held or 'unknown'}")
     where, perplexity = places(embeddings.to_numpy())
     label = f"Map of {len(rows)} utterances by {', '.join(drawn)}; the figures tell what it shows"
     told = [f"{len(rows)} utterances, perplexity {perplexity:.3g}."]

@@ -76,6 +76,16 @@ def test_the_section_has_a_map_and_a_tree() -> None:
     assert ">by corpus</text>" in corpora
 
 
+def test_groups_whose_names_begin_alike_are_told_apart() -> None:
+    speakers = [f"session-{number // 20:03}" for number in range(40)]
+    corpora = [f"cv-corpus-{number % 2}.1-{'x' * 128}-2020" for number in range(40)]
+    text = section(made(around(FOUR, TARGETS), TARGETS, speaker=speakers, corpus=corpora))
+    for name in (*speakers, "cv-corpus-0.…xxxxxx-2020", "cv-corpus-1.…xxxxxx-2020"):
+        assert f">{name}</text>" in text
+    one = section(made(around(FOUR, TARGETS), TARGETS, speaker="a" * 64 + "b" * 64))
+    assert f"All are of corpus cv and of speaker {'a' * 12}…{'b' * 11}." in one
+
+
 def test_of_several_checkpoints_the_first_is_shown_and_of_many_utterances_some() -> None:
     predictions = made(around(FOUR, TARGETS), TARGETS * 2)
     folds = replace(predictions, descriptions=predictions.descriptions * 5)
