@@ -3,6 +3,8 @@
 import os
 import re
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # What torch says, on a device, on the CPU and in a process that loads batches.
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|Cannot allocate")
@@ -17,6 +19,17 @@ class LangidError(Exception):
     def __init__(self, message: str):
         # Of an error in a process that loads batches torch tells the traceback, in the message.
         super().__init__(message.rpartition(f"{__name__}.LangidError: ")[2].rstrip("\n"))
+
+
+@contextmanager
+def named(key: str, usual: str) -> Iterator[None]:
+    """Let what is said of a file that the key ``usual`` mostly names begin with ``key`` instead."""
+    try:
+        yield
+    except LangidError as error:
+        if not str(error).startswith(f"{usual}="):
+            raise
+        raise LangidError(f"{key}{str(error).removeprefix(usual)}") from error
 
 
 def is_of_memory(error: Exception) -> bool:

@@ -96,7 +96,9 @@ def draw_map(places: np.ndarray, labels: Mapping[str, np.ndarray]) -> Figure:
             told = f"{others} others" if others else ""
             unknown = "unknown" if (of == "").any() else ""
             _scatter(axes, places[rest], GREY, "o", ", ".join(filter(None, (told, unknown))))
-        for number, (group, short) in enumerate(zip(shown, short_names(shown.tolist()), strict=True)):
+        for number, (group, short) in enumerate(
+            zip(shown, short_names(shown.tolist()), strict=True)
+        ):
             shape = SHAPES[number // len(COLOURS)]
             look = COLOURS[number % len(COLOURS)], shape
             _scatter(axes, places[of == group], *look, short)

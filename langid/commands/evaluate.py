@@ -47,18 +47,23 @@ FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "frame_accuracy", "nll",
 def run(config: DictConfig) -> None:
     """Score the part, write the report and print its figures."""
     from langid.commands.evaluate_streaming import print_streaming, stream_of
-    from langid.evaluation.robustness import robustness, write_robustness
+    from langid.evaluation.robustness import check_whole, robustness, write_robustness
     from langid.evaluation.streaming_report import make_streaming_report, write_streaming_report
 
     asked = asked_of(config)
     stream = stream_of(config, asked.checkpoints)
+    unknown = None if config.unknown is None else path_of(config.unknown)
+    if config.robustness:
+        check_whole(asked.heard_s)
+    if unknown is not None:
+        asked.check_unknown(unknown)
     output, part = path_of(config.output), config.part
     command = shlex.join(["langid", "evaluate", *typed()])
     with exclusive_folder(output):
         predictions = asked.tested()
         report = asked.report(predictions)
-        if config.unknown is not None:
-            report["open_set"] = asked.open_set(predictions, path_of(config.unknown))
+        if unknown is not None:
+            report["open_set"] = asked.open_set(predictions, unknown)
         robust = None
         if config.robustness:
             robust = robustness(asked, predictions, output, _unknown_below(report))

@@ -12,7 +12,13 @@ from langid.evaluation.embedding_map import MAPPED, nearness
 from langid.evaluation.mistakes import mistakes
 from langid.evaluation.open_set import open_set
 from langid.evaluation.page import write_page
-from langid.evaluation.predictions import Predictions, of_corpora, predict_part, predict_unknown
+from langid.evaluation.predictions import (
+    Predictions,
+    check_unknown,
+    of_corpora,
+    predict_part,
+    predict_unknown,
+)
 from langid.evaluation.report import make_report, write_report
 from langid.metrics import DetectionCosts
 
@@ -59,6 +65,10 @@ class Asked:
         )
         return report | shorter | {"embeddings": nearness(predictions)}
 
+    def check_unknown(self, unknown: Path) -> None:
+        """Raise LangidError for a store that ``open_set`` refuses, before anything is scored."""
+        check_unknown(self.checkpoints, unknown, self.ensemble, self.heard_s)
+
     def open_set(self, predictions: Predictions, unknown: Path) -> dict[str, Any]:
         """Return how well the utterances of a store of other languages are told from the part's.
 
@@ -67,11 +77,6 @@ class Asked:
         options = self.workers, self.ensemble, self.accelerator, predictions.heard_s
         others = predict_unknown(self.checkpoints, unknown, *options)
         others = others[others["label"] != ""]  # what they are, nobody knows
-        if not len(others):
-            raise LangidError(
-                f"unknown={unknown}: no utterance without one of the classes has a"
-                f" {predictions.column}; give a store in which it is known"
-            )
         chosen_on, reason = None, "chosen on the part that it is tested on it would flatter"
         if self.part != "validation":
             try:

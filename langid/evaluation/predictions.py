@@ -15,7 +15,7 @@ from langid.data.pieces import piece_loader
 from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
 from langid.devices import device_of
-from langid.errors import LangidError
+from langid.errors import LangidError, named
 from langid.evaluation.checkpoints import UNKNOWN, loaded
 from langid.evaluation.heard_pieces import heard_pieces
 from langid.progress import progress
@@ -141,11 +141,38 @@ def predict_unknown(
 
     A row per utterance and checkpoint, or the ``ensemble`` of all, as in Predictions, with the
     ``label`` that it does have; none of what a checkpoint of that store was taught without a label.
-    Arguments are those of ``predict_part``. Raises LangidError for a store that has no such
-    utterance, and as ``predict_part`` does.
+    Arguments are those of ``predict_part``. Raises LangidError as ``check_unknown`` does.
     """
-    store, tables = Store(path), []
-    identifiers = loaded(checkpoints, store, UNKNOWN, ensemble, device_of(accelerator))
+    tables, device = [], device_of(accelerator)
+    for group, frames, pieces, labels in _unknown(checkpoints, path, ensemble, device, heard_s):
+        table = _predict(group, frames, pieces, workers)
+        tables.append(table.assign(label=labels.iloc[table.index].to_numpy()))
+    return pd.concat(tables)
+
+
+def check_unknown(
+    checkpoints: Sequence[Path], path: Path, ensemble: bool = False, heard_s: float | None = None
+) -> None:
+    """Raise LangidError for what ``predict_unknown`` refuses, without hearing anything.
+
+    That is a store that has no utterance without one of the classes, or knows of none of them what
+    it is, and what ``predict_part`` refuses.
+    """
+    for _ in _unknown(checkpoints, path, ensemble, torch.device("cpu"), heard_s):
+        pass
+
+
+def _unknown(
+    checkpoints: Sequence[Path],
+    path: Path,
+    ensemble: bool,
+    device: torch.device,
+    heard_s: float | None,
+) -> Iterator[tuple[list[LanguageIdentifier], Store, pd.DataFrame, pd.Series]]:
+    """Yield identifiers, the frames and pieces that they hear, and the labels of all utterances."""
+    with named("unknown", "store"):
+        store = Store(path)
+    identifiers = loaded(checkpoints, store, UNKNOWN, ensemble, device)
     for group in _groups(identifiers, ensemble):
         identifier = group[0]
         frames = stacked_store(path, identifier.described.stride)
@@ -155,10 +182,14 @@ def predict_unknown(
                 f"unknown={path}: every utterance has one of the classes"
                 f" {', '.join(identifier.classes)}, or was learned from; give a store of others"
             )
-        table = _predict(group, frames, pieces, workers)
-        column = store.utterances[identifier.described.build_task().column]
-        tables.append(table.assign(label=column.iloc[table.index].to_numpy()))
-    return pd.concat(tables)
+        column = identifier.described.build_task().column
+        labels = store.utterances[column]
+        if (labels.iloc[pieces["row"]] == "").all():
+            raise LangidError(
+                f"unknown={path}: no utterance without one of the classes has a {column}; give a"
+                " store in which it is known"
+            )
+        yield group, frames, pieces, labels
 
 
 def _groups(

@@ -48,10 +48,11 @@ def robustness(
     ``unknown_below`` or more. Sounds lie in a folder below ``folder`` while they are heard. Raises
     LangidError for sequences, for ``heard_s``, and for clips that cannot be heard again.
     """
-    if clean.unit != "utterance" or clean.heard_s is not None:
+    check_whole(clean.heard_s)
+    if clean.unit != "utterance":
         raise LangidError(
             "robustness: changes whole utterances; it cannot be had of a split that cuts them into"
-            " sequences, or with heard_s=: evaluate without"
+            " sequences: evaluate without"
         )
     groups, store = list(_groups(asked, clean)), Store(asked.store)
     rows = [_condition(CLEAN, clean, clean)]
@@ -79,6 +80,15 @@ def robustness(
         "fingerprint": clean.fingerprint,
         "versions": versions(),
     }
+
+
+def check_whole(heard_s: float | None) -> None:
+    """Raise LangidError where so many seconds alone are to be heard of utterances."""
+    if heard_s is not None:
+        raise LangidError(
+            f"heard_s={heard_s}: robustness=true changes utterances and hears them whole; take one"
+            " of the two"
+        )
 
 
 def write_robustness(found: dict[str, Any], folder: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from langid import __version__
-from langid.errors import LangidError
+from langid.errors import LangidError, named
 from langid.networks.network import State, StreamingNetwork
 from langid.streaming.decision import LAST, MEAN, DecisionSettings, columns_of
 from langid.streaming.onnx_model import SCHEMA
@@ -162,7 +162,8 @@ def stream_over(checkpoint: Path, exported: str | None) -> StreamingIdentifier:
     model = TorchModel(StreamingModule(load_identifier(checkpoint)))
     if exported is None:
         return StreamingIdentifier(model)
-    stream = StreamingIdentifier.load(exported)
+    with named("exported", "model"):
+        stream = StreamingIdentifier.load(exported)
     found, expected = (held.metadata["weights_sha256"] for held in (stream.model, model))
     if found != expected:
         raise LangidError(

@@ -137,6 +137,8 @@ def test_what_cannot_be_streamed_is_refused(
     assert f"exported={model_path}: is for streaming=true" in error(
         checkpoint_path, "streaming=false", f"exported={model_path}"
     )
+    bad = tmp_path / "none.onnx"
+    assert f"exported={bad}: no such file" in error(checkpoint_path, f"exported={bad}")
     changed = torch.load(checkpoint_path, weights_only=True)
     changed["state_dict"]["network.head.output.bias"] += 1
     torch.save(changed, tmp_path / "other.ckpt")

@@ -157,9 +157,9 @@ def test_clips_that_are_gone_are_named_and_nothing_is_left(
 def test_what_is_not_whole_is_refused(
     checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = keys(checkpoint_path, store_path, tmp_path / "out")
-    assert main(["evaluate", *arguments, "robustness=true", "heard_s=1"]) == 2
-    assert "robustness: changes whole utterances" in capsys.readouterr().err
+    nothing = keys(checkpoint_path, tmp_path / "none.h5", tmp_path / "out")  # of which to hear
+    assert main(["evaluate", *nothing, "robustness=true", "heard_s=1"]) == 2
+    assert "heard_s=1: robustness=true changes utterances" in capsys.readouterr().err
     asked = Asked(checkpoints=[checkpoint_path], store=store_path, accelerator="cpu")
     cut = replace(asked.predictions("test", None), unit="sequence")
     with pytest.raises(LangidError, match="changes whole utterances"):

@@ -1,18 +1,21 @@
 """Tests of langid/evaluation/open_set.py against scikit-learn, and on foreign languages."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
+from stores import seal
 
 from langid.commands.main import main
 from langid.data.store import Store
-from langid.errors import LangidError
+from langid.data.text_columns import columns_of, write_column
 from langid.evaluation import asked
 from langid.evaluation.asked import Asked
 from langid.evaluation.heard_pieces import pieces_of
@@ -217,14 +220,24 @@ def test_others_of_whom_nobody_knows_what_they_are_do_not_count(
     unknown.loc[:14, "label"] = ""
     monkeypatch.setattr(asked, "predict_unknown", lambda *_: unknown)
     assert some.open_set(predictions, Path("s.h5"))["clips"] == 5
-    unknown["label"] = ""
-    with pytest.raises(LangidError, match="no utterance without one of the classes has a language"):
-        some.open_set(predictions, Path("s.h5"))
 
 
-def test_a_store_of_known_languages_is_refused(
-    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    keys = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={tmp_path}"]
-    assert main(["evaluate", *keys, f"unknown={store_path}"]) == 2
-    assert "every utterance has one of the classes English" in capsys.readouterr().err
+def test_a_store_of_nothing_unknown_is_refused_before_anything_is_scored(
+    checkpoint_path: Path, store_path: Path, foreign: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    unlabelled = Path(shutil.copy(foreign, tmp_path / "unlabelled.h5"))
+    with h5py.File(unlabelled, "r+") as file:
+        known = np.where(columns_of(file)["language"] == "English", "English", "")
+        del file["language"], file["language.rows"]
+        write_column(file, "language", known.tolist())
+    seal(unlabelled)
+    cases = {
+        tmp_path / "none.h5": "no such file; make it with langid prepare store=",
+        store_path: "every utterance has one of the classes English",
+        unlabelled: "no utterance without one of the classes has a language",
+    }
+    for path, told in cases.items():
+        keys = [f"checkpoint={checkpoint_path}", f"store={tmp_path}/gone.h5", f"output={tmp_path}"]
+        assert main(["evaluate", *keys, f"unknown={path}"]) == 2
+        assert f"unknown={path}: {told}" in capsys.readouterr().err
