@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from langid.plots import COLOURS
+from langid.plots import COLOURS, wrapped
 
 LEFT, RIGHT = 0.12, 0.95  # of the range of colours: its ends are hard to see on a page
 
@@ -62,8 +62,7 @@ def draw_choices(choices: Mapping[str, Sequence[str]], figures: Sequence[float])
     for line, colour in reversed(list(zip(lines, colours_of(len(lines)), strict=True))):
         axes.plot(line, color=colour, linewidth=1.4, alpha=0.9)
     axes.vlines(range(len(columns)), 0, 1, color="0.5", linewidth=0.8)
-    names = [key.rpartition(".")[2] for key in choices]
-    axes.set_xticks(range(len(columns)), [*names, "balanced accuracy"], fontsize=9)
+    axes.set_xticks(range(len(columns)), [*choices, "balanced accuracy"], fontsize=9)
     axes.set(xlim=(-0.6, len(choices) + 0.5), ylim=(-0.05, 1.05), yticks=[])
     for side in axes.spines.values():
         side.set_visible(False)
@@ -86,5 +85,5 @@ def _legend(figure: Figure, names: Sequence[str], colours: Sequence[Any]) -> Non
         shown = {f"best: {names[0]}": colours[0], f"worst: {names[-1]}": colours[-1]}
     else:
         shown = dict(zip(names, colours, strict=True))
-    handles = [Line2D([], [], color=colour, label=name) for name, colour in shown.items()]
+    handles = [Line2D([], [], color=colour, label=wrapped(name)) for name, colour in shown.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)

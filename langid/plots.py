@@ -16,6 +16,7 @@ from langid.atomic_file import replaced
 
 SHOWN = 20  # classes; more are not legible on a phone
 NAME = 24  # characters of a class's name on one line
+LABEL = 44  # of what names a system
 WIDE = 10  # classes whose cells are as wide as that of a number of five digits; of more, narrower
 DOTS: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
 CONDITIONS = {"mixed": "classes mixed", "same": "one class"}  # of streams without a reset
@@ -200,6 +201,11 @@ def _reach(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.array([value - low, high - value]).clip(0)
 
 
+def wrapped(label: str) -> str:
+    """Return what names a system, on as many lines as it needs."""
+    return textwrap.fill(label, LABEL, break_on_hyphens=False)
+
+
 def draw_comparison(
     figures: Mapping[str, np.ndarray],
     labels: Sequence[str],
@@ -210,7 +216,9 @@ def draw_comparison(
 
     ``figures`` hold value, low and high end of each metric, ``(3, labels)``.
     """
-    figure = Figure((8, 1.6 + 0.34 * len(labels)), layout="constrained")
+    labels = [wrapped(label) for label in labels]
+    lines = max(label.count("\n") for label in labels)  # behind the first
+    figure = Figure((8, 1.6 + (0.34 + 0.14 * lines) * len(labels)), layout="constrained")
     axes = figure.add_subplot(xlabel="95 % intervals between speakers")
     place = np.arange(len(labels), dtype=float)
     for number, (name, ends) in enumerate(figures.items()):

@@ -7,7 +7,7 @@ from langid.plots import figure_svg
 
 
 def test_choices_are_ordered_by_size_where_they_are_numbers() -> None:
-    choices = {"optimizer.lr": ["0.01", "0.001", "0.1"], "silence": ["mask", "remove", "mask"]}
+    choices = {"lr": ["0.01", "0.001", "0.1"], "silence": ["mask", "remove", "mask"]}
     (axes,) = draw_choices(choices, [0.9, 0.7, 0.8]).axes
     heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
     assert heights["0.001"] < heights["0.01"] < heights["0.1"]
@@ -32,6 +32,15 @@ def test_a_curve_for_each_run_and_a_picture_for_each_figure() -> None:
         ("loss", 3), ("accuracy", 1)
     ]  # fmt: skip
     assert figure_svg(figure, "curves").count("</svg>") == 1
+
+
+def test_systems_are_named_whole_on_several_lines() -> None:
+    names = [f"lr={rate}, network=Conformer, train_only=[a,b], waveform=[]" for rate in (0.1, 0.2)]
+    figure = draw_curves({name: [{"loss": np.array([[0, 1], [1, 2]])}] for name in names})
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [text.replace("\n", " ") for text in shown] == names and "\n" in shown[0]
+    figure.draw_without_rendering()
+    assert figure.legends[0].get_window_extent().x0 >= 0
 
 
 def test_many_systems_have_different_colours() -> None:

@@ -87,6 +87,15 @@ def test_runs_are_named_and_dots_lie_on_their_figures() -> None:
     assert axes.lines[0].get_xdata().tolist() == [0.8, 0.5]
 
 
+def test_runs_of_long_names_do_not_run_into_each_other() -> None:
+    ends = {"accuracy": np.array([[0.8, 0.5], [0.7, 0.4], [0.9, 0.6]])}
+    names = [f"lr={rate}, network=Conformer, train_only=[a,b], init=-" for rate in (0.1, 0.2)]
+    figure = draw_comparison(ends, names, "validation part")
+    figure.draw_without_rendering()
+    above, below = (text.get_window_extent() for text in figure.axes[0].get_yticklabels())
+    assert above.y0 >= below.y1 and above.x0 >= 0 and above.width < figure.bbox.width / 2
+
+
 def test_short_names_are_as_different_as_the_names() -> None:
     names = ["cv-corpus-6.1-2020-12-11", "Mandarin", *(f"{'a' * 20}{n}{'b' * 20}" for n in "123")]
     shown = short_names(names)

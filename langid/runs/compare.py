@@ -60,13 +60,27 @@ def compared_keys(table: pd.DataFrame) -> list[str]:
     return columns[1 : columns.index("seeds")]
 
 
+def short_ends(names: Sequence[str], separator: str) -> list[str]:
+    """Return the fewest last parts of each name that no other name ends in."""
+    parts, shown = [name.split(separator) for name in names], []
+    for own in parts:
+        ends = (own[-count:] for count in range(1, len(own) + 1))
+        alone = (end for end in ends if sum(of[-len(end) :] == end for of in parts) == 1)
+        shown.append(separator.join(next(alone, own)))
+    return shown
+
+
 def labels_of(table: pd.DataFrame) -> list[str]:
-    """Return a short name for each run: what sets it apart, or its folder."""
+    """Return a short name for each run: what sets it apart, KEY=VALUE, or its folder."""
     keys = compared_keys(table)
-    named = [", ".join(map(str, row)) for row in table[keys].to_numpy()]
+    short = short_ends(keys, ".")
+    named = [
+        ", ".join(f"{key}={value}" for key, value in zip(short, row, strict=True))
+        for row in table[keys].to_numpy()
+    ]
     if len(set(named)) == len(named) and all(named):
         return named
-    return [str(Path(run).name) for run in table["run"]]
+    return short_ends([Path(run).as_posix() for run in table["run"]], "/")
 
 
 def differing_choices(runs: Sequence[Run]) -> list[dict[str, Any]]:

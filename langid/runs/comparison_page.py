@@ -7,7 +7,7 @@ from langid import markup
 from langid.atomic_file import write_text
 from langid.comparison_plots import draw_choices, draw_curves
 from langid.plots import draw_comparison, figure_svg
-from langid.runs.compare import METRICS, compared_keys, labels_of, metrics_of
+from langid.runs.compare import METRICS, compared_keys, labels_of, metrics_of, short_ends
 from langid.runs.comparison_text import basis, head_and_rows, verdict
 from langid.runs.curves import curves_of
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 SEEDS = (
     "Runs that differ in their seed alone are one row: figures are means over the seeds, intervals"
     " lie between speakers, and sd is the standard deviation of balanced accuracy between seeds."
+)
+P = (
+    "p: how often a difference as large comes out where systems are exchanged at random, speaker by"
+    " speaker; corrected for all systems."
+)
+BY_CLIPS = (
+    "By clips stands McNemar's test, which takes clips of one speaker to be independent, and is not"
+    " corrected."
 )
 FIGURES = "Balanced accuracy and accuracy of each system, the best first."
 CURVES = (
@@ -29,14 +37,19 @@ def write_page(table: "pd.DataFrame", output: Path, title: str) -> None:
     """Write compare.html, of what ``compare_runs`` returns, into a folder."""
     head, rows = head_and_rows(table)
     cells = [[cell.replace("\n", " ") for cell in row] for row in rows]
-    seeds = markup.paragraph(SEEDS, "note") if table["seed_spread"].notna().any() else ""
+    notes = {"p": P, "p_mcnemar": BY_CLIPS, "seed_spread": SEEDS}  # by the column that is told
+    told_of = [note for column, note in notes.items() if table[column].notna().any()]
     sections = {
-        "Systems": markup.table(f"{title}, 95 % intervals", head, cells) + seeds,
+        "Systems": markup.table(f"{title}, 95 % intervals", head, cells)
+        + "".join(markup.paragraph(note, "note") for note in told_of),
         "Figures": _figures(table, title),
     }
     keys = compared_keys(table)
     if keys and len(table) > 1:
-        values = {key: table[key].astype(str).tolist() for key in keys}
+        short = short_ends(keys, ".")
+        values = {
+            name: table[key].astype(str).tolist() for name, key in zip(short, keys, strict=True)
+        }
         svg = figure_svg(draw_choices(values, table[METRICS[0]].tolist()), "What each system chose")
         sections["What was chosen"] = markup.picture(svg, CHOICES)
     sections["Curves"] = _curves(table)

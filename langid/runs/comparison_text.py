@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langid.evaluation.report import who_speaks
-from langid.runs.compare import compared_keys
+from langid.runs.compare import compared_keys, short_ends
 from langid.terminal import interval
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def head_and_rows(table: "pd.DataFrame") -> tuple[list[str], list[list[str]]]:
     keys = compared_keys(table)
     named = table[keys].duplicated().any() if keys else True
     head = [
-        *(["run"] if named else []), *(key.rpartition(".")[2] for key in keys), "seeds",
+        *(["run"] if named else []), *short_ends(keys, "."), "seeds",
         "balanced accuracy", "accuracy", "from the best", "p", "parameters", "train s", "RTF",
     ]  # fmt: skip
     records = table.astype(object).where(table.notna(), None).to_dict("records")
@@ -26,7 +26,8 @@ def head_and_rows(table: "pd.DataFrame") -> tuple[list[str], list[list[str]]]:
 
 
 def _cells(row: dict[str, Any], keys: list[str], named: bool) -> list[str]:
-    spread, told, p = row["seed_spread"], row["difference"], row["p_corrected"]
+    spread, told = row["seed_spread"], row["difference"]
+    p, by_clips = row["p_corrected"], row["p_mcnemar"]
     seconds, factor = row["seconds"], row["real_time_factor"]
     return [
         *([Path(row["run"]).name] if named else []),
@@ -35,7 +36,9 @@ def _cells(row: dict[str, Any], keys: list[str], named: bool) -> list[str]:
         _figure(row, "balanced_accuracy"),
         _figure(row, "accuracy"),
         row["note"] if told is None else _figure(row, "difference", "+.3f"),
-        "-" if p is None else f"{p:.4f}",
+        "-"
+        if p is None
+        else f"{p:.4f}" + ("" if by_clips is None else f"\nby clips {by_clips:.4f}"),
         f"{row['parameters']:,}",
         "-" if seconds is None else f"{seconds:.0f}",
         "-" if factor is None else f"{factor:.4f}",

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from langid.evaluation.scoring import score, score_right
-from langid.runs.compare import compare_runs, differing_choices
-from langid.runs.comparison_text import verdict
+from langid.runs.compare import compare_runs, differing_choices, labels_of, short_ends
+from langid.runs.comparison_page import write_page
+from langid.runs.comparison_text import head_and_rows, verdict
 from langid.runs.finished import Run
 from langid.training.run_record import RunRecord
 
@@ -102,6 +103,32 @@ def test_rows_are_ranked_and_differences_are_from_the_best() -> None:
     assert pd.isna(table["real_time_factor"][0])
     assert "of those on the same clips (1 run between them on others" in verdict(table)
     assert "those on the same clips" not in verdict(compare_runs([runs[0], runs[1]], [None] * 2))
+
+
+def test_systems_are_named_by_their_keys_as_short_as_these_tell_apart() -> None:
+    keys = {"model.network.units": ["8", "16"], "teacher.network.units": "4", "optimizer.lr": "0.1"}
+    table = pd.DataFrame({"run": ["/a/0", "/b/0"], **keys, "seeds": ["0", "0"]})
+    assert labels_of(table) == [
+        f"model.network.units={units}, teacher.network.units=4, lr=0.1" for units in (8, 16)
+    ]
+    assert labels_of(table.assign(**{"model.network.units": "8"})) == ["a/0", "b/0"]
+    assert short_ends(["a", "b.a", "c"], ".") == ["a", "b.a", "c"]
+
+
+def test_mcnemar_s_test_stands_beside_p_where_it_is_known(tmp_path: Path) -> None:
+    runs = [
+        made(configuration("/0"), "xyyx"),
+        made(configuration("/1", balance="weights"), "xxyy"),
+    ]
+    table = compare_runs(runs, [None] * 2)
+    head, (best, other) = head_and_rows(table)
+    p, by_clips = other[head.index("p")].split("\nby clips ")
+    assert float(p) > 0 and float(by_clips) == table["p_mcnemar"][1] == 0.5
+    assert best[head.index("p")] == "-"
+    write_page(table, tmp_path, "validation part")
+    page = (tmp_path / "compare.html").read_text()
+    assert f"{p} by clips {by_clips}</td>" in page and "McNemar&#x27;s test, which takes" in page
+    assert ">balance=weights</text>" in page
 
 
 def test_the_time_of_a_resumed_run_is_not_known() -> None:
