@@ -6,8 +6,9 @@ mode=offline it hears an overlapping window. Other precisions than float32 are c
 size, speed and accuracy, on up to 200 clips of the validation part, on about two minutes of them
 with mode=offline. decide_at= and its like are written into the file, for its streams to go by.
 
-Beside the file model_card.md is written: use, training data and, with report=, the figures that
-langid evaluate has measured. A card that you have changed is kept.
+Beside NAME.onnx NAME_card.md is written: use, training data and, with report=, the figures that
+langid evaluate has measured. A card that you have changed is kept, and without report= one that has
+figures of the same weights.
 
 Examples:
   langid export checkpoint=runs/gru/best.ckpt output=model.onnx
@@ -39,7 +40,7 @@ def run(config: DictConfig) -> None:
     plain = plain_of(config)
     decision = DecisionSettings(**{key: plain[key] for key in SETTINGS if plain[key] is not None})
     from langid.export.parity import speech_to_check, tolerance_of
-    from langid.sharing.model_card import CARD, model_card, write_card
+    from langid.sharing.model_card import card_of, model_card, write_card
     from langid.training.checkpoint import load_identifier
 
     identifier = load_identifier(Path(str(config.checkpoint)))
@@ -50,9 +51,8 @@ def run(config: DictConfig) -> None:
     differences, comparison = form.write(identifier, output, clips, decision)
     _print_differences(differences, tolerance_of(identifier), len(clips), comparison)
     _print_file(form, output, clips)
-    written, place = write_card(output.parent, card), output.parent / CARD
-    kept = f"{place} is not as langid wrote it, and is kept; delete it to have it written again"
-    print_named(card=place if written else kept)
+    place = card_of(output)
+    print_named(card=" ".join(filter(None, (str(place), write_card(place, card)))))
 
 
 def _print_differences(

@@ -21,7 +21,6 @@ from langid.sharing.markdown import bullets, code, escaped, table
 from langid.training.identifier import LanguageIdentifier
 from langid.training.weights_digest import frozen_encoder, weights_sha256
 
-CARD = "model_card.md"
 LICENCE_LINE = "# license: add yours; what was learnt is under the terms of the speech, see below\n"
 SHOWN = 10  # classes that a sentence names
 DESCRIBED = (
@@ -34,6 +33,7 @@ NOT_MEASURED = (
     " were not heard in training; the figures stand here where the command that writes this card is"
     " given `report=DIR/report.json`.",
 )
+WEIGHTS = re.compile(r"^SHA-256 of the weights: `(\w+)`", re.MULTILINE)
 MARK = "\n<!-- langid: as it was written, its SHA-256 is {} -->\n"
 
 
@@ -72,13 +72,26 @@ def model_card(
     )
 
 
-def write_card(folder: Path, text: str) -> bool:
-    """Write a card into a folder; return whether it was, for one that people changed is kept."""
-    path = folder / CARD
-    if path.exists() and not _is_as_written(path):
-        return False
+def card_of(output: Path) -> Path:
+    """Return where the card of an exported file lies: beside it, by its name."""
+    return output.with_name(f"{output.stem}_card.md")
+
+
+def write_card(path: Path, text: str) -> str:
+    """Write a card; return why the one that is there is kept instead, or nothing.
+
+    That is one that people changed and, where ``text`` has no figures, one with figures of the same
+    weights.
+    """
+    if path.exists():
+        if not _is_as_written(path):
+            return "is not as langid wrote it, and is kept; delete it to have it written again"
+        before = path.read_text(encoding="utf-8")
+        same = WEIGHTS.findall(before) == WEIGHTS.findall(text)
+        if same and NOT_MEASURED[0] in text and NOT_MEASURED[0] not in before:
+            return "has figures of these weights, and is kept; report=PATH writes it again"
     write_text(path, text + MARK.format(hashlib.sha256(text.encode()).hexdigest()), "output")
-    return True
+    return ""
 
 
 def _is_as_written(path: Path) -> bool:

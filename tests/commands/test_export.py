@@ -13,7 +13,7 @@ from langid.audio.decode import read_audio
 from langid.commands.main import main
 from langid.export import parity
 from langid.export.torch_module import StreamingRecurrentModule
-from langid.sharing.model_card import CARD
+from langid.sharing.model_card import card_of, write_card
 from langid.streaming.onnx_model import OnnxModel
 from langid.streaming.streamer import StreamingIdentifier
 from langid.streaming.windowed_model import load_model
@@ -23,7 +23,7 @@ from langid.training.run_description import RunDescription
 
 def test_export_writes_one_file(model_path: Path) -> None:
     assert OnnxModel(model_path).metadata["classes"] == ["English", "Hindi", "Mandarin"]
-    card = model_path.with_name(CARD)
+    card = card_of(model_path)
     assert sorted(model_path.parent.iterdir()) == [model_path, card]
 
 
@@ -146,7 +146,7 @@ def test_formats_for_torch_are_written(
         assert "(accepted 1e-04)" in shown
         assert f"load('{path}')" in shown
     assert "Apache-2.0" in StreamingRecurrentModule.load(path).description["licence"]
-    assert {each.name for each in tmp_path.iterdir()} == {"model.pt2", "model.pt", CARD}
+    assert {each.name for each in tmp_path.iterdir()} == {"model.pt2", "model.pt", "model_card.md"}
 
 
 def test_float16_is_compared_on_clips_of_the_validation_part(
@@ -168,7 +168,7 @@ def test_float16_is_compared_on_clips_of_the_validation_part(
     ):  # fmt: skip
         assert line in shown
     assert OnnxModel(path).metadata["precision"] == "float16"
-    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / CARD])
+    assert sorted(tmp_path.iterdir()) == sorted([path, card_of(path)])
 
 
 def test_int8_is_written_with_its_figures_whatever_they_are(
@@ -178,7 +178,7 @@ def test_int8_is_written_with_its_figures_whatever_they_are(
     arguments = [f"checkpoint={checkpoint_path}", f"output={path}", "precision=int8"]
     assert main(["export", *arguments]) == 0
     assert "10 ms at a time: real-time factor 0." in capsys.readouterr().out
-    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / CARD])
+    assert sorted(tmp_path.iterdir()) == sorted([path, card_of(path)])
 
 
 def test_another_precision_needs_labelled_clips(
@@ -202,16 +202,35 @@ def test_another_precision_needs_labelled_clips(
 def test_figures_go_into_the_card_and_a_card_that_was_changed_is_kept(
     checkpoint_path: Path, report_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    card, arguments = tmp_path / CARD, ["export", f"checkpoint={checkpoint_path}"]
+    card, arguments = tmp_path / "model_card.md", ["export", f"checkpoint={checkpoint_path}"]
     arguments.append(f"output={tmp_path}/model.onnx")
     assert main([*arguments, f"report={report_path}"]) == 0
     assert f"card      {card}\n" in capsys.readouterr().out
     written = card.read_text()
     assert "model-index" in written and "langid predict model=model.onnx" in written
+    assert main(arguments) == 0
+    assert f"{card} has figures of these weights, and is kept" in capsys.readouterr().out
+    assert card.read_text() == written
     card.write_text(written.replace("# license: add yours", "license: cc0-1.0\n#"))
     assert main(arguments) == 0
     assert "is kept; delete it to have it written again" in capsys.readouterr().out
     assert "license: cc0-1.0" in card.read_text() and "model-index" in card.read_text()
+
+
+def test_a_card_is_of_the_file_and_the_weights_beside_it(tmp_path: Path) -> None:
+    gru, lstm = (card_of(tmp_path / name) for name in ("gru.onnx", "lstm.pt"))
+    assert (gru.name, lstm.name) == ("gru_card.md", "lstm_card.md")
+    measured = "It recognises 80 %.\n\nSHA-256 of the weights: `ab`.\n"
+    assert write_card(gru, measured) == ""
+    assert "is kept" in write_card(
+        gru, measured.replace("It recognises 80 %", "Nothing was measured")
+    )
+    other = "Nothing was measured.\n\nSHA-256 of the weights: `cd`.\n"
+    assert write_card(gru, other) == "" and gru.read_text().startswith(other)
+    assert write_card(gru, measured) == "" and gru.read_text().startswith(measured)
+    assert write_card(gru, measured + "more") == "" and gru.read_text().startswith(
+        measured + "more"
+    )
 
 
 def test_a_report_that_is_none_stops_it_before_anything_is_written(
