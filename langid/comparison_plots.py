@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from langid.plots import COLOURS, wrapped
+from langid.plots import COLOURS, DASHES, wrapped
 
 LEFT, RIGHT = 0.12, 0.95  # of the range of colours: its ends are hard to see on a page
 
@@ -20,6 +20,12 @@ def colours_of(count: int) -> list[Any]:
     return list(matplotlib.colormaps["viridis"](np.linspace(RIGHT, LEFT, count)))
 
 
+def dashes_of(count: int) -> list[str]:
+    """Return the dashes of so many systems' lines; of many, which colours put in order, none."""
+    few = count <= len(COLOURS)
+    return [DASHES[number % len(DASHES)] if few else "-" for number in range(count)]
+
+
 def draw_curves(curves: Mapping[str, Sequence[Mapping[str, np.ndarray]]]) -> Figure:
     """Return the curves of systems, a picture for each figure; the best system first.
 
@@ -27,16 +33,17 @@ def draw_curves(curves: Mapping[str, Sequence[Mapping[str, np.ndarray]]]) -> Fig
     """
     names = list(dict.fromkeys(name for runs in curves.values() for run in runs for name in run))
     figure = Figure((7.6, 0.6 + 2.5 * len(names)), layout="constrained")
-    colours = colours_of(len(curves))
+    colours, dashes = colours_of(len(curves)), dashes_of(len(curves))
     for axes, name in zip(figure.subplots(len(names), 1, squeeze=False)[:, 0], names, strict=True):
         for number, runs in reversed(list(enumerate(curves.values()))):  # the best lies above
             for run in runs:
                 if name in run:
-                    axes.plot(*run[name], color=colours[number], linewidth=1.2, marker=".")
+                    look = {"color": colours[number], "linestyle": dashes[number]}
+                    axes.plot(*run[name], **look, linewidth=1.2, marker=".")
         axes.set(ylabel=name)
         axes.grid(alpha=0.3)
     axes.set_xlabel("epoch")
-    _legend(figure, list(curves), colours)
+    _legend(figure, list(curves), list(zip(colours, dashes, strict=True)))
     return figure
 
 
@@ -59,8 +66,9 @@ def draw_choices(choices: Mapping[str, Sequence[str]], figures: Sequence[float])
     for height, figure_there in {0.0: low, 1.0: high}.items():
         axes.text(len(choices) + 0.04, height, f"{figure_there:.3f}", fontsize=8, va="center")
     lines = np.array(columns).T  # (systems, axes)
-    for line, colour in reversed(list(zip(lines, colours_of(len(lines)), strict=True))):
-        axes.plot(line, color=colour, linewidth=1.4, alpha=0.9)
+    looks = zip(lines, colours_of(len(lines)), dashes_of(len(lines)), strict=True)
+    for line, colour, dash in reversed(list(looks)):
+        axes.plot(line, color=colour, linestyle=dash, linewidth=1.4, alpha=0.9)
     axes.vlines(range(len(columns)), 0, 1, color="0.5", linewidth=0.8)
     axes.set_xticks(range(len(columns)), [*choices, "balanced accuracy"], fontsize=9)
     axes.set(xlim=(-0.6, len(choices) + 0.5), ylim=(-0.05, 1.05), yticks=[])
@@ -78,12 +86,15 @@ def _ordered(values: Sequence[str]) -> list[str]:
         return there
 
 
-def _legend(figure: Figure, names: Sequence[str], colours: Sequence[Any]) -> None:
+def _legend(figure: Figure, names: Sequence[str], looks: Sequence[Any]) -> None:
     from matplotlib.lines import Line2D
 
     if len(names) > len(COLOURS):
-        shown = {f"best: {names[0]}": colours[0], f"worst: {names[-1]}": colours[-1]}
+        shown = {f"best: {names[0]}": looks[0], f"worst: {names[-1]}": looks[-1]}
     else:
-        shown = dict(zip(names, colours, strict=True))
-    handles = [Line2D([], [], color=colour, label=wrapped(name)) for name, colour in shown.items()]
+        shown = dict(zip(names, looks, strict=True))
+    handles = [
+        Line2D([], [], color=colour, linestyle=dash, label=wrapped(name))
+        for name, (colour, dash) in shown.items()
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)

@@ -20,10 +20,12 @@ LABEL = 44  # of what names a system
 WIDE = 10  # classes whose cells are as wide as that of a number of five digits; of more, narrower
 DOTS: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
 CONDITIONS = {"mixed": "classes mixed", "same": "one class"}  # of streams without a reset
-# Okabe and Ito's colours (2008), which colour-blind people tell apart.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
+# Each 3:1 and more against the page, light and dark. Colour-blind people, by Machado et al.'s model
+# (2009), see them farther apart than those of Okabe and Ito (2008), of which three are too light.
+COLOURS = ("#0072b2", "#cc8400", "#9000fc", "#6c6c54", "#b43c18", "#906cfc", "#b484a8")
+DASHES = ("-", "--", "-.", ":")  # of lines, which tell these apart too
 BLACK = "#000000"  # in an SVG it becomes the colour of the page's text
-LEGIBLE = 700  # pixels: a wider SVG scrolls where there is not so much room
+LEGIBLE = 900  # pixels: where there is less room SVGs scroll; wider ones shrink to so much
 
 
 def save_figure(figure: Figure, path: Path, key: str = "") -> None:
@@ -49,11 +51,13 @@ def figure_svg(figure: Figure, label: str) -> str:
     assert width is not None
     attributes = re.sub(r'\b(width|height)="[^"]*"', "", attributes)
     pixels = float(width[1]) * 4 / 3  # of points of 1/72 inch
-    style = f"width:100%;max-width:{pixels:.0f}px"
-    if pixels > LEGIBLE:
-        style += f";min-width:{LEGIBLE}px"
-    told = f'role="img" aria-label="{label}" fill="currentColor" style="{style}"'
+    told = f'role="img" aria-label="{label}" fill="currentColor" style="{legible(pixels)}"'
     return f"<svg {told} {attributes}>{inside}"
+
+
+def legible(pixels: float) -> str:
+    """Return the style of an SVG so wide: it shrinks no further than its text can be read."""
+    return f"width:100%;min-width:{min(pixels, LEGIBLE):.0f}px;max-width:{pixels:.0f}px"
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -247,8 +251,9 @@ def draw_histograms(histograms: Mapping[str, Mapping[str, Any]]) -> Figure:
         counts = {label: np.array(own) for label, own in of["classes"].items()}
         if len(counts) > len(COLOURS):
             counts = {"all classes": np.sum(list(counts.values()), axis=0)}
-        for colour, (label, own) in zip(COLOURS, counts.items(), strict=False):
-            axes.stairs(own, of["edges"], color=colour, label=label, linewidth=1.5)
+        for number, (label, own) in enumerate(counts.items()):
+            look = {"color": COLOURS[number], "linestyle": DASHES[number % len(DASHES)]}
+            axes.stairs(own, of["edges"], **look, label=label, linewidth=1.5)
         axes.set(xlabel=name, ylabel="clips")
     lines = axes.get_legend_handles_labels()
     figure.legend(*lines, loc="outside upper center", ncols=4, frameon=False)

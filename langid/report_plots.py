@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 from scipy.special import ndtri
 
-from langid.plots import COLOURS, DOTS, draw_dots, short_names
+from langid.plots import COLOURS, DASHES, DOTS, draw_dots, short_names
 
 RATES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # marked on the axes of DET curves
 LEAST = 5e-4  # on these axes, which have no 0
@@ -44,7 +44,8 @@ def draw_det(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     axes.plot(ticks, ticks, color="0.5", linewidth=0.7, linestyle=":")
     for number, (name, (miss, false_alarm)) in enumerate(curves.items()):
         places = (ndtri(np.clip(of, LEAST, 1 - LEAST)) for of in (false_alarm, miss))
-        axes.plot(*places, color=COLOURS[number % len(COLOURS)], linewidth=1.3, label=name)
+        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+        axes.plot(*places, color=colour, linestyle=dash, linewidth=1.3, label=name)
     labels = [f"{100 * rate:g}" for rate in RATES]
     axes.set_xticks(ticks, labels)
     axes.set_yticks(ticks, labels)
@@ -160,11 +161,12 @@ def draw_open_set(histogram: Mapping[str, Sequence[float]], threshold: float | N
     """Return the shares of known and unknown clips by score, and where the threshold lies."""
     figure = Figure((6, 3.2), layout="constrained")
     axes = figure.add_subplot(xlabel="highest posterior", ylabel="share of the clips", xlim=(0, 1))
-    for name, colour in (("known", COLOURS[0]), ("unknown", COLOURS[4])):
+    for name, colour, dash in (("known", COLOURS[0], "-"), ("unknown", COLOURS[4], "--")):
         counts = np.array(histogram[name], float)
         shares = counts / max(counts.sum(), 1)
-        axes.stairs(shares, histogram["edges"], color=colour, label=name, linewidth=1.5)
+        look: dict[str, Any] = {"color": colour, "linestyle": dash, "linewidth": 1.5}
+        axes.stairs(shares, histogram["edges"], **look, label=name)
     if threshold is not None:
-        axes.axvline(threshold, color="0.5", linestyle="--", linewidth=1, label="threshold")
+        axes.axvline(threshold, color="0.5", linestyle=":", linewidth=1, label="threshold")
     axes.legend(fontsize=8, frameon=False)
     return figure

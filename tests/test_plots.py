@@ -1,5 +1,7 @@
 """The pictures hold what they are given, and nothing of them is cut."""
 
+import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from langid.errors import LangidError
+from langid.markup import STYLE
 from langid.plots import (
+    COLOURS,
     draw_comparison,
     draw_confusion,
     draw_histograms,
@@ -124,10 +128,25 @@ def test_spreads_are_drawn_at_their_medians() -> None:
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b"]
 
 
-@pytest.mark.parametrize("width", [6.0, 9.0])
-def test_a_wide_picture_scrolls_on_a_phone_and_others_shrink(width: float) -> None:
-    drawn = figure_svg(Figure((width, 1.0)), "nothing")
-    assert ("min-width:700px" in drawn) == (width == 9)
+@pytest.mark.parametrize(("width", "least"), [(5.0, 480), (6.0, 576), (13.0, 900)])
+def test_pictures_scroll_on_a_phone_rather_than_shrink_beyond_legibility(
+    width: float, least: int
+) -> None:
+    assert f"min-width:{least}px" in figure_svg(Figure((width, 1.0)), "nothing")
+
+
+def luminance(colour: str) -> float:
+    shares = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_lines_are_seen_on_a_light_page_and_on_a_dark_one() -> None:
+    papers = re.findall(r"--paper: (#[0-9a-f]{6})", STYLE.read_text())
+    assert len(papers) == 2
+    for one, other in itertools.product(COLOURS, papers):
+        low, high = sorted((luminance(one), luminance(other)))
+        assert (high + 0.05) / (low + 0.05) >= 3, (one, other)
 
 
 class Interrupted(Figure):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from langid.evaluation.mistakes import Mistake
-from langid.plots import COLOURS
+from langid.plots import COLOURS, legible
 
 COLUMNS = 400
 CLASSES = 5  # whose posteriors are drawn, besides the right one's
@@ -48,7 +48,7 @@ def mistake_svg(one: Mistake, classes: Sequence[str], label: str) -> str:
     ]
     return (
         f'<svg role="img" aria-label="{escape(label, quote=True)}" viewBox="0 0 {WIDTH} {HEIGHT}"'
-        f' style="width:100%;max-width:{WIDTH}px" fill="currentColor" font-size="12">'
+        f' style="{legible(WIDTH)}" fill="currentColor" font-size="12">'
         f"{''.join(parts)}</svg>"
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from langid import markup
 from langid.commands.main import main
@@ -21,12 +22,13 @@ from langid.evaluation.page import write_page
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.report import make_report
 from langid.evaluation.streamed_page import decision_rows, since_rows, speech_rows
+from langid.plots import figure_svg
 from langid.training.logit_scaling import LogitScaling
 
 from ..conftest import described
 from ..demo.page.chromium import Chromium
 from ..demo.page.conftest import require_chromium
-from ..pages import READY, assert_accessible
+from ..pages import PAPER, READY, assert_accessible
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +202,27 @@ def test_what_is_folded_is_printed(tmp_path: Path) -> None:
         assert not page.run(seen)
         page.print()
         assert page.run(seen)
+    finally:
+        browser.close()
+
+
+def test_a_table_of_twenty_classes_fits_on_paper_and_paper_is_light(tmp_path: Path) -> None:
+    require_chromium()
+    names = [f"Language {number}" for number in range(20)]
+    rows = [[name, *["123 (100%)"] * 20] for name in names]
+    cells = markup.table("Confusion", ("is", *names), rows, np.ones((20, 20)))
+    drawn = markup.picture(figure_svg(Figure((13, 2)), "wide"), "")
+    (tmp_path / "page.html").write_text(markup.page("Report", "", {"All": cells + drawn}))
+    browser = Chromium(tmp_path)
+    try:
+        page = browser.open((tmp_path / "page.html").as_uri(), ready=READY)
+        page.resize(690)  # of A4, in pixels
+        page.print("dark")
+        for part in ("table", "svg"):
+            width = f"document.querySelector('{part}').getBoundingClientRect().width"
+            assert page.run(width) <= 690, part
+        assert page.run("getComputedStyle(document.body).color") == "rgb(28, 28, 28)"
+        assert page.run("getComputedStyle(document.body).backgroundColor") == PAPER["light"]
     finally:
         browser.close()
 

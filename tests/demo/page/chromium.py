@@ -210,9 +210,10 @@ class Page:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
-    def print(self) -> None:
-        """Show it as on paper."""
-        self.call("Emulation.setEmulatedMedia", media="print")
+    def print(self, scheme: str = "light") -> None:
+        """Show it as on paper, of a screen that is light or dark."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", media="print", features=[feature])
 
     def events(self, method: str) -> list[dict[str, Any]]:
         """Return the parameters of the events of a kind so far."""
