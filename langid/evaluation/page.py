@@ -125,15 +125,22 @@ def _confusion(report: Mapping[str, Any]) -> str:
     counts, names = np.array(report["confusion"]), list(report["classes"])
     chosen = most_confused(counts)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    held = [names[one] for one in chosen]
+    counts, shares = counts[chosen], shares[chosen]
+    if len(chosen) < len(names):  # so that rows add up
+        held.append(f"{len(names) - len(chosen)} others")
+        counts, shares = (
+            np.column_stack([of[:, chosen], of.sum(1) - of[:, chosen].sum(1)])
+            for of in (counts, shares)
+        )
     rows = [
-        [names[true], *(f"{counts[true, said]} ({shares[true, said]:.0%})" for said in chosen)]
-        for true in chosen
+        [names[true], *(f"{count} ({share:.0%})" for count, share in zip(*of, strict=True))]
+        for true, *of in zip(chosen, counts, shares, strict=True)
     ]
     caption = "Rows are what clips are, columns what they are taken for: clips (share of the row)"
     if len(chosen) < len(names):
         caption += f"; the {len(chosen)} most confused of {len(names)} classes"
-    held = [names[one] for one in chosen]
-    drawn = markup.table(caption, ("is", *held), rows, shares[np.ix_(chosen, chosen)])
+    drawn = markup.table(caption, ("is", *held), rows, shares.clip(0))
     pairs = [
         [pair["true"], pair["predicted"], str(pair["units"]), f"{pair['share']:.1%}"]
         for pair in report["confused"]

@@ -227,6 +227,22 @@ def test_a_table_of_twenty_classes_fits_on_paper_and_paper_is_light(tmp_path: Pa
         browser.close()
 
 
+def test_rows_of_the_confusion_add_up_where_not_all_classes_are_shown(page_of: Page) -> None:
+    classes = [f"c{number}" for number in range(25)]
+    targets = np.repeat(np.arange(25), 3)
+    said = np.where(np.arange(75) % 3, targets, (targets + 9) % 25)
+    table = pd.concat([made([0], [0], ["a"], "utterance").table] * 75, ignore_index=True)
+    table["language"], table["predicted"] = np.array(classes)[targets], np.array(classes)[said]
+    table[[f"p({name})" for name in classes]] = np.eye(25)[said] * 0.5 + 0.02
+    shared = {"speakers": 0, "utterances": 0, "unknown_speakers": 0}
+    runs = [described(classes=classes, split_summary={"shared": shared})]
+    text = page_of(Predictions(table, "utterance", classes, runs, "f"))
+    cells = text.partition('<table class="cells">')[2].partition("</table>")[0]
+    assert '<th scope="col">5 others</th>' in cells
+    rows = re.findall(r"<tr>(<th scope=\"row\">.*?)</tr>", cells)
+    assert [sum(map(int, re.findall(r">(\d+) \(", row))) for row in rows] == [3] * 20
+
+
 def test_mistakes_are_the_surest_first_and_shown_without_their_sound(page_of: Page) -> None:
     held = made([0, 1, 1, 0], [1, 0, 1, 1], list("abcd"), "utterance")
     held.table.loc[1, "p(x<b>)"], held.table.loc[1, "p(y)"] = 0.9, 0.05
