@@ -92,8 +92,11 @@ def of_posteriors(targets: np.ndarray, posteriors: np.ndarray) -> dict[str, Any]
 
 
 def frame_accuracy(frames: np.ndarray, right_frames: np.ndarray) -> float:
-    """Return the share of ``frames (units,)`` of speech whose most likely class is right."""
-    return float(right_frames.sum() / frames.sum())
+    """Return the share of ``frames (units,)`` of speech whose most likely class is right.
+
+    NaN where there is no speech.
+    """
+    return float(right_frames.sum() / frames.sum()) if frames.any() else float("nan")
 
 
 def surprise(targets: np.ndarray, posteriors: np.ndarray) -> np.ndarray:

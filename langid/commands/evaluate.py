@@ -89,7 +89,7 @@ def _unknown_below(report: dict[str, Any]) -> float:
 
 
 def _print_report(report: dict[str, Any], output: Path) -> None:
-    from langid.evaluation.report import what_is_shared, who_speaks
+    from langid.evaluation.report import no_speech_line, what_is_shared, who_speaks
     from langid.evaluation.threshold import threshold_text
 
     title, heard_s = f"{report['part']} part: {report['task']}", report["heard_s"]
@@ -112,6 +112,8 @@ def _print_report(report: dict[str, Any], output: Path) -> None:
             f"no clip of {', '.join(absent)} is in this part: balanced accuracy and macro F1 are of"
             f" the other {others} class{'es' * (others > 1)}"
         )
+    if silent := no_speech_line(report):
+        print(silent)
     if left_out := left_out_line(report["task"], report["left_out"]):
         print(f"of the whole store {left_out}")
     if found := report.get("open_set"):

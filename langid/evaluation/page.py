@@ -15,7 +15,7 @@ from langid.evaluation.mistakes import Mistake
 from langid.evaluation.mistakes_page import mistakes_section
 from langid.evaluation.open_set_page import open_set_section
 from langid.evaluation.predictions import Predictions
-from langid.evaluation.report import who_speaks
+from langid.evaluation.report import no_speech_line, who_speaks
 from langid.evaluation.robustness_page import robustness_section
 from langid.evaluation.slices import MIN_SPEAKERS
 from langid.evaluation.streamed_page import streamed_section
@@ -107,8 +107,11 @@ def slice_rows(slices: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 
 def _figures(report: Mapping[str, Any]) -> str:
     costs = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in report["cavg_costs"].items())
-    note = markup.paragraph(f"Intervals: {report['interval']}. Costs of Cavg: {costs}.", "note")
-    return markup.table("Figures of the whole part", FIGURE_HEAD, figure_rows(report)) + note
+    notes = [f"Intervals: {report['interval']}.", f"Costs of Cavg: {costs}."]
+    if silent := no_speech_line(report):
+        notes.append(f"{silent[0].upper()}{silent[1:]}.")
+    table = markup.table("Figures of the whole part", FIGURE_HEAD, figure_rows(report))
+    return table + markup.paragraph(" ".join(notes), "note")
 
 
 def _classes(report: Mapping[str, Any]) -> str:

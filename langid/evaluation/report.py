@@ -36,7 +36,8 @@ def make_report(
 
     ``clips``, ``speakers`` and ``unknown_speakers`` are those of ``clips_and_speakers``, in all and
     of each class; ``scored`` names and ``support`` counts the units that are scored, of each of
-    which ``heard_s`` seconds are heard from its first speech on (None: all). ``absent`` are the
+    which ``heard_s`` seconds are heard from its first speech on (None: all), and ``no_speech``
+    counts those without any. ``absent`` are the
     classes that the part has no clip of, and that no mean over classes takes in. ``slices`` are
     those of langid.evaluation.slices, by sample rate and level where a ``store`` is given, and
     ``checkpoints`` the SHA-256 of the weights that are scored, ``calibrations`` the temperature and
@@ -67,6 +68,7 @@ def make_report(
         "heard_s": predictions.heard_s,
         **figures,
         **clips_and_speakers(table),
+        "no_speech": int((table["frames"] == 0).sum()),
         "minutes": minutes(table),
         "absent": [name for name in classes if not figures["classes"][name]["clips"]],
         "scored": predictions.unit,
@@ -80,6 +82,18 @@ def make_report(
         "fingerprint": predictions.fingerprint,
         "versions": versions(),
     }
+
+
+def no_speech_line(report: Mapping[str, Any]) -> str:
+    """Return how many units have no speech in them, and how they are scored; empty for none."""
+    count, unit = report["no_speech"], "clip" if report["scored"] == "utterance" else "sequence"
+    if not count:
+        return ""
+    one = count == 1
+    return (
+        f"{count} {unit}{'s have' if not one else ' has'} no speech in {'it' if one else 'them'},"
+        f" and {'is' if one else 'are'} scored by all frames"
+    )
 
 
 def confusions(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

@@ -88,8 +88,10 @@ def frame_accuracy(
     """Return the share of speech frames whose most likely class is right, with its interval.
 
     ``frames (utterances,)`` count speech frames, ``right_frames (utterances,)`` those that are
-    right. An utterance may be there several times.
+    right. An utterance may be there several times. Without any speech there is no such share.
     """
+    if not frames.any():
+        return ABSENT | {"reason": "no frame of speech"}
     weight = np.bincount(targets, frames) / frames.sum()
     right = ratios(speakers, targets, right_frames, weight, frames)
     value = metrics.frame_accuracy(frames, right_frames)

@@ -243,6 +243,18 @@ def test_rows_of_the_confusion_add_up_where_not_all_classes_are_shown(page_of: P
     assert [sum(map(int, re.findall(r">(\d+) \(", row))) for row in rows] == [3] * 20
 
 
+@pytest.mark.filterwarnings("error")
+def test_clips_without_speech_are_counted(page_of: Page) -> None:
+    held = made([0, 1] * 3, [0, 1] * 3, list("abcdef"), "utterance")
+    assert "speech in" not in visible(page_of(held)) and report_of(held)["no_speech"] == 0
+    held.table.loc[0, ["frames", "right_frames"]] = 0
+    assert "1 clip has no speech in it, and is scored by all frames" in page_of(held)
+    held.table[["frames", "right_frames"]] = 0
+    assert "6 clips have no speech in them, and are scored by all frames" in page_of(held)
+    figure = report_of(held)["frame_accuracy"]
+    assert (figure["value"], figure["reason"]) == (None, "no frame of speech")
+
+
 def test_mistakes_are_the_surest_first_and_shown_without_their_sound(page_of: Page) -> None:
     held = made([0, 1, 1, 0], [1, 0, 1, 1], list("abcd"), "utterance")
     held.table.loc[1, "p(x<b>)"], held.table.loc[1, "p(y)"] = 0.9, 0.05
