@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from langid.commands.main import COMMANDS
 from langid.commands.override_check import check_overrides
 from langid.commands.reproduce import with_experiments
 from langid.commands.text_keys import readable
+from langid.export.form import INSTALL
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))}
@@ -53,6 +55,18 @@ def test_commands_compose(line: str) -> None:
         overrides = with_experiments([*overrides, *(["experiments=all"] if flags.all else [])])
     overrides = [readable(command, override) for override in overrides]
     check_overrides(command, overrides, whole=not flags.shown)
+
+
+def test_what_is_not_released_is_installed_from_a_clone() -> None:
+    assert "## 0.1.0 (unreleased)" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    lines = re.findall(r"^(?:.* && |    )?(pip install .*)$", README, re.M)
+    for line in [*lines, INSTALL]:
+        assert line.startswith("pip install -e "), line
+    named = re.findall(r"pip install [^`\n]*?(?:langid-speech|\.)\[([\w,]+)\]", TEXT)
+    assert {extra for names in named for extra in names.split(",")} - {"EXTRA"} <= set(extras)
 
 
 def block(path: str) -> str:

@@ -29,6 +29,7 @@ LOADED_BY = {
     "pt2": "torch.export",
     "module": "langid.export.torch_module.StreamingRecurrentModule",
 }
+INSTALL = "pip install -e .  # in a clone of langid, which is not released yet"
 WINDOW = {"window_s": 5.0, "hop_s": 0.5}  # where none is given, or whole frames near to it
 LABELLED_CLIPS = 200
 LABELLED_S = 120.0  # with mode=offline, where windows overlap and each second is heard many times
@@ -123,7 +124,7 @@ class Form:
         """Return lines for people who are given the file, as it is called."""
         told = [] if self.precision == "float32" else [f"# {self.precision}; figures: float32"]
         if self.format == "onnx":
-            told.append("pip install langid-speech")
+            told.append(INSTALL)
             told += [command_line(verb, model=name, audio="FILE") for verb in ("predict", "stream")]
         return [*told, f"{self.loading(name)}  # in Python"]
 

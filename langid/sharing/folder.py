@@ -6,7 +6,7 @@ from pathlib import Path
 
 from langid.atomic_file import new_folder
 from langid.errors import LangidError
-from langid.export.form import Form
+from langid.export.form import INSTALL, Form
 from langid.export.parity import speech_to_check
 from langid.sharing.model_card import model_card
 from langid.streaming.decision import MEAN
@@ -58,10 +58,10 @@ def _form_of(identifier: LanguageIdentifier) -> tuple[Form | None, str]:
 
 
 def _to_run(name: str, form: Form | None, identifier: LanguageIdentifier) -> list[str]:
-    lines = ["pip install langid-speech"]
+    lines = [INSTALL]
     if encoder := frozen_encoder(identifier).get("encoder"):
         lines = [
-            "pip install 'langid-speech[pretrained]'",
+            INSTALL.replace(" . ", " '.[pretrained]' "),
             f"# {encoder['name']} is looked for in the folder LANGID_MODELS and the hub's cache.",
         ]
     lines += [f"hf download OWNER/NAME --local-dir {shlex.quote(name)}"]

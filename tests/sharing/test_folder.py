@@ -47,7 +47,9 @@ def test_the_weights_of_a_frozen_encoder_are_not_given(probe_path: Path, tmp_pat
     assert "it would hold the weights of whisper-base-encoder" in reason
     assert names(tmp_path / "given") == FILES
     card = (tmp_path / "given" / "README.md").read_text()
-    assert "langid-speech[pretrained]" in card and "under its own licence" in card
+    assert (
+        "pip install -e '.[pretrained]'  # in a clone" in card and "under its own licence" in card
+    )
 
 
 def test_there_is_all_of_it_or_nothing(
