@@ -16,8 +16,32 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 
+class RunningStatistics(nn.Module):
+    """Mean and variance of the frames up to each, whose weight fades with age.
+
+    Before the first stand ten frames of mean 0 and variance ``prior``.
+    """
+
+    def __init__(self, frames: int, prior: float):
+        super().__init__()
+        self.decay, self.prior = 1 - 1 / frames, prior
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        place = torch.arange(frames.shape[1], device=frames.device)
+        age = (place[:, None] - place).to(frames.dtype)
+        weights = torch.where(age >= 0, self.decay ** age.clamp(min=0), 0.0)
+        weight = weights.sum(1, keepdim=True) + 10
+        mean = weights @ frames / weight
+        squares = (weights @ frames.square() + 10 * self.prior) / weight
+        return mean, (squares - mean.square()).clamp(min=1e-4)
+
+
 class Recurrent(nn.Module):
-    """RNN, GRU or LSTM, a dense layer, logits."""
+    """RNN, GRU or LSTM, a dense layer, logits.
+
+    With ``cmvn_frames`` features are normalised first by their running mean and deviation; with
+    ``pooling_frames`` the dense layer gets those of what the last recurrent layer says.
+    """
 
     def __init__(
         self,
@@ -31,21 +55,32 @@ class Recurrent(nn.Module):
         activation: str,
         dropout: float,
         head_dropout: float,
+        cmvn_frames: int = 0,
+        pooling_frames: int = 0,
     ):
         super().__init__()
+        self.cmvn = RunningStatistics(cmvn_frames, prior=1.0) if cmvn_frames else None
+        self.pooling = RunningStatistics(pooling_frames, prior=0.0) if pooling_frames else None
         self.recurrent = cell(  # type: ignore[call-arg]  # the three cells know their own mode
             bins, units, layers, batch_first=True, dropout=dropout, bidirectional=directions == 2
         )
         self.head = nn.Sequential(
             nn.Dropout(dropout),
-            nn.Linear(directions * units, dense),
+            nn.Linear((2 if pooling_frames else directions) * units, dense),
             {"relu": nn.ReLU, "tanh": nn.Tanh}[activation](),
             nn.Dropout(head_dropout),
             nn.Linear(dense, classes),
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.recurrent(features)[0])
+        if self.cmvn:
+            mean, variance = self.cmvn(features)
+            features = (features - mean) * variance.rsqrt()
+        hidden = self.recurrent(features)[0]
+        if self.pooling:
+            mean, variance = self.pooling(hidden)
+            hidden = torch.cat([mean, variance.sqrt()], dim=-1)
+        logits: Tensor = self.head(hidden)
         return logits
 
 
@@ -380,9 +415,9 @@ class BareStep:
         ]
         self.taken = 0
 
-    def step(self) -> None:
-        """Take one step of training."""
-        features, targets = self.batches[self.taken % len(self.batches)]
+    def step(self, frames: int | None = None) -> None:
+        """Take one step of training, on so many frames of each sequence, or on all."""
+        features, targets = (of[:, :frames] for of in self.batches[self.taken % len(self.batches)])
         self.taken += 1
         self.optimizer.zero_grad()
         with self.autocast():

@@ -3,14 +3,16 @@
 A recipe is ``langid train experiment=NAME`` as it is, with its own batches, augmentation, carried
 state, logging and callbacks; the bare loop has the same layers and dropout, and batches of the same
 size. They take turns step by step, as in train_step.py; the median of the steps counts. The store
-holds random frames, not speech: the work is the same. Of a recipe with masks they are part of its
-time, and not of the bare loop's.
+holds random frames, not speech: the work is the same. What changes sound or frames, by masks or
+other microphones, is part of a recipe's time, and not of the bare loop's. Where a recipe makes
+features of samples, the bare loop makes them too, of samples in memory and by the same module.
 
 With ``--runs`` it also tells, of trainings on real speech that are finished, after how many minutes
 each had its best validation figure, as if all its epochs had taken the same time.
 """
 
 import json
+import math
 import sys
 import tempfile
 import warnings
@@ -22,30 +24,65 @@ import torch
 from bare_networks import BareStep
 from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
-from train_step import BINS, WARM_UP, Turns, bare_network, train, write_store
+from torch import nn
+from torch.nn import functional as F
+from train_step import BINS, HOP, WARM_UP, Turns, bare_network, train, write_store
 
 from langid.commands.configuration import compose
+from langid.signal.features import Features
 
-RECIPES = {"gru": "mfcc", "gru_streaming": "log_mel"}  # and the features that each is for
+# Features and content of the store that each is for, and what it needs beside.
+RECIPES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "gru": ("mfcc", "features", ()),
+    "gru_streaming": ("log_mel", "features", ()),
+    "best_stream": ("log_mel", "samples", ("init.head=null",)),  # from no checkpoint
+}
 LIMIT = 1.15
+
+
+class OnSamples(nn.Module):
+    """A bare network behind langid's features: ``samples (batch, time, samples of a frame)``."""
+
+    def __init__(self, features: Features, network: nn.Module):
+        super().__init__()
+        self.features, self.network = features, network
+        self.context = features.context_frames * features.hop_samples
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        batch, time, _ = frames.shape
+        samples = F.pad(frames.flatten(1), (self.context, 0))
+        hops = samples.new_full((batch,), time, dtype=torch.long)
+        made = self.features.in_context(samples, hops)
+        logits: torch.Tensor = self.network(made.reshape(batch, time, -1))
+        return logits
 
 
 def measure(recipe: str, steps: int, smaller: tuple[str, ...]) -> Turns:
     """Train a recipe until so many whole batches count, and return all times."""
-    given = [f"experiment={recipe}", *smaller]
+    features, content, beside = RECIPES[recipe]
+    given = [f"experiment={recipe}", *beside, *smaller]
     config = compose("train", [*given, "store=-"])
-    batch, frames = config.data.batch_size, config.data.sequence_frames
-    shape = (batch, frames, BINS)
+    data, stride = config.data, config.model.stride
+    longest = math.ceil(data.crop_s[1] * 16000 / HOP) if data.crop_s else data.sequence_frames
+    width = stride * (BINS if content == "features" else HOP)
+    shape = (data.batch_size, math.ceil(longest / stride), width)
 
     def bare(module: Any) -> BareStep:
         with warnings.catch_warnings(action="ignore"):  # dropout between layers, of one layer
             network = bare_network("gru", *given)
+        if content == "samples":
+            network = OnSamples(module.front_end.features, network)
         return BareStep(network, module.loss.weight, module.device, shape)
 
     turns, batches = Turns(bare, shape), 12
+    sequences = (batches + 1) * data.batch_size
+    if data.crop_s:  # of which an utterance gives one, and not about 2.2
+        sequences = math.ceil(2.2 * sequences)
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "random.h5"
-        write_store(store, (batches + 1) * batch, frames, features=f"features={RECIPES[recipe]}")
+        write_store(
+            store, sequences, data.sequence_frames, content=content, features=f"features={features}"
+        )
         epochs = -(-(steps + WARM_UP) // (batches - 2))
         places = [f"store={store}", f"output={folder}/run", f"trainer.max_epochs={epochs}"]
         train(turns.on_train_batch_end, *given, *places)
@@ -58,7 +95,7 @@ def report(of: dict[str, Turns], quick: bool) -> int:
     ratios = {}
     for recipe, turns in of.items():
         full, bare = (float(np.median(times[WARM_UP:])) for times in (turns.full, turns.bare))
-        batch, frames, _ = turns.shape
+        batch, frames = turns.shape[0], int(np.median(turns.frames[WARM_UP:]))
         rates = [f"{batch * frames / seconds:,.0f}" for seconds in (full, bare)]
         ratios[recipe] = full / bare
         counted = f"{len(turns.full) - WARM_UP}"

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -92,8 +93,9 @@ def write_store(
 class Turns:
     """Takes a bare step after every full one, and times both.
 
-    ``bare`` makes the bare step for the module that is trained; ``shape`` is that of the batches
-    that count, ``(batch, time, bins)``.
+    ``bare`` makes the bare step for the module that is trained; ``shape`` is that of its batches,
+    ``(batch, time, bins)``. Batches of as many sequences count, and the bare step takes as many
+    frames of each as there are in them, which ``frames`` tells.
     """
 
     def __init__(self, bare: Callable[[Any], BareStep], shape: tuple[int, int, int]) -> None:
@@ -101,6 +103,7 @@ class Turns:
         self.shape = shape
         self.full: list[float] = []
         self.bare: list[float] = []
+        self.frames: list[int] = []
         self.bare_step: BareStep | None = None
         self.started = 0.0
         self.epoch = -1
@@ -114,12 +117,14 @@ class Turns:
         now = _now(module.device)
         if self.bare_step is None:
             self.bare_step = self.make_bare(module)
-        whole = tuple(batch.features.shape) == self.shape  # the last of an epoch may be smaller
+        sequences, frames = batch.speech.shape
+        whole = sequences == self.shape[0]  # the last of an epoch may be smaller
         counts = whole and self.epoch == trainer.current_epoch
-        bare_s = _seconds(self.bare_step.step, module.device)
+        bare_s = _seconds(partial(self.bare_step.step, frames), module.device)
         if counts:
             self.full.append(now - self.started)
             self.bare.append(bare_s)
+            self.frames.append(frames)
         self.epoch = trainer.current_epoch
         self.started = _now(module.device)
 
@@ -143,12 +148,10 @@ def _seconds(work: Callable[[], None], device: torch.device) -> float:
 
 def bare_network(name: str, *overrides: str) -> nn.Module:
     """Return the network that ``langid train`` takes under ``overrides``, in plain torch.nn."""
-    arguments: Any = OmegaConf.to_container(compose("train", ["store=-", *overrides]).model.network)
+    model = compose("train", ["store=-", *overrides]).model
+    arguments: Any = OmegaConf.to_container(model.network)
     del arguments["_target_"]
-    for key in ("cmvn_frames", "pooling_frames"):
-        if arguments.pop(key, 0):
-            raise ValueError(f"{key}: plain torch.nn has none")
-    return NETWORKS[name](BINS, len(LANGUAGES), **arguments)
+    return NETWORKS[name](BINS * model.stride, len(LANGUAGES), **arguments)
 
 
 def train(on_batch_end: Callable[..., None], *overrides: str) -> None:

@@ -146,15 +146,16 @@ def test_a_step_is_timed_after_the_first_of_its_epoch(benchmark: Any) -> None:
 
     module = benchmark("train_step")
     whole = (module.BATCH, module.FRAMES, module.BINS)
-    bare_step = type("Bare", (), {"step": lambda self: None})()
+    bare_step = type("Bare", (), {"step": lambda self, frames: None})()
     turns = module.Turns(lambda _: bare_step, whole)
     identifier = type("Module", (), {"device": torch.device("cpu")})()
     for epoch, shape in [(0, whole), (0, whole), (0, (3, *whole[1:])), (1, whole), (1, whole)]:
         trainer = type("Trainer", (), {"current_epoch": epoch})()
-        batch = type("Batch", (), {"features": torch.empty(shape)})()
+        batch = type("Batch", (), {"speech": torch.empty(shape[:2])})()
         turns.on_train_batch_end(trainer, identifier, None, batch, 0)
     assert len(turns.full) == 2
     assert len(turns.bare) == 2
+    assert turns.frames == [module.FRAMES] * 2
 
 
 def test_the_synthetic_store_is_one_that_training_takes(benchmark: Any, tmp_path: Path) -> None:
@@ -181,16 +182,24 @@ def test_the_bare_networks_are_those_that_users_train(benchmark: Any) -> None:
     assert tuple(benchmark("bare_networks").NETWORKS) == MODELS
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_bare_network_computes_what_langid_does(name: str, benchmark: Any) -> None:
+RUNNING = ("model.network.cmvn_frames=30", "model.network.pooling_frames=20")
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"), [*((name, ()) for name in MODELS), ("gru", RUNNING), ("lstm", RUNNING)]
+)
+def test_a_bare_network_computes_what_langid_does(
+    name: str, overrides: tuple[str, ...], benchmark: Any
+) -> None:
     import torch
     from omegaconf import OmegaConf
 
     from langid.build import build
     from langid.commands.configuration import compose
 
-    work = benchmark("networks").Work(name, "32-true", "cpu", 2, 120)
-    config = OmegaConf.to_container(compose("train", [f"model={name}", "store=-"]).model.network)
+    work = benchmark("networks").Work(name, "32-true", "cpu", 2, 120, overrides)
+    model = compose("train", [f"model={name}", "store=-", *overrides]).model
+    config = OmegaConf.to_container(model.network)
     torch.manual_seed(0)
     network = build(config, "network", bins=64, num_classes=3).eval()
     bare = work.bare_network().eval()
