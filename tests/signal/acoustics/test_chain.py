@@ -1,5 +1,6 @@
 """Tests of langid/signal/acoustics/chain.py, and of what all transforms have in common."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from langid.build import build
-from langid.commands.configuration import root
+from langid.commands.configuration import compose, root
 from langid.errors import LangidError
 from langid.signal.acoustics.chain import TRANSFORMS, Acoustics
 from langid.signal.acoustics.sound import Sound
@@ -39,6 +40,29 @@ def whole(sound: Sound) -> bool:
 
 def test_field_has_every_transform() -> None:
     assert set(FIELD) == {"_target_", *TRANSFORMS}
+
+
+@pytest.mark.parametrize("option", ["field", "light"])
+def test_options_name_every_key_of_their_transforms_and_hold_the_defaults(option: str) -> None:
+    given: Any = OmegaConf.to_container(OmegaConf.load(root("conf") / f"waveform/{option}.yaml"))
+    del given["_target_"]
+    for name, arguments in given.items():
+        keys = inspect.signature(TRANSFORMS[name]).parameters
+        assert set(arguments) == set(keys), name
+        for key, value in arguments.items():
+            default = keys[key].default
+            held = list(default) if isinstance(default, tuple) else default
+            assert held in (inspect.Parameter.empty, value), f"{name}.{key}"
+
+
+def test_a_transforms_choices_are_keys_of_the_command_line() -> None:
+    chosen = ["noise.colours=[pink]", "gain.overdriven=true", "codec.kbit_s=[16,24]"]
+    chosen.append("codec.kinds={gsm: 0, mulaw: 0}")
+    overrides = ["store=-", "waveform=field", *(f"waveform.{key}" for key in chosen)]
+    made = build(OmegaConf.to_container(compose("train", overrides).waveform), "waveform")
+    assert made.transforms["noise"].colours == ["pink"]
+    assert made.transforms["gain"].overdriven is True
+    assert made.transforms["codec"].kbit_s == [16, 24]
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
