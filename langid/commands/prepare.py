@@ -57,6 +57,12 @@ def print_summary(store: "Store", unchanged: bool) -> None:
             language, f"{len(durations):,}", f"{hours:.2f}", known, f"{missing[language]:,}"
         )
     console().print(table)
+    if store.upsampled:
+        rate = store.description["sample_rate"]
+        print(
+            f"note: {store.upsampled:,} of {len(rows):,} clips have a lower sample rate than the"
+            f" {rate:,} Hz that features are made at; the upper part of their band is empty"
+        )
     if unchanged:
         print("The store was already complete; nothing was done.")
     print_named(store=store.path, manifest=beside(store.path, "manifest"), skipped=skipped)

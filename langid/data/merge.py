@@ -45,6 +45,7 @@ def merge(plan: Plan, shards: list[Path]) -> None:
                 "schema": SCHEMA,
                 "description": json.dumps(plan.description, sort_keys=True),
                 "fingerprint": _fingerprint(plan, shards, writer.rows),
+                "upsampled": str(sum(map(_upsampled, sources))),
             }
         )
     shutil.rmtree(plan.parts)
@@ -61,6 +62,11 @@ def _frames(source: Path) -> int:
             return len(file["speech"])
     except (OSError, KeyError) as error:  # a shard: the store was read before
         raise _damaged_shard(source) from error
+
+
+def _upsampled(source: Path) -> int:
+    with h5py.File(source, "r") as file:
+        return int(file.attrs.get("upsampled", 0))  # an earlier version did not tell
 
 
 def _copy_all(plan: Plan, sources: list[Path], writer: StoreWriter, frames: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import joblib
 import numpy as np
 
-from langid.audio.decode import AudioError
+from langid.audio.decode import AudioError, rate_of
 from langid.audio.excerpt import Excerpt
 from langid.audio.full_scale import FULL_SCALE
 from langid.build import with_trust
@@ -139,12 +139,16 @@ def write_shard(
     content: Content,
     device: str = "cpu",
 ) -> int:
-    """Write what is stored of some utterances to a file; return how many rows it took."""
+    """Write what is stored of some utterances to a file; return how many rows it took.
+
+    It tells how many of them were ``upsampled``.
+    """
     import torch  # here and below: the process that only waits for others does without
 
     torch.set_num_threads(1)  # processes are the parallelism; same bytes whatever their number
     front_end = front_end_of(description, content)
-    skipped = Manifest()
+    skipped, upsampled = Manifest(), 0
+    rate = functools.cache(rate_of)  # a file may have many rows
     with StoreWriter(path, content) as writer, torch.inference_mode():
         for row, frames in _frames_of_rows(rows, front_end, description["max_duration_s"], device):
             try:
@@ -155,8 +159,9 @@ def write_shard(
                 skipped.skip(row["corpus"], row["path"], row["language"], reason)
             else:
                 writer.end_utterance(row | {"duration_s": f"{duration_s:.3f}"})
+                upsampled += (rate(row["path"]) or front_end.sample_rate) < front_end.sample_rate
         writer.file["skipped"] = json.dumps(skipped.skipped)
-        writer.finish()
+        writer.finish({"upsampled": str(upsampled)})
     return len(rows)
 
 

@@ -63,7 +63,8 @@ class Store:
     """Reads a store; its frames are mapped into memory lazily, once per process.
 
     ``columns`` are those of the manifest, ``offsets`` the first frames of its rows, ``read_from``
-    their corpora, -1 where an earlier version did not tell. A frame is ``stride`` of those that are
+    their corpora, -1 where an earlier version did not tell; ``upsampled`` counts the rows whose
+    files have a lower sample rate than what is stored. A frame is ``stride`` of those that are
     stored: one, but in a StackedStore. Raises LangidError for a file that is absent, cut off, not a
     store, or of another schema.
     """
@@ -96,6 +97,7 @@ class Store:
         try:
             self.description: dict[str, Any] = json.loads(file.attrs["description"])
             self.fingerprint = str(file.attrs["fingerprint"])
+            self.upsampled = int(file.attrs.get("upsampled", 0))
             self.columns = columns_of(file)
             self.offsets = file["offsets"][:]
             self.checksums = file["checksums"][:] if schema != UNCHECKED else None

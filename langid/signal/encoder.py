@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from langid.errors import LangidError
-from langid.signal.encoder_inputs import HOP, WINDOW, KaldiMel, UnitVariance, WhisperMel
+from langid.signal.encoder_inputs import HOP, RATE, WINDOW, KaldiMel, UnitVariance, WhisperMel
 from langid.signal.encoder_windows import LONGEST_S
 from langid.signal.full_precision import in_full, without_tf32
 
@@ -20,10 +20,12 @@ class Encoder(nn.Module):
 
     ``config`` and ``extractor`` are those of ``transformers``, ``model`` the encoder itself.
     Numbers of layers are those of ``hidden_states`` there: 0 is what the first layer processes.
-    A clip of less than ``filled_s`` is followed by silence up to there.
+    A clip of less than ``filled_s`` is followed by silence up to there. ``only_rate`` is the sample
+    rate of an architecture whose inputs know no other.
     """
 
     model: Any
+    only_rate: int | None = None
     filled_s = 0.0
 
     def __init__(self, config: Any, extractor: Any, model: nn.Module):
@@ -129,6 +131,8 @@ class WhisperEncoder(Encoder):
     experiments/pretrained.
     """
 
+    only_rate = RATE
+
     filled_s = 5.0
 
     def __init__(self, config: Any, extractor: Any, model: nn.Module):
@@ -195,6 +199,8 @@ class WavLMEncoder(Wav2Vec2Encoder):
 
 class Wav2Vec2BertEncoder(Encoder):
     """w2v-BERT 2.0 (Seamless Communication 2023): a conformer on filter banks."""
+
+    only_rate = RATE
 
     def __init__(self, config: Any, extractor: Any, model: nn.Module):
         super().__init__(config, extractor, model)

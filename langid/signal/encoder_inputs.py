@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+RATE = 16000  # hertz, of
 WINDOW = 400  # samples of a window of filter banks, and
 HOP = 160  # between two
 

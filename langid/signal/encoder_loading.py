@@ -26,7 +26,13 @@ def load_encoder(files: EncoderFiles) -> Encoder:
     Raises LangidError for what is no encoder of speech, and for weights that are not whole.
     """
     config, extractor = _config(files), _extractor(files)
-    encoder = ENCODERS[config.model_type](config, extractor, _model(files, config))
+    kind = ENCODERS[config.model_type]
+    if kind.only_rate not in (None, extractor.sampling_rate):
+        raise LangidError(
+            f"features.encoder={files.name}: preprocessor_config.json: sampling_rate"
+            f" {extractor.sampling_rate}; {config.model_type} knows {kind.only_rate} alone"
+        )
+    encoder = kind(config, extractor, _model(files, config))
     return encoder.eval().requires_grad_(False)
 
 

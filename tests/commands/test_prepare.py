@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from langid.audio.decode import read_audio
@@ -76,3 +77,19 @@ def test_an_extra_that_is_not_installed_is_one_line(
     assert error.startswith(f"langid: detector={name}: ") and error.count("\n") == 1
     assert error.endswith(f"run pip install 'langid-speech[{name}]'\n")
     assert not store.exists()
+
+
+def test_clips_of_a_lower_sample_rate_are_told_in_the_summary(
+    real_clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, rates in (("a", (8000, 16000)), ("b", (8000, 44100))):
+        (tmp_path / folder / "hi").mkdir(parents=True)
+        for number, rate in enumerate(rates):
+            samples = read_audio(real_clips[number], rate)
+            soundfile.write(tmp_path / folder / "hi" / f"{folder}{number}.wav", samples, rate)
+    told = "clips have a lower sample rate than the 16,000 Hz that features are made at; "
+    for folder, more, count in (("a", [], "1 of 2"), ("b", ["add=true"], "2 of 4")):
+        corpus = ["corpus=folders", f"corpus.root={tmp_path}/{folder}", "workers=1", *more]
+        for _ in ("made", "there already"):
+            assert main(["prepare", *corpus, f"store={tmp_path}/s.h5"]) == 0
+            assert f"note: {count} {told}" in capsys.readouterr().out

@@ -212,10 +212,10 @@ def without(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
 
-def told_anew(**changes: Any) -> Callable[[Path], None]:
+def told_anew(name: str = "config.json", **changes: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
-        config = json.loads((folder / "config.json").read_text()) | changes
-        (folder / "config.json").write_text(json.dumps(config))
+        config = json.loads((folder / name).read_text()) | changes
+        (folder / name).write_text(json.dumps(config))
 
     return change
 
@@ -233,6 +233,10 @@ def told_anew(**changes: Any) -> Callable[[Path], None]:
         (told_anew(model_type="of-tomorrow"), "config.json: The checkpoint you are trying to load"),
         (told_anew(encoder_layers=7), "weights are missing"),
         (told_anew(d_model=256), "of another shape"),
+        (
+            told_anew("preprocessor_config.json", sampling_rate=8000),
+            "preprocessor_config.json: sampling_rate 8000; whisper knows 16000 alone",
+        ),
     ],
 )
 def test_what_is_no_encoder_is_refused(
