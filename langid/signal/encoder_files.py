@@ -13,6 +13,7 @@ from typing import Any
 from langid.errors import LangidError
 
 WEIGHTS = "*.safetensors"
+PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+(?<!\.ckpt)")  # owner/name
 WANTED = ["config.json", "preprocessor_config.json", WEIGHTS, "*.safetensors.index.json"]
 
@@ -67,6 +68,11 @@ def found_files(encoder: str, revision: str | None, sha256: str | None) -> Encod
     _require_extra()
     folder = _local(encoder, sha256) or _fetched(encoder, revision)
     if folder is None:
+        if Path(encoder).expanduser().is_file():
+            raise LangidError(
+                f"features.encoder={encoder}: is a file; expected a folder with config.json,"
+                " preprocessor_config.json and model.safetensors"
+            )
         advice = "a folder as transformers saves one, in LANGID_MODELS or by its path"
         raise LangidError(
             f"features.encoder={encoder}: not found; expected {advice}, or a name on the Hugging"
@@ -76,7 +82,7 @@ def found_files(encoder: str, revision: str | None, sha256: str | None) -> Encod
         if not (folder / name).is_file():
             raise LangidError(f"features.encoder={encoder}: no {name} in {folder}")
     if not list(folder.glob(WEIGHTS)):
-        pickled = sorted(path.name for path in folder.glob("*.bin"))
+        pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLED)
         found = f"{pickled[0]} is pickled and could run code" if pickled else "none"
         raise LangidError(
             f"features.encoder={encoder}: expected weights as model.safetensors; found {found};"

@@ -204,8 +204,11 @@ def cut_off(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(weights[:1_000_000])
 
 
-def pickle_alone(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+def pickled_as(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / "model.safetensors").rename(folder / name)
+
+    return change
 
 
 def without(name: str) -> Callable[[Path], None]:
@@ -224,7 +227,9 @@ def told_anew(name: str = "config.json", **changes: Any) -> Callable[[Path], Non
     ("change", "reason"),
     [
         (cut_off, "its weights cannot be read"),
-        (pickle_alone, "found pytorch_model.bin is pickled and could run code"),
+        (pickled_as("pytorch_model.bin"), "found pytorch_model.bin is pickled and could run code"),
+        (pickled_as("model.pt"), "found model.pt is pickled and could run code"),
+        (pickled_as("best.ckpt"), "found best.ckpt is pickled and could run code"),
         (without("config.json"), "no config.json in"),
         (without("preprocessor_config.json"), "no preprocessor_config.json in"),
         (without("model.safetensors"), "found none"),
@@ -247,6 +252,13 @@ def test_what_is_no_encoder_is_refused(
     with pytest.raises(LangidError, match=r"^features\.encoder=.*encoder: ") as refused:
         Pretrained(str(folder))
     assert reason in str(refused.value)
+
+
+def test_a_file_is_no_encoder(tmp_path: Path) -> None:
+    (tmp_path / "best.ckpt").write_bytes(b"PK")
+    asked = {"encoder": str(tmp_path / "best.ckpt"), "revision": None, "sha256": None}
+    with pytest.raises(LangidError, match=r"best\.ckpt: is a file; expected a folder with config"):
+        pinned(asked)
 
 
 @pytest.mark.parametrize("layer", [7, -1, "first", 2.5, True])
