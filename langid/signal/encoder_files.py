@@ -73,6 +73,12 @@ def found_files(encoder: str, revision: str | None, sha256: str | None) -> Encod
                 f"features.encoder={encoder}: is a file; expected a folder with config.json,"
                 " preprocessor_config.json and model.safetensors"
             )
+        if revision is not None:
+            raise LangidError(
+                f"features.encoder={encoder}: its revision {revision} is not there; fetch exactly"
+                f" that from the Hugging Face hub with hf download {encoder} --revision {revision},"
+                " or put its folder into LANGID_MODELS"
+            )
         advice = "a folder as transformers saves one, in LANGID_MODELS or by its path"
         raise LangidError(
             f"features.encoder={encoder}: not found; expected {advice}, or a name on the Hugging"
@@ -136,7 +142,7 @@ def _fetch(encoder: str, revision: str | None) -> str:
     _require_extra()
     from huggingface_hub import snapshot_download
 
-    if encoder.count("/") != 1 or encoder.startswith((".", "/", "~")):
+    if not HUB_NAME.fullmatch(encoder) or Path(encoder).is_file():
         found_files(encoder, revision, None)  # which says that there is no such folder
     try:
         folder = snapshot_download(encoder, revision=revision, allow_patterns=WANTED)

@@ -19,6 +19,7 @@ from langid.signal import encoder, encoder_files
 from langid.signal.encoder_files import pinned
 from langid.signal.front_end import build_front_end
 from langid.signal.pretrained import Pretrained
+from langid.training.encoder_teacher import encoder_of
 
 
 def clip(seconds: float, seed: int = 0) -> Tensor:
@@ -291,7 +292,7 @@ def test_an_owners_encoder_is_no_folder_of_that_name_unless_its_hash_says_so(
     monkeypatch.setenv("LANGID_MODELS", str(encoder_path.parent))
     monkeypatch.setattr(encoder_files, "_fetch", lambda *_: "r1")
     asked = {"encoder": f"somebody/{encoder_path.name}", "revision": None, "sha256": None}
-    with pytest.raises(LangidError, match=r"somebody/.*: not found"):
+    with pytest.raises(LangidError, match=r"somebody/.*: its revision r1 is not there"):
         pinned(asked)
     held = asked | {"sha256": pinned(asked | {"encoder": encoder_path.name})["sha256"]}
     assert pinned(held) == held
@@ -335,6 +336,9 @@ def test_nothing_is_fetched_but_by_prepare(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(LangidError, match=r"features\.encoder=openai/none: not found"):
         Pretrained("openai/none")
     assert asked == [True]
+    with pytest.raises(LangidError, match=r"hf download openai/none --revision 5d4"):
+        Pretrained("openai/none", revision="5d4")
+    asked.pop()
     with pytest.raises(LangidError, match=r"no such folder, and it cannot be fetched .*no network"):
         pinned({"encoder": "openai/none", "revision": None, "sha256": None})
     assert asked == [True, False]
@@ -342,6 +346,36 @@ def test_nothing_is_fetched_but_by_prepare(monkeypatch: pytest.MonkeyPatch) -> N
         LangidError, match=r"features\.encoder=\./absent: not found; expected a folder"
     ):
         pinned({"encoder": "./absent", "revision": None, "sha256": None})
+
+
+@pytest.mark.parametrize(
+    "mistyped", ["./encdoer", "/encdoer/a", "~/encdoer", "a/b/c", "runs/a.ckpt"]
+)
+def test_what_is_no_name_of_the_hub_is_not_asked_of_it(
+    mistyped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    asked: list[str] = []
+
+    def snapshot_download(name: str, local_files_only: bool = False, **_: Any) -> str:
+        if not local_files_only:
+            asked.append(name)
+        raise OSError("no network here")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(LangidError, match=r": not found; expected a folder"):
+        pinned({"encoder": mistyped, "revision": None, "sha256": None})
+    assert not asked
+
+
+def test_a_mistyped_folder_is_said_not_to_be_there_where_the_hub_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    teacher = {"checkpoint": "rnus/probe"}
+    with pytest.raises(LangidError, match=r"^teacher=rnus/probe: no such folder, and it cannot be"):
+        encoder_of(teacher)
 
 
 def test_the_extra_is_asked_for_where_it_is_missing(
