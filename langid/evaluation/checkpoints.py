@@ -23,7 +23,7 @@ def loaded(
     That is where one does not belong to the store, they know different classes, or members of an
     ``ensemble`` differ in what they hear.
     """
-    identifiers = [load_identifier(path) for path in checkpoints]
+    identifiers = [load_identifier(path, store=store) for path in checkpoints]
     if not identifiers:
         raise LangidError("checkpoint=[]: expected a checkpoint, or a list of them")
     alike = HEARD_ALIKE if ensemble else ("task", "classes")

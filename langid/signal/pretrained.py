@@ -131,6 +131,21 @@ class Pretrained(Features):
         return (torch.stack(states).mean(0) if layer == "mean" else states[-1]), there
 
 
+class StoredStates(Features):
+    """States of a store, which are read and never made: their encoder need not be there."""
+
+    causal = False
+
+    def __init__(self, bins: int, sample_rate: int, hop_samples: int):
+        super().__init__()
+        self.bins, self.sample_rate, self.hop_samples = bins, sample_rate, hop_samples
+
+    @property
+    def detector_hop_samples(self) -> int:
+        """Return 10 ms, as of those that are made."""
+        return self.sample_rate // 100
+
+
 def _of_time(states: Tensor, frames: int) -> Tensor:
     """Return states of so many frames: cut off, or the last repeated, ``(batch, time, bins)``."""
     missing = max(0, frames - states.shape[1])

@@ -18,7 +18,7 @@ from langid.networks.network import Network, SampleNetwork
 from langid.signal.front_end import build_front_end
 from langid.training.identifier import LanguageIdentifier
 from langid.training.logit_scaling import KEY, LogitScaling
-from langid.training.run_description import RunDescription
+from langid.training.run_description import RunDescription, without_folders
 from langid.training.shared_folder import read_folder
 
 # What torch says of a pickle that would run code, not of one that is damaged.
@@ -63,17 +63,19 @@ def _unreadable(place: str, error: Exception) -> LangidError:
     return LangidError(f"{place}: damaged or not a checkpoint ({reason}); use one of langid train")
 
 
-def load_identifier(path: Path, key: str = "checkpoint") -> LanguageIdentifier:
+def load_identifier(
+    path: Path, key: str = "checkpoint", store: Store | None = None
+) -> LanguageIdentifier:
     """Return the trained identifier of a checkpoint, in evaluation mode on the CPU.
 
-    ``path`` and ``key`` are as in ``read_checkpoint``.
+    ``path`` and ``key`` are as in ``read_checkpoint``, ``store`` as in ``build_identifier``.
     """
     checkpoint = read_checkpoint(path, key)
     description: RunDescription = checkpoint["langid"]
     flawed = description.augment.get("in_evaluation")  # some protocols change features there too
     try:
         augment = build(description.augment, "augment") if flawed else None
-        identifier = build_identifier(description, augment=augment)
+        identifier = build_identifier(description, store, augment=augment)
         if (plain := checkpoint.get(KEY)) is not None:
             identifier.calibration = LogitScaling.from_plain(plain, len(identifier.classes))
     except LangidError as error:
@@ -99,8 +101,13 @@ def write_calibrated(source: Path, path: Path, calibration: LogitScaling) -> Non
         partial.write_bytes(buffer.getbuffer())
 
 
-def build_identifier(description: RunDescription, **training: Any) -> LanguageIdentifier:
-    """Return an untrained identifier; ``training``: its loss, optimiser and so on."""
+def build_identifier(
+    description: RunDescription, store: Store | None = None, **training: Any
+) -> LanguageIdentifier:
+    """Return an untrained identifier; ``training``: its loss, optimiser and so on.
+
+    One that hears a ``store`` of its encoder's states alone is built without the encoder.
+    """
     features, network = description.features, None
     if takes_samples(description.model):
         if description.stride != 1:
@@ -114,6 +121,13 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
             "sample_rate": network.sample_rate,
             "hop_samples": network.hop_samples,
             "detector_hop_samples": network.sample_rate // 100,  # 10 ms, as encoders' features have
+        }
+    elif store is not None and _holds_states(store, features):
+        features = {
+            "_target_": "langid.signal.pretrained.StoredStates",
+            "bins": store.bins,
+            "sample_rate": store.description["sample_rate"],
+            "hop_samples": store.description["hop_samples"],
         }
     front_end = build_front_end(features, description.detector, description.stride)
     ours = ("network", "stride")
@@ -129,6 +143,13 @@ def build_identifier(description: RunDescription, **training: Any) -> LanguageId
         **training,
     )
     return identifier
+
+
+def _holds_states(store: Store, features: dict[str, Any]) -> bool:
+    """Return whether a store holds the states of the encoder that features are made by."""
+    held = without_folders(store.description["features"])
+    ready = store.content.name == "features" and "sha256" in features
+    return ready and bool(held == without_folders(features))
 
 
 def takes_samples(model: dict[str, Any]) -> bool:

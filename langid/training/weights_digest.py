@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from langid.networks.network import SampleNetwork
+
 if TYPE_CHECKING:  # what digests a file alone does without Lightning
     from langid.training.identifier import LanguageIdentifier
 
@@ -31,9 +33,10 @@ def weights_sha256(identifier: "LanguageIdentifier") -> str:
 
 def frozen_encoder(identifier: "LanguageIdentifier") -> dict[str, Any]:
     """Return which ``encoder`` its features are of, whose weights are elsewhere; empty for none."""
-    if not identifier.front_end.features.held:  # a network that takes samples has its own
-        return {}
     features = identifier.described.without_folders().features
+    own = isinstance(identifier.network, SampleNetwork)  # of a network that takes samples
+    if own or "sha256" not in features:
+        return {}
     told = {key: features[key] for key in ("revision", "sha256")}
     return {"encoder": {"name": str(features["encoder"]), **told}}
 

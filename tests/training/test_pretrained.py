@@ -1,8 +1,10 @@
 """From clips to a probe on a pretrained encoder, by the commands of the README."""
 
+import json
 import shutil
 from pathlib import Path
 
+import h5py
 import pandas as pd
 import pytest
 import torch
@@ -40,6 +42,33 @@ def test_a_probe_learns_and_is_scored(
     parts = [f"checkpoint={probe_path}", f"store={states_path}", f"output={tmp_path}/out"]
     assert main(["evaluate", *parts]) == 0
     assert "balanced accuracy" in capsys.readouterr().out
+
+
+def test_ready_states_are_scored_without_their_encoder_and_sound_is_not(
+    probe_path: Path, states_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved, store = tmp_path / "moved.ckpt", tmp_path / "states.h5"
+    checkpoint = torch.load(probe_path, weights_only=True)
+    checkpoint["langid"]["features"]["encoder"] = "/gone/whisper-base-encoder"
+    torch.save(checkpoint, moved)
+    shutil.copy(states_path, store)
+    with h5py.File(store, "r+") as file:
+        description = json.loads(file.attrs["description"])
+        description["features"]["encoder"] = "/gone/whisper-base-encoder"
+        file.attrs["description"] = json.dumps(description)
+    parts = [f"checkpoint={moved}", f"store={store}"]
+    assert main(["evaluate", *parts, f"output={tmp_path}/out"]) == 0
+    scored = [json.loads((tmp_path / "out" / "report.json").read_text())]
+    assert (
+        main(["evaluate", f"checkpoint={probe_path}", f"store={store}", f"output={tmp_path}/whole"])
+        == 0
+    )
+    scored.append(json.loads((tmp_path / "whole" / "report.json").read_text()))
+    assert scored[0]["nll"] == scored[1]["nll"]
+    assert scored[0]["checkpoints"] == scored[1]["checkpoints"]
+    capsys.readouterr()
+    assert main(["evaluate", *parts, f"output={tmp_path}/robust", "robustness=true"]) == 2
+    assert "features.encoder=/gone/whisper-base-encoder: not found" in capsys.readouterr().err
 
 
 def test_a_checkpoint_finds_its_encoder_and_does_not_hold_it(
