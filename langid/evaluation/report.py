@@ -230,11 +230,8 @@ def what_is_shared(report: Mapping[str, Any]) -> str:
         )
     if shared is None:
         return "shared with training: not known of a store that was not trained on"
-    told = [f"{shared['utterances']} utterances"]
-    if shared["speakers"] is not None:
-        told.insert(0, f"{shared['speakers']} speakers")
-    if shared.get("recordings"):
-        told.append(f"{shared['recordings']} recordings")
+    known = {of: shared.get(of) for of in ("speakers", "recordings", "utterances")}
+    told = [f"{count} {of}" for of, count in known.items() if count is not None]
     if report["unknown_speakers"]:
         told.append(f"unknown for {report['unknown_speakers']} clips of unknown speakers")
     line = f"shared with training: {', '.join(told)}"

@@ -97,7 +97,8 @@ def test_clips_of_unknown_speakers_are_no_speakers(
     assert [report["classes"]["Hindi"][name] for name in counts] == [hindi, 0, hindi]
     assert [report["classes"]["English"][name] for name in counts][2] == 0
     told = f"{report['clips']} clips, {others} speakers and {hindi} clips of unknown speakers"
-    assert f"{told}; shared with training: 0 speakers, 0 utterances, unknown for {hindi}" in said
+    shared = f"0 speakers, 0 recordings, 0 utterances, unknown for {hindi}"
+    assert f"{told}; shared with training: {shared}" in said
     table = pd.read_csv(tmp_path / "out" / "predictions.tsv", sep="\t", keep_default_na=False)
     assert (table["speaker"] == "").equals(table["language"] == "Hindi")
     # Each counts as a speaker of its own: there are as many units as clips.

@@ -112,7 +112,9 @@ def test_what_a_start_and_a_teacher_have_heard_is_compared() -> None:
     assert alike("", init={"checkpoint": "a"}) == (["a"], False)  # of an earlier version
 
 
-def test_shared_recordings_are_named() -> None:
+def test_shared_recordings_are_counted_as_speakers_are() -> None:
     report = make_report(predictions(), "test")
     report["shared_with_training"] |= {"speakers": 0, "recordings": 17, "utterances": 0}
-    assert "0 speakers, 0 utterances, 17 recordings" in what_is_shared(report)
+    assert "0 speakers, 17 recordings, 0 utterances" in what_is_shared(report)
+    report["shared_with_training"] |= {"speakers": None, "recordings": 0}
+    assert "training: 0 recordings, 0 utterances" in what_is_shared(report)
