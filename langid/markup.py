@@ -32,8 +32,17 @@ PAGE = """<!doctype html>
 <main id="main">
 {sections}
 </main>
+<script>{script}</script>
 </body>
 </html>
+"""
+# What scrolls sideways can be reached by keyboard; what does not is no stop on the way.
+SCRIPT = """
+const sized = new ResizeObserver(all => all.forEach(({ target }) => {
+  if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+  else target.removeAttribute("tabindex");
+}));
+document.querySelectorAll(".scroll, figure").forEach(each => sized.observe(each));
 """
 
 
@@ -52,6 +61,7 @@ def page(title: str, first: str, sections: Mapping[str, str]) -> str:
         first=first,
         links="".join(links),
         sections="\n".join(parts),
+        script=SCRIPT,
     )
 
 
@@ -91,7 +101,7 @@ def table(
     kind = "" if shares is None else ' class="cells"'
     label = escape(caption, quote=True)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table{kind}>'
+        f'<div class="scroll" tabindex="0" role="group" aria-label="{label}"><table{kind}>'
         f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )

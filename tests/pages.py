@@ -5,12 +5,14 @@ from .demo.page.chromium import Page
 READY = """document.readyState === 'complete' && !!document.querySelector('h1') &&
     [...document.querySelectorAll('audio')].every(audio => audio.readyState >= 1)"""
 NAMES = """[...document.querySelectorAll(
-    'h1, h2, h3, caption, [role=img], img, [role=region], nav, audio')].every(
+    'h1, h2, h3, caption, [role=img], img, [role=group], figure, nav, audio')].every(
     e => (e.ariaLabel || e.alt || e.innerText || '').trim())"""
 CAPTIONS = "[...document.querySelectorAll('table')].every(table => table.caption)"
 HEADINGS = """document.querySelectorAll('h1').length === 1 &&
     [...document.querySelectorAll('section')].every(section => section.querySelector('h2'))"""
 SCOPES = "[...document.querySelectorAll('th')].every(th => ['col', 'row'].includes(th.scope))"
+SCROLLS = """[...document.querySelectorAll('.scroll, figure')].every(
+    e => !e.checkVisibility() || (e.scrollWidth > e.clientWidth) === (e.tabIndex === 0))"""
 DOUBLED = """(() => { const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
     return ids.length - new Set(ids).size; })()"""
 PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 22, 22)"}
@@ -23,6 +25,7 @@ def assert_accessible(page: Page) -> None:
         for scheme, paper in PAPER.items():
             page.resize(width)
             page.prefer(scheme)
+            page.wait_for(SCROLLS)
             assert page.run("document.documentElement.scrollWidth") <= width
             assert page.run("getComputedStyle(document.body).backgroundColor") == paper
             ink = page.run("getComputedStyle(document.body).color")

@@ -206,6 +206,28 @@ def test_what_is_folded_is_printed(tmp_path: Path) -> None:
         browser.close()
 
 
+def test_what_scrolls_can_be_reached_by_keyboard_and_nothing_else(tmp_path: Path) -> None:
+    require_chromium()
+    short = markup.table("Short", ["slice"], [["young"]])
+    long = markup.table("Long", ["slice"] * 30, [["young"] * 30])
+    drawn = markup.picture(figure_svg(Figure((6, 1)), "picture"), "A picture")
+    folded = markup.folded("more", long)
+    (tmp_path / "page.html").write_text(markup.page("Report", "", {"All": short + drawn + folded}))
+    browser = Chromium(tmp_path)
+    try:
+        page = browser.open((tmp_path / "page.html").as_uri(), ready=READY)
+        seen = "[...document.querySelectorAll('.scroll, figure')].filter(e => e.checkVisibility())"
+        stops = f"{seen}.map(e => e.tabIndex).join()"
+        page.resize(1280)
+        assert page.wait_for(f"{stops} === '-1,-1'")
+        page.resize(360)
+        assert page.wait_for(f"{stops} === '-1,0'")
+        page.run("document.querySelector('details').open = true")
+        assert page.wait_for(f"{stops} === '-1,0,0'")
+    finally:
+        browser.close()
+
+
 def test_a_table_of_twenty_classes_fits_on_paper_and_paper_is_light(tmp_path: Path) -> None:
     require_chromium()
     names = [f"Language {number}" for number in range(20)]
