@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +49,12 @@ class Folders(Reader):
                 raise LangidError(f"corpus.root={root}: no such folder")
             folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not is_hidden(p.name)]
             if not folders:
-                raise LangidError(f"corpus.root={root}: no folders; expected one per language")
+                raise LangidError(
+                    f"corpus.root={root}: no folders; expected one per language. Of speech without"
+                    " labels make one: mkdir NEW; ln -s"
+                    f" {shlex.quote(os.path.abspath(root))} NEW/unlabelled; then corpus.root=NEW"
+                    " and, to train, 'split.unlabelled=[unlabelled]'"
+                )
             if all(_holds_folders(path) for path in folders):
                 inside = str(folders[0]) if len(folders) == 1 else [str(path) for path in folders]
                 raise LangidError(

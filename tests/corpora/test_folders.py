@@ -1,4 +1,5 @@
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,17 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
         Folders(str(tmp_path)).read()
     with pytest.raises(LangidError, match="must not be an empty list"):
         Folders([])
+
+
+def test_the_way_of_speech_without_labels_is_told_and_works(tmp_path: Path) -> None:
+    (tmp_path / "my clips").mkdir()
+    soundfile.write(tmp_path / "my clips" / "a.wav", np.zeros(8000), 16000)
+    with pytest.raises(LangidError, match="no folders; expected one per language") as refused:
+        Folders(str(tmp_path / "my clips")).read()
+    told = str(refused.value).partition("make one: ")[2].partition("; then corpus.root=NEW")[0]
+    subprocess.run(told, shell=True, cwd=tmp_path, check=True)
+    [row] = Folders(str(tmp_path / "NEW")).read().utterances
+    assert (row["language"], row["corpus"]) == ("unlabelled", "NEW")
 
 
 def test_folders_of_parts_are_no_languages(tmp_path: Path) -> None:
