@@ -6,7 +6,7 @@ READY = """document.readyState === 'complete' && !!document.querySelector('h1') 
     [...document.querySelectorAll('audio')].every(audio => audio.readyState >= 1)"""
 NAMES = """[...document.querySelectorAll(
     'h1, h2, h3, caption, [role=img], img, [role=group], figure, nav, audio')].every(
-    e => (e.ariaLabel || e.alt || e.innerText || '').trim())"""
+    e => (e.ariaLabel || e.alt || e.textContent || '').trim())"""
 CAPTIONS = "[...document.querySelectorAll('table')].every(table => table.caption)"
 HEADINGS = """document.querySelectorAll('h1').length === 1 &&
     [...document.querySelectorAll('section')].every(section => section.querySelector('h2'))"""
