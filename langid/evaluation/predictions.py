@@ -141,7 +141,8 @@ def predict_unknown(
 
     A row per utterance and checkpoint, or the ``ensemble`` of all, as in Predictions, with the
     ``label`` that it does have; none of what a checkpoint of that store was taught without a label.
-    Arguments are those of ``predict_part``. Raises LangidError as ``check_unknown`` does.
+    Arguments are those of ``predict_part``. Raises LangidError where there are none, and as
+    ``predict_part`` does.
     """
     tables, device = [], device_of(accelerator)
     for group, frames, pieces, labels in _unknown(checkpoints, path, ensemble, device, heard_s):
@@ -153,13 +154,17 @@ def predict_unknown(
 def check_unknown(
     checkpoints: Sequence[Path], path: Path, ensemble: bool = False, heard_s: float | None = None
 ) -> None:
-    """Raise LangidError for what ``predict_unknown`` refuses, without hearing anything.
+    """Raise LangidError for a store of no known other languages, without hearing anything.
 
-    That is a store that has no utterance without one of the classes, or knows of none of them what
-    it is, and what ``predict_part`` refuses.
+    That is one that has no utterance without one of the classes, or knows of none of them what it
+    is, and what ``predict_part`` refuses.
     """
-    for _ in _unknown(checkpoints, path, ensemble, torch.device("cpu"), heard_s):
-        pass
+    for _, _, pieces, labels in _unknown(checkpoints, path, ensemble, torch.device("cpu"), heard_s):
+        if (labels.iloc[pieces["row"]] == "").all():
+            raise LangidError(
+                f"unknown={path}: no utterance without one of the classes has a {labels.name}; give"
+                " a store in which it is known"
+            )
 
 
 def _unknown(
@@ -182,14 +187,7 @@ def _unknown(
                 f"unknown={path}: every utterance has one of the classes"
                 f" {', '.join(identifier.classes)}, or was learned from; give a store of others"
             )
-        column = identifier.described.build_task().column
-        labels = store.utterances[column]
-        if (labels.iloc[pieces["row"]] == "").all():
-            raise LangidError(
-                f"unknown={path}: no utterance without one of the classes has a {column}; give a"
-                " store in which it is known"
-            )
-        yield group, frames, pieces, labels
+        yield group, frames, pieces, store.utterances[identifier.described.build_task().column]
 
 
 def _groups(

@@ -387,7 +387,7 @@ def test_a_report_of_a_hundred_classes_fits_any_page(
         "part": "test", "task": "language", "absent": [], "scored": "utterance",
         **dict.fromkeys(FIGURES, figures["accuracy"]), "trained_on": "f", "fingerprint": "f",
         "shared_with_training": {"speakers": 0, "utterances": 0, "unknown_speakers": 0},
-        "left_out": {"unlabelled": 0, "other_classes": {}}, "heard_s": None,
+        "left_out": {"unlabelled": 0, "other_classes": {}}, "heard_s": None, "no_speech": 0,
     }  # fmt: skip
     _print_report(report, Path("out"))
     table, _, rest = capsys.readouterr().out.partition("└")
