@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SAMPLE_RATE, HOP = 16000, 160
+SAMPLE_RATE = 16000
 
 
 @functools.cache
@@ -32,8 +32,10 @@ def plain(model: Path, path: Path) -> list[float]:
     samples, rate = soundfile.read(path, dtype="float32")
     samples = soxr.resample(samples, rate, SAMPLE_RATE)
     samples = np.clip(np.rint(samples * 32768), -32768, 32767) / np.float32(32768)
-    samples = np.pad(samples, (0, -len(samples) % HOP), "edge")
-    posteriors: list[float] = session(model).run(["posteriors"], {"samples": samples[None]})[0][0]
+    loaded = session(model)
+    hop = json.loads(loaded.get_modelmeta().custom_metadata_map["langid"])["frame_samples"]
+    samples = np.pad(samples, (0, -len(samples) % hop), "edge")
+    posteriors: list[float] = loaded.run(["posteriors"], {"samples": samples[None]})[0][0]
     return [float(posterior) for posterior in posteriors]
 
 

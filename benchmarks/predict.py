@@ -4,7 +4,8 @@ Both are commands with the same number of processes, timed from start to end in 
 count. The plain loop decodes with soundfile, resamples with soxr, rounds to 16 bits, and gives each
 clip to a session of onnxruntime on the same file, on one thread a process. What both say of every
 clip is compared. Weights are random, which changes nothing of the work; clips are those of the
-Common Voice 6.1 sample, again and again where there are too few.
+Common Voice 6.1 sample, again and again where there are too few. With ``--encoder`` the model is a
+linear probe on a pretrained encoder, whose files lie in ``--models``.
 """
 
 import argparse
@@ -30,11 +31,14 @@ TIME_LIMIT, SAME = 1.10, 1e-3
 WINDOW_S, HOP_S = 5.0, 0.5
 
 
-def write_model(path: Path, network: str) -> None:
-    """Write a network of ``model=`` with random weights."""
+def write_model(path: Path, network: str, encoder: Path | None) -> None:
+    """Write a network of ``model=`` with random weights, or a linear probe on an encoder."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    export_offline(random_identifier(network), path, [synthetic_sound(3.0)], WINDOW_S, HOP_S)
+    identifier = random_identifier(network)
+    if encoder is not None:
+        identifier = random_identifier("linear_probe", features="pretrained", encoder=encoder)
+    export_offline(identifier, path, [synthetic_sound(3.0)], WINDOW_S, HOP_S)
 
 
 def measure(
@@ -81,6 +85,9 @@ def main() -> int:
     data = os.environ.get("LANGID_DATA", HERE.parents[1] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(data), help="folder of the release")
     parser.add_argument("--model", default="ecapa_tdnn", help="option of model= (ecapa_tdnn)")
+    models = os.environ.get("LANGID_MODELS", HERE.parents[1] / "shared" / "models")
+    parser.add_argument("--models", type=Path, default=Path(models), help="folder of the encoder")
+    parser.add_argument("--encoder", help="folder in --models, whisper-base-encoder, say")
     parser.add_argument("--clips", type=int, default=1000, help="clips to hear (1000)")
     parser.add_argument("--processes", type=int, default=2, help="of both (2)")
     parser.add_argument("--rounds", type=int, default=2, help="rounds of each (2)")
@@ -88,18 +95,21 @@ def main() -> int:
     found = sorted((options.data / RELEASE).glob("*/clips/*.mp3"))
     if not found:
         parser.error(f"--data {options.data}: no clips of {RELEASE} there")
+    encoder = None
+    if options.encoder is not None and not (encoder := options.models / options.encoder).is_dir():
+        parser.error(f"{encoder}: no such folder; give it by --models and --encoder")
     every = max(1, len(found) // options.clips)  # of all languages
     clips = list(itertools.islice(itertools.cycle(found[::every]), options.clips))
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.onnx"
-        write_model(model, options.model)
+        write_model(model, options.model, encoder)
         langid_s, plain_s, difference = measure(model, clips, options)
     rows = [["", "median s", "fastest s", "clips/s"]]
     for name, seconds in (("langid predict", langid_s), ("plain loop", plain_s)):
         median = statistics.median(seconds)
         speed = f"{len(clips) / median:.1f}"
         rows.append([name, f"{median:.1f}", f"{min(seconds):.1f}", speed])
-    print_table(f"{options.model}, {len(clips)} clips, {machine()}", rows)
+    print_table(f"{options.encoder or options.model}, {len(clips)} clips, {machine()}", rows)
     medians = (statistics.median(seconds) for seconds in (langid_s, plain_s))
     return verdict(figures(*medians, difference), options.quick)
 

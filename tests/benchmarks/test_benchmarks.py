@@ -1,11 +1,14 @@
 """The benchmarks run, each once and quickly, and their verdicts: what they print and exit with."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 from .conftest import BENCHMARKS, NAMES, Quick
@@ -33,6 +36,17 @@ def test_every_benchmark_runs_quickly_and_judges_no_speed(name: str, quick: Quic
     assert all("(limit at " in figure for figure in figures)
     states = {figure.rpartition(": ")[2] for figure in figures}
     assert states <= {"holds)", "not judged)"}  # of results it still says whether they are right
+
+
+def test_predict_takes_a_pretrained_encoder(
+    saved_encoder: Callable[..., Path], data_root: Path
+) -> None:
+    encoder = saved_encoder("wav2vec2")
+    options = ["--quick", "--clips=2", f"--models={encoder.parent}", f"--encoder={encoder.name}"]
+    variables = os.environ | {"LANGID_DATA": str(data_root)}
+    done = forked.run([BENCHMARKS / "predict.py", *options], env=variables)
+    assert done.returncode == 0, done.stderr
+    assert encoder.name in done.stdout and done.stdout.rstrip().endswith("holds)")
 
 
 def test_a_benchmark_starts_from_any_folder(tmp_path: Path) -> None:
