@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from langid.audio.decode import AudioError
+from langid.audio.decode import AudioError, read_audio
 from langid.data.silence_policy import SilencePolicy
 from langid.data.stacked_store import stacked_store
 from langid.data.store import Store
@@ -95,8 +95,7 @@ def mistakes(
             said[int(batch.unit[0])].append(of_frames.cpu())
         for number, own in pieces.groupby("unit"):
             heard[number] = _over_time(said[number], own, frames, group[0].silence)
-    sound = StoredSamples(store, RATE)
-    return [_mistake(predictions, sound, number, heard[number]) for number in numbers]
+    return [_mistake(predictions, store, number, heard[number]) for number in numbers]
 
 
 def _over_time(
@@ -115,15 +114,22 @@ def _over_time(
     return _Heard(dealt[0].numpy(), np.concatenate(speech), *map(int, stored))
 
 
-def _mistake(predictions: Predictions, sound: StoredSamples, number: int, heard: _Heard) -> Mistake:
-    row, store = predictions.table.loc[number], sound.store
+def _sound(store: Store, number: int) -> np.ndarray:
+    """Return a clip's samples at RATE; what made a store of features need not be there for it."""
+    if store.content.name == "samples":
+        return StoredSamples(store, RATE)(number)
+    return read_audio(store.excerpt(number), RATE)
+
+
+def _mistake(predictions: Predictions, store: Store, number: int, heard: _Heard) -> Mistake:
+    row = predictions.table.loc[number]
     first_s, last_s = (
         (frame - store.offsets[number]) / store.frames_per_second
         for frame in (heard.start, heard.stop)
     )
     reason, samples = "", np.zeros(0, np.float32)
     try:
-        samples = sound(number)[round(first_s * RATE) : round(last_s * RATE)]
+        samples = _sound(store, number)[round(first_s * RATE) : round(last_s * RATE)]
     except AudioError as error:
         reason = str(error)
     return Mistake(
