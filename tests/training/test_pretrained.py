@@ -131,3 +131,19 @@ def test_crops_of_samples_are_heard_as_clips_of_their_own(
     posteriors, _ = identifier.posteriors(torch.from_numpy(in_16_bits(samples))[None])
     column = f"p({identifier.classes[0]})"
     assert float(posteriors[0, 0, 0]) == pytest.approx(table.iloc[0][column], abs=2e-3)
+
+
+def test_a_sweep_over_layers_finds_the_store_of_each(
+    real_manifest: Path, encoder_path: Path, tmp_path: Path
+) -> None:
+    keys = states_keys(real_manifest, encoder_path, tmp_path / "2.h5")
+    for layer in (1, 2):
+        named = [f"features.layer={layer}", f"store={tmp_path}/{layer}.h5", "max_duration_s=1"]
+        assert main(["prepare", *keys, *named]) == 0
+    swept = ["experiment=probe", "split.seed=1", "trainer.max_epochs=1", f"output={tmp_path}/runs"]
+    asked = ["features=pretrained", f"features.encoder={encoder_path}", "features.layer=1,2"]
+    stores = f"store={tmp_path}/${{features.layer}}.h5"
+    assert main(["train", "-m", *swept, *asked, stores]) == 0
+    runs = sorted((tmp_path / "runs").glob("*/run.json"))
+    held = [json.loads(run.read_text(encoding="utf-8"))["features"]["layer"] for run in runs]
+    assert held == [1, 2]
