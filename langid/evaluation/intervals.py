@@ -141,7 +141,7 @@ def of_proportions(right: Ratios) -> Bounds:
     half = math.sqrt(value * (1 - value) / answers + (Z / (2 * answers)) ** 2)
     half *= Z / (1 + Z**2 / answers)
     low, high = (round(end, DIGITS) for end in (middle - half, middle + half))
-    return value, max(min(low, value), 0.0), min(max(high, value), 1.0)
+    return value, max(0.0, min(low, value)), min(max(high, value), 1.0)
 
 
 def of_differences(better: Ratios, worse: Ratios) -> Bounds:

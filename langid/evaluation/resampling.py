@@ -16,6 +16,7 @@ from langid.evaluation.intervals import LEVEL, Bounds
 RESAMPLES = 1000
 SEED = 0
 GRID = 200  # thresholds between which a resample's errors are straight lines
+ROUNDED = 1e-6  # what sums in float32 leave behind is no difference
 
 
 class Resamples:
@@ -94,7 +95,7 @@ def of_resamples(value: float, drawn: np.ndarray, most: float) -> Bounds | None:
     quantiles are moved back. Resamples without a value, for want of a class, are left out.
     """
     drawn = drawn[np.isfinite(drawn)]
-    if not len(drawn) or np.ptp(drawn) < 1e-9:
+    if not len(drawn) or np.ptp(drawn) < ROUNDED:
         return None
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - drawn.mean() + value
     return value, max(float(ends[0]), 0.0), min(float(ends[1]), most)

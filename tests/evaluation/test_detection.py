@@ -64,3 +64,8 @@ def test_where_nothing_is_wrong_no_interval_is_a_point() -> None:
     assert found["eer"]["value"] == found["cavg"]["value"] == 0
     assert found["eer"]["low"] is None and found["eer"]["reason"].startswith("the same in all")
     assert 0 < found["cavg"]["high"] < 0.3
+    # Posteriors that are no more than nearly sure leave rounding errors, which are no interval.
+    sure = 0.98 * np.eye(3)[targets] + 0.01 * np.random.default_rng(0).dirichlet([1, 1, 1], 60)
+    found = detection(targets, sure / sure.sum(1)[:, None], names(60, 3), CLASSES, DetectionCosts())
+    assert found["min_cavg"]["low"] is None
+    assert f"{found['cavg']['low']:.3f}" == "0.000"  # and not -0.000
