@@ -1,8 +1,9 @@
-"""Features normalised by their running mean and deviation, which differ by microphone."""
+"""Features normalised by their own mean and deviation, which differ by microphone."""
 
 from torch import Tensor, nn
 
-from langid.networks.running_statistics import RunningStatistics
+from langid.networks.padding import RealFrames, masked_mean
+from langid.networks.running_statistics import LEAST, RunningStatistics
 
 
 class CMVN(nn.Module):
@@ -29,3 +30,15 @@ class CMVN(nn.Module):
         sums, memory = self.statistics(features, before, counts)
         mean, variance = self.statistics.moments(sums)
         return (features - mean) * variance.rsqrt(), memory
+
+
+def utterance_cmvn(features: Tensor, real: RealFrames | None) -> Tensor:
+    """Mean and variance normalisation by all real frames of an utterance; padding is undefined.
+
+    ``features (batch, time, bins)``, at least one frame of each -> the same shape.
+    """
+    mean = features.mean(1) if real is None else masked_mean(features, real.mask)
+    varying = features - mean.unsqueeze(1)
+    squares = varying.square()
+    variance = squares.mean(1) if real is None else masked_mean(squares, real.mask)
+    return varying * variance.clamp(min=LEAST).rsqrt().unsqueeze(1)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from langid.errors import check_least
+from langid.networks.cmvn import utterance_cmvn
 from langid.networks.network import UtteranceNetwork
 from langid.networks.padding import RealFrames, masked_mean, norm_frames, real_frames, some_frames
 
@@ -17,7 +18,8 @@ class ECAPATDNN(UtteranceNetwork):
     Desplanques et al. 2020, "ECAPA-TDNN: Emphasized Channel Attention, Propagation and Aggregation
     in TDNN Based Speaker Verification"; the defaults are their network of 6.2 million parameters.
     A linear layer stands in for the additive angular margin. ``aggregated`` is the width behind the
-    multi-layer aggregation, ``bottleneck`` that of squeeze-excitation and attention.
+    multi-layer aggregation, ``bottleneck`` that of squeeze-excitation and attention. With ``cmvn``
+    features are normalised first by mean and deviation of the utterance.
     """
 
     def __init__(
@@ -28,8 +30,10 @@ class ECAPATDNN(UtteranceNetwork):
         aggregated: int = 1536,
         embedding: int = 192,
         bottleneck: int = 128,
+        cmvn: bool = False,
     ):
         super().__init__()
+        self.cmvn = cmvn
         check_least(1, aggregated=aggregated, embedding=embedding, bottleneck=bottleneck)
         if channels < SCALE or channels % SCALE:
             raise ValueError(f"channels={channels}: accepted are multiples of {SCALE}")
@@ -47,6 +51,8 @@ class ECAPATDNN(UtteranceNetwork):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         features = some_frames(features)
         real = real_frames(lengths, features.shape[1])
+        if self.cmvn:
+            features = utterance_cmvn(features, real)
         hidden = features.transpose(1, 2)
         hidden = self.stem(hidden if real is None else real.alone(hidden), real)
         outputs: list[Tensor] = []

@@ -2,7 +2,9 @@
 
 import torch
 
-from langid.networks.cmvn import CMVN
+from langid.networks.cmvn import CMVN, utterance_cmvn
+from langid.networks.ecapa_tdnn import ECAPATDNN
+from langid.networks.padding import RealFrames, frame_mask
 from langid.networks.recurrent import GRU
 from langid.networks.running_statistics import BLOCK, PRIOR
 
@@ -35,3 +37,24 @@ def test_what_a_channel_does_is_soon_nearly_gone_from_what_a_network_says() -> N
 def test_silence_of_one_value_stays_finite() -> None:
     frames = torch.full((1, 5000, 3), -4.0)
     assert CMVN(3, 20)(frames, torch.zeros(1, 7))[0].isfinite().all()
+
+
+def test_an_utterance_has_mean_0_and_deviation_1_in_every_bin() -> None:
+    features = 3 * torch.randn(2, 9, 4) + 5
+    normalised = utterance_cmvn(features, RealFrames(frame_mask(torch.tensor([9, 5]), 9)))
+    for row, length in enumerate((9, 5)):
+        frames = normalised[row, :length]
+        torch.testing.assert_close(frames.mean(0), torch.zeros(4), rtol=0, atol=1e-5)
+        torch.testing.assert_close(frames.std(0, correction=0), torch.ones(4))
+    assert (utterance_cmvn(torch.full((1, 3, 4), 7.0), None) == 0).all()  # silence of one value
+
+
+def test_what_a_channel_does_is_gone_from_what_a_network_of_utterances_says() -> None:
+    torch.manual_seed(1)
+    sizes = {"channels": 16, "aggregated": 8, "embedding": 4, "bottleneck": 4}
+    network = ECAPATDNN(4, 3, **sizes, cmvn=True).eval()
+    features, lengths = torch.randn(2, 40, 4), torch.tensor([40, 25])
+    changed = 1.5 * features + torch.tensor([2.0, -1.0, 0.5, 3.0])
+    torch.testing.assert_close(network(changed, lengths), network(features, lengths))
+    network.cmvn = False
+    assert (network(changed, lengths) - network(features, lengths)).abs().max() > 1e-3

@@ -21,6 +21,10 @@ TINY: dict[str, tuple[type[UtteranceNetwork], dict[str, Any]]] = {
     "crnn": (CRNN, {"channels": [4, 6], "units": 5}),
     "crnn, bins pooled": (CRNN, {"channels": [4, 6], "units": 5, "pool_time": False}),
     "ecapa_tdnn": (ECAPATDNN, {"channels": 32, "aggregated": 12, "embedding": 6, "bottleneck": 4}),
+    "ecapa_tdnn_cmvn": (
+        ECAPATDNN,
+        {"channels": 32, "aggregated": 12, "embedding": 6, "bottleneck": 4, "cmvn": True},
+    ),
     "linear_probe": (LinearProbe, {}),
     "attentive_probe": (AttentiveProbe, {"bottleneck": 4, "hidden": 5}),
     "last_frame": (LastFrame, {"units": [6, 5], "dense": [], "dropout": 0.1}),
