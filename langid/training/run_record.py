@@ -17,7 +17,7 @@ FILE = "run.json"
 PLACES = ("name", "output", "resume", "store", "trusted")
 FOLLOWS = ("callbacks.step_seed.",)
 # Line breaks of the layout: those of text are escaped.
-NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
+NUMBERS = re.compile(r"\[\n\s*((?:null|[-+.\deE]+)(?:,\n\s*(?:null|[-+.\deE]+))*)\n\s*\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def choices(config: dict[str, Any]) -> dict[str, Any]:
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write plain data as JSON so that a reader never sees half of it.
 
-    A list of numbers, such as a row of a confusion matrix, is one line.
+    A list of numbers or None, such as a row of a confusion matrix, is one line.
     """
     text = json.dumps(record, indent=2, ensure_ascii=False)
     write_text(path, NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n")

@@ -21,11 +21,15 @@ def test_a_record_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_rows_of_numbers_are_lines_and_text_stays_as_it_is(tmp_path: Path) -> None:
-    record = {"confusion": [[1, -2], [3.5, 4e-7]], "text": "[\n  1,\n  2\n]", "empty": []}
+    record = {
+        "confusion": [[1, -2], [3.5, 4e-7], [None, 0]],
+        "text": "[\n  1,\n  2\n]",
+        "empty": [],
+    }
     write_record(tmp_path / "report.json", record)
     text = (tmp_path / "report.json").read_text(encoding="utf-8")
     assert json.loads(text) == record
-    assert "    [1, -2],\n    [3.5, 4e-07]\n" in text
+    assert "    [1, -2],\n    [3.5, 4e-07],\n    [null, 0]\n" in text
 
 
 def configuration(output: str, **changed: Any) -> dict[str, Any]:
