@@ -13,7 +13,7 @@ import soundfile
 
 from langid.terminal import interval
 
-NUMBER = re.compile(r"[+-]?\d[\d.,]*%?(( ?–| to [+-])[\d.]+)?")  # or an interval
+NUMBER = re.compile(r"[+-]?\d[\d.,]*%?(( ?–| to [+-])[\d.]+%?)?")  # or an interval
 STYLE = Path(__file__).with_name("page.css")
 PAGE = """<!doctype html>
 <html lang="en">

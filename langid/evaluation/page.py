@@ -22,6 +22,7 @@ from langid.evaluation.streamed_page import streamed_section
 from langid.markup import shown
 from langid.plots import figure_svg, most_confused
 from langid.report_plots import draw_by_seconds, draw_det, draw_reliability
+from langid.terminal import interval
 
 MEANINGS = {  # of the figures of a whole report, in the order that they are shown in
     "balanced_accuracy": "mean over classes of how often a class is recognised",
@@ -145,12 +146,13 @@ def _confusion(report: Mapping[str, Any]) -> str:
         caption += f"; the {len(chosen)} most confused of {len(names)} classes"
     drawn = markup.table(caption, ("is", *held), rows, shares.clip(0))
     pairs = [
-        [pair["true"], pair["predicted"], str(pair["units"]), f"{pair['share']:.1%}"]
+        [pair["true"], pair["predicted"], str(pair["units"]), f"{pair['share']:.1%}",
+         interval(pair, ".1%")]
         for pair in report["confused"]
-    ]
+    ]  # fmt: skip
     if not pairs:
         return drawn + markup.paragraph("Nothing is confused.")
-    head = ("is", "taken for", "clips", "share of the class")
+    head = ("is", "taken for", "clips", "share of the class", "95 % interval")
     return drawn + markup.table("The pairs that are most often confused", head, pairs)
 
 

@@ -1,6 +1,6 @@
 """What ``langid evaluate`` writes: report.json, confusion.png and predictions.tsv."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from langid.corpora.part_counts import clips_and_speakers, minutes, shared_betwe
 from langid.corpora.splits import PARTS, speaker_groups
 from langid.data.store import Store
 from langid.evaluation.calibration import calibration
+from langid.evaluation.confusion import confusions
 from langid.evaluation.detection import detection
 from langid.evaluation.predictions import Predictions
 from langid.evaluation.scoring import ABSENT, frame_accuracy, score
@@ -23,7 +24,6 @@ from langid.training.run_description import versions
 from langid.training.run_record import write_record
 
 SCHEMA = "langid-report-3"
-CONFUSED = 10  # pairs of classes that are named
 
 
 def make_report(
@@ -54,7 +54,7 @@ def make_report(
     figures |= calibration(targets, posteriors, speakers)
     detected = detection(targets, posteriors, speakers, classes, costs or DetectionCosts())
     eers = detected.pop("eers")
-    figures |= detected | confusions(np.array(figures["confusion"]), classes)
+    figures |= detected | confusions(targets, posteriors.argmax(1), speakers, classes)
     for name in classes:
         figures["classes"][name] |= {"eer": eers.get(name, ABSENT)}
         of_class = table[table[column] == name]
@@ -94,30 +94,6 @@ def no_speech_line(report: Mapping[str, Any]) -> str:
         f"{count} {unit}{'s have' if not one else ' has'} no speech in {'it' if one else 'them'},"
         f" and {'is' if one else 'are'} scored by all frames"
     )
-
-
-def confusions(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """Return what is said of ``counts (true, predicted)`` beside them.
-
-    ``confusion_rates`` are shares of the true class, None of one that does not occur; ``confused``
-    the pairs of classes of which the one is most often taken for the other.
-    """
-    support = counts.sum(1, keepdims=True)
-    rates = counts / np.maximum(support, 1)
-    wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSED]
-    pairs = [divmod(int(place), len(counts)) for place in order if wrong.flat[place]]
-    return {
-        "confusion_rates": [
-            row.round(6).tolist() if there else [None] * len(row)
-            for row, there in zip(rates, support[:, 0], strict=True)
-        ],
-        "confused": [
-            {"true": classes[true], "predicted": classes[taken],
-             "units": int(counts[true, taken]), "share": float(rates[true, taken])}
-            for true, taken in pairs
-        ],
-    }  # fmt: skip
 
 
 def _training(predictions: Predictions, part: str) -> dict[str, Any]:

@@ -265,6 +265,15 @@ def test_rows_of_the_confusion_add_up_where_not_all_classes_are_shown(page_of: P
     assert [sum(map(int, re.findall(r">(\d+) \(", row))) for row in rows] == [3] * 20
 
 
+def test_pairs_that_are_confused_have_an_interval_or_say_why_not(page_of: Page) -> None:
+    speakers = [*"abcdef", *"ghijgh"]
+    text = page_of(made([0] * 6 + [1] * 6, [1, 0, 0] * 2 + [0, 1, 1] * 2, speakers, "utterance"))
+    pairs = text.partition("The pairs that are most often confused")[2].partition("</table>")[0]
+    of_x, of_y = re.findall(r"<tr>(<th scope=\"row\">.*?)</tr>", pairs)
+    assert re.search(r'<td class="n">33\.3%</td><td class="n">\d+\.\d%–\d+\.\d%</td>$', of_x)
+    assert of_y.endswith('<td class="n">33.3%</td><td>– 4 speakers</td>')
+
+
 @pytest.mark.filterwarnings("error")
 def test_clips_without_speech_are_counted(page_of: Page) -> None:
     held = made([0, 1] * 3, [0, 1] * 3, list("abcdef"), "utterance")
