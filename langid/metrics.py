@@ -222,6 +222,21 @@ def equal_error_rate(miss: np.ndarray, false_alarm: np.ndarray) -> np.ndarray:
         return np.asarray(low + (high - low) * before / (before - after))
 
 
+def misses_at(rates: np.ndarray, miss: np.ndarray, false_alarm: np.ndarray) -> np.ndarray:
+    """Return the misses of ``detection_errors`` at ``rates`` of false alarms, ``(rates, ...)``.
+
+    Between thresholds they lie on a straight line, and where several are at one rate they are the
+    fewest (Fawcett, Pattern Recognition Letters 27, 2006, algorithm 3). NaN where there is no unit
+    of the class, or no other.
+    """
+    misses, alarms = (
+        np.ascontiguousarray(of[::-1].reshape(len(of), -1).T)
+        for of in (miss + 0 * false_alarm, false_alarm)  # NaN where either is
+    )
+    found = [np.interp(rates, *curve) for curve in zip(alarms, misses, strict=True)]
+    return np.transpose(found).reshape(len(rates), *miss.shape[1:])
+
+
 def detection_cost(targets: np.ndarray, scores: np.ndarray, costs: DetectionCosts) -> np.ndarray:
     """Return what each unit costs at the threshold of ``costs``, ``(units,)``.
 

@@ -13,7 +13,6 @@ from scipy.special import ndtri
 from langid.plots import COLOURS, DASHES, DOTS, draw_dots, short_names
 
 RATES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # marked on the axes of DET curves
-LEAST = 5e-4  # on these axes, which have no 0
 GROUPS = 12  # of dots on a map, which colours and shapes tell apart
 SHAPES = "o^"  # of the dots, first one in all colours, then the other
 GREY = "0.6"
@@ -36,20 +35,32 @@ def draw_reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def draw_det(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Return ``curves``, by class its shares of misses and of false alarms, on normal deviates."""
+def draw_det(misses: Mapping[str, Mapping[str, Any]], false_alarm: Sequence[float]) -> Figure:
+    """Return each class's misses at rates of false alarms, with their bands, on normal deviates.
+
+    ``misses`` are figures whose value, low and high are lists ``(rates,)``; a band has gaps where
+    its ends are None.
+    """
     figure = Figure((5, 4.6), layout="constrained")
     axes = figure.add_subplot(xlabel="false alarms (%)", ylabel="misses (%)")
     ticks = ndtri(RATES)
     axes.plot(ticks, ticks, color="0.5", linewidth=0.7, linestyle=":")
-    for number, (name, (miss, false_alarm)) in enumerate(curves.items()):
-        places = (ndtri(np.clip(of, LEAST, 1 - LEAST)) for of in (false_alarm, miss))
+    least, most = false_alarm[0], false_alarm[-1]  # these axes have no 0
+    for number, (name, miss) in enumerate(misses.items()):
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-        axes.plot(*places, color=colour, linestyle=dash, linewidth=1.3, label=name)
+        value, *band = (
+            ndtri(np.clip(np.array(miss[end], float), least, 1 - least))
+            for end in ("value", "low", "high")
+        )
+        if miss["low"] is not None:
+            axes.fill_between(ndtri(false_alarm), *band, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(
+            ndtri(false_alarm), value, color=colour, linestyle=dash, linewidth=1.3, label=name
+        )
     labels = [f"{100 * rate:g}" for rate in RATES]
     axes.set_xticks(ticks, labels)
     axes.set_yticks(ticks, labels)
-    ends = ndtri([LEAST, 0.9])
+    ends = ndtri([least, most])
     axes.set(xlim=ends, ylim=ends)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, frameon=False)

@@ -23,6 +23,7 @@ from langid.metrics import (
     equal_error_rate,
     frame_accuracy,
     least_cavg,
+    misses_at,
     of_confusion,
     of_posteriors,
 )
@@ -80,6 +81,24 @@ def test_equal_error_rate_is_where_scikit_learns_curve_meets_the_diagonal() -> N
         scores = order * np.array([4.0, 3.0, 2.0, 1.0])
         assert equal_error_rate(*detection_curve(scores, apart)) == rate
     assert equal_error_rate(*detection_curve(np.zeros(4), apart)) == 0.5  # nothing is told apart
+
+
+def test_misses_at_rates_of_false_alarms_by_hand() -> None:
+    """Own scores 1, 3, 5, 7, others' 0, 2, 4, 6: without false alarms 7 alone is detected."""
+    scores, own = np.arange(8.0), np.array([False, True] * 4)
+    curve = detection_curve(scores, own)
+    rates = np.array([0, 0.1, 0.25, 0.4, 0.5, 0.9])
+    expected = np.array([3, 3, 2, 2, 1, 0]) / 4  # the curve is a flight of stairs
+    assert misses_at(rates, *curve) == pytest.approx(expected)
+    slope = np.array([0, 0.5, 1.0]), np.array([1, 0.2, 0])  # scores of both kinds are alike
+    assert misses_at(rates[1:2], *slope) == pytest.approx([0.75])
+    nobody = np.full(3, np.nan)
+    lacking = (
+        np.column_stack(of) for of in ((slope[0], nobody, slope[0]), (*slope[1:], slope[1], nobody))
+    )
+    found = misses_at(rates, *lacking)
+    assert found.shape == (6, 3) and np.isnan(found[:, 1:]).all()
+    assert found[:, 0] == pytest.approx(misses_at(rates, *slope))
 
 
 # A worked example of NIST's formula: Cavg is the mean over languages L of

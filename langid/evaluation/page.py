@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from langid import markup, metrics
+from langid import markup
 from langid.atomic_file import write_text
 from langid.evaluation.embedding_page import embedding_section
 from langid.evaluation.first_screen import first_screen
@@ -64,7 +64,7 @@ def write_page(
         "Classes": _classes(report),
         "Confusion": _confusion(report),
         "How far posteriors can be believed": _reliability(report),
-        "Detection": _detection(predictions),
+        "Detection": _detection(report),
         "On whom and on what": _slices(report),
         "Seconds heard": _seconds(report, streams),
     }
@@ -170,24 +170,26 @@ def _reliability(report: Mapping[str, Any]) -> str:
     return markup.picture(drawn, caption) + numbers
 
 
-def _detection(predictions: Predictions) -> str:
-    targets, scores = predictions.targets, metrics.detection_scores(predictions.posteriors)
-    held = np.unique(targets)
-    if len(held) < 2:
+def _detection(report: Mapping[str, Any]) -> str:
+    rates = {name: of["eer"]["value"] for name, of in report["classes"].items() if of["clips"]}
+    if len(rates) < 2:
         return markup.paragraph(
-            f"One class alone occurs, {predictions.classes[held[0]]}: nothing can be told apart."
+            f"One class alone occurs, {next(iter(rates))}: nothing can be told apart."
         )
-    curves, rates = {}, {}
-    for one in held:
-        curve = metrics.detection_curve(scores[:, one], targets == one)
-        name = predictions.classes[one]
-        curves[name], rates[name] = curve, float(metrics.equal_error_rate(*curve))
-    worst = sorted(rates, key=lambda name: -rates[name])[:CURVES]
+    det, worst = report["det"], sorted(rates, key=lambda name: -rates[name])[:CURVES]
+    misses = {name: det["miss"][name] for name in worst}
     label = "Detection error trade-off of each class; equal error rates are in the table of classes"
-    drawn = figure_svg(draw_det({name: curves[name] for name in worst}), escape(label))
-    more = f" The {CURVES} worst of {len(rates)} classes." if len(rates) > CURVES else ""
-    caption = "Misses against false alarms where each class is detected alone; below is better."
-    return markup.picture(drawn, caption + more)
+    drawn = figure_svg(draw_det(misses, det["false_alarm"]), escape(label))
+    said = ["Misses against false alarms where each class is detected alone; below is better."]
+    if len(rates) > CURVES:
+        said.append(f"The {CURVES} worst of {len(rates)} classes.")
+    bare = {name: of["reason"] for name, of in misses.items() if of["low"] is None}
+    if len(bare) < len(misses):
+        said.append("Bands are 95 % intervals between speakers, at each rate of false alarms.")
+    if bare:
+        told = "; ".join(f"{name}: {reason}" for name, reason in bare.items())
+        said.append(f"No band of {told}.")
+    return markup.picture(drawn, " ".join(said))
 
 
 def _slices(report: Mapping[str, Any]) -> str:

@@ -54,12 +54,11 @@ class Resamples:
         sums = (self._sums(row, metrics.CALIBRATION_BINS, of) for of in (right, confidence, None))
         return metrics.calibration_error(*sums)
 
-    def equal_error_rate(self, scores: np.ndarray, of: int) -> np.ndarray:
-        """Return the rate of a class, whose ``scores (units,)`` are given, ``(resamples,)``."""
-        return metrics.equal_error_rate(*self.detection_errors(scores, of))
-
     def detection_errors(self, scores: np.ndarray, of: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return misses and false alarms of a class as a threshold rises, of each resample."""
+        """Return misses and false alarms of a class as a threshold rises, of each resample.
+
+        ``scores (units,)`` are its own; both are ``(thresholds + 1, resamples)``.
+        """
         own = self.targets == of
         row, rows = _binned(scores, own)
         counts = (self._sums(row[some], rows, cell=self.cell[some]) for some in (own, ~own))
@@ -86,6 +85,27 @@ def _binned(scores: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, int]:
     shares = np.linspace(0, 1, GRID)
     grid = np.unique([np.quantile(scores[some], shares) for some in (own, ~own) if some.any()])
     return np.searchsorted(grid, scores, "right"), len(grid) + 1
+
+
+def band_of_resamples(
+    values: np.ndarray, drawn: np.ndarray
+) -> tuple[list[float | None], list[float | None]] | None:
+    """Return the low and high ends of the band of a curve ``values (points,)``.
+
+    ``drawn (points, resamples)`` are the curves of resamples; those without a value, for want of a
+    class, are left out. It is that of vertical averaging, at each point by itself (Macskassy &
+    Provost, Confidence Bands for ROC Curves, ROCAI 2004), of percentiles. Ends are None at a point
+    where all resamples are alike, and the band is None where they are so at every point.
+    """
+    drawn = drawn[:, np.isfinite(drawn).all(0)]
+    if not drawn.size or (alike := np.ptp(drawn, axis=1) < 1e-9).all():
+        return None
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    lows, highs = (
+        [None if same else end for same, end in zip(alike, ends.tolist(), strict=True)]
+        for ends in (np.minimum(low, values), np.maximum(high, values))
+    )
+    return lows, highs
 
 
 def of_resamples(value: float, drawn: np.ndarray, most: float) -> Bounds | None:

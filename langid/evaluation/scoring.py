@@ -26,7 +26,7 @@ from langid.evaluation.intervals import (
 from langid.evaluation.resampling import RESAMPLES, of_resamples
 
 INTERVAL = (
-    f"95 %, between speakers: of ece, eer and min_cavg a bootstrap of {RESAMPLES} resamples of"
+    f"95 %, between speakers: of ece, eer, det and min_cavg a bootstrap of {RESAMPLES} resamples of"
     " speakers, of nll Student's of its logarithm, of all others Wilson's of as many answers as"
     f" their clips count; none below {MIN_SPEAKERS} speakers; a recording stands for an unknown"
     " speaker"

@@ -274,6 +274,18 @@ def test_pairs_that_are_confused_have_an_interval_or_say_why_not(page_of: Page) 
     assert of_y.endswith('<td class="n">33.3%</td><td>– 4 speakers</td>')
 
 
+def test_bands_of_curves_are_drawn_or_the_page_says_why_not(page_of: Page) -> None:
+    several, few = [*"abcdefghijkl"], [*"abcdef", *"ghijgh"]
+    targets, said = [0] * 6 + [1] * 6, [1, 0, 0, 1, 0, 0] + [0, 1, 1] * 2
+    band, none = "Bands are 95 % intervals between speakers", "No band of "
+    text = page_of(made(targets, said, several, "utterance"))
+    assert band in text and none not in text
+    text = page_of(made(targets, said, few, "utterance"))
+    assert band in text and "No band of y: 4 speakers." in text
+    text = page_of(made([0, 0, 1], [0, 1, 1], ["a"] * 3, "utterance"))
+    assert band not in text and "No band of x&lt;b&gt;: 1 speaker; y: 1 speaker." in text
+
+
 @pytest.mark.filterwarnings("error")
 def test_clips_without_speech_are_counted(page_of: Page) -> None:
     held = made([0, 1] * 3, [0, 1] * 3, list("abcdef"), "utterance")

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from langid import metrics
-from langid.evaluation.resampling import RESAMPLES, Resamples, of_resamples
+from langid.evaluation.resampling import (
+    RESAMPLES,
+    Resamples,
+    band_of_resamples,
+    of_resamples,
+)
 
 from ..test_metrics import drawn
 
@@ -18,7 +23,8 @@ def test_figures_of_resamples_are_those_of_their_clips() -> None:
     scores, costs = metrics.detection_scores(posteriors), metrics.DetectionCosts()
     right = posteriors.argmax(1) == targets
     errors = resamples.calibration_error(posteriors.max(1), right)
-    rates, least = resamples.equal_error_rate(scores[:, 1], 1), resamples.least_cost(scores, costs)
+    rates = metrics.equal_error_rate(*resamples.detection_errors(scores[:, 1], 1))
+    least = resamples.least_cost(scores, costs)
     for number in range(0, 1000, 97):
         often = resamples.weight[resamples.cell, number].astype(int)
         assert often.sum() > 0 and len(set(often[unit == 4])) == 1
@@ -41,3 +47,14 @@ def test_resamples_that_lie_above_the_figure_are_moved_back() -> None:
     assert (of_resamples(0.01, drawn, 1.0) or (0, 1, 0))[1] == 0
     assert of_resamples(0.2, np.full(10, 0.2), 1.0) is None
     assert of_resamples(0.2, np.full(10, np.nan), 1.0) is None
+
+
+def test_a_band_is_of_each_point_by_itself_and_holds_its_curve() -> None:
+    spread = np.linspace(0, 0.4, 1001)
+    drawn = np.array([0.5 + spread, 0.4 * np.ones(1001), spread])
+    drawn[:, 500] = np.nan  # a resample without the class
+    low, high = band_of_resamples(np.array([0.7, 0.4, 0.45]), drawn) or ([], [])
+    assert low == [pytest.approx(0.51, abs=1e-3), None, pytest.approx(0.01, abs=1e-3)]
+    assert high == [pytest.approx(0.89, abs=1e-3), None, 0.45]
+    for alike in (np.zeros((3, 9)), np.full((3, 9), np.nan)):
+        assert band_of_resamples(np.zeros(3), alike) is None
