@@ -98,7 +98,7 @@ def band_of_resamples(
     where all resamples are alike, and the band is None where they are so at every point.
     """
     drawn = drawn[:, np.isfinite(drawn).all(0)]
-    if not drawn.size or (alike := np.ptp(drawn, axis=1) < 1e-9).all():
+    if not drawn.size or (alike := np.ptp(drawn, axis=1) < ROUNDED).all():
         return None
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     lows, highs = (
