@@ -20,7 +20,7 @@ from langid.training.run_record import RunRecord
 
 EXPERIMENTS = sorted(options("train", "experiment"))
 PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
-OWN = ("gru", "gru_streaming", "sounds", "best_stream", "probe", "finetune")  # published by nobody
+OWN = ("gru", "gru_streaming", "sounds", "best_stream", "best_offline", "probe", "finetune")  # published by nobody
 RELEASE, DELTA = "cv-corpus-6.1-2020-12-11", "cv-corpus-13.0-delta-2023-03-09"
 AGES = ("teens", "twenties", "thirties", "forties", "fifties", "sixties")
 ACCENTS = ("United States English", "Canadian English", "England English")
@@ -132,6 +132,15 @@ def test_gru_streaming_trains_on_a_store_of_its_features(
     record = RunRecord.read(tmp_path / "run").to_plain()
     assert (record["status"], record["steps"]) == ("finished", 2)
     assert record["data"]["carry_state"]
+
+
+def test_best_offline_learns_from_clips_alone(manifest: Path, tmp_path: Path) -> None:
+    keys = (*TWO_STEPS, log_mel(manifest, tmp_path, "samples"), "split.fractions=[0.4,0.3,0.3]")
+    assert main(["train", "experiment=best_offline", *keys, f"output={tmp_path}/run"]) == 0
+    record = RunRecord.read(tmp_path / "run").to_plain()
+    assert (record["status"], record["steps"]) == ("finished", 2)
+    assert not record["init"] and not record["teacher"]
+    assert record["model"]["network"]["cmvn"]
 
 
 def test_best_stream_learns_languages_of_sounds(
