@@ -20,14 +20,19 @@ SHOWN = 8  # operators
 
 
 def print_costs(path: Path, samples: np.ndarray) -> None:
-    """Print for single frames the floor, the share of operators, and what is above the graph."""
+    """Print for single frames the floor, the share of operators, and what is above the graph.
+
+    A frame is one of the network, which may be several of 10 ms.
+    """
     model = OnnxModel(path)
+    hop_s = model.metadata["hop_samples"] / model.metadata["sample_rate"]
     size = weight_bytes(path)
     memory, cache = bandwidth(MEMORY_BYTES), bandwidth(size)
     print(
-        f"floor: {size / 1e6:.2f} MB of weights a frame are {size / memory * 1e6:.1f} us (RTF"
-        f" {size / memory * 100:.4f}) at the {memory / 1e9:.1f} GB/s of memory, and"
-        f" {size / cache * 1e6:.1f} us at the {cache / 1e9:.1f} GB/s of the caches that they fit in"
+        f"floor: {size / 1e6:.2f} MB of weights a frame of {hop_s * 1e3:g} ms are"
+        f" {size / memory * 1e6:.1f} us (RTF {size / memory / hop_s:.4f}) at the"
+        f" {memory / 1e9:.1f} GB/s of memory, and {size / cache * 1e6:.1f} us at the"
+        f" {cache / 1e9:.1f} GB/s of the caches that they fit in"
     )
     levels = layers(model, samples)
     print("where the time of a frame goes, the best of many, in us: " + ", ".join(levels))
@@ -70,7 +75,7 @@ def layers(model: OnnxModel, samples: np.ndarray) -> list[str]:
     hop = samples[: model.metadata["hop_samples"]]
     frame = hop[None].astype(np.float32) / 32768
     stepper.step(frame)
-    ((_, _, binding),) = stepper._bindings[0]
+    ((_, _, binding),) = stepper._calls[frame.shape].runs[0]
     graph, step, feed = best(
         [
             lambda: model.session.run_with_iobinding(binding),

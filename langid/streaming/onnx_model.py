@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -18,6 +18,7 @@ _shared = onnxruntime.OrtValue.ortvalue_from_numpy  # a value on an array's own 
 
 SCHEMA = "langid-stream-2"
 AT_ONCE = 192  # frames of all streams in one call: fewer or more take up to a tenth longer
+SHAPES = 2  # of calls that stay prepared: 100 ms are two hops of 40 ms and three, in turns
 Ports = dict[str, tuple[str, list[Any]]]  # inputs and outputs of a graph: type, size of each axis
 
 
@@ -127,6 +128,17 @@ class OnnxModel:
         return OnnxStepper(self, streams)
 
 
+_Run = tuple[slice, np.ndarray, onnxruntime.IOBinding]
+
+
+class _Call(NamedTuple):
+    """Calls of one shape: where results are written, and the runs from either set of states."""
+
+    posteriors: np.ndarray
+    speech: np.ndarray
+    runs: list[list[_Run]]
+
+
 class OnnxStepper:
     """Some streams of an OnnxModel, and their state between calls.
 
@@ -142,16 +154,17 @@ class OnnxStepper:
         self._hop = int(model.metadata["hop_samples"])
         self._classes = len(model.metadata["classes"])
         self._states = [model.initial_state(streams) for _ in ("before", "after")]
-        self._bind((streams, self._hop))
+        self._turn = 0  # which of the states is the one before
+        self._calls = {(streams, self._hop): self._bind((streams, self._hop))}
 
     @property
     def state(self) -> list[np.ndarray]:
         """A copy of everything remembered, streams on the first axis of each array."""
-        return [array.copy() for array in self._states[0]]
+        return [array.copy() for array in self._states[self._turn]]
 
     @state.setter
     def state(self, state: list[np.ndarray]) -> None:
-        for own, array in zip(self._states[0], state, strict=True):
+        for own, array in zip(self._states[self._turn], state, strict=True):
             own[:] = array
 
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,39 +182,45 @@ class OnnxStepper:
         return posteriors, speech
 
     def _step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if samples.shape != self._shape:
-            self._bind(samples.shape)
+        if samples.shape not in self._calls:
+            if len(self._calls) == SHAPES:
+                del self._calls[next(iter(self._calls))]
+            self._calls[samples.shape] = self._bind(samples.shape)
+        call = self._calls[samples.shape]
         flat = samples.reshape(-1)  # numpy is faster on one axis
-        for cut, room, binding in self._bindings[0]:
+        for cut, room, binding in call.runs[self._turn]:
             write_floats(flat[cut], room)
             self._session.run_with_iobinding(binding)
-        self._bindings.reverse()
-        self._states.reverse()
-        return self._posteriors, self._speech
+        self._turn = 1 - self._turn
+        return call.posteriors, call.speech
 
-    def _bind(self, shape: tuple[int, ...]) -> None:
+    def _bind(self, shape: tuple[int, ...]) -> _Call:
         """Prepare both directions for calls of this shape."""
-        self._shape = shape
         frames = (shape[0], shape[1] // self._hop)
-        self._posteriors = np.zeros((*frames, self._classes), np.float32)
-        self._speech = np.zeros(frames, np.bool_)
+        posteriors = np.zeros((*frames, self._classes), np.float32)
+        speech = np.zeros(frames, np.bool_)
         runs = min(shape[0], -(-frames[0] * frames[1] // AT_ONCE))
         cuts = [shape[0] * run // runs for run in range(runs + 1)]
         parts = [slice(*cut) for cut in itertools.pairwise(cuts)]
         room = np.zeros((-(-shape[0] // runs), shape[1]), np.float32)  # of a part's samples
-        self._bindings = [
-            [self._binding(before, after, part, room[: part.stop - part.start]) for part in parts]
+        both = [
+            [
+                self._binding(
+                    before, [posteriors, speech, *after], part, room[: part.stop - part.start]
+                )
+                for part in parts
+            ]
             for before, after in (self._states, self._states[::-1])
         ]
+        return _Call(posteriors, speech, both)
 
     def _binding(
-        self, before: list[np.ndarray], after: list[np.ndarray], part: slice, room: np.ndarray
-    ) -> tuple[slice, np.ndarray, onnxruntime.IOBinding]:
-        """Prepare a call for a part of the streams: its samples, the room for them, the call."""
+        self, before: list[np.ndarray], results: list[np.ndarray], part: slice, room: np.ndarray
+    ) -> _Run:
+        """Prepare a run for a part of the streams: its samples, the room for them, the binding."""
         binding = self._session.io_binding()
         for name, array in zip(self._inputs, (room, *(a[part] for a in before)), strict=True):
             binding.bind_ortvalue_input(name, _shared(array))
-        results = (self._posteriors, self._speech, *after)
         for name, array in zip(self._outputs, results, strict=True):
             binding.bind_ortvalue_output(name, _shared(array[part]))
         length = room.shape[1]

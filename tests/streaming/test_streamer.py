@@ -360,15 +360,24 @@ def test_a_long_call_is_heard_in_parts(
     stream = StreamingIdentifier.load(model_path)
     expected, speech = stream.feed(clip), stream.speech
     monkeypatch.setattr(onnx_model, "AT_ONCE", 30)
-    shapes = []
+    shapes: list[tuple[int, ...]] = []
     bind = OnnxStepper._bind
-    monkeypatch.setattr(
-        OnnxStepper, "_bind", lambda self, shape: (shapes.append(shape), bind(self, shape))
-    )
+
+    def counted(self: OnnxStepper, shape: tuple[int, ...]) -> Any:
+        shapes.append(shape)
+        return bind(self, shape)
+
+    monkeypatch.setattr(OnnxStepper, "_bind", counted)
     stream.reset()
     np.testing.assert_allclose(stream.feed(clip), expected, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(stream.speech, speech)
     assert max(shapes) == (1, 30 * 160)
+    stream.reset()
+    shapes.clear()
+    cuts = [*range(320, 4800, 800), *range(800, 4800, 800), 4800]  # two hops and three, in turns
+    pieces = [stream.feed(part) for part in np.split(clip[:5600], sorted(cuts))]
+    np.testing.assert_allclose(np.concatenate(pieces), expected[:35], rtol=0, atol=1e-6)
+    assert shapes == [(1, 320), (1, 480), (1, 800)]  # both stay prepared
 
 
 def test_the_state_of_a_resampled_stream_waits_for_its_end(
