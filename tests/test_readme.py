@@ -130,6 +130,11 @@ def test_python_runs(
     assert len(namespace["store"].utterances) == len(real_rows)
 
 
+def test_the_test_of_two_runs_is_nowhere_called_a_bootstrap() -> None:
+    for path in (ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/**/*.md")):
+        assert "paired bootstrap" not in " ".join(path.read_text(encoding="utf-8").split()), path
+
+
 def test_rooms_and_owners_are_where_the_texts_say() -> None:
     page = PAGES["architecture.md"]
     rooms = set(re.findall(r"^  (\w+)/ ", page, re.MULTILINE))
