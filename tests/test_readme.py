@@ -17,6 +17,7 @@ from langid.commands.main import COMMANDS
 from langid.commands.override_check import check_overrides
 from langid.commands.reproduce import with_experiments
 from langid.commands.text_keys import readable
+from langid.evaluation.slices import COLUMNS, SPANS
 from langid.export.form import INSTALL
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +129,11 @@ def test_python_runs(
     assert namespace["posteriors"].shape[2] == 3
     assert namespace["stream"].decision.label in namespace["identifier"].classes
     assert len(namespace["store"].utterances) == len(real_rows)
+
+
+def test_every_slice_is_told_with_what_it_needs() -> None:
+    told = PAGES["reports.md"].partition("**Slices**")[2].partition("\n6. ")[0]
+    assert all(name in told for name in (*COLUMNS, *SPANS, "sample rate", "content=samples"))
 
 
 def test_the_test_of_two_runs_is_nowhere_called_a_bootstrap() -> None:
