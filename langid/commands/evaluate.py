@@ -54,7 +54,7 @@ def run(config: DictConfig) -> None:
     stream = stream_of(config, asked.checkpoints)
     unknown = None if config.unknown is None else path_of(config.unknown)
     if config.robustness:
-        check_whole(asked.heard_s)
+        check_whole(asked)
     if unknown is not None:
         asked.check_unknown(unknown)
     output, part = path_of(config.output), config.part

@@ -29,12 +29,13 @@ from langid.terminal import print_named, print_table, with_interval
 
 def run(config: DictConfig) -> None:
     """Hear the part in each condition, write the page and print its figures."""
-    from langid.evaluation.robustness import robustness, write_robustness
+    from langid.evaluation.robustness import check_whole, robustness, write_robustness
     from langid.evaluation.robustness_page import write_robustness_page
     from langid.streaming.decision import DecisionSettings
 
     below = DecisionSettings(unknown_below=config.unknown_below).unknown_below
     asked = asked_of(config)
+    check_whole(asked)
     output = path_of(config.output)
     with exclusive_folder(output):
         found = robustness(asked, asked.predictions(asked.part, None), output, below)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from langid.build import build
 from langid.corpora.part_counts import clips_and_speakers
 from langid.corpora.splits import speaker_groups
 from langid.data.sound_store import make_store
@@ -26,6 +27,7 @@ from langid.evaluation.conditions import (
 from langid.evaluation.predictions import Predictions, predict_part, predict_unknown
 from langid.evaluation.scoring import INTERVAL, paired_difference, score
 from langid.evaluation.threshold import may_be_answered
+from langid.training.checkpoint import read_checkpoint
 from langid.training.run_description import versions
 from langid.training.run_record import write_record
 
@@ -46,14 +48,9 @@ def robustness(
     ``difference`` from clean in balanced accuracy, paired. ``without_speech`` tells of each kind of
     SPEECHLESS how often a class is ``named``: where speech is found, and its posterior is
     ``unknown_below`` or more. Sounds lie in a folder below ``folder`` while they are heard. Raises
-    LangidError for sequences, for ``heard_s``, and for clips that cannot be heard again.
+    LangidError as ``check_whole`` does, and for clips that cannot be heard again.
     """
-    check_whole(clean.heard_s)
-    if clean.unit != "utterance":
-        raise LangidError(
-            "robustness: changes whole utterances; it cannot be had of a split that cuts them into"
-            " sequences: evaluate without"
-        )
+    check_whole(asked)
     groups, store = list(_groups(asked, clean)), Store(asked.store)
     rows = [_condition(CLEAN, clean, clean)]
     with tempfile.TemporaryDirectory(dir=folder, prefix=".sounds-") as place:
@@ -82,13 +79,21 @@ def robustness(
     }
 
 
-def check_whole(heard_s: float | None) -> None:
-    """Raise LangidError where so many seconds alone are to be heard of utterances."""
-    if heard_s is not None:
+def check_whole(asked: Asked) -> None:
+    """Raise LangidError for ``heard_s`` and for a part of sequences, before anything is scored."""
+    if asked.heard_s is not None:
         raise LangidError(
-            f"heard_s={heard_s}: robustness=true changes utterances and hears them whole; take one"
-            " of the two"
+            f"heard_s={asked.heard_s}: robustness=true changes utterances and hears them whole;"
+            " take one of the two"
         )
+    for path in asked.checkpoints if asked.part != "all" else []:
+        split = build(read_checkpoint(path)["langid"].split, "split")
+        if split.cuts_utterances:
+            raise LangidError(
+                f"checkpoint={path}: its split, {type(split).__name__}, cuts utterances into"
+                " sequences, and robustness changes whole ones; take part=all, in which it hears"
+                " those that it learned from too, or train with split=speaker"
+            )
 
 
 def write_robustness(found: dict[str, Any], folder: Path) -> None:

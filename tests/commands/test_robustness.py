@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS, write_table
 from langid.data.store import Store
-from langid.errors import LangidError
 from langid.evaluation import conditions, robustness
 from langid.evaluation.asked import Asked
 
@@ -155,15 +155,24 @@ def test_clips_that_are_gone_are_named_and_nothing_is_left(
 
 
 def test_what_is_not_whole_is_refused(
-    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkpoint_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing = keys(checkpoint_path, tmp_path / "none.h5", tmp_path / "out")  # of which to hear
     assert main(["evaluate", *nothing, "robustness=true", "heard_s=1"]) == 2
     assert "heard_s=1: robustness=true changes utterances" in capsys.readouterr().err
-    asked = Asked(checkpoints=[checkpoint_path], store=store_path, accelerator="cpu")
-    cut = replace(asked.predictions("test", None), unit="sequence")
-    with pytest.raises(LangidError, match="changes whole utterances"):
-        robustness.robustness(asked, cut, tmp_path)
+    checkpoint = torch.load(checkpoint_path, weights_only=True)
+    checkpoint["langid"]["split"] = {"_target_": "langid.corpora.splits.SequenceSplit", "seed": 0}
+    cut = tmp_path / "cut.ckpt"
+    torch.save(checkpoint, cut)
+    nothing[0] = f"checkpoint={cut}"
+    for words in (["evaluate", *nothing, "robustness=true"], ["robustness", *nothing]):
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert f"checkpoint={cut}: its split, SequenceSplit, cuts utterances" in error
+        assert "take part=all" in error
+    assert not (tmp_path / "out").exists()
+    assert main(["robustness", *nothing, "part=all"]) == 2
+    assert "none.h5: no such file" in capsys.readouterr().err  # whole utterances, which it has not
 
 
 def test_the_test_part_alone_is_heard(folder: Path, report_path: Path, store_path: Path) -> None:
