@@ -1,11 +1,13 @@
 """The first screen of report.html: one sentence, and what was tested, split and typed."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from langid import markup
 from langid.evaluation.report import heard_elsewhere, too_good, what_is_shared, who_speaks
 from langid.plots import SHOWN
+from langid.training.run_description import without_folders
 
 
 def first_screen(report: Mapping[str, Any], command: str) -> str:
@@ -29,12 +31,20 @@ def first_screen(report: Mapping[str, Any], command: str) -> str:
         "command": f"`{command}`",
     }
     if report["began_from"]:
-        told["began from"] = f"`{', '.join(report['began_from'])}`"
+        told["began from"] = f"`{', '.join(map(_place, report['began_from']))}`"
     if report["absent"]:
         told["absent"] = f"no clip of {', '.join(report['absent'])}; no mean takes them in"
     warnings = [markup.paragraph(said, "warning") for said in too_good(report)]
     verdict = markup.paragraph(summary(report), "verdict")
     return "".join([verdict, *warnings, markup.facts(told)])
+
+
+def _place(path: str) -> str:
+    """Return the path of a checkpoint as anyone may know it: no folders above those of its run."""
+    whole = Path(path)
+    if whole.is_absolute() and whole.parent.name == "checkpoints":
+        return str(Path(*whole.parts[-3:]))
+    return str(without_folders(path))
 
 
 def summary(report: Mapping[str, Any]) -> str:

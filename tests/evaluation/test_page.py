@@ -329,6 +329,16 @@ def test_the_sentence_says_what_was_heard_in_training() -> None:
     assert "in training, but what its pretrained encoder has" in summary(report | {"encoder": "w"})
 
 
+def test_the_first_screen_names_what_it_began_from_without_folders_of_a_machine() -> None:
+    report = report_of(made([0, 1], [0, 1], ["a", "b"], "utterance"))
+    began = [
+        "/home/ann/runs/sounds/checkpoints/last.ckpt", "/models/whisper-base", "runs/a/best.ckpt"
+    ]  # fmt: skip
+    screen = first_screen(report | {"began_from": began}, "")
+    assert "<code>sounds/checkpoints/last.ckpt, whisper-base, runs/a/best.ckpt</code>" in screen
+    assert "/home" not in screen and "/models" not in screen
+
+
 def test_the_first_screen_says_how_much_of_each_clip_was_heard() -> None:
     held = made([0, 1], [0, 1], ["a", "b"], "utterance")
     whole, short = (report_of(replace(held, heard_s=seconds)) for seconds in (None, 1.5))
