@@ -14,6 +14,8 @@ from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS
 from langid.training.init import output_layer
 
+from ..conftest import ROOT
+
 
 def keys(checkpoint: Path, store: Path, output: Path) -> list[str]:
     return [f"checkpoint={checkpoint}", f"store={store}", f"output={output}", "accelerator=cpu"]
@@ -31,6 +33,24 @@ def folder(
 
 def table_of(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "embeddings.tsv", sep="\t", keep_default_na=False)
+
+
+def test_the_lines_of_the_docs_put_both_into_one_table(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pyarrow, which would write the file, is no dependency."""
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    written: list[tuple[pd.DataFrame, str]] = []
+    monkeypatch.setattr(
+        pd.DataFrame, "to_parquet", lambda table, path: written.append((table, path))
+    )
+    (folder.parent / "embeddings").symlink_to(folder)
+    monkeypatch.chdir(folder.parent)
+    exec(page.partition("```python\n")[2].partition("```")[0])
+    ((table, path),) = written
+    assert path == "embeddings.parquet"
+    assert {"path", "speaker", "language", "class", "predicted"} < {*table}
+    np.testing.assert_array_equal(np.stack(table["embedding"]), np.load(folder / "embeddings.npy"))
 
 
 def test_rows_are_the_utterances_of_the_test_part(
