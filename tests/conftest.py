@@ -249,6 +249,26 @@ def model_path(checkpoint_path: Path, once: Once) -> Path:
     return once("model", export) / "model.onnx"
 
 
+@pytest.fixture(scope="session")
+def strided_path(real_clips: list[Path], once: Once) -> Path:
+    """Return the file of a network with stride, running normalisation and pooling, untrained."""
+    from .export.test_export_networks import untrained
+
+    def export(folder: Path) -> None:
+        clip = read_audio(real_clips[0], 16000)
+        identifier = untrained("recurrent.GRU cmvn and pooling", "remove", clip, stride=4)
+        export_onnx(identifier, folder / "model.onnx", [clip[16000:32000]])
+
+    return once("strided", export) / "model.onnx"
+
+
+@pytest.fixture(scope="session", params=["model_path", "strided_path"])
+def stream_path(request: pytest.FixtureRequest) -> Path:
+    """Return the exported file of a network that streams, of each kind."""
+    path: Path = request.getfixturevalue(request.param)
+    return path
+
+
 QUICK = ("trainer.max_epochs=3",)  # of a probe
 
 

@@ -34,16 +34,18 @@ class RunningStatistics(nn.Module):
         exporting = torch.compiler.is_exporting()  # of any length, which is short in a stream
         sums, memory = [], before
         for block in [summed] if exporting else torch.split(summed, BLOCK, dim=1):
-            sums.append(self._sums(block, memory))
+            # torch.export takes the length of what a GRU makes of compact frames for its example's.
+            time = counts.shape[1] if exporting and counts is not None else block.shape[1]
+            sums.append(self._sums(block, memory, time))
             memory = sums[-1][:, -1]
         every = torch.cat(sums, dim=1)
         if counts is not None:
             memory = hold(before, every, counts[:, -1:]).squeeze(1)
         return every, memory
 
-    def _sums(self, frames: Tensor, before: Tensor) -> Tensor:
+    def _sums(self, frames: Tensor, before: Tensor, time: int) -> Tensor:
         """Return the sums up to each frame, ``(batch, time, 2 * units + 1)``."""
-        place = torch.arange(frames.shape[1], device=frames.device)
+        place = torch.arange(time, device=frames.device)
         age = (place[:, None] - place).to(frames.dtype)
         weights = torch.where(age >= 0, self.decay ** age.clamp(min=0), 0.0)
         fading = self.decay ** (place + 1).to(frames.dtype)

@@ -152,14 +152,14 @@ def test_changes_of_language_are_found_where_clips_meet(
 
 
 def test_segments_are_those_of_the_library(
-    model_path: Path, meeting: Path, capsys: pytest.CaptureFixture[str]
+    stream_path: Path, meeting: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings: dict[str, Any] = {"half_life_s": 0.3, "min_duration_s": 0.5, "pause_s": 0.2}
     extra = [f"{name}={value}" for name, value in settings.items()]
-    assert run(model_path, meeting, "json=true", "languages=[Hindi,English]", *extra) == 0
+    assert run(stream_path, meeting, "json=true", "languages=[Hindi,English]", *extra) == 0
     found = json_lines(capsys.readouterr().out)
-    stream = StreamingIdentifier.load(model_path)
-    segmenter = Segmenter(stream.classes, 0.01, **settings, languages=["English", "Hindi"])
+    stream = StreamingIdentifier.load(stream_path)
+    segmenter = Segmenter(stream.classes, stream.hop_s, **settings, languages=["English", "Hindi"])
     posteriors = stream.feed(read_audio(meeting, RATE))
     expected = [*segmenter.process(posteriors, stream.speech), *segmenter.finish()]
     assert {segment["label"] for segment in found} <= {"English", "Hindi"}

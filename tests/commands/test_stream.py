@@ -57,14 +57,14 @@ def test_lines_of_json(
 
 
 def test_the_verdict_is_that_of_the_library(
-    model_path: Path, audio: Path, capsys: pytest.CaptureFixture[str]
+    stream_path: Path, audio: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from langid.audio.decode import read_audio
 
-    stream = StreamingIdentifier.load(model_path)
+    stream = StreamingIdentifier.load(stream_path)
     stream.feed(read_audio(audio, 16000))
     stream.flush()
-    assert main(["stream", f"model={model_path}", f"audio={audio}", "json=true"]) == 0
+    assert main(["stream", f"model={stream_path}", f"audio={audio}", "json=true"]) == 0
     verdict = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert verdict["speech_s"] == pytest.approx(stream.decision.speech_s)
     for name, value in stream.decision.posteriors.items():

@@ -26,6 +26,9 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "recurrent.GRU cmvn": {"units": [12, 8], "dense": 10, "cmvn_frames": 50},
     "recurrent.GRU pooling": {"units": [12, 8], "dense": 10, "pooling_frames": 50},
+    "recurrent.GRU cmvn and pooling": {
+        "units": [12, 8], "dense": 10, "cmvn_frames": 250, "pooling_frames": 25
+    },
 }  # fmt: skip
 
 
@@ -50,7 +53,8 @@ def untrained(
 ) -> LanguageIdentifier:
     """Return an identifier with confident posteriors, normalised on a clip."""
     torch.manual_seed(0)
-    target = f"langid.networks.{network.partition(' ')[0]}"
+    target, _, setting = network.partition(" ")
+    sizes = SMALL[network] if setting else SMALL.get(network, {})
     identifier = build_identifier(
         described(
             features=features or FEATURES[silence],
@@ -59,7 +63,7 @@ def untrained(
             silence=silence,
             model={
                 "_target_": "langid.training.identifier.LanguageIdentifier",
-                "network": {"_target_": target, **SMALL.get(network, {})},
+                "network": {"_target_": f"langid.networks.{target}", **sizes},
                 "stride": stride,
             },
         )
@@ -68,7 +72,10 @@ def untrained(
     identifier.normaliser.fit(frames[0].mean(0), frames[0].std(0))
     with torch.no_grad():
         logits = identifier(frames, torch.tensor([frames.shape[1]]))
-        identifier.network.output.weight.div_(logits.std(1).mean())  # type: ignore[union-attr, operator]
+        output: Any = identifier.network.output
+        output.bias.sub_(logits[0].mean(0))  # or some posterior would be 1 in all frames
+        for weights in output.parameters():
+            weights.div_(logits.std(1).mean())
     return identifier
 
 

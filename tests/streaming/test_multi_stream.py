@@ -25,11 +25,11 @@ def speech(real_clips: list[Path]) -> list[np.ndarray]:
     ]
 
 
-@pytest.fixture(params=["onnx", "torch"])
-def model(request: pytest.FixtureRequest, model_path: Path, checkpoint_path: Path) -> Any:
-    if request.param == "onnx":
-        return OnnxModel(model_path)
-    return TorchModel(StreamingModule(langid.load(checkpoint_path)))
+@pytest.fixture(params=["model_path", "strided_path", "torch"])
+def model(request: pytest.FixtureRequest, checkpoint_path: Path) -> Any:
+    if request.param == "torch":
+        return TorchModel(StreamingModule(langid.load(checkpoint_path)))
+    return OnnxModel(request.getfixturevalue(request.param))
 
 
 def alone(model: Any, samples: np.ndarray, flush: bool = False, **settings: Any) -> Any:
@@ -62,10 +62,10 @@ def test_streams_that_go_together_equal_lone_ones(model: Any, speech: list[np.nd
 
 
 def test_joins_leaves_resets_gaps_and_other_lengths(
-    model_path: Path, speech: list[np.ndarray]
+    stream_path: Path, speech: list[np.ndarray]
 ) -> None:
     """Forty streams of ten clips at random times: nobody hears anybody else."""
-    model = OnnxModel(model_path)
+    model = OnnxModel(stream_path)
     streams, random = MultiStream(model), np.random.default_rng(0)
     clips: dict[int, int] = {}
     fed: dict[int, int] = {}
@@ -74,7 +74,7 @@ def test_joins_leaves_resets_gaps_and_other_lengths(
     finished = 0
 
     def check(number: int) -> None:
-        expected = lone[clips[number]][: fed[number] // 160]
+        expected = lone[clips[number]][: fed[number] // streams.hop_samples]
         found = np.concatenate([np.zeros((0, 3), np.float32), *heard[number]])
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 

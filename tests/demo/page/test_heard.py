@@ -94,13 +94,21 @@ def test_every_frame_of_an_mp3_equals_python(page: Page, taught: Taught, languag
     assert decision["label"] == stream.decision.label
 
 
+@pytest.mark.parametrize(
+    ("network", "policy"), [("recurrent.GRU", "mask"), ("recurrent.GRU cmvn and pooling", "remove")]
+)
 def test_a_network_with_a_stride_equals_python(
-    chromium: Chromium, taught: Taught, open_page: OpenPage, tmp_path: Path
+    network: str,
+    policy: str,
+    chromium: Chromium,
+    taught: Taught,
+    open_page: OpenPage,
+    tmp_path: Path,
 ) -> None:
     clip = taught.clips["Hindi"]
     samples = read_audio(clip, RATE)
     model = tmp_path / "model.onnx"
-    export_onnx(untrained("recurrent.GRU", "mask", samples, stride=4), model, [samples[:RATE]])
+    export_onnx(untrained(network, policy, samples, stride=4), model, [samples[:RATE]])
     frames, stream = expected(model, clip)
     assert stream.hop_s == 0.04 and np.ptp(frames, axis=0).max() > 0.02
     with serving(model) as server:
