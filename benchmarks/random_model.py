@@ -2,12 +2,12 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from synthetic_sound import synthetic_sound
 
 from langid.commands.configuration import compose
@@ -16,6 +16,8 @@ from langid.streaming.onnx_model import OnnxModel
 from langid.training.checkpoint import build_identifier
 from langid.training.identifier import LanguageIdentifier
 from langid.training.run_description import RunDescription
+
+BEST_STREAM = "best_stream"  # the experiment of the best streaming network
 
 
 def random_identifier(
@@ -34,12 +36,29 @@ def random_identifier(
     made += [f"features.encoder={encoder}"] if encoder else []
     train = compose("train", [f"model={model}", "store=-", *sizes])
     prepare = compose("prepare", ["corpus=folders", *made])
-    plain: Any = OmegaConf.to_container(train), OmegaConf.to_container(prepare)
+    return _untrained(train, prepare.features, prepare.detector, silence)
+
+
+def random_experiment(name: str = BEST_STREAM) -> LanguageIdentifier:
+    """Return the identifier of ``experiment=NAME``, which names its features, for three languages.
+
+    The detector is the one that ``langid prepare`` takes.
+    """
+    train = compose("train", [f"experiment={name}", "store=-"])
+    detector = compose("prepare", ["corpus=folders"]).detector
+    return _untrained(train, train.features, detector, train.silence.policy)
+
+
+def _untrained(
+    train: DictConfig, features: DictConfig, detector: DictConfig, silence: str
+) -> LanguageIdentifier:
+    plain: Any = OmegaConf.to_container(train)
     groups = ("task", "model", "split", "data", "balance", "augment", "loss", "optimizer",
               "scheduler", "seed", "select")  # fmt: skip
+    made: Any = {"features": features, "detector": detector}
     description = RunDescription(
-        **{name: plain[0][name] for name in groups},
-        **{name: plain[1][name] for name in ("features", "detector")},
+        **{name: plain[name] for name in groups},
+        **{name: OmegaConf.to_container(config) for name, config in made.items()},
         classes=["English", "Hindi", "Mandarin"],
         silence=silence,
         versions={},
@@ -52,19 +71,24 @@ def random_identifier(
     return build_identifier(description).eval()
 
 
-def export_random(path: Path, detector: str = "energy") -> LanguageIdentifier:
-    """Write the GRU 200 with random weights as ONNX, on one thread, and return it."""
+def export_random(
+    path: Path, make: Callable[[], LanguageIdentifier] = random_identifier
+) -> LanguageIdentifier:
+    """Write what ``make`` returns, the GRU 200, with random weights as ONNX, and return it.
+
+    It is to run on one thread.
+    """
     torch.set_num_threads(1)
     torch.manual_seed(0)
     logging.disable(logging.WARNING)
-    identifier = random_identifier(detector=detector)
+    identifier = make()
     export_onnx(identifier, path, [synthetic_sound(3.0)])
     return identifier
 
 
-def random_model() -> OnnxModel:
+def random_model(make: Callable[[], LanguageIdentifier] = random_identifier) -> OnnxModel:
     """Return the file of ``export_random``, on one thread."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "gru.onnx"
-        export_random(path)
+        path = Path(folder) / "model.onnx"
+        export_random(path, make)
         return OnnxModel(path)

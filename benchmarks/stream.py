@@ -1,12 +1,14 @@
-"""Real-time factor from PCM to posteriors of a streaming GRU 200, on one thread.
+"""Real-time factor from PCM to posteriors of a GRU 200 and of the best stream, on one thread.
 
 Time is that of StreamingIdentifier.feed, wrapper and running decision included, on 16-bit samples,
 frame by frame (160 samples a call) and in chunks of 100 ms: the exported ONNX file under
 onnxruntime, against eager PyTorch, TorchScript, plain numpy and a file with detector=learned in the
-same run. They take turns; the best of their rounds counts, for other load can only add to it, and
-the median stands beside it. Before, all must give the same posteriors. Then come percentiles over
-many single frames, the floor that memory sets, where the rest of the time goes, and with --soak
-whether memory grows. Weights are random and the sound is synthetic: neither changes the work.
+same run. The network of experiment=best_stream, which answers every fourth frame, is heard so too,
+against eager PyTorch. They take turns; the best of their rounds counts, for other load can only add
+to it, and the median stands beside it. Before, all of a network must give the same posteriors. Then
+come percentiles over many single frames, the floor that memory sets, where the rest of the time
+goes, and with --soak whether memory grows. Weights are random and the sound is synthetic: neither
+changes the work.
 """
 
 import argparse
@@ -23,7 +25,7 @@ import torch
 from command_line import CommandLine
 from figures import Figure, machine, print_table, verdict
 from plain_numpy import PlainGRU
-from random_model import export_random
+from random_model import BEST_STREAM, export_random, random_experiment, random_identifier
 from stream_costs import print_costs
 from stream_soak import soak
 from synthetic_sound import synthetic_sound
@@ -44,6 +46,8 @@ FRAME, CHUNK, LEARNED, EAGER, SCRIPT, PLAIN = (
     "TorchScript, frame by frame",
     "plain numpy, frame by frame",
 )
+BEST = f"{BEST_STREAM}: "
+Ways = dict[str, tuple["Stream", int]]  # by name, with the samples of a call
 
 
 class Stream(Protocol):
@@ -72,24 +76,34 @@ class Scripted:
         return self._traced(*inputs)
 
 
-def ways(
-    identifier: LanguageIdentifier, path: Path, learned: Path
-) -> dict[str, tuple[Stream, int]]:
-    """Return each way with its samples a call; raise SystemExit where posteriors differ.
+def ways(identifier: LanguageIdentifier, path: Path, learned: Path) -> Ways:
+    """Return each way of the GRU 200; raise SystemExit where posteriors differ.
 
     Files are those of the identifier, and of one that differs in its detector.
     """
-    module = StreamingModule(identifier)
-    onnx = StreamingIdentifier(OnnxModel(path))
-    scripted: Any = Scripted(module)
-    found: dict[str, tuple[Stream, int]] = {
-        FRAME: (onnx, HOP),
-        CHUNK: (onnx, 10 * HOP),
-        LEARNED: (StreamingIdentifier(OnnxModel(learned)), HOP),
-        EAGER: (StreamingIdentifier(TorchModel(module)), HOP),
-        SCRIPT: (StreamingIdentifier(TorchModel(scripted)), HOP),
-        PLAIN: (PlainGRU(identifier), HOP),
+    found = plain_ways(identifier, path)
+    scripted: Any = Scripted(StreamingModule(identifier))
+    return same(
+        found
+        | {
+            LEARNED: (StreamingIdentifier(OnnxModel(learned)), HOP),
+            SCRIPT: (StreamingIdentifier(TorchModel(scripted)), HOP),
+            PLAIN: (PlainGRU(identifier), HOP),
+        }
+    )
+
+
+def plain_ways(identifier: LanguageIdentifier, path: Path) -> Ways:
+    """Return the ways that every network has: those of its file, and eager PyTorch."""
+    return {
+        FRAME: (StreamingIdentifier(OnnxModel(path)), HOP),
+        CHUNK: (StreamingIdentifier(OnnxModel(path)), 10 * HOP),
+        EAGER: (StreamingIdentifier(TorchModel(StreamingModule(identifier))), HOP),
     }
+
+
+def same(found: Ways) -> Ways:
+    """Return ways of a network; raise SystemExit where their posteriors differ."""
     samples = (synthetic_sound(1) * 32767).astype(np.int16)
     expected = heard(*found[EAGER], samples)
     for name, way in found.items():
@@ -119,9 +133,7 @@ def seconds_of_calls(stream: Stream, samples: np.ndarray, chunk: int) -> np.ndar
     return taken
 
 
-def in_turns(
-    found: dict[str, tuple[Stream, int]], samples: np.ndarray, rounds: int
-) -> dict[str, list[np.ndarray]]:
+def in_turns(found: Ways, samples: np.ndarray, rounds: int) -> dict[str, list[np.ndarray]]:
     """Return the seconds of all calls of each way, round by round, after one to warm up."""
     taken: dict[str, list[np.ndarray]] = {name: [] for name in found}
     for number in range(rounds + 1):
@@ -134,7 +146,7 @@ def in_turns(
 
 def report(taken: dict[str, list[np.ndarray]], seconds: float) -> list[Figure]:
     """Print the table and return the figures."""
-    rows = [["", "RTF", "median RTF", "us a frame", "us a call: median", "p99", "x real time"]]
+    rows = [["", "RTF", "median RTF", "us / 10 ms", "us a call: median", "p99", "x real time"]]
     factors = {}
     for name, rounds in taken.items():
         sums = [float(calls.sum()) / seconds for calls in rounds]
@@ -145,36 +157,43 @@ def report(taken: dict[str, list[np.ndarray]], seconds: float) -> list[Figure]:
              f"{np.median(calls):.1f}", f"{np.percentile(calls, 99):.1f}", f"{1 / factor:.0f}"]
         )  # fmt: skip
     print_table(f"{seconds:g} s of sound, {len(rounds)} rounds, one thread; {machine()}", rows)
-    return figures(factors[FRAME], factors[CHUNK], factors[EAGER])
+    return [
+        figure
+        for network in ("", BEST)
+        for figure in figures(*(factors[network + way] for way in (FRAME, CHUNK, EAGER)), network)
+    ]
 
 
-def figures(frame: float, chunk: float, eager: float) -> list[Figure]:
+def figures(frame: float, chunk: float, eager: float, network: str = "") -> list[Figure]:
     """Return the figures of three real-time factors; eager PyTorch is the one to stay below."""
     return [
-        Figure("RTF frame by frame", frame, FRAME_LIMIT),
+        Figure(f"{network}RTF frame by frame", frame, FRAME_LIMIT),
         Figure("in 100 ms chunks", chunk, CHUNK_LIMIT),
         Figure("frame by frame against eager PyTorch", frame / eager, 1.0, " x"),
     ]
 
 
-def print_percentiles(stream: Stream, samples: np.ndarray, frames: int) -> None:
+def print_percentiles(name: str, stream: Stream, samples: np.ndarray, frames: int) -> None:
     """Print how long single frames take, over so many."""
     repeats = -(-frames * HOP // len(samples))
     calls = seconds_of_calls(stream, np.tile(samples, repeats)[: frames * HOP], HOP) * 1e6
     values = ", ".join(f"p{p:g} {np.percentile(calls, p):.1f}" for p in (50, 99, 99.9))
-    print(f"{FRAME}, {frames:,} frames in a row, us a frame: {values}, longest {calls.max():.0f}")
+    print(f"{name}, {frames:,} frames in a row, us a frame: {values}, longest {calls.max():.0f}")
 
 
 def measure(options: argparse.Namespace) -> list[Figure]:
     """Measure all, print what was found, and return the figures."""
     samples = (synthetic_sound(options.seconds) * 32767).astype(np.int16)
     with tempfile.TemporaryDirectory() as folder:
-        path, learned = Path(folder) / "gru.onnx", Path(folder) / "learned.onnx"
-        export_random(learned, "learned")
+        path, learned, best = (Path(folder) / f"{name}.onnx" for name in ("gru", "learned", "best"))
+        export_random(learned, lambda: random_identifier(detector="learned"))
         found = ways(export_random(path), path, learned)
+        of_best = same(plain_ways(export_random(best, random_experiment), best))
+        found |= {BEST + name: way for name, way in of_best.items()}
         held = report(in_turns(found, samples, options.rounds), options.seconds)
-        print_percentiles(found[FRAME][0], samples, options.frames)
-        print_costs(path, samples)
+        for network, file in (("", path), (BEST, best)):
+            print_percentiles(network + FRAME, found[network + FRAME][0], samples, options.frames)
+            print_costs(file, samples)
         if options.soak:
             stream = StreamingIdentifier.load(path)
             held += soak(stream, samples, options.soak, options.soak_seconds)

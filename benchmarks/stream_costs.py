@@ -82,7 +82,7 @@ def layers(model: OnnxModel, samples: np.ndarray) -> list[str]:
             lambda: stepper.step(frame),
             lambda: stream.feed(hop),
         ],
-        calls=20,
+        calls=5,
         rounds=500,
     )
     return [

@@ -86,8 +86,8 @@ CASES = [
     ("stream", (0.0071, 0.0024, 0.03), 0),
     ("stream", (0.0069, 0.0026, 0.03), 1),
     ("stream", (0.0069, 0.0024, 0.006), 2),
-    ("multi_stream", (1200.0, 1100.0), None),
-    ("multi_stream", (1200.0, 900.0), 1),
+    ("multi_stream", (1200.0, 1100.0, "GRU 200"), None),
+    ("multi_stream", (1200.0, 900.0, "GRU 200"), 1),
     ("soak", (1e-6, 1.0), None),
     ("soak", (1e-3, 1.0), 0),
     ("soak", (1e-6, 9.0), 1),
@@ -143,8 +143,9 @@ def test_live_streams_are_those_of_the_largest_batch(
 
     taken = {(name, 100): steps(0.05) for name in ("100 ms chunks", "frame by frame")}
     taken |= {("100 ms chunks", 1000): steps(0.8), ("frame by frame", 1000): steps(1.25)}
-    assert benchmark("multi_stream").report(taken) == 1
+    assert benchmark("multi_stream").report({"GRU 200": taken, "best_stream": taken}) == 1
     *_, last = capsys.readouterr().out.splitlines()
+    assert last.count("; ") == 3 and "; best_stream: live streams a core in 100 ms" in last
     assert "1.25e+03 (limit at least 1000: holds)" in last
     assert "frame by frame 800 (limit at least 1000: DOES NOT HOLD)" in last
 

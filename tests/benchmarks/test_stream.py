@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from langid.commands.configuration import compose
 from langid.export.onnx import export_onnx
+from langid.signal.features import LogMel
+from langid.signal.learned_detector import LearnedDetector
 from langid.streaming.streamer import StreamingIdentifier
 from langid.training.identifier import LanguageIdentifier
 
@@ -47,6 +51,18 @@ def test_the_measured_network_is_the_gru_of_200_units(benchmark: Any) -> None:
     assert sum(weights.numel() for weights in network.parameters()) == 180_003
 
 
+def test_the_best_stream_is_that_of_its_experiment(benchmark: Any) -> None:
+    composed = compose("train", ["experiment=best_stream", "store=-"])
+    identifier = benchmark("random_model").random_experiment()
+    description = identifier.described
+    assert description.model == OmegaConf.to_container(composed.model)
+    assert description.silence == composed.silence.policy == "remove"
+    assert type(identifier.front_end.features) is LogMel
+    assert type(identifier.front_end.detector) is LearnedDetector
+    network = identifier.network
+    assert network.cmvn and network.pooling and identifier.front_end.hop_samples == 640
+
+
 def test_plain_numpy_computes_what_langid_does(benchmark: Any, sound: np.ndarray) -> None:
     identifier = benchmark("random_model").random_identifier()
     identifier.normaliser.fit(torch.full((64,), -3.0), torch.full((64,), 5.0))
@@ -80,6 +96,10 @@ def test_stream_prints_every_part(quick: Quick) -> None:
         "plain numpy",
         "100 frames in a row",
         "p99.9 ",
+        "best_stream: onnxruntime, frame by frame, 100 frames in a row",
+        "best_stream: onnxruntime, 100 ms chunks  ",
+        "best_stream: eager PyTorch",
+        "MB of weights a frame of 40 ms",
     ):
         assert part in printed
     assert "floor: 0." in printed and " GB/s of memory" in printed
@@ -87,7 +107,8 @@ def test_stream_prints_every_part(quick: Quick) -> None:
     assert "operators by onnxruntime's profile: " in printed
     assert "soak: 1,000 frames (0.0 h of sound)" in printed
     *_, last = printed.splitlines()
-    assert {"RTF", "soak:", "malloc"} <= {part.split(" ")[0] for part in last.split("; ")}
+    names = [part.split(" ")[0] for part in last.split("; ")]
+    assert {"RTF", "soak:", "malloc"} <= {*names} and names[3] == "best_stream:"
 
 
 def test_a_soak_ends_in_time_and_finds_what_grows(
@@ -118,7 +139,10 @@ def parity(benchmark: Any, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_parity_holds_for_a_network(quick: Quick) -> None:
     *table, last = quick("parity").splitlines()
     rows = [line.split() for line in table[2:]]
-    assert [row[:2] for row in rows] == [["gru", "PyTorch"], ["gru", "ONNX"], ["gru", "pt2"]]
+    runtimes = ("PyTorch", "ONNX", "pt2")
+    assert [row[:2] for row in rows] == [
+        [network, runtime] for network in ("gru", "best_stream") for runtime in runtimes
+    ]
     assert all(0 < float(value) <= 1e-4 for row in rows for value in row[-4:-1])
     assert all(float(row[-1]) > 0.5 for row in rows)  # or there is nothing to compare
     assert last.count("holds") == 3
