@@ -20,15 +20,8 @@ from langid.training.run_record import RunRecord
 
 EXPERIMENTS = sorted(options("train", "experiment"))
 PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
-OWN = (
-    "gru",
-    "gru_streaming",
-    "sounds",
-    "best_stream",
-    "best_offline",
-    "probe",
-    "finetune",
-)  # published by nobody
+# Published by nobody.
+OWN = ("gru", "gru_streaming", "sounds", "best_stream", "best_offline", "probe", "finetune")
 RELEASE, DELTA = "cv-corpus-6.1-2020-12-11", "cv-corpus-13.0-delta-2023-03-09"
 AGES = ("teens", "twenties", "thirties", "forties", "fifties", "sixties")
 ACCENTS = ("United States English", "Canadian English", "England English")
