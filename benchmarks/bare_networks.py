@@ -299,8 +299,10 @@ class ECAPATDNN(nn.Module):
         aggregated: int,
         embedding: int,
         bottleneck: int,
+        cmvn: bool,
     ):
         super().__init__()
+        self.cmvn = cmvn
         self.stem = _tdnn(bins, channels, 5, 1)
         self.blocks = nn.ModuleList(
             SERes2Block(channels, dilation, bottleneck) for dilation in (2, 3, 4)
@@ -321,6 +323,9 @@ class ECAPATDNN(nn.Module):
         self.output = nn.Linear(embedding, classes)
 
     def forward(self, features: Tensor) -> Tensor:
+        if self.cmvn:
+            deviation, mean = torch.std_mean(features, 1, correction=0, keepdim=True)
+            features = (features - mean) / deviation
         hidden = self.stem(features.transpose(1, 2))
         outputs: list[Tensor] = []
         for block in self.blocks:

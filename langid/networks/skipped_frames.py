@@ -11,16 +11,15 @@ from torch import Tensor
 def compact(features: Tensor, advance: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Move the frames that are kept to the front; also return ``counts``, how many up to each.
 
-    Without ``advance (batch, time) bool`` all are kept, and None says so. Behind the last one kept
-    stands the first of the chunk, again and again.
+    Without ``advance (batch, time) bool`` all are kept, and None says so.
     """
     if advance is None:
         return features, None
     counts = advance.long().cumsum(1)
     place = torch.where(advance, counts - 1, features.shape[1])  # the others go behind the end
-    frames = torch.arange(features.shape[1], device=features.device).expand_as(place)
-    room = torch.zeros_like(torch.cat([place, place[:, :1]], dim=1))
-    return _take(features, room.scatter(1, place, frames)[:, :-1]), counts
+    place = place.unsqueeze(-1).expand(-1, -1, features.shape[2])
+    room = torch.cat([torch.zeros_like(features), torch.zeros_like(features[:, :1])], dim=1)
+    return room.scatter(1, place, features)[:, :-1], counts
 
 
 def hold(before: Tensor, frames: Tensor, counts: Tensor | None) -> Tensor:
@@ -45,7 +44,4 @@ def window(frames: Tensor, size: int, counts: Tensor | None) -> Tensor:
 
 def _take(frames: Tensor, index: Tensor) -> Tensor:
     """Pick frames: ``(batch, frames, units), index (batch, time) -> (batch, time, units)``."""
-    # Whole rows of memory: an index for every number takes several times as long.
-    batch, time, units = frames.shape
-    rows = index + time * torch.arange(batch, device=frames.device).unsqueeze(1)
-    return frames.flatten(0, 1).index_select(0, rows.flatten()).reshape(*index.shape, units)
+    return frames.gather(1, index.unsqueeze(-1).expand(-1, -1, frames.shape[2]))
