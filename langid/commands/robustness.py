@@ -4,7 +4,8 @@ Every utterance is heard as it is, through a telephone band, MP3 at 16 kbit/s, w
 at 20, 10, 5 and 0 dB, reverberation, 20 dB louder and softer, clipped, and behind a second of
 silence. What is drawn for an utterance in a condition is the same for every network. Differences
 from clean are paired, with 95 % intervals between speakers. Music, noise and silence alone follow:
-how often is a class named, and how surely? Of a store of features the clips are decoded again.
+how often is a class named, and how surely? And how often is it right by pauses alone, in which no
+language can be heard? Of a store of features the clips are decoded again.
 
 Writes robustness.html, a page with a picture that needs no other file, and robustness.json. langid
 evaluate robustness=true has the same in its report.
@@ -49,6 +50,7 @@ def run(config: DictConfig) -> None:
 def print_robustness(found: dict[str, Any]) -> None:
     """Print what is lost in each condition, and what is said where nobody speaks."""
     from langid.evaluation.report import who_speaks
+    from langid.evaluation.robustness_page import pauses_told
 
     title = f"{found['part']} part: {who_speaks(found)}"
     table = Table("heard", "balanced accuracy", "change", "confidence", title=title)
@@ -62,3 +64,4 @@ def print_robustness(found: dict[str, Any]) -> None:
             f"{one['name']:16} a class is named in {one['named']} of {one['clips']} clips, mean"
             f" confidence {one['confidence']:.3f}"
         )
+    print(pauses_told(found))

@@ -31,18 +31,25 @@ class Sounds(Protocol):
 
 
 def make_store(
-    path: Path, like: Store, sounds: Sounds, title: str, workers: int = 0, accelerator: str = "auto"
+    path: Path,
+    like: Store,
+    sounds: Sounds,
+    title: str,
+    workers: int = 0,
+    accelerator: str = "auto",
+    all_marked: bool = False,
 ) -> None:
     """Write a store of ``sounds``, of which as much is held in memory as a process works on.
 
-    Features, marks of speech and rate are those of ``like``: its detector hears each sound anew.
-    Unlike ``prepare`` it keeps what is silent. ``title`` is what progress shows.
+    Features, marks of speech and rate are those of ``like``: its detector hears each sound anew,
+    unless all frames shall be marked (``all_marked``). Unlike ``prepare`` it keeps what is silent.
+    ``title`` is what progress shows.
     """
     device = facts_of(like.description, accelerator)[2]
     numbers = range(0, len(sounds), SHARD_UTTERANCES)
     shards = [path.with_name(f"{path.stem}-{number}.h5") for number in numbers]
     jobs = joblib.Parallel(n_jobs=max(1, workers), return_as="generator")(
-        joblib.delayed(with_trust(_write_shard))(shard, like, sounds, number, device)
+        joblib.delayed(with_trust(_write_shard))(shard, like, sounds, number, device, all_marked)
         for shard, number in zip(shards, numbers, strict=True)
     )
     with progress(title, "clips") as bar:
@@ -57,7 +64,9 @@ def make_store(
         shard.unlink()
 
 
-def _write_shard(path: Path, like: Store, sounds: Sounds, first: int, device: str) -> int:
+def _write_shard(
+    path: Path, like: Store, sounds: Sounds, first: int, device: str, all_marked: bool
+) -> int:
     """Write the sounds from ``first`` on to a file; return how many they were."""
     import torch
 
@@ -71,7 +80,7 @@ def _write_shard(path: Path, like: Store, sounds: Sounds, first: int, device: st
             values: Any = features.numpy()
             if like.content.name == "samples":
                 values = values.reshape(-1) * FULL_SCALE
-            writer.write_frames(values, speech.numpy())
+            writer.write_frames(values, speech.numpy() | all_marked)
             writer.end_utterance(row)
         writer.finish()
     return len(numbers)

@@ -43,19 +43,17 @@ SPEECHLESS: dict[str, Callable[[int, int, Draws], np.ndarray]] = {
 }
 SPEECHLESS_CLIPS = 50  # of each kind
 SPEECHLESS_S = 5.0
+PAUSES_S = 0.5  # what an utterance has at least, to be heard by its pauses alone
 
 
-class ChangedUtterances:
-    """Rows of a store with their samples in a condition.
+class UtterancesAgain:
+    """Rows of a store with their samples.
 
-    What is drawn depends on the condition and the ``utterance_id`` alone: all networks hear the
-    same. Of a store of features clips are decoded again; raises LangidError for one that cannot be.
+    Of a store of features clips are decoded again; raises LangidError for one that cannot be.
     """
 
-    def __init__(self, store: Store, rows: Sequence[int], name: str):
-        arguments = {key: {"probability": 1} | own for key, own in CONDITIONS[name].items()}
-        self.store, self.rows, self.name = store, rows, name
-        self.change = Acoustics(**arguments)
+    def __init__(self, store: Store, rows: Sequence[int]):
+        self.store, self.rows = store, rows
         self.samples = StoredSamples(store, store.description["sample_rate"])
 
     def __len__(self) -> int:
@@ -64,8 +62,11 @@ class ChangedUtterances:
     def __getitem__(self, number: int) -> tuple[dict[str, str], np.ndarray]:
         row = int(self.rows[number])
         cells = {name: str(self.store.columns[name][row]) for name in COLUMNS}
-        draws = draws_of(self.name, cells["utterance_id"])
-        return cells, self.change(self._sound(row), draws)[0].samples
+        return cells, self._heard(self._sound(row), cells["utterance_id"])
+
+    def _heard(self, sound: Sound, utterance_id: str) -> np.ndarray:
+        """Return the samples that are heard of an utterance."""
+        raise NotImplementedError
 
     def _sound(self, row: int) -> Sound:
         """Return an utterance in whole hops of the store's, as many as it has marks."""
@@ -80,6 +81,39 @@ class ChangedUtterances:
         count = len(speech) * self.store.description["hop_samples"]
         samples = np.pad(samples[:count], (0, max(0, count - len(samples))), mode="edge")
         return Sound(samples, np.asarray(speech), self.store.description["sample_rate"])
+
+
+class ChangedUtterances(UtterancesAgain):
+    """Rows of a store with their samples in a condition.
+
+    What is drawn depends on the condition and the ``utterance_id`` alone: all networks hear the
+    same.
+    """
+
+    def __init__(self, store: Store, rows: Sequence[int], name: str):
+        super().__init__(store, rows)
+        arguments = {key: {"probability": 1} | own for key, own in CONDITIONS[name].items()}
+        self.name, self.change = name, Acoustics(**arguments)
+
+    def _heard(self, sound: Sound, utterance_id: str) -> np.ndarray:
+        return self.change(sound, draws_of(self.name, utterance_id))[0].samples
+
+
+class Pauses(UtterancesAgain):
+    """What the store's detector marks as no speech, one after the other, of rows of a store.
+
+    Rows with less than PAUSES_S of it are left out: ``rows`` are those that are there.
+    """
+
+    def __init__(self, store: Store, rows: Sequence[int]):
+        frames = PAUSES_S * store.frames_per_second
+        quiet = [np.sum(~store.read_speech(*store.offsets[row : row + 2])) for row in rows]
+        super().__init__(
+            store, [row for row, count in zip(rows, quiet, strict=True) if count >= frames]
+        )
+
+    def _heard(self, sound: Sound, utterance_id: str) -> np.ndarray:
+        return np.asarray(sound.samples[~np.repeat(sound.speech, sound.hop_samples)])
 
 
 class WithoutSpeech:

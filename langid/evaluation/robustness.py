@@ -19,9 +19,12 @@ from langid.evaluation.asked import Asked
 from langid.evaluation.calibration import calibration
 from langid.evaluation.conditions import (
     CONDITIONS,
+    PAUSES_S,
     SPEECHLESS,
     SPEECHLESS_S,
     ChangedUtterances,
+    Pauses,
+    UtterancesAgain,
     WithoutSpeech,
 )
 from langid.evaluation.predictions import Predictions, predict_part, predict_unknown
@@ -32,10 +35,10 @@ from langid.training.run_description import versions
 from langid.training.run_record import write_record
 
 SCHEMA = "langid-robustness-1"
-CLEAN = "clean"
+CLEAN, PAUSES = "clean", "pauses alone"
 FIGURES = ("balanced_accuracy", "accuracy", "nll")
 HEARD = "speech frames are those that the store's detector finds in the changed sound"
-Group = tuple[Sequence[Path], np.ndarray]  # checkpoints, and the rows that they hear
+Group = tuple[Sequence[Path], list[int]]  # checkpoints, and the rows that they hear
 
 
 def robustness(
@@ -47,7 +50,9 @@ def robustness(
     ``confidence``, the mean posterior of what is said, how many have ``no_speech``, and
     ``difference`` from clean in balanced accuracy, paired. ``without_speech`` tells of each kind of
     SPEECHLESS how often a class is ``named``: where speech is found, and its posterior is
-    ``unknown_below`` or more. Sounds lie in a folder below ``folder`` while they are heard. Raises
+    ``unknown_below`` or more. ``pauses`` is a condition, too: what utterances that have PAUSES_S of
+    it are taken for by what is no speech in them, all of it, beside what they are clean; None where
+    none has. Sounds lie in a folder below ``folder`` while they are heard. Raises
     LangidError as ``check_whole`` does, and for clips that cannot be heard again.
     """
     check_whole(asked)
@@ -56,9 +61,13 @@ def robustness(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".sounds-") as place:
         for number, name in enumerate(CONDITIONS, 1):
             title = f"{name} ({number} of {len(CONDITIONS)})"
-            tables = [_changed(asked, store, group, name, title, Path(place)) for group in groups]
+            tables = [
+                _heard(asked, store, on, ChangedUtterances(store, rows, name), title, Path(place))
+                for on, rows in groups
+            ]
             table = pd.concat(tables).loc[clean.table.index]
             rows.append(_condition(name, replace(clean, table=table), clean))
+        pauses = _pauses(asked, store, groups, clean, Path(place))
         said = _without_speech(asked, store, Path(place))
     return {
         "schema": SCHEMA,
@@ -67,6 +76,8 @@ def robustness(
         "classes": clean.classes,
         **clips_and_speakers(clean.table),
         "conditions": rows,
+        "pauses": pauses,
+        "pauses_s": PAUSES_S,
         "without_speech": [_said(kind, said, unknown_below, clean) for kind in SPEECHLESS],
         "without_speech_s": SPEECHLESS_S,
         "unknown_below": unknown_below,
@@ -104,25 +115,47 @@ def write_robustness(found: dict[str, Any], folder: Path) -> None:
 def _groups(asked: Asked, clean: Predictions) -> Iterator[Group]:
     """Yield checkpoints that are heard together, and the store's rows that they hear."""
     if asked.ensemble or len(asked.checkpoints) == 1:
-        yield asked.checkpoints, clean.table.index.to_numpy()
+        yield asked.checkpoints, clean.table.index.tolist()
         return
     for path in asked.checkpoints:
         fold = replace(asked, checkpoints=[path]).predictions(asked.part, None)
-        yield [path], fold.table.index.to_numpy()
+        yield [path], fold.table.index.tolist()
 
 
-def _changed(
-    asked: Asked, store: Store, group: Group, name: str, title: str, place: Path
+def _heard(
+    asked: Asked,
+    store: Store,
+    checkpoints: Sequence[Path],
+    sounds: UtterancesAgain,
+    title: str,
+    place: Path,
+    all_marked: bool = False,
 ) -> pd.DataFrame:
-    """Return what checkpoints say of rows of a store in a condition; the index is the row."""
-    checkpoints, rows = group
-    path = place / "changed.h5"
-    sounds = ChangedUtterances(store, rows.tolist(), name)
-    make_store(path, store, sounds, title, asked.workers, asked.accelerator)
+    """Return what checkpoints say of rows of a store, heard as ``sounds``; the index is the row."""
+    path = place / "heard.h5"
+    make_store(path, store, sounds, title, asked.workers, asked.accelerator, all_marked)
     options = asked.workers, asked.ensemble, asked.accelerator
     table = predict_part(checkpoints, path, "all", *options).table
     path.unlink()
-    return table.set_axis(rows[table.index])
+    return table.set_axis(np.array(sounds.rows)[table.index])
+
+
+def _pauses(
+    asked: Asked, store: Store, groups: Sequence[Group], clean: Predictions, place: Path
+) -> dict[str, Any] | None:
+    """Return what is said of pauses alone, by which no language can be told."""
+    kept = [(on, Pauses(store, rows)) for on, rows in groups]
+    tables = [
+        _heard(asked, store, on, sounds, PAUSES, place, all_marked=True)
+        for on, sounds in kept
+        if len(sounds)
+    ]
+    if not tables:
+        return None
+    table = pd.concat(tables).sort_index()
+    same = replace(clean, table=clean.table.loc[table.index])
+    told = clips_and_speakers(table) | {"chance": 1 / len(clean.classes)}
+    return told | _condition(PAUSES, replace(clean, table=table), same)
 
 
 def _condition(name: str, heard: Predictions, clean: Predictions) -> dict[str, Any]:

@@ -99,4 +99,18 @@ def speechless_section(found: Mapping[str, Any]) -> str:
         f" speech detector finds speech{rule}."
     )
     table = markup.table("What is said where nobody speaks", SPEECHLESS_HEAD, rows)
-    return table + markup.paragraph(note, "note")
+    return markup.paragraph(pauses_told(found)) + table + markup.paragraph(note, "note")
+
+
+def pauses_told(found: Mapping[str, Any]) -> str:
+    """Return in words how well the class is told by pauses alone."""
+    pauses, least = found["pauses"], f"{found['pauses_s']:g} s"
+    if pauses is None:
+        return f"No clip has pauses of {least} to be told by."
+    value, sure = shown(pauses["balanced_accuracy"])
+    return (
+        f"By pauses alone (what the detector does not mark, {least} of it or more:"
+        f" {who_speaks(pauses)}) balanced accuracy is {value} (95 % interval: {sure}); chance is"
+        f" {pauses['chance']:.3f}. What is above it is told by microphones, rooms and codecs, or by"
+        " speech that the detector misses."
+    )

@@ -6,10 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 import torch
 
+from langid.audio.decode import read_audio
 from langid.commands.main import main
 from langid.corpora.manifest import COLUMNS, write_table
 from langid.data.store import Store
@@ -68,6 +72,48 @@ def test_nobody_speaks_in_silence_and_what_is_said_is_counted(folder: Path) -> N
     for one in said.values():
         assert one["named"] == one["clips"] - one["no_speech"]  # unknown_below=0 rejects none
         assert sum(one["said"].values()) == one["clips"] and 1 / 3 <= one["confidence"] <= 1
+
+
+def test_pauses_alone_are_heard_as_a_store_of_them_is(
+    folder: Path, checkpoint_path: Path, store_path: Path, report_path: Path, tmp_path: Path
+) -> None:
+    """Written to files and prepared so that every frame counts, they are said to be the same."""
+    pauses, store, rows = read(folder)["pauses"], Store(store_path), []
+    tested = pd.read_csv(report_path.parent / "predictions.tsv", sep="\t")["utterance_id"]
+    for number, row in enumerate(store.utterances.to_dict("records")):
+        speech = store.read_speech(*store.offsets[number : number + 2])
+        quiet = np.repeat(~speech, store.description["hop_samples"])
+        samples = read_audio(Path(row["path"]), 16_000)[: len(quiet)]
+        samples = np.pad(samples, (0, len(quiet) - len(samples)), mode="edge")[quiet]
+        if row["utterance_id"] in set(tested) and len(samples) >= 8_000:
+            path = tmp_path / f"{number}.wav"
+            soundfile.write(path, samples, 16_000)
+            rows.append({name: str(row[name]) for name in COLUMNS} | {"path": str(path)})
+    assert pauses["clips"] == len(rows) > 0
+    write_table([row | {"duration_s": ""} for row in rows], COLUMNS, tmp_path / "pauses.tsv")
+    made = tmp_path / "made.h5"
+    corpus = ["corpus=manifest", f"corpus.path={tmp_path}/pauses.tsv", f"store={made}"]
+    assert main(["prepare", *corpus, "detector=every_frame", "workers=1"]) == 0
+    with h5py.File(made, "r+") as file:  # a network hears stores of its own detector alone
+        file.attrs["description"] = json.dumps(store.description)
+    assert main(["evaluate", *keys(checkpoint_path, made, tmp_path / "e"), "part=all"]) == 0
+    heard = json.loads((tmp_path / "e" / "report.json").read_text())
+    assert heard["balanced_accuracy"] == pauses["balanced_accuracy"]
+    assert heard["nll"]["value"] == pytest.approx(pauses["nll"]["value"], rel=1e-3)
+    assert pauses["chance"] == pytest.approx(1 / 3)
+    assert f"{pauses['balanced_accuracy']['value']:.3f}" in (folder / "robustness.html").read_text()
+
+
+def test_where_no_clip_has_pauses_it_is_said(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    few(monkeypatch, nothing={"gain": {"db": [0, 0]}})
+    for module in (conditions, robustness):
+        monkeypatch.setattr(module, "PAUSES_S", 100.0)
+    assert main(["robustness", *keys(checkpoint_path, store_path, tmp_path)]) == 0
+    assert read(tmp_path)["pauses"] is None
+    assert "No clip has pauses of 100 s" in capsys.readouterr().out
 
 
 def test_the_page_shows_all_of_it(folder: Path) -> None:
