@@ -130,10 +130,11 @@ def _figures(report: Report) -> list[str]:
 
 def _confused(report: Report) -> list[str]:
     pairs = [
-        f"{escaped(pair['true'])} for {escaped(pair['predicted'])} ({pair['share']:.1%} of it)"
+        f"{escaped(pair['true'])} for {escaped(pair['predicted'])}, {pair['share']:.3f} of it"
+        f"{_sure(pair)}"
         for pair in report["confused"][:3]
     ]
-    return [f"Most often taken: {', '.join(pairs)}."] if pairs else []
+    return [f"Most often taken: {'; '.join(pairs)}."] if pairs else []
 
 
 def _by_seconds(report: Report) -> list[str]:

@@ -65,6 +65,19 @@ def test_what_is_no_report_is_named(
         measured(tmp_path, trained)
 
 
+def test_what_is_taken_for_what_has_an_interval_or_none(
+    trained: LanguageIdentifier, report_path: Path, tmp_path: Path
+) -> None:
+    report = json.loads(report_path.read_text())
+    pair = {"true": "Hindi", "predicted": "English", "units": 2, "share": 0.25}
+    judged, not_judged = pair | {"low": 0.125, "high": 0.5}, pair | {"low": None, "high": None}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report | {"confused": [judged, not_judged]}))
+    said = "Hindi for English, 0.250 of it"
+    told = f"Most often taken: {said} (95 % interval 0.125–0.500); {said}."
+    assert told in measured(path, trained).figures
+
+
 def test_slices_and_unknown_languages_are_told(
     trained: LanguageIdentifier, report_path: Path, tmp_path: Path
 ) -> None:
