@@ -36,11 +36,26 @@ class RunningStatistics(nn.Module):
         return mean, (squares - mean.square()).clamp(min=1e-4)
 
 
-class Recurrent(nn.Module):
-    """RNN, GRU or LSTM, a dense layer, logits.
+class CMVN(nn.Module):
+    """Features less their running mean, over their running deviation; as they are for 0 frames."""
 
-    With ``cmvn_frames`` features are normalised first by their running mean and deviation; with
-    ``pooling_frames`` the dense layer gets those of what the last recurrent layer says.
+    def __init__(self, frames: int):
+        super().__init__()
+        self.statistics = RunningStatistics(frames, prior=1.0) if frames else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        if self.statistics is None:
+            return features
+        mean, variance = self.statistics(features)
+        normalised: Tensor = (features - mean) * variance.rsqrt()
+        return normalised
+
+
+class Recurrent(nn.Module):
+    """CMVN, RNN, GRU or LSTM, a dense layer, logits.
+
+    With ``pooling_frames`` the dense layer gets running mean and deviation of what the last
+    recurrent layer says.
     """
 
     def __init__(
@@ -59,7 +74,7 @@ class Recurrent(nn.Module):
         pooling_frames: int = 0,
     ):
         super().__init__()
-        self.cmvn = RunningStatistics(cmvn_frames, prior=1.0) if cmvn_frames else None
+        self.cmvn = CMVN(cmvn_frames)
         self.pooling = RunningStatistics(pooling_frames, prior=0.0) if pooling_frames else None
         self.recurrent = cell(  # type: ignore[call-arg]  # the three cells know their own mode
             bins, units, layers, batch_first=True, dropout=dropout, bidirectional=directions == 2
@@ -73,10 +88,7 @@ class Recurrent(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        if self.cmvn:
-            mean, variance = self.cmvn(features)
-            features = (features - mean) * variance.rsqrt()
-        hidden = self.recurrent(features)[0]
+        hidden = self.recurrent(self.cmvn(features))[0]
         if self.pooling:
             mean, variance = self.pooling(hidden)
             hidden = torch.cat([mean, variance.sqrt()], dim=-1)
@@ -85,7 +97,7 @@ class Recurrent(nn.Module):
 
 
 class TCN(nn.Module):
-    """Residual blocks of two dilated causal convolutions, a dense ReLU layer, logits."""
+    """CMVN, residual blocks of two dilated causal convolutions, a dense ReLU layer, logits."""
 
     def __init__(
         self,
@@ -96,8 +108,10 @@ class TCN(nn.Module):
         kernel: int,
         dense: int,
         dropout: float,
+        cmvn_frames: int,
     ):
         super().__init__()
+        self.cmvn = CMVN(cmvn_frames)
         self.blocks = nn.Sequential(
             *(
                 ResidualBlock(channels if number else bins, channels, kernel, 2**number, dropout)
@@ -109,7 +123,7 @@ class TCN(nn.Module):
         self.output = nn.Linear(dense, classes)
 
     def forward(self, features: Tensor) -> Tensor:
-        hidden = self.dropout(self.blocks(features.transpose(1, 2)).transpose(1, 2))
+        hidden = self.dropout(self.blocks(self.cmvn(features).transpose(1, 2)).transpose(1, 2))
         logits: Tensor = self.output(torch.relu(self.dense(hidden)))
         return logits
 
@@ -132,7 +146,7 @@ class ResidualBlock(nn.Module):
 
 
 class Conformer(nn.Module):
-    """A linear layer, Conformer blocks with a limited past and no future, logits."""
+    """CMVN, a linear layer, Conformer blocks with a limited past and no future, logits."""
 
     def __init__(
         self,
@@ -144,8 +158,10 @@ class Conformer(nn.Module):
         kernel: int,
         context_frames: int,
         dropout: float,
+        cmvn_frames: int,
     ):
         super().__init__()
+        self.cmvn = CMVN(cmvn_frames)
         self.input = nn.Linear(bins, width)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.Sequential(
@@ -154,7 +170,7 @@ class Conformer(nn.Module):
         self.output = nn.Linear(width, classes)
 
     def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.output(self.blocks(self.dropout(self.input(features))))
+        logits: Tensor = self.output(self.blocks(self.dropout(self.input(self.cmvn(features)))))
         return logits
 
 

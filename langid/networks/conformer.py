@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from langid.errors import check_least
+from langid.networks.cmvn import CMVN
 from langid.networks.network import State, StreamingNetwork
 from langid.networks.skipped_frames import compact, hold, window
 
@@ -17,7 +18,7 @@ class Conformer(StreamingNetwork):
     ``context_frames`` before it, convolutions of ``kernel`` frames are causal, and LayerNorm stands
     in for BatchNorm. Instead of sinusoids of the relative position each head learns one bias per
     distance (Raffel et al. 2020). Width, heads and kernel are those of the paper's smallest. Before
-    the first frame that is kept the logits are zeros.
+    the first frame that is kept the logits are zeros. ``cmvn_frames`` is that of ``Recurrent``.
     """
 
     def __init__(
@@ -30,12 +31,15 @@ class Conformer(StreamingNetwork):
         kernel: int = 31,
         context_frames: int = 100,
         dropout: float = 0.1,
+        cmvn_frames: int = 0,
     ):
         super().__init__()
         check_least(1, width=width, layers=layers, heads=heads, context_frames=context_frames)
         check_least(2, kernel=kernel)
+        check_least(0, cmvn_frames=cmvn_frames)
         if width % heads:
             raise ValueError(f"heads={heads}: accepted are divisors of width={width}")
+        self.cmvn = CMVN(bins, cmvn_frames) if cmvn_frames else None
         self.input = nn.Linear(bins, width)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
@@ -43,9 +47,10 @@ class Conformer(StreamingNetwork):
         )
         self.output = nn.Linear(width, num_classes)
         self.context_frames = context_frames
-        # Those of each block, which of the past frames there were, and the last logits.
+        # Those of cmvn and of each block, which of the past frames there were, and the last logits.
+        first = [self.cmvn.memory] if self.cmvn else []
         of_blocks = [shape for block in self.blocks for shape in block.memories]  # type: ignore[union-attr]
-        self.memories = [*of_blocks, (context_frames, 1), (num_classes,)]
+        self.memories = [*first, *of_blocks, (context_frames, 1), (num_classes,)]
 
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None
@@ -64,6 +69,10 @@ class Conformer(StreamingNetwork):
         self, features: Tensor, state: State, advance: Tensor | None
     ) -> tuple[Tensor, State]:
         features, counts = compact(features, advance)
+        after: list[Tensor] = []
+        if self.cmvn:
+            features, moments = self.cmvn(features, state[0], counts)
+            after.append(moments)
         hidden = self.dropout(self.input(features))
         there = torch.cat([state[-2], torch.ones_like(hidden[..., :1])], dim=1)
         # How far behind each frame those are that it might attend to, (time, past + time).
@@ -72,7 +81,6 @@ class Conformer(StreamingNetwork):
         within = (distance >= 0) & (distance <= self.context_frames)
         mask = within & (there.transpose(1, 2) > 0)
         distance = distance.clamp(0, self.context_frames)
-        after: list[Tensor] = []
         for block in self.blocks:
             memory = state[len(after) : len(after) + 3]
             hidden, memory = block(hidden, memory, counts, distance, mask)

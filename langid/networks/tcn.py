@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from langid.errors import check_least
+from langid.networks.cmvn import CMVN
 from langid.networks.network import State, StreamingNetwork
 from langid.networks.skipped_frames import compact, hold, window
 
@@ -14,7 +15,8 @@ class TCN(StreamingNetwork):
 
     Block number i of ``layers`` has two convolutions of ``kernel`` frames that are 2^i apart, so a
     frame of logits sees ``1 + 2 (kernel - 1)(2^layers - 1)`` frames. A dense ReLU layer follows.
-    Before the first frame that is kept the logits are zeros.
+    Before the first frame that is kept the logits are zeros. ``cmvn_frames`` is that of
+    ``Recurrent``.
     """
 
     def __init__(
@@ -26,10 +28,13 @@ class TCN(StreamingNetwork):
         kernel: int = 3,
         dense: int = 100,
         dropout: float = 0.05,
+        cmvn_frames: int = 0,
     ):
         super().__init__()
         check_least(1, channels=channels, layers=layers, dense=dense)
         check_least(2, kernel=kernel)
+        check_least(0, cmvn_frames=cmvn_frames)
+        self.cmvn = CMVN(bins, cmvn_frames) if cmvn_frames else None
         self.blocks = nn.ModuleList(
             ResidualBlock(channels if number else bins, channels, kernel, 2**number, dropout)
             for number in range(layers)
@@ -37,19 +42,23 @@ class TCN(StreamingNetwork):
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(channels, dense)
         self.output = nn.Linear(dense, num_classes)
-        # What each convolution needs again, and the last logits.
+        # That of cmvn, what each convolution needs again, and the last logits.
+        first = [self.cmvn.memory] if self.cmvn else []
         of_blocks = [shape for block in self.blocks for shape in block.memories]  # type: ignore[union-attr]
-        self.memories = [*of_blocks, (num_classes,)]
+        self.memories = [*first, *of_blocks, (num_classes,)]
 
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None
     ) -> tuple[Tensor, State]:
         hidden, counts = compact(features, advance)
-        hidden = hidden.transpose(1, 2)
         after: list[Tensor] = []
+        if self.cmvn:
+            hidden, memory = self.cmvn(hidden, state[0], counts)
+            after.append(memory)
+        hidden = hidden.transpose(1, 2)
         for block in self.blocks:
-            hidden, memory = block(hidden, state[len(after) : len(after) + 2], counts)
-            after.extend(memory)
+            hidden, memories = block(hidden, state[len(after) : len(after) + 2], counts)
+            after.extend(memories)
         logits = self.output(torch.relu(self.dense(self.dropout(hidden.transpose(1, 2)))))
         logits = hold(state[-1], logits, counts)
         return logits, (*after, logits[:, -1])

@@ -201,7 +201,14 @@ RUNNING = ("model.network.cmvn_frames=30", "model.network.pooling_frames=20")
 
 
 @pytest.mark.parametrize(
-    ("name", "overrides"), [*((name, ()) for name in MODELS), ("gru", RUNNING), ("lstm", RUNNING)]
+    ("name", "overrides"),
+    [
+        *((name, ()) for name in MODELS),
+        ("gru", RUNNING),
+        ("lstm", RUNNING),
+        ("tcn", RUNNING[:1]),
+        ("conformer", RUNNING[:1]),
+    ],
 )
 def test_a_bare_network_computes_what_langid_does(
     name: str, overrides: tuple[str, ...], benchmark: Any

@@ -27,6 +27,10 @@ STREAMING: dict[str, Callable[[], StreamingNetwork]] = {
     "conformer": lambda: Conformer(
         6, 3, width=8, layers=2, heads=2, kernel=4, context_frames=9, dropout=0.3
     ),
+    "tcn, cmvn": lambda: TCN(6, 3, channels=8, layers=3, dense=5, cmvn_frames=20),
+    "conformer, cmvn": lambda: Conformer(
+        6, 3, width=8, layers=2, heads=2, kernel=4, context_frames=9, cmvn_frames=20
+    ),
 }
 BOTH_WAYS: dict[str, Callable[[], Network]] = {
     "bigru": lambda: BiGRU(6, 3, units=10, layers=2, dense=5, dropout=0.3),
