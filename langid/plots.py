@@ -134,8 +134,7 @@ def draw_streaming(report: Mapping[str, Any], title: str) -> Figure:
     _draw_since(since, report)
     _draw_speech(speech, report)
     for axes in (since, speech):
-        axes.margins(y=0.25)
-        axes.legend(fontsize=8, loc="upper left", frameon=False)
+        axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
     _draw_decisions(decision, report["decisions"])
     figure.suptitle(title, fontsize=10)
     return figure
