@@ -93,7 +93,7 @@ def with_silence(clip: np.ndarray) -> np.ndarray:
 # RNN and GRU take steps alike, and the fixture ``exported`` is a GRU with either policy.
 CASES = [
     *((name, "remove", ENERGY) for name in SMALL),
-    *((name, "mask", ENERGY) for name in [*SMALL][2:]),
+    *((name, "mask", ENERGY) for name in [*SMALL][2:-2]),  # of cmvn that of the GRU will do
     *(("recurrent.GRU", silence, LEARNED) for silence in ("remove", "mask")),
 ]
 
