@@ -39,7 +39,7 @@ MEANINGS = {  # of the figures of a whole report, in the order that they are sho
 FIGURE_HEAD = ("figure", "value", "95 % interval", "what it is")
 OF_CLASSES = ("precision", "recall", "f1", "eer")
 CLASS_HEAD = ("class", "clips and speakers", *OF_CLASSES)
-SLICE_HEAD = ("slice", "accuracy", "95 % interval", "clips and speakers", "classes", "note")
+SLICE_HEAD = ("slice", "accuracy", "95 % interval", "clips and speakers", "classes")
 ROWS = 60  # of slices that are shown
 CURVES = 7  # DET curves, so many as there are colours
 
@@ -101,7 +101,7 @@ def slice_rows(slices: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Return the cells of slices, under SLICE_HEAD."""
     return [
         [f"{one['by']}: {one['value']}", *shown(one["accuracy"]), who_speaks(one),
-         str(len(one["classes"])), "too small to judge" if one["too_small"] else ""]
+         str(len(one["classes"]))]
         for one in slices
     ]  # fmt: skip
 
