@@ -66,7 +66,7 @@ class UtterancesAgain:
 
     def _heard(self, sound: Sound, utterance_id: str) -> np.ndarray:
         """Return the samples that are heard of an utterance."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what is heard of an utterance")
 
     def _sound(self, row: int) -> Sound:
         """Return an utterance in whole hops of the store's, as many as it has marks."""
