@@ -111,6 +111,6 @@ def pauses_told(found: Mapping[str, Any]) -> str:
     return (
         f"By pauses alone (what the detector does not mark, {least} of it or more:"
         f" {who_speaks(pauses)}) balanced accuracy is {value} (95 % interval: {sure}); chance is"
-        f" {pauses['chance']:.3f}. What is above it is told by microphones, rooms and codecs, or by"
-        " speech that the detector misses."
+        f" {pauses['chance']:.3f}. What is above chance is told by microphones, rooms and codecs,"
+        " or by speech that the detector misses."
     )
