@@ -11,12 +11,6 @@ import numpy as np
 import pytest
 
 from langid.build import ROLES
-from langid.commands.compare import with_folders
-from langid.commands.hydra_flags import read_flags
-from langid.commands.main import COMMANDS
-from langid.commands.override_check import check_overrides
-from langid.commands.reproduce import with_experiments
-from langid.commands.text_keys import readable
 from langid.evaluation.slices import COLUMNS, SPANS
 from langid.export.form import INSTALL
 
@@ -24,38 +18,6 @@ ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = "\n".join([README, *PAGES.values()])
-
-
-def command_lines(own: bool = False) -> list[str]:
-    """Return every whole ``langid COMMAND KEY=VALUE`` line of blocks and tables.
-
-    Those that need a package of one's ``own``, or all others.
-    """
-    verbs = "|".join(COMMANDS)
-    lines = re.findall(rf"(?:^(?:    )?|`)(langid (?:{verbs}) [^`\n]*=[^`\n]*)", TEXT, re.M)
-    absent = "hydra/launcher=submitit"  # a plugin that the tests do without
-    lines = [line for line in lines if absent not in line and ("my_project" in line) == own]
-    return sorted({line.split("  #")[0].strip() for line in lines})
-
-
-@pytest.mark.parametrize("line", command_lines())
-def test_commands_compose(line: str) -> None:
-    _, command, *words = [word for word in shlex.split(line) if word != "..."]
-    flags = read_flags(command, words)
-    overrides = flags.overrides
-    needed = {"train": ["store=x.h5"], "prepare": ["corpus=folders", "corpus.root=x", "store=x.h5"]}
-    needed["evaluate"] = ["checkpoint=x", "store=x.h5", "output=x"]
-    given = {override.partition("=")[0] for override in overrides}
-    if "..." in line:
-        if "corpus.tsv" in given:
-            needed["prepare"][0] = "corpus=common_voice"
-        overrides += [item for item in needed[command] if item.partition("=")[0] not in given]
-    if command == "compare":
-        overrides = with_folders(overrides)
-    elif command == "reproduce":
-        overrides = with_experiments([*overrides, *(["experiments=all"] if flags.all else [])])
-    overrides = [readable(command, override) for override in overrides]
-    check_overrides(command, overrides, whole=not flags.shown)
 
 
 def test_what_is_not_released_is_installed_from_a_clone() -> None:
@@ -89,7 +51,7 @@ def test_a_package_of_ones_own_is_used_from_an_empty_folder(
         (tmp_path / path).write_text(block(path))
     assert sum(len(block(path).split("\n")) for path in files) < 20
     (tmp_path / "cv.h5").symlink_to(store_path)
-    lines = [shlex.split(line) for line in command_lines(own=True)]
+    lines = [shlex.split(line) for line in re.findall(r"^langid .*my_project.*$", TEXT, re.M)]
     small = ["trainer.max_epochs=1", "trainer.accelerator=cpu"]
     for words in sorted(lines, key=lambda words: ("train", "evaluate", "export").index(words[1])):
         command = ["-m", *words, *(small if words[1] == "train" else ())]

@@ -25,8 +25,11 @@ def as_wav(clip: Path, path: Path) -> int:
 
 @pytest.fixture(scope="session")
 def fleurs(real_clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fleurs_of(real_clips, tmp_path_factory.mktemp("fleurs"))
+
+
+def fleurs_of(real_clips: list[Path], root: Path) -> Path:
     """Return a root of FLEURS with two clips a part: English unpacked, the others not."""
-    root = tmp_path_factory.mktemp("fleurs")
     for number, config in enumerate(CONFIGS):
         folder = root / "data" / config
         for place, part in enumerate(("train", "dev", "test")):
