@@ -23,6 +23,8 @@ import forked
 # One thread a process: two test processes with two threads each would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
+# The shapes of an export differ so much that looking each up takes longer than working it out.
+os.environ.setdefault("TORCH_FAKE_TENSOR_DISPATCH_CACHE", "0")
 
 from langid.audio.decode import read_audio  # noqa: E402
 from langid.commands.main import main  # noqa: E402
