@@ -144,7 +144,7 @@ def report(
 
 def main() -> int:
     """Compare and return 0 where all differences keep to the limit, else 1."""
-    parser = CommandLine(__doc__, clips=2, networks=f"gru,{BEST_STREAM}")
+    parser = CommandLine(__doc__, clips=1, networks=f"gru,{BEST_STREAM}")
     default = os.environ.get("LANGID_DATA", str(HERE.parents[1] / "shared" / "data"))
     parser.add_argument("--data", default=default, help=f"folder that holds {RELEASE} ({default})")
     parser.add_argument("--clips", type=int, default=50, help="clips, one a speaker (50)")

@@ -81,7 +81,7 @@ def figures(langid_s: float, plain_s: float, difference: float) -> list[Figure]:
 
 def main() -> int:
     """Measure, print what was found, and return 0 where all figures hold, else 1."""
-    parser = CommandLine(__doc__, model="cnn", clips=8, rounds=1)
+    parser = CommandLine(__doc__, model="bigru", clips=8, rounds=1)
     data = os.environ.get("LANGID_DATA", HERE.parents[1] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(data), help="folder of the release")
     parser.add_argument("--model", default="ecapa_tdnn", help="option of model= (ecapa_tdnn)")

@@ -41,9 +41,13 @@ ABOUT_S = (4.5, 5.5)
 Clips = Sequence[np.ndarray]
 
 
-def ways_of(encoder: Path, clips: Clips, folder: Path) -> dict[str, Callable[[np.ndarray], Any]]:
+def ways_of(
+    encoder: Path, layer: str, clips: Clips, folder: Path
+) -> dict[str, Callable[[np.ndarray], Any]]:
     """Return what takes a clip: langid's features, the exported file, transformers."""
-    identifier = random_identifier("linear_probe", features="pretrained", encoder=encoder)
+    identifier = random_identifier(
+        "linear_probe", features="pretrained", encoder=encoder, layer=layer
+    )
     features, path = identifier.front_end.features, folder / "model.onnx"
     export_offline(identifier, path, [clips[0][:SAMPLE_RATE]], 5.0, 0.5)
     model, hop = WindowedModel(path), features.hop_samples
@@ -79,6 +83,7 @@ def prepare_seconds(
             langid = [sys.executable, "-m", "langid", "prepare", "corpus=manifest",
                       f"corpus.path={folder}/clips.tsv", f"store={folder}/states.h5",
                       "features=pretrained", f"features.encoder={encoder}",
+                      f"features.layer={options.layer}",
                       f"workers={options.processes}"]  # fmt: skip
             plain = [sys.executable, HERE / "plain_pretrained.py", encoder, listing,
                      folder / "plain.h5", "--processes", options.processes]  # fmt: skip
@@ -101,13 +106,14 @@ def figures(
 
 def options_of() -> tuple[argparse.Namespace, list[dict[str, str]]]:
     """Return the options, and the rows of the clips of the sample, evenly spread."""
-    parser = CommandLine(__doc__, clips=2, prepared=4, rounds=1, processes=1)
+    parser = CommandLine(__doc__, clips=1, prepared=2, rounds=1, processes=1, layer="1")
     shared = HERE.parents[1] / "shared"
     data = os.environ.get("LANGID_DATA", shared / "data")
     models = os.environ.get("LANGID_MODELS", shared / "models")
     parser.add_argument("--data", type=Path, default=Path(data), help="folder of the release")
     parser.add_argument("--models", type=Path, default=Path(models), help="folder of the encoder")
     parser.add_argument("--clips", type=int, default=15, help="clips of about 5 s (15)")
+    parser.add_argument("--layer", default="last", help="whose states langid gives (last)")
     parser.add_argument("--prepared", type=int, default=256, help="clips to prepare (256)")
     parser.add_argument("--processes", type=int, default=2, help="of prepare and the loop (2)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, the first to warm up (3)")
@@ -134,7 +140,7 @@ def main() -> int:
     fitting = (clip for clip in read if ABOUT_S[0] <= len(clip) / SAMPLE_RATE <= ABOUT_S[1])
     clips = [clip for clip, _ in zip(fitting, range(options.clips), strict=False)]
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        seconds = clip_seconds(ways_of(encoder, clips, Path(folder)), clips)
+        seconds = clip_seconds(ways_of(encoder, options.layer, clips, Path(folder)), clips)
     *_, padded_s = seconds.values()
     table = [["", "s", "of the padded"]]
     table += [[name, f"{s:.3f}", f"{s / padded_s:.3f} x"] for name, s in seconds.items()]

@@ -27,13 +27,15 @@ def random_identifier(
     silence: str = "mask",
     encoder: Path | None = None,
     detector: str = "energy",
+    layer: str = "last",
 ) -> LanguageIdentifier:
     """Return an identifier of three languages with the network of ``model=``, by default GRU 200.
 
-    ``sizes`` are overrides of its settings; ``encoder`` is that of ``features="pretrained"``.
+    ``sizes`` are overrides of its settings; ``encoder`` is that of ``features="pretrained"``, and
+    ``layer`` the one of its layers whose states count.
     """
     made = [f"features={features}", f"detector={detector}"]
-    made += [f"features.encoder={encoder}"] if encoder else []
+    made += [f"features.encoder={encoder}", f"features.layer={layer}"] if encoder else []
     train = compose("train", [f"model={model}", "store=-", *sizes])
     prepare = compose("prepare", ["corpus=folders", *made])
     return _untrained(train, prepare.features, prepare.detector, silence)

@@ -24,7 +24,7 @@ from command_line import CommandLine
 from figures import Figure, machine, print_table, resident_mb, verdict
 from scale_corpus import RELEASE, description, write_manifest, write_release, write_store
 
-ROWS, QUICK_ROWS, WORKERS = 1_500_000, 20_000, 2
+ROWS, WORKERS = 1_500_000, 2
 TIME_LIMIT_S, MEMORY_LIMIT_GB = 60.0, 2.0
 COUNTED = ("common_voice", "store")  # whose times together are those of a corpus's way to training
 
@@ -44,35 +44,35 @@ class Steps:
         return result
 
 
-def plan_of(reader: Any, folder: Path, steps: Steps) -> None:
+def plan_of(reader: Any, folder: Path, steps: Steps, workers: int) -> None:
     """Read, hash and plan, as the parent process of ``prepare`` does."""
     from langid.data.from_corpus import get_ready
     from langid.data.plan import make_plan
     from langid.workers import end_workers, start_workers
 
-    list(start_workers(WORKERS, get_ready))
+    list(start_workers(workers, get_ready))
     manifest = steps.take("read", reader.read)
     steps.take("  hash", manifest.sha256)
     store, asked = folder / "new.h5", description()
     steps.take(
-        "plan, with it", lambda: make_plan(store, manifest, {}, asked, WORKERS, False, "cpu")
+        "plan, with it", lambda: make_plan(store, manifest, {}, asked, workers, False, "cpu")
     )
     end_workers()
 
 
-def common_voice(folder: Path, steps: Steps) -> None:
+def common_voice(folder: Path, steps: Steps, workers: int) -> None:
     from langid.corpora.common_voice import CommonVoice
 
-    plan_of(CommonVoice(str(folder / RELEASE)), folder, steps)
+    plan_of(CommonVoice(str(folder / RELEASE)), folder, steps, workers)
 
 
-def manifest(folder: Path, steps: Steps) -> None:
+def manifest(folder: Path, steps: Steps, workers: int) -> None:
     from langid.corpora.manifest_file import ManifestFile
 
-    plan_of(ManifestFile(folder / "rows.tsv"), folder, steps)
+    plan_of(ManifestFile(folder / "rows.tsv"), folder, steps, workers)
 
 
-def store(folder: Path, steps: Steps) -> None:
+def store(folder: Path, steps: Steps, _: int) -> None:
     from langid.corpora.splits import SpeakerSplit
     from langid.data.datamodule import LanguageDataModule
     from langid.data.store import Store
@@ -88,7 +88,7 @@ WAYS = {"common_voice": common_voice, "manifest": manifest, "store": store}
 Measured = dict[str, list[tuple[str, float, float, float]]]
 
 
-def measure(rows: int, folder: Path) -> Measured:
+def measure(rows: int, workers: int, folder: Path) -> Measured:
     """Make the corpus and the store, and go each way in a process of its own."""
     made: dict[str, Callable[[], None]] = {
         "release": lambda: write_release(folder / RELEASE, rows),
@@ -99,11 +99,12 @@ def measure(rows: int, folder: Path) -> Measured:
         started = time.perf_counter()
         make()
         print(f"made {name} ({time.perf_counter() - started:.1f} s)", file=sys.stderr, flush=True)
-    return {way: _alone(way, folder) for way in WAYS}
+    return {way: _alone(way, workers, folder) for way in WAYS}
 
 
-def _alone(way: str, folder: Path) -> list[tuple[str, float, float, float]]:
+def _alone(way: str, workers: int, folder: Path) -> list[tuple[str, float, float, float]]:
     command = [sys.executable, __file__, f"--way={way}", f"--folder={folder}"]
+    command.append(f"--workers={workers}")
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed with {done.returncode}")
@@ -132,18 +133,20 @@ def report(measured: Measured, rows: int, quick: bool) -> int:
 
 def main() -> int:
     """Measure and return 0 where all figures hold, else 1."""
-    parser = CommandLine(__doc__, rows=QUICK_ROWS)
+    parser = CommandLine(__doc__, rows=3000, workers=1)
     parser.add_argument("--rows", type=int, default=ROWS, help=f"rows of the corpus ({ROWS})")
+    parser.add_argument("--workers", type=int, default=WORKERS, help=f"of prepare ({WORKERS})")
     parser.add_argument("--folder", type=Path, help="where to make it (a temporary folder)")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.options()
     if options.way:
         steps = Steps()
-        WAYS[options.way](options.folder, steps)
+        WAYS[options.way](options.folder, steps, options.workers)
         print(json.dumps(steps.rows))
         return 0
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        return report(measure(options.rows, Path(folder)), options.rows, options.quick)
+        measured = measure(options.rows, options.workers, Path(folder))
+        return report(measured, options.rows, options.quick)
 
 
 if __name__ == "__main__":

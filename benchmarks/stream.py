@@ -27,7 +27,7 @@ from figures import Figure, machine, print_table, verdict
 from plain_numpy import PlainGRU
 from random_model import BEST_STREAM, export_random, random_experiment, random_identifier
 from stream_costs import print_costs
-from stream_soak import soak
+from stream_soak import CHECK, WARM_UP, soak
 from synthetic_sound import synthetic_sound
 
 from langid.export.streaming_module import StreamingModule, TorchModel
@@ -193,10 +193,11 @@ def measure(options: argparse.Namespace) -> list[Figure]:
         held = report(in_turns(found, samples, options.rounds), options.seconds)
         for network, file in (("", path), (BEST, best)):
             print_percentiles(network + FRAME, found[network + FRAME][0], samples, options.frames)
-            print_costs(file, samples)
+            print_costs(file, samples, options.quick)
         if options.soak:
             stream = StreamingIdentifier.load(path)
-            held += soak(stream, samples, options.soak, options.soak_seconds)
+            warm_up = CHECK if options.quick else WARM_UP
+            held += soak(stream, samples, options.soak, options.soak_seconds, warm_up)
     return held
 
 

@@ -16,27 +16,29 @@ from langid.streaming.streamer import StreamingIdentifier
 
 MEMORY_BYTES = 256_000_000  # far more than any cache
 FRAMES = 1000  # of a profile
+ROUNDS = 500  # of what lies above the graph
 SHOWN = 8  # operators
+QUICK = 20  # times as little of each
 
 
-def print_costs(path: Path, samples: np.ndarray) -> None:
+def print_costs(path: Path, samples: np.ndarray, quick: bool = False) -> None:
     """Print for single frames the floor, the share of operators, and what is above the graph.
 
     A frame is one of the network, which may be several of 10 ms.
     """
     model = OnnxModel(path)
     hop_s = model.metadata["hop_samples"] / model.metadata["sample_rate"]
-    size = weight_bytes(path)
-    memory, cache = bandwidth(MEMORY_BYTES), bandwidth(size)
+    size, less = weight_bytes(path), QUICK if quick else 1
+    memory, cache = bandwidth(MEMORY_BYTES // less), bandwidth(size)
     print(
         f"floor: {size / 1e6:.2f} MB of weights a frame of {hop_s * 1e3:g} ms are"
         f" {size / memory * 1e6:.1f} us (RTF {size / memory / hop_s:.4f}) at the"
         f" {memory / 1e9:.1f} GB/s of memory, and {size / cache * 1e6:.1f} us at the"
         f" {cache / 1e9:.1f} GB/s of the caches that they fit in"
     )
-    levels = layers(model, samples)
+    levels = layers(model, samples, ROUNDS // less)
     print("where the time of a frame goes, the best of many, in us: " + ", ".join(levels))
-    operators, nodes = profile(path, samples)
+    operators, nodes = profile(path, samples, FRAMES // less)
     print(f"the graph's {nodes} operators by onnxruntime's profile: " + ", ".join(operators))
 
 
@@ -69,7 +71,7 @@ def best(functions: list[Callable[[], object]], calls: int, rounds: int) -> list
     return least
 
 
-def layers(model: OnnxModel, samples: np.ndarray) -> list[str]:
+def layers(model: OnnxModel, samples: np.ndarray, rounds: int) -> list[str]:
     """Return the time of the graph alone, and what each layer of Python above it adds."""
     stream, stepper = StreamingIdentifier(model), model.stepper()
     hop = samples[: model.metadata["hop_samples"]]
@@ -83,7 +85,7 @@ def layers(model: OnnxModel, samples: np.ndarray) -> list[str]:
             lambda: stream.feed(hop),
         ],
         calls=5,
-        rounds=500,
+        rounds=rounds,
     )
     return [
         f"graph {graph * 1e6:.1f}",
@@ -92,7 +94,7 @@ def layers(model: OnnxModel, samples: np.ndarray) -> list[str]:
     ]
 
 
-def profile(path: Path, samples: np.ndarray) -> tuple[list[str], int]:
+def profile(path: Path, samples: np.ndarray, frames: int) -> tuple[list[str], int]:
     """Return the costliest operators with their share of the time, and how many there are.
 
     A profile costs microseconds an operator itself; those of the cheapest are taken off each.
@@ -105,7 +107,7 @@ def profile(path: Path, samples: np.ndarray) -> tuple[list[str], int]:
         model = OnnxModel(path)
         model.session = onnxruntime.InferenceSession(path.read_bytes(), options)
         stepper, hop = model.stepper(), model.metadata["hop_samples"]
-        for frame in np.resize(samples, (FRAMES, 1, hop)) / np.float32(32768):
+        for frame in np.resize(samples, (frames, 1, hop)) / np.float32(32768):
             stepper.step(frame)
         events = json.loads(Path(model.session.end_profiling()).read_text())
     taken: dict[tuple[str, str], list[float]] = defaultdict(list)

@@ -16,13 +16,17 @@ RESIDENT_LIMIT_MB, BLOCKS_LIMIT, HEAP_LIMIT_KB = 1.0, 100, 100.0
 
 
 def soak(
-    stream: StreamingIdentifier, samples: np.ndarray, frames: int, seconds: float
+    stream: StreamingIdentifier,
+    samples: np.ndarray,
+    frames: int,
+    seconds: float,
+    warm_up: int = WARM_UP,
 ) -> list[Figure]:
     """Feed frame by frame, at most so many and so long; print and return the growth of memory."""
     hop = stream.hop_samples
     hops = cycle([samples[i : i + hop] for i in range(0, len(samples) // hop * hop, hop)])
     stream.reset()
-    for _ in range(WARM_UP):
+    for _ in range(warm_up):
         stream.feed(next(hops))
     before, started, done = held(), time.perf_counter(), 0
     while done < frames and time.perf_counter() - started < seconds:
@@ -32,7 +36,7 @@ def soak(
     resident, blocks, heap = (after - first for after, first in zip(held(), before, strict=True))
     print(
         f"soak: {done:,} frames ({done * hop / stream.sample_rate / 3600:.1f} h of sound) in"
-        f" {time.perf_counter() - started:.0f} s after {WARM_UP:,} to warm up: resident memory"
+        f" {time.perf_counter() - started:.0f} s after {warm_up:,} to warm up: resident memory"
         f" {resident:+.3f} MB, Python's blocks {blocks:+.0f}, bytes of malloc {heap * 1e3:+.0f}"
     )
     return [

@@ -115,13 +115,12 @@ def test_a_soak_ends_in_time_and_finds_what_grows(
     benchmark: Any, model: Path, sound: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = benchmark("stream_soak")
-    monkeypatch.setattr(module, "WARM_UP", 100)
     stream = StreamingIdentifier.load(model)
-    assert len(module.soak(stream, sound, 10**9, 0.0)) == 3
+    assert len(module.soak(stream, sound, 10**9, 0.0, 100)) == 3
     kept: list[np.ndarray] = []
     feed = stream.feed
     monkeypatch.setattr(stream, "feed", lambda samples: kept.append(feed(samples)))
-    figures = module.soak(stream, sound, 5000, 60.0)
+    figures = module.soak(stream, sound, 5000, 60.0, 100)
     assert len(kept) == 5100
     assert not any(figure.holds for figure in figures[1:])
 
