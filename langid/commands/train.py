@@ -159,6 +159,9 @@ def _print_taken(record: "RunRecord") -> None:
         if start[kind]:
             groups = (f"{name} ({count})" for name, count in start[kind].items())
             print(f"  {kind:11}{', '.join(groups)}")
+    if shared := record.init.get("shared"):
+        heard = ", ".join(f"{shared[of]} {of}" for of in ("speakers", "recordings", "utterances"))
+        print(f"  {'heard':11}{heard} of the validation and test parts")
     if start["differs"]:
         print(f"warning: init was trained on other sound ({'; '.join(start['differs'])})")
 

@@ -77,7 +77,11 @@ def _heard(report: Mapping[str, Any]) -> str:
     if shared["speakers"] is None:
         return "whether their speakers were heard in training is not known"
     known = " known" if report["unknown_speakers"] else ""
-    others = heard_elsewhere(report)
+    before = report["shared_with_start"]
+    if before and any(before[of] for of in ("speakers", "recordings", "utterances")):
+        count = before["speakers"] or "some"
+        return f"no{known} speaker was heard in training, but {count} by what it began from"
+    others = heard_elsewhere(report if before is None else {**report, "began_from": []})
     beside = f", but what {others} heard is not known" if others else ""
     return f"no{known} speaker was heard in training{beside}"
 

@@ -23,7 +23,7 @@ from langid.training.embedding import UtteranceEmbeddings, embeddings_of
 from langid.training.identifier import LanguageIdentifier
 from langid.training.inference import PieceInference
 from langid.training.logit_scaling import LogitScaling
-from langid.training.run_description import RunDescription, data_of
+from langid.training.run_description import RunDescription, rows_heard
 from langid.training.scores import UtteranceScores
 from langid.training.weights_digest import weights_sha256
 
@@ -230,15 +230,10 @@ def _trained_on(descriptions: Sequence[RunDescription], store: Store) -> pd.Data
     """Return the utterances of the store that were heard in training, where that can be told."""
     heard: set[int] = set()
     for description in descriptions:
-        if description.fingerprint != store.fingerprint:
+        rows = rows_heard(description, store)
+        if rows is None:
             return None
-        try:
-            data = data_of(description, store.path)
-        except LangidError:  # splits deal otherwise than they did
-            return None
-        if data.summary()["parts"]["train"] != description.split_summary["parts"]["train"]:
-            return None
-        heard |= set(data.parts["row"][data.parts["part"].isin(["train", "unlabelled"])])
+        heard |= set(rows)
     return store.utterances.iloc[sorted(heard)]
 
 

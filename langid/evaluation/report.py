@@ -1,6 +1,6 @@
 """What ``langid evaluate`` writes: report.json, confusion.png and predictions.tsv."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from langid.evaluation.slices import sliced
 from langid.evaluation.threshold import may_be_answered, thresholds
 from langid.metrics import DetectionCosts
 from langid.plots import draw_confusion, save_figure
-from langid.training.run_description import versions
+from langid.training.run_description import RunDescription, versions
 from langid.training.run_record import write_record
 
 SCHEMA = "langid-report-3"
@@ -100,11 +100,13 @@ def _training(predictions: Predictions, part: str) -> dict[str, Any]:
     """Return what is known of the training, one entry per checkpoint where they differ.
 
     ``began_from`` are the checkpoints of ``init`` and ``teacher``, and ``heard_alike`` whether they
-    are known to have learned from the same utterances; ``encoder`` is the pretrained one, if any.
+    are known to have learned from the same utterances; ``shared_with_start`` is what those of
+    ``init`` have heard of the held-out parts, if that is known; ``encoder`` is the pretrained one.
     """
     told: dict[str, Any] = {"shared_with_training": _shared(predictions, part)}
     starts = [of for one in predictions.descriptions for of in (one.init, one.teacher) if of]
     told["began_from"] = list(dict.fromkeys(of["checkpoint"] for of in starts))
+    told["shared_with_start"] = _shared_with_start(predictions.descriptions, part)
     told["heard_alike"] = all(
         len(one.heard) == 1 and one.heard[0] for one in predictions.descriptions
     )
@@ -138,6 +140,20 @@ def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None
         parts = np.repeat(list(both), [len(rows) for rows in both.values()])
         shared = shared_between_parts(pd.concat(both.values()), parts)
     return shared if (table["speaker"] != "").any() else shared | {"speakers": None}
+
+
+def _shared_with_start(descriptions: Sequence[RunDescription], part: str) -> dict[str, int] | None:
+    """Return what starts have heard of the held-out parts, as ``_shared`` does of the training.
+
+    None where there is no start, where a part is not held out, and where nobody can tell.
+    """
+    known = ((of.init or {}).get("shared") for of in descriptions if not of.teacher)
+    counts = [count for count in known if count]
+    if part not in PARTS[1:] or len(counts) < len(descriptions):
+        return None
+    if all(of.split == descriptions[0].split for of in descriptions):
+        counts = counts[:1]
+    return {name: sum(count[name] for count in counts) for name in counts[0]}
 
 
 def too_good(report: Mapping[str, Any]) -> list[str]:
@@ -211,4 +227,7 @@ def what_is_shared(report: Mapping[str, Any]) -> str:
     if report["unknown_speakers"]:
         told.append(f"unknown for {report['unknown_speakers']} clips of unknown speakers")
     line = f"shared with training: {', '.join(told)}"
+    if before := report.get("shared_with_start"):  # reports of earlier versions do not tell
+        counts = (f"{before[of]} {of}" for of in ("speakers", "recordings", "utterances"))
+        line += f"; with what it began from: {', '.join(counts)}"
     return line if held_out else f"it holds what was trained on; {line}"

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from langid.corpora.part_counts import shared_between_parts
+from langid.corpora.splits import PARTS
+from langid.data.datamodule import LanguageDataModule
 from langid.data.silence_policy import SilencePolicy, silence_policy
 from langid.differences import differing
 from langid.errors import LangidError
@@ -18,11 +22,11 @@ from langid.networks.running_statistics import StatisticsPooling
 from langid.training.checkpoint import build_network, read_checkpoint, takes_samples
 from langid.training.encoder_teacher import encoder_of
 from langid.training.identifier import LanguageIdentifier
-from langid.training.run_description import RunDescription
+from langid.training.run_description import RunDescription, rows_heard
 from langid.training.shared_folder import CONFIG
 
 FRONT_END = ("features", "detector")
-PARTS = ("network.", "normaliser.")  # that are learnt
+LEARNT = ("network.", "normaliser.")  # that are learnt
 CHOICES = {"head": (None, "keep", "new"), "normaliser": ("keep", "refit")}
 
 
@@ -30,7 +34,8 @@ CHOICES = {"head": (None, "keep", "new"), "normaliser": ("keep", "refit")}
 class TrainedStart:
     """A checkpoint to start from, and the settings of the group ``init``.
 
-    ``head`` is decided there, and the file's ``sha256`` added, and what it has ``heard``.
+    ``head`` is decided there, and the file's ``sha256`` added, and what it has ``heard``; a run
+    adds what is ``shared`` by that and its held-out parts.
     """
 
     settings: dict[str, Any]
@@ -72,6 +77,20 @@ def read_start(
     }
     tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
     return TrainedStart(settings, held, tensors)
+
+
+def shared_with(start: RunDescription, data: LanguageDataModule) -> dict[str, int] | None:
+    """Count what a start has heard of the parts that a run holds out; None where nobody can tell.
+
+    That is so of another store, and of a network that began from another one or had a teacher.
+    """
+    rows = None if start.init or start.teacher else rows_heard(start, data.store)
+    if rows is None:
+        return None
+    held_out = data.parts["row"][data.parts["part"].isin(PARTS[1:])].unique()
+    parts = np.repeat(["train", "test"], [len(rows), len(held_out)])
+    utterances = data.store.utterances.iloc[[*rows, *held_out]]
+    return shared_between_parts(utterances, parts)
 
 
 def _check(init: dict[str, Any]) -> None:
@@ -123,7 +142,7 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
     own, there = identifier.state_dict(), _named_as(identifier, start)
     described, settings = start.description, start.settings
     head = _head(identifier) if settings["head"] == "new" else set()
-    names, normaliser = ([name for name in own if name.startswith(part)] for part in PARTS)
+    names, normaliser = ([name for name in own if name.startswith(part)] for part in LEARNT)
     fitting = {name for name in own.keys() & there if there[name].shape == own[name].shape}
     taken = [name for name in names if name in fitting - head]
     if not any(own[name].ndim for name in taken):
@@ -147,7 +166,7 @@ def take_over(identifier: LanguageIdentifier, start: TrainedStart) -> dict[str, 
         "taken": _grouped(taken),
         "pretrained": _grouped(pretrained),
         "new": _grouped(name for name in others if name not in pretrained),
-        "left": _grouped(name for name in there if name.startswith(PARTS) and name not in taken),
+        "left": _grouped(name for name in there if name.startswith(LEARNT) and name not in taken),
         "frozen": _grouped(frozen),
         "classes": described.classes,
         "differs": differing(

@@ -23,7 +23,7 @@ from langid.signal.spectral_augment import Augment
 from langid.training.checkpoint import build_identifier, pinned_model
 from langid.training.fitting import fit, log_hyperparameters, make_trainer, result_of
 from langid.training.identifier import LanguageIdentifier
-from langid.training.init import read_start, take_over
+from langid.training.init import read_start, shared_with, take_over
 from langid.training.processes import check_processes
 from langid.training.resume import check_folder, check_resumable
 from langid.training.run_description import RunDescription, describe, stride_of
@@ -90,8 +90,8 @@ def _beginning(
     """Return the identifier to train and the record of a run that begins."""
     start = read_start(config["init"], data.classes, data.silence)
     told = config | {"model": pinned_model(config["model"], data.store)}
-    settings = [of.settings if of else None for of in (start, teacher)]
-    description = describe(told, data, *settings)
+    began = start.settings | {"shared": shared_with(start.description, data)} if start else None
+    description = describe(told, data, began, teacher.settings if teacher else None)
     if resume is not None:
         check_resumable(resume, description)
     identifier = untrained(config, description, data)

@@ -9,10 +9,13 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from langid import __version__
 from langid.build import build
 from langid.corpora.tasks import Task
 from langid.data.datamodule import LanguageDataModule
+from langid.data.store import Store
 from langid.differences import flatten
 from langid.errors import LangidError
 
@@ -21,7 +24,7 @@ SCHEMA = "langid-checkpoint-3"
 RUNTIME = (
     "callbacks.confusion",  # of earlier versions
     "callbacks.epoch_line", "callbacks.learning_rate", "callbacks.pictures", "data.workers",
-    "init.checkpoint", "init.heard", "logger", "teacher.checkpoint", "teacher.heard",
+    "init.checkpoint", "init.heard", "init.shared", "logger", "teacher.checkpoint", "teacher.heard",
     "trainer.accelerator",
     "trainer.default_root_dir", "trainer.devices", "trainer.enable_model_summary",
     "trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.num_nodes",
@@ -216,6 +219,23 @@ def data_of(description: RunDescription, store: Path | None = None) -> LanguageD
         task=description.build_task(),
         stride=description.stride,
     )
+
+
+def rows_heard(description: RunDescription, store: Store) -> np.ndarray | None:
+    """Return the rows of a store that a run learned from, ``(rows,)``; None where nobody can tell.
+
+    That is so of another store, and where splits deal otherwise than they did.
+    """
+    if description.fingerprint != store.fingerprint:
+        return None
+    try:
+        data = data_of(description, store.path)
+    except LangidError:
+        return None
+    if data.summary()["parts"]["train"] != description.split_summary["parts"]["train"]:
+        return None
+    rows: np.ndarray = data.parts["row"][data.parts["part"].isin(["train", "unlabelled"])].unique()
+    return np.sort(rows)
 
 
 def versions() -> dict[str, str]:

@@ -343,6 +343,15 @@ def test_the_sentence_says_what_was_heard_in_training() -> None:
     started = report | {"began_from": ["a.ckpt"]}
     assert "in training, but what the networks that it began from, or" in summary(started)
     assert "no speaker was heard in training." in summary(started | {"heard_alike": True})
+    before = {"speakers": 4, "recordings": 4, "utterances": 28, "unknown_speakers": 0}
+    heard = started | {"shared_with_start": before}
+    assert "no speaker was heard in training, but 4 by what it began from." in summary(heard)
+    none = dict.fromkeys(before, 0)
+    alone = started | {"shared_with_start": none}
+    assert "no speaker was heard in training." in summary(alone)
+    assert "but what its pretrained encoder has" in summary(alone | {"encoder": "w"})
+    some = started | {"shared_with_start": none | {"recordings": 2}}
+    assert "in training, but some by what it began from." in summary(some)
     assert "in training, but what its pretrained encoder has" in summary(report | {"encoder": "w"})
 
 

@@ -112,6 +112,23 @@ def test_what_a_start_and_a_teacher_have_heard_is_compared() -> None:
     assert alike("", init={"checkpoint": "a"}) == (["a"], False)  # of an earlier version
 
 
+def test_what_starts_have_heard_of_held_out_parts_is_summed_over_folds() -> None:
+    held = predictions(folds=2)
+    counts = {"speakers": 1, "recordings": 0, "utterances": 3, "unknown_speakers": 0}
+
+    def shared(part: str, *started: dict[str, Any] | None, **more: Any) -> Any:
+        both = zip(held.descriptions, started, strict=True)
+        said = [replace(of, init=init, **more) for of, init in both]
+        return make_report(replace(held, descriptions=said), part)["shared_with_start"]
+
+    start = {"checkpoint": "a", "shared": counts}
+    assert shared("test", start, start) == {name: 2 * count for name, count in counts.items()}
+    assert shared("test", start, start, split={}) == counts  # an ensemble
+    assert shared("train", start, start) is None
+    assert shared("test", start, None) is shared("test", start, {"checkpoint": "b"}) is None
+    assert shared("test", start, start, teacher={"checkpoint": "c"}) is None
+
+
 def test_shared_recordings_are_counted_as_speakers_are() -> None:
     report = make_report(predictions(), "test")
     report["shared_with_training"] |= {"speakers": 0, "recordings": 17, "utterances": 0}

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from langid.corpora.common_voice import CommonVoice
 from langid.corpora.manifest import COLUMNS, write_table
 from langid.errors import LangidError
 from langid.training.checkpoint import read_checkpoint
+from langid.training.init import shared_with
 from langid.training.resume import State, state_of
 from langid.training.run import train
+from langid.training.run_description import data_of
 from langid.training.run_record import RunRecord
 
 from ..conftest import RELEASE, SMALL, Once
@@ -115,6 +118,7 @@ def test_three_languages_start_from_twelve(pretrained: Path, trio: Train, tmp_pa
     assert record.start["new"] == record.start["left"] == {"network.head.output": 2}
     assert record.start["taken"]["network.layers"] == 4 and record.start["frozen"] == {}
     assert record.init is not None and record.init["head"] == "new"
+    assert record.init["shared"] is None  # it learned from another store
     trained = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
     assert trained["langid"].init == record.init
     learnt = changed({name: first[name] for name in names}, trained["state_dict"])
@@ -140,6 +144,37 @@ def test_a_new_head_may_be_asked_for(checkpoint_path: Path, trio: Train) -> None
     record, first = trio(f"init={checkpoint_path}", "init.head=new")
     assert set(HEAD) <= changed(first, weights_of(checkpoint_path))
     assert record.start["new"] == {"network.head.output": 2}
+
+
+def test_what_a_start_has_heard_of_the_held_out_parts_is_counted(
+    checkpoint_path: Path, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, report = tmp_path / "run", tmp_path / "report"
+    typed = ["experiment=gru", f"store={store_path}", f"output={run}", *SHORT]
+    assert main(["train", *typed, f"init={checkpoint_path}"]) == 0
+    said, record = capsys.readouterr().out, RunRecord.read(run)
+    assert record.init is not None
+    parts = [data_of(of).parts for of in (read_checkpoint(checkpoint_path)["langid"], record)]
+    heard, held_out = (
+        set(of["row"][of["part"].isin(names)])
+        for of, names in zip(parts, (["train"], ["validation", "test"]), strict=True)
+    )
+    both = len(heard & held_out)
+    assert both > 0 and record.split_summary["shared"]["speakers"] == 0
+    counts = {"speakers": both, "recordings": 0, "utterances": both, "unknown_speakers": 0}
+    assert record.init["shared"] == counts  # a clip a speaker
+    told = f"{both} speakers, 0 recordings, {both} utterances"
+    assert f"  heard      {told} of the validation and test parts\n" in said
+
+    scored = [f"checkpoint={run}/checkpoints/best.ckpt", f"store={store_path}", f"output={report}"]
+    assert main(["evaluate", *scored, "part=validation", "accelerator=cpu"]) == 0
+    assert json.loads((report / "report.json").read_text())["shared_with_start"] == counts
+    page = (report / "report.html").read_text()
+    assert f"no speaker was heard in training, but {both} by what it began from" in page
+    assert f"with what it began from: {told}" in page
+
+    again = SimpleNamespace(init={"sha256": ""}, teacher=None)  # one that stands on another
+    assert shared_with(again, data_of(record)) is None  # type: ignore[arg-type]
 
 
 def test_what_is_frozen_stays(pretrained: Path, trio: Train, tmp_path: Path) -> None:
