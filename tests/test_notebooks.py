@@ -3,11 +3,14 @@
 import json
 import os
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from .conftest import ENCODER
 
 RELEASE = "cv-corpus-6.1-2020-12-11"
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
@@ -44,8 +47,17 @@ def test_it_is_committed_with_its_outputs_but_without_sound_and_folders(path: Pa
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs(path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs(
+    path: Path,
+    data_root: Path,
+    saved_encoder: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("LANGID_DATA", str(data_root))
+    # A small encoder in the place of Whisper's, whose states of all clips take a minute.
+    (tmp_path / ENCODER).symlink_to(saved_encoder("whisper"))
+    monkeypatch.setenv("LANGID_MODELS", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(path.parent)}}  # where Jupyter would start it
