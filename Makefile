@@ -39,7 +39,7 @@ docs: install  ## build the site into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: install  ## run the whole test suite on two processes
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: install  ## check style
 	$(BIN)/ruff check .

@@ -46,7 +46,7 @@ ELSEWHERE = {
 }
 BRIEF = ("trainer.max_epochs=1", "trainer.accelerator=cpu", "data.batch_size=12")
 SMALL = {
-    "train": BRIEF,
+    "train": (*BRIEF, "~callbacks.pictures"),
     "tune": BRIEF,
     "reproduce": (*BRIEF, "workers=1"),
     "prepare": ("workers=1",),
@@ -55,6 +55,10 @@ FEWER = {
     "trials=50": "trials=1",
     "seed=0,1,2,3": "seed=0,1",
     "n_jobs=4": "n_jobs=2",
+    "split.fold=0,1,2,3,4": "split.fold=0,1",
+    "[F0,F1,F2,F3,F4]": "[F0,F1]",
+    "model=gru,lstm,tcn silence=mask,remove": "model=gru,tcn silence=mask",
+    "model=ecapa_tdnn": "model=ecapa_tdnn model.network.channels=32 model.network.aggregated=96",
     "resume=RUN/checkpoints/last.ckpt": "resume=RUN/checkpoints/last.ckpt trainer.max_epochs=2",
     "best_stream ... init=RUN": "best_stream ... init=sounds",
     "reproduce NAME corpus.root=DIR": f"reproduce ee599_gru_stacked corpus.root={RELEASE}",
@@ -95,7 +99,7 @@ def desk(data_root: Path, saved_encoder: Callable[..., Path], once: Once, langid
         lay_out(data_root / RELEASE, folder)
         shutil.copytree(saved_encoder("whisper", encoder_layers=4), folder / "openai/whisper-base")
         for line in MADE:
-            words = shlex.split(line)
+            words = shlex.split(shortened(line))
             ended = langid(*words, *SMALL.get(words[0], ()), cwd=folder)
             assert ended.returncode == 0, (line, ended.stdout, ended.stderr)
         for name, made in CALLED.items():
@@ -152,6 +156,12 @@ def link(clips: list[Path], folder: Path) -> None:
         (folder / clip.name).symlink_to(clip)
 
 
+def shortened(line: str) -> str:
+    for long, short in FEWER.items():
+        line = line.replace(long, short)
+    return line
+
+
 def elsewhere(line: str) -> bool:
     return any(words in line for words in ELSEWHERE)
 
@@ -183,9 +193,7 @@ class Reader:
 
     def _whole(self, line: str) -> list[str]:
         """Return the words of a line with what it leaves open, and with less work to do."""
-        for long, short in FEWER.items():
-            line = line.replace(long, short)
-        _, command, *words = shlex.split(line)
+        _, command, *words = shlex.split(shortened(line))
         if "..." in words:
             words.remove("...")
             words = left_open(command, words, len(self.made)) + words
