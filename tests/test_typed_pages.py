@@ -35,8 +35,7 @@ PAGES = {
 # a line asks for, or what it means by a name that has another meaning elsewhere.
 ELSEWHERE = {
     "audio=mic": "commands/test_stream_microphone.py",
-    "audio=-": "commands/test_stream.py",
-    "HOST": "commands/test_prepare.py, on clusters of one machine",
+    "HOST": "data/test_backends.py, on clusters of one machine",
     "langid demo": "commands/test_demo.py",
     "trainer=ddp": "commands/test_train_ddp.py",
     "my_project": "test_readme.py",
@@ -64,7 +63,6 @@ FEWER = {
     "reproduce NAME corpus.root=DIR": f"reproduce ee599_gru_stacked corpus.root={RELEASE}",
 }
 
-TRIO = "'task.classes=[English,Hindi,Mandarin]'"
 MADE = (  # what readers of a page have from another one, or of their own
     f"prepare corpus=common_voice corpus.root={RELEASE} store=cv.h5",
     "prepare corpus=folders corpus.root=folders features=log_mel content=samples store=mel.h5",
@@ -126,6 +124,7 @@ def lay_out(release: Path, folder: Path) -> None:
         release_of(rows[1:count:2], chosen[1:count:2], folder / "B" / locale)
         link(chosen[count : count + 8], folder / "folders" / locale)
         clips += chosen[:12]
+    # Of the last language, so that nothing says what is spoken.
     link(chosen[8:12], folder / "NEW" / "unlabelled")
     link(chosen[12:16], folder / "my_folder" / "unlabelled")
     fleurs_of(clips, folder / "fleurs")
@@ -184,8 +183,7 @@ class Reader:
             remove(self.folder / output)
         ended = self.langid(*words, cwd=self.folder)
         assert ended.returncode == 0, (words, ended.stdout[-2000:], ended.stderr)
-        if "{" not in output and "--cfg" not in words:
-            assert (self.folder / output).exists(), (words, ended.stdout)
+        assert "--cfg" in words or (self.folder / output).exists(), (words, ended.stdout)
         if "-m" in words:
             for number, best in enumerate(sorted((self.folder / output).rglob("best.ckpt"))):
                 remove(self.folder / f"F{number}")
@@ -198,11 +196,8 @@ class Reader:
             words.remove("...")
             words = left_open(command, words, len(self.made)) + words
         given = {word.partition("=")[0] for word in words}
-        return [
-            command,
-            *words,
-            *(w for w in SMALL.get(command, ()) if w.partition("=")[0] not in given),
-        ]
+        small = (word for word in SMALL.get(command, ()) if word.partition("=")[0] not in given)
+        return [command, *words, *small]
 
 
 def left_open(command: str, words: list[str], number: int) -> list[str]:
@@ -253,11 +248,13 @@ def test_what_is_typed_elsewhere_composes(line: str) -> None:
     check_overrides(command, overrides, whole=not flags.shown)
 
 
-@pytest.mark.parametrize("page", [name for name, lines in PAGES.items() if lines])
+HERE = {name: [line for line in lines if not elsewhere(line)] for name, lines in PAGES.items()}
+
+
+@pytest.mark.parametrize("page", [name for name, lines in HERE.items() if lines])
 def test_a_page_can_be_typed_from_top_to_bottom(
     page: str, desk: Path, tmp_path: Path, langid: Command
 ) -> None:
     reader = Reader(desk, tmp_path / "desk", langid)
-    for line in PAGES[page]:
-        if not elsewhere(line):
-            reader.type(line)
+    for line in HERE[page]:
+        reader.type(line)

@@ -129,10 +129,7 @@ def _shared(predictions: Predictions, part: str) -> dict[str, int | None] | None
     """
     table, descriptions = predictions.table, predictions.descriptions
     if part in PARTS[1:]:
-        counts = [description.split_summary["shared"] for description in descriptions]
-        if all(description.split == descriptions[0].split for description in descriptions):
-            counts = counts[:1]  # an ensemble: all of them heard the same parts
-        shared = {name: sum(count[name] for count in counts) for name in counts[0]}
+        shared = _summed([one.split_summary["shared"] for one in descriptions], descriptions)
     elif predictions.trained_on is None:
         return None
     else:
@@ -151,8 +148,15 @@ def _shared_with_start(descriptions: Sequence[RunDescription], part: str) -> dic
     counts = [count for count in known if count]
     if part not in PARTS[1:] or len(counts) < len(descriptions):
         return None
+    return _summed(counts, descriptions)
+
+
+def _summed(
+    counts: Sequence[Mapping[str, int]], descriptions: Sequence[RunDescription]
+) -> dict[str, Any]:
+    """Return the sums over folds of what is counted of each of some runs."""
     if all(of.split == descriptions[0].split for of in descriptions):
-        counts = counts[:1]
+        counts = counts[:1]  # an ensemble: all of them heard the same parts
     return {name: sum(count[name] for count in counts) for name in counts[0]}
 
 

@@ -26,7 +26,7 @@ from langid.training.run_description import RunDescription, rows_heard
 from langid.training.shared_folder import CONFIG
 
 FRONT_END = ("features", "detector")
-LEARNT = ("network.", "normaliser.")  # that are learnt
+LEARNT = ("network.", "normaliser.")
 CHOICES = {"head": (None, "keep", "new"), "normaliser": ("keep", "refit")}
 
 
