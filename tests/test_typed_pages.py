@@ -43,7 +43,8 @@ ELSEWHERE = {
     "accent_es_basic": "test_experiments.py, on clips with accents",
     "submitit": "no test: it needs Slurm",
 }
-BRIEF = ("trainer.max_epochs=1", "trainer.accelerator=cpu", "data.batch_size=12")
+BRIEF = ("trainer.max_epochs=1", "+trainer.limit_train_batches=1", "trainer.accelerator=cpu",
+         "data.batch_size=12")  # fmt: skip
 SMALL = {
     "train": (*BRIEF, "~callbacks.pictures"),
     "tune": BRIEF,
