@@ -9,6 +9,7 @@ packed or carried over. ``features (batch, time, bins) -> logits (batch, time, c
 import functools
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -51,8 +52,31 @@ class CMVN(nn.Module):
         return normalised
 
 
+class SpectralConvolutions(nn.Module):
+    """Convolutions over every second bin, the first over two frames before, too; linear; norm."""
+
+    def __init__(self, bins: int, channels: Sequence[int], stacked: int):
+        super().__init__()
+        self.stacked, self.units = stacked, 128
+        layers: list[nn.Module] = []
+        rows = bins // stacked
+        for number, (before, after) in enumerate(pairwise([stacked, *channels])):
+            side = (1, 3) if number else (3, 5)
+            layers += [nn.Conv2d(before, after, side, (1, 2), (0, side[1] // 2)), nn.ReLU()]
+            rows = math.ceil(rows / 2)
+        self.convolutions = nn.Sequential(*layers)
+        self.projection = nn.Linear(channels[-1] * rows, self.units)
+        self.norm = nn.LayerNorm(self.units)
+
+    def forward(self, features: Tensor) -> Tensor:
+        every = F.pad(features, (0, 0, 2, 0)).unflatten(2, (self.stacked, -1)).transpose(1, 2)
+        projected: Tensor = self.projection(self.convolutions(every).transpose(1, 2).flatten(2))
+        normed: Tensor = self.norm(projected)
+        return normed
+
+
 class Recurrent(nn.Module):
-    """CMVN, RNN, GRU or LSTM, a dense layer, logits.
+    """CMVN, convolutions, RNN, GRU or LSTM, a dense layer, logits.
 
     With ``pooling_frames`` the dense layer gets running mean and deviation of what the last
     recurrent layer says.
@@ -72,9 +96,15 @@ class Recurrent(nn.Module):
         head_dropout: float,
         cmvn_frames: int = 0,
         pooling_frames: int = 0,
+        convolutions: Sequence[int] = (),
+        stacked: int = 1,
     ):
         super().__init__()
         self.cmvn = CMVN(cmvn_frames)
+        self.convolutions = None
+        if convolutions:
+            self.convolutions = SpectralConvolutions(bins, convolutions, stacked)
+            bins = self.convolutions.units
         self.pooling = RunningStatistics(pooling_frames, prior=0.0) if pooling_frames else None
         self.recurrent = cell(  # type: ignore[call-arg]  # the three cells know their own mode
             bins, units, layers, batch_first=True, dropout=dropout, bidirectional=directions == 2
@@ -88,7 +118,10 @@ class Recurrent(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        hidden = self.recurrent(self.cmvn(features))[0]
+        hidden = self.cmvn(features)
+        if self.convolutions:
+            hidden = self.convolutions(hidden)
+        hidden = self.recurrent(hidden)[0]
         if self.pooling:
             mean, variance = self.pooling(hidden)
             hidden = torch.cat([mean, variance.sqrt()], dim=-1)

@@ -55,6 +55,7 @@ def _untrained(
     train: DictConfig, features: DictConfig, detector: DictConfig, silence: str
 ) -> LanguageIdentifier:
     plain: Any = OmegaConf.to_container(train)
+    plain["model"] = OmegaConf.to_container(train.model, resolve=True)
     groups = ("task", "model", "split", "data", "balance", "augment", "loss", "optimizer",
               "scheduler", "seed", "select")  # fmt: skip
     made: Any = {"features": features, "detector": detector}

@@ -149,7 +149,7 @@ def _seconds(work: Callable[[], None], device: torch.device) -> float:
 def bare_network(name: str, *overrides: str) -> nn.Module:
     """Return the network that ``langid train`` takes under ``overrides``, in plain torch.nn."""
     model = compose("train", ["store=-", *overrides]).model
-    arguments: Any = OmegaConf.to_container(model.network)
+    arguments: Any = OmegaConf.to_container(model.network, resolve=True)
     del arguments["_target_"]
     return NETWORKS[name](BINS * model.stride, len(LANGUAGES), **arguments)
 

@@ -12,6 +12,7 @@ from langid.networks.network import Network, State, StreamingNetwork
 from langid.networks.padding import any_padding
 from langid.networks.running_statistics import StatisticsPooling
 from langid.networks.skipped_frames import compact, hold
+from langid.networks.spectral_convolutions import SpectralConvolutions
 
 Cell = type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
 
@@ -25,9 +26,10 @@ class Recurrent(Network):
     ``units`` is the width of all ``layers``, or a list with the width of each; ``dense`` and
     ``activation`` are those of ``Head``. ``dropout`` stands between the layers and before the dense
     ones, ``head_dropout`` behind these. With ``cmvn_frames`` features are normalised first
-    by mean and deviation of about so many frames before, as ``CMVN`` does. With ``pooling_frames``
-    the dense layers get mean and deviation of about so many frames of the last recurrent layer, and
-    the network is cumulative.
+    by mean and deviation of about so many frames before, as ``CMVN`` does. ``convolutions`` of so
+    many channels stand before the recurrent layers, as ``SpectralConvolutions`` are, with frames
+    of ``stacked`` ones. With ``pooling_frames`` the dense layers get mean and deviation of about so
+    many frames of the last recurrent layer, and the network is cumulative.
     """
 
     cell: Cell
@@ -47,6 +49,8 @@ class Recurrent(Network):
         head_dropout: float = 0.0,
         cmvn_frames: int = 0,
         pooling_frames: int = 0,
+        convolutions: Sequence[int] = (),
+        stacked: int = 1,
     ):
         super().__init__()
         check_least(1, layers=layers)
@@ -65,6 +69,11 @@ class Recurrent(Network):
             raise ValueError(
                 f"layers={layers}, but units={units} are {len(widths)} layers; leave layers out"
             )
+        self.cmvn = CMVN(bins, cmvn_frames) if cmvn_frames else None
+        self.convolutions = None
+        if convolutions:
+            self.convolutions = SpectralConvolutions(bins, convolutions, stacked)
+            bins = self.convolutions.units
         directions = 2 if self.bidirectional else 1
         inputs = [bins, *(directions * width for width in widths)]
         # One module per layer: then the state after any frame can be read off the outputs.
@@ -72,8 +81,7 @@ class Recurrent(Network):
             self.cell(size, width, batch_first=True, bidirectional=self.bidirectional)
             for size, width in zip(inputs, widths, strict=False)
         )
-        self.cmvn = CMVN(bins, cmvn_frames) if cmvn_frames else None
-        first = [self.cmvn.memory] if self.cmvn else []
+        first = [part.memory for part in self.front]
         self.memories = first + [(width,) for width in widths for _ in range(self.remembered)]
         self.dropout = nn.Dropout(dropout)
         self.pooling = StatisticsPooling(inputs[-1], pooling_frames) if pooling_frames else None
@@ -82,6 +90,11 @@ class Recurrent(Network):
             self.memories.append(self.pooling.memory)
         heard = 2 * inputs[-1] if self.pooling else inputs[-1]
         self.head = Head(heard, num_classes, dense, activation, head_dropout)
+
+    @property
+    def front(self) -> list[CMVN | SpectralConvolutions]:
+        """What stands before the recurrent layers, each with a memory of its own."""
+        return [part for part in (self.cmvn, self.convolutions) if part is not None]
 
     @property
     def output(self) -> nn.Linear:
@@ -94,9 +107,8 @@ class Recurrent(Network):
 
     def process_whole(self, features: Tensor, lengths: Tensor) -> Tensor:
         """``features (batch, time, bins) -> (batch, time, units)``, with dropout between layers."""
-        if self.cmvn:
-            memory = features.new_zeros(len(features), *self.memories[0])
-            features, _ = self.cmvn(features, memory)
+        for part in self.front:
+            features, _ = part(features, features.new_zeros(len(features), *part.memory))
         for number, layer in enumerate(self.layers):
             frames = self.dropout(features) if number else features
             features = process_both_ways(layer, frames, lengths)
@@ -136,8 +148,8 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
     ) -> tuple[Tensor, State]:
         hidden, counts = compact(features, advance)
         after: list[Tensor] = []
-        if self.cmvn:
-            hidden, memory = self.cmvn(hidden, state[0], counts)
+        for part in self.front:
+            hidden, memory = part(hidden, state[len(after)], counts)
             after.append(memory)
         for number, layer in enumerate(self.layers):
             before = state[len(after) : len(after) + self.remembered]

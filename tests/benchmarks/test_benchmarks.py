@@ -206,6 +206,8 @@ RUNNING = ("model.network.cmvn_frames=30", "model.network.pooling_frames=20")
         *((name, ()) for name in MODELS),
         ("gru", RUNNING),
         ("lstm", RUNNING),
+        ("gru", (*RUNNING, "model.network.convolutions=[4,5]", "model.network.stacked=4")),
+        ("bigru", ("model.network.convolutions=[4,5]",)),
         ("tcn", RUNNING[:1]),
         ("conformer", RUNNING[:1]),
     ],
@@ -221,7 +223,7 @@ def test_a_bare_network_computes_what_langid_does(
 
     work = benchmark("networks").Work(name, "32-true", "cpu", 2, 120, overrides)
     model = compose("train", [f"model={name}", "store=-", *overrides]).model
-    config = OmegaConf.to_container(model.network)
+    config = OmegaConf.to_container(model.network, resolve=True)
     torch.manual_seed(0)
     network = build(config, "network", bins=64, num_classes=3).eval()
     bare = work.bare_network().eval()

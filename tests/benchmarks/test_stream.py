@@ -55,7 +55,7 @@ def test_the_best_stream_is_that_of_its_experiment(benchmark: Any) -> None:
     composed = compose("train", ["experiment=best_stream", "store=-"])
     identifier = benchmark("random_model").random_experiment()
     description = identifier.described
-    assert description.model == OmegaConf.to_container(composed.model)
+    assert description.model == OmegaConf.to_container(composed.model, resolve=True)
     assert description.silence == composed.silence.policy == "remove"
     assert type(identifier.front_end.features) is LogMel
     assert type(identifier.front_end.detector) is LearnedDetector

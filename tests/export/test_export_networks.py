@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "recurrent.GRU cmvn and pooling": {
         "units": [12, 8], "dense": 10, "cmvn_frames": 250, "pooling_frames": 25
     },
+    "recurrent.GRU convolutions": {"units": [12, 8], "dense": 10, "convolutions": [4, 6]},
     "tcn.TCN cmvn": {"channels": 8, "layers": 2, "dense": 10, "cmvn_frames": 50},
     "conformer.Conformer cmvn": {
         "width": 8, "layers": 1, "heads": 2, "kernel": 3, "context_frames": 20, "cmvn_frames": 50

@@ -22,6 +22,12 @@ STREAMING: dict[str, Callable[[], StreamingNetwork]] = {
     "lstm, cmvn": lambda: LSTM(6, 3, units=10, dense=5, dropout=0.3, cmvn_frames=20),
     "gru, pooling": lambda: GRU(6, 3, units=[10, 7], dense=5, cmvn_frames=20, pooling_frames=30),
     "lstm, pooling": lambda: LSTM(6, 3, units=10, dense=5, dropout=0.3, pooling_frames=30),
+    "gru, convolutions": lambda: GRU(
+        6, 3, units=[10, 7], dense=5, cmvn_frames=20, convolutions=[4, 5], stacked=2
+    ),
+    "lstm, convolutions": lambda: LSTM(
+        6, 3, units=10, dense=5, pooling_frames=30, convolutions=[4]
+    ),
     "lstm, two of tanh": lambda: LSTM(6, 3, units=[10, 7], dense=[8, 5], activation="tanh"),
     "tcn": lambda: TCN(6, 3, channels=8, layers=3, kernel=3, dense=5, dropout=0.3),
     "conformer": lambda: Conformer(
@@ -36,6 +42,7 @@ BOTH_WAYS: dict[str, Callable[[], Network]] = {
     "bigru": lambda: BiGRU(6, 3, units=10, layers=2, dense=5, dropout=0.3),
     "bilstm": lambda: BiLSTM(6, 3, units=[10, 7], dense=5, dropout=0.3),
     "bigru, cmvn": lambda: BiGRU(6, 3, units=10, dense=5, cmvn_frames=20),
+    "bigru, convolutions": lambda: BiGRU(6, 3, units=10, dense=5, convolutions=[4, 5], stacked=2),
     "bigru, two of tanh": lambda: BiGRU(6, 3, units=10, dense=[8, 5], activation="tanh"),
 }
 

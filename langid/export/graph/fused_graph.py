@@ -39,7 +39,7 @@ class FusedModule(StreamingModule):
                 weight = torch.block_diag(*several) * self.normaliser.scale  # type: ignore[no-untyped-call]
                 self.normaliser = linear(weight.T, bias)  # type: ignore[assignment]
         self.network = copy.deepcopy(identifier.network)
-        if isinstance(self.network, StreamingRecurrent) and not self.network.cmvn:
+        if isinstance(self.network, StreamingRecurrent) and not self.network.front:
             _absorb(self.network.layers[0], weight.T.double(), bias.double())
             self.normaliser = nn.Identity()  # type: ignore[assignment]
         for part in self.network.modules():
