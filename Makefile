@@ -12,8 +12,9 @@ install: $(INSTALLED)  ## create .venv with the pinned set and langid in it
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # on all cores, as pip does not; of some packages not all compiles
 	touch $@
 
 demo: install  ## synthesise, prepare, train, evaluate, export, stream: the whole path in minutes
