@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from .conftest import ENCODER
 
 RELEASE = "cv-corpus-6.1-2020-12-11"
-LESS = {  # that every notebook does here, of what it does where it is read
+LESS = {  # what a notebook says where it is read, and what it does here
     "1_corpus": {},
     "2_train_and_stream": {
         "CLIPS = 60": "CLIPS = 20",

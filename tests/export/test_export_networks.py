@@ -60,6 +60,8 @@ def untrained(
     torch.manual_seed(0)
     target, _, setting = network.partition(" ")
     sizes = SMALL[network] if setting else SMALL.get(network, {})
+    if "convolutions" in sizes:
+        sizes = sizes | {"stacked": stride}
     identifier = build_identifier(
         described(
             features=features or FEATURES[silence],

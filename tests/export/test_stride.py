@@ -40,6 +40,7 @@ def offline(identifier: LanguageIdentifier, clip: np.ndarray) -> np.ndarray:
     [
         ("recurrent.GRU cmvn and pooling", "remove"),
         ("recurrent.GRU", "mask"),
+        ("recurrent.GRU convolutions", "remove"),
         ("tcn.TCN", "remove"),
         ("conformer.Conformer", "label"),
     ],
