@@ -21,7 +21,16 @@ from langid.training.run_record import RunRecord
 EXPERIMENTS = sorted(options("train", "experiment"))
 PUBLISHED = sorted(path.parent.name for path in root("experiments").glob("*/expected.yaml"))
 # Published by nobody.
-OWN = ("gru", "gru_streaming", "sounds", "best_stream", "best_offline", "probe", "finetune")
+OWN = (
+    "gru",
+    "gru_streaming",
+    "sounds",
+    "best_stream",
+    "never_reset",
+    "best_offline",
+    "probe",
+    "finetune",
+)
 RELEASE, DELTA = "cv-corpus-6.1-2020-12-11", "cv-corpus-13.0-delta-2023-03-09"
 AGES = ("teens", "twenties", "thirties", "forties", "fifties", "sixties")
 ACCENTS = ("United States English", "Canadian English", "England English")
@@ -165,16 +174,25 @@ def test_best_stream_learns_languages_of_sounds(
     record = RunRecord.read(tmp_path / "run").to_plain()
     assert (record["status"], record["steps"]) == ("finished", 2)
     assert record["parameters"] <= 1_000_000
+    assert record["model"]["network"]["convolutions"] == [32, 48]
     first, second = (
         read_checkpoint(tmp_path / run / "checkpoints" / "last.ckpt")["state_dict"]
         for run in ("sounds", "run")
     )
-    learned = [name for name in first if name.startswith("network.layers.")]
+    learned = [name for name in first if name.startswith(("network.layers.", "network.conv"))]
     near = [torch.allclose(first[name], second[name], atol=0.01) for name in learned]
     assert learned and all(near)
     head = "network.head.output.weight"
     assert not torch.equal(first[head], second[head])
     assert record["init"]["head"] == "new"
+    best = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    more = (languages, f"init={best}", f"output={tmp_path}/never")
+    assert main(["train", "experiment=never_reset", *keys, *more]) == 0
+    record = RunRecord.read(tmp_path / "never").to_plain()
+    assert (record["data"]["carry_state"], record["init"]["head"]) == (True, "keep")
+    last = tmp_path / "never" / "checkpoints" / "last.ckpt"
+    before, after = (read_checkpoint(path)["state_dict"][head] for path in (best, last))
+    assert 0 < (after - before).abs().max() < 0.01
     assert export(tmp_path) == 0
 
 
