@@ -109,7 +109,22 @@ def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     return op.Gather(x, op.Add(starts, [*range(size)]), axis=1)
 
 
+def _gather(x: Any, dimension: int, index: Any, sparse_grad: bool = False) -> Any:
+    """Translate gather: where the index is the same for all units, by whole frames."""
+    node = index.producer()
+    if dimension == 1 and node is not None and node.op_type == "Expand":
+        return op.GatherND(x, node.inputs[0], batch_dims=1)
+    return op.GatherElements(x, index, axis=dimension)
+
+
+def _sort(x: Any, *, stable: bool, dim: int, descending: bool) -> Any:
+    """Translate a stable sort, as TopK is one."""
+    return op.TopK(x, op.Shape(x, start=dim, end=dim + 1), axis=dim, largest=int(descending))
+
+
 OWN: dict[Any, Any] = {
+    torch.ops.aten.sort.stable: _sort,
+    torch.ops.aten.gather.default: _gather,
     torch.ops.aten.unfold.default: _unfold,
     torch.ops.langid.reshape.default: lambda x, sizes: op.Reshape(x, sizes),
 }

@@ -29,7 +29,7 @@ class CMVN(nn.Module):
         """
         sums, memory = self.statistics(features, before, counts)
         mean, variance = self.statistics.moments(sums)
-        return (features - mean) * variance.rsqrt(), memory
+        return (features - mean) / variance.sqrt(), memory
 
 
 def utterance_cmvn(features: Tensor, real: RealFrames | None) -> Tensor:

@@ -30,7 +30,8 @@ class RunningStatistics(nn.Module):
 
         Of compact frames ``counts (batch, time)`` tells how many are there, as ``compact`` does.
         """
-        summed = torch.cat([frames, frames.square(), torch.ones_like(frames[..., :1])], -1)
+        weighed = nn.functional.pad(frames * frames, (0, 1), value=1.0)
+        summed = torch.cat([frames, weighed], -1)
         exporting = torch.compiler.is_exporting()  # of any length, which is short in a stream
         sums, memory = [], before
         for block in [summed] if exporting else torch.split(summed, BLOCK, dim=1):
@@ -45,11 +46,10 @@ class RunningStatistics(nn.Module):
 
     def _sums(self, frames: Tensor, before: Tensor, time: int) -> Tensor:
         """Return the sums up to each frame, ``(batch, time, 2 * units + 1)``."""
-        place = torch.arange(time, device=frames.device)
-        age = (place[:, None] - place).to(frames.dtype)
-        weights = torch.where(age >= 0, self.decay ** age.clamp(min=0), 0.0)
-        fading = self.decay ** (place + 1).to(frames.dtype)
-        return weights @ frames + fading[:, None] * before.unsqueeze(1)
+        place = torch.arange(time + 1, device=frames.device)  # of what was before, then of frames
+        age = place[1:, None] - place
+        weights = torch.tril(self.decay**age, diagonal=1).to(frames.dtype)
+        return weights @ torch.cat([before.unsqueeze(1), frames], dim=1)
 
     def moments(self, sums: Tensor) -> tuple[Tensor, Tensor]:
         """``sums (batch, time, 2 * units + 1) -> mean, variance (batch, time, units)``."""

@@ -11,15 +11,14 @@ from torch import Tensor
 def compact(features: Tensor, advance: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Move the frames that are kept to the front; also return ``counts``, how many up to each.
 
-    Without ``advance (batch, time) bool`` all are kept, and None says so.
+    Behind them come the others. Without ``advance (batch, time) bool`` all are kept, and None says
+    so.
     """
     if advance is None:
         return features, None
-    counts = advance.long().cumsum(1)
-    place = torch.where(advance, counts - 1, features.shape[1])  # the others go behind the end
-    place = place.unsqueeze(-1).expand(-1, -1, features.shape[2])
-    room = torch.cat([torch.zeros_like(features), torch.zeros_like(features[:, :1])], dim=1)
-    return room.scatter(1, place, features)[:, :-1], counts
+    heard = advance.long()
+    order = torch.sort(heard, dim=1, descending=True, stable=True).indices
+    return _take(features, order), heard.cumsum(1)
 
 
 def hold(before: Tensor, frames: Tensor, counts: Tensor | None) -> Tensor:

@@ -112,7 +112,7 @@ def mostly_speech(speech: Any, stride: int) -> Any:
 
     ``speech (..., time * stride) bool -> (..., time) bool``.
     """
-    return 2 * speech.reshape(*speech.shape[:-1], -1, stride).sum(-1) > stride
+    return speech.reshape(*speech.shape[:-1], -1, stride).sum(-1) > stride // 2
 
 
 def build_front_end(

@@ -45,8 +45,11 @@ class Bands(nn.Module):
         earlier, now = torch.split(ticks, len(self.constant), 2)
         before = begun(before, samples[:, :1] * self.constant)
         earlier = torch.cat([before[:, None], earlier], dim=1)
-        parts = earlier[:, :-1] + now
-        return torch.log((parts * parts @ self.bands).clamp(min=FLOOR)), earlier[:, -1]
+        return self.powers(earlier[:, :-1] + now), earlier[:, -1]
+
+    def powers(self, parts: Tensor) -> Tensor:
+        """Return the logarithm of the power in bands ``(..., 16)`` of products ``(..., tones)``."""
+        return torch.log((parts * parts @ self.bands).clamp(min=FLOOR))
 
 
 class LearnedDetector(Detector):
@@ -97,13 +100,16 @@ class LearnedDetector(Detector):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """``samples (batch, frames * hop), state`` -> ``logits (batch, frames), state``."""
         bands, before = self.bands(samples, state[0])
-        hidden, last = (_by_runtime if self.by_runtime else self._by_torch)(bands, state[1])
+        hidden, last = self.remembered(bands, state[1])
         logits = hidden @ self.output + self.output_bias
         if self.steps > 1:
             logits = logits.reshape(logits.shape[0], -1, self.steps).amax(2)
         return logits, (before, last)
 
-    def _by_torch(self, bands: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def remembered(self, bands: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the GRU makes of ``bands (batch, ticks, 16)``, and what it remembers."""
+        if self.by_runtime:
+            return _by_runtime(bands, hidden)
         weights = [self.input, self.recurrent, self.input_bias, self.recurrent_bias]
         state = hidden[None]
         hidden, state = torch.gru(bands, state, weights, True, 1, 0.0, False, False, True)

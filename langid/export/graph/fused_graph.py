@@ -29,10 +29,10 @@ class FusedModule(StreamingModule):
     def __init__(self, identifier: LanguageIdentifier):
         super().__init__(identifier)
         weight, bias = torch.diag(self.normaliser.scale), self.normaliser.shift
-        features, detector = self.front_end.features, self.front_end.detector
-        fast = {EnergyDetector: EnergyFrontEnd, LearnedDetector: FastFrontEnd}
-        if FastMel.fits(features) and type(detector) in fast:
-            self.front_end = fast[type(detector)](self.front_end)  # type: ignore[assignment]
+        features = self.front_end.features
+        kind = next((kind for kind in FAST if kind.fits(self.front_end)), None)
+        if kind is not None:
+            self.front_end = kind(self.front_end)  # type: ignore[assignment]
             self.front_end_states = len(self.front_end.initial_state(1))
             if type(features) is MFCC:
                 several = [features.dct.double()] * identifier.front_end.stride
@@ -50,6 +50,8 @@ class FusedModule(StreamingModule):
 class FastFrontEnd(nn.Module):
     """The FrontEnd of a LogMel or MFCC, with the detector as it is; of an MFCC without the DCT."""
 
+    detects: type[nn.Module] = LearnedDetector
+
     def __init__(self, front_end: FrontEnd):
         super().__init__()
         self.sample_rate = front_end.sample_rate
@@ -59,6 +61,11 @@ class FastFrontEnd(nn.Module):
         self.compress: Any = LogMel._compress if kind is MFCC else kind._compress  # type: ignore[attr-defined]
         self.mel = FastMel(front_end.features)  # type: ignore[arg-type]
         self.detector: Any = front_end.detector
+
+    @classmethod
+    def fits(cls, front_end: FrontEnd) -> bool:
+        """Whether it computes what this front end does."""
+        return FastMel.fits(front_end.features) and type(front_end.detector) is cls.detects
 
     def initial_state(self, batch_size: int) -> State:
         """Return whether none was heard, hops ``(batch, hops, rows, 16)``, and the detector's."""
@@ -73,18 +80,57 @@ class FastFrontEnd(nn.Module):
         rows = self.mel.rows(samples)
         first = reshape(samples[:, :1], [0, 1, 1, 1]) * unheard  # stands before itself
         hops = torch.cat([hops + first, rows], dim=1)
-        features = self.compress(self.features, self.mel(hops, rows))
-        speech, after = self.speech_step(samples, rows, tuple(before))
+        windows = self.mel.windows(hops, rows)
+        features = self.compress(self.features, self.mel(windows))
+        speech, after = self.speech_step(samples, rows, windows, tuple(before))
         hops = hops[:, -self.mel.reach :] if self.mel.reach else hops[:, :0]
         return *stacked(features, speech, self.stride), (unheard * 0, hops, *after)
 
-    def speech_step(self, samples: Tensor, rows: Tensor, state: State) -> tuple[Tensor, State]:
-        """``samples (batch, frames * hop)``, the same in rows, ``state`` -> ``speech, state``."""
+    def speech_step(
+        self, samples: Tensor, rows: Tensor, windows: Tensor, state: State
+    ) -> tuple[Tensor, State]:
+        """``samples (batch, frames * hop), state`` -> ``speech, state``.
+
+        ``rows`` are the samples of each frame, ``windows`` those of the hops before, too.
+        """
         return self.detector.step(samples, state)
+
+
+class LearnedFrontEnd(FastFrontEnd):
+    """The FrontEnd of a LogMel or MFCC and a LearnedDetector, whose ticks are its hops."""
+
+    def __init__(self, front_end: FrontEnd):
+        super().__init__(front_end)
+        tones = self.detector.bands.tones
+        tones = torch.cat(tones.split(tones.shape[1] // 2, dim=1))  # of the tick before, of this
+        heard = (self.mel.reach + 1) * self.mel.hop_rows * ROW
+        tones = nn.functional.pad(tones, (0, 0, heard - len(tones), 0))
+        self.tones = nn.Buffer(tones, persistent=False)
+        self.least = self.detector.logit - float(self.detector.output_bias)
+
+    @classmethod
+    def fits(cls, front_end: FrontEnd) -> bool:
+        """Whether it computes what this front end does; windows hold two ticks then."""
+        parts: Any = front_end
+        return super().fits(front_end) and parts.detector.steps == 1 and parts.features.hops >= 2
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return whether none was heard, hops ``(batch, hops, rows, 16)``, and the GRU's memory."""
+        unheard, hops, _, hidden = super().initial_state(batch_size)
+        return unheard, hops, hidden
+
+    def speech_step(
+        self, samples: Tensor, rows: Tensor, windows: Tensor, state: State
+    ) -> tuple[Tensor, State]:
+        parts = reshape(windows, [0, 0, -1]) @ self.tones
+        hidden, last = self.detector.remembered(self.detector.bands.powers(parts), state[0])
+        return hidden @ self.detector.output >= self.least, (last,)
 
 
 class EnergyFrontEnd(FastFrontEnd):
     """The FrontEnd of a LogMel or MFCC and an EnergyDetector."""
+
+    detects = EnergyDetector
 
     def __init__(self, front_end: FrontEnd):
         super().__init__(front_end)
@@ -113,7 +159,9 @@ class EnergyFrontEnd(FastFrontEnd):
         powers = powers.new_zeros(batch_size, 3, powers.shape[2])
         return unheard, hops, powers, floors, active - 1
 
-    def speech_step(self, samples: Tensor, rows: Tensor, state: State) -> tuple[Tensor, State]:
+    def speech_step(
+        self, samples: Tensor, rows: Tensor, windows: Tensor, state: State
+    ) -> tuple[Tensor, State]:
         powers, floors, margin = state
         powers = torch.cat([powers, self._powers(rows)], dim=2)
         now, own, floor = self._smoothed(powers)
@@ -137,6 +185,9 @@ class EnergyFrontEnd(FastFrontEnd):
         """Return the power of each frame, what a loud one must reach, and what one above noise."""
         powers = torch.where(powers <= self.limits, powers, NO_FLOOR)
         return torch.split(nn.functional.avg_pool1d(powers, self.detector.smooth_frames, 1), 1, 1)
+
+
+FAST: tuple[type[FastFrontEnd], ...] = (EnergyFrontEnd, LearnedFrontEnd, FastFrontEnd)
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:

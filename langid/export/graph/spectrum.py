@@ -72,13 +72,17 @@ class FastMel(nn.Module):
         """``samples (batch, frames * hop) -> (batch, frames, rows, 16)``."""
         return reshape(samples, [0, -1, self.hop_rows, ROW])
 
-    def forward(self, hops: Tensor, rows: Tensor) -> Tensor:
-        """``hops (batch, reach + frames, rows, 16) -> mel (batch, frames, n_mels)``.
+    def windows(self, hops: Tensor, rows: Tensor) -> Tensor:
+        """``hops (batch, reach + frames, rows, 16)`` -> those that each frame is made of, in a row.
 
         ``rows (batch, frames, rows, 16)`` are the last of the hops.
         """
         reached = [hops[:, i : i - self.reach] for i in range(self.reach)]
-        frames = torch.cat([*reached, rows], dim=2) * self.window
+        return torch.cat([*reached, rows], dim=2)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """``windows (batch, frames, rows, 16) -> mel (batch, frames, n_mels)``."""
+        frames = windows * self.window
         frames = frames - frames.sum((2, 3), keepdim=True) * self.weights
         turned = reshape((self.first @ frames) * self.turn, [0, 0, -1, 4 * ROW])
         parts = turned @ self.second

@@ -15,10 +15,12 @@ from ...conftest import described
 
 MFCC = {"_target_": "langid.signal.features.MFCC", "n_mels": 32, "n_mfcc": 20}
 LOG_MEL = {"_target_": "langid.signal.features.LogMel", "n_mels": 24}
+SHORT = LOG_MEL | {"window_ms": 10.0, "n_mels": 12}
 ENERGY = {"_target_": "langid.signal.speech_detector.EnergyDetector"}
 LEARNED = {"_target_": "langid.signal.learned_detector.LearnedDetector"}
 EVERY_FRAME = {"_target_": "langid.signal.speech_detector.EveryFrame"}
 GRU = {"_target_": "langid.networks.recurrent.GRU", "units": [12, 8], "dense": 10}
+POOLED = GRU | {"cmvn_frames": 50, "pooling_frames": 10}
 LSTM = {"_target_": "langid.networks.recurrent.LSTM", "units": 12, "dense": 0}
 RNN = {"_target_": "langid.networks.recurrent.RNN", "units": 12, "activation": "tanh"}
 TCN = {"_target_": "langid.networks.tcn.TCN", "channels": 8, "layers": 2, "dense": 10}
@@ -61,6 +63,8 @@ def untrained(
         (MFCC, ENERGY, TCN, "remove"),
         (MFCC, LEARNED, GRU, "remove"),
         (LOG_MEL, LEARNED, LSTM, "label"),
+        (LOG_MEL, LEARNED, POOLED, "remove"),
+        (SHORT, LEARNED, GRU, "mask"),  # windows hold no two ticks of the detector
         (LOG_MEL, EVERY_FRAME, TCN, "mask"),  # a front end that it does not know
         (MFCC, EVERY_FRAME, GRU, "mask"),
     ],
