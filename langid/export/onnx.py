@@ -109,6 +109,26 @@ def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     return op.Gather(x, op.Add(starts, [*range(size)]), axis=1)
 
 
+def _view(x: Any, sizes: Any) -> Any:
+    """Translate view: sizes that are no numbers by 0, as before, and one of them by -1."""
+    told = [
+        size if isinstance(size, int) else -1 * (not _is_that_of(size, x, axis))
+        for axis, size in enumerate(sizes)
+    ]
+    if told.count(-1) > 1:
+        told = op.Concat(*(op.Reshape(size, [1]) for size in sizes), axis=0)
+    return op.Reshape(x, told)
+
+
+def _is_that_of(size: Any, x: Any, axis: int) -> bool:
+    """Return whether a size was read off an input, and is that of this axis, too."""
+    nodes = (size.producer(), size.producer().inputs[0].producer())
+    if [node.op_type for node in nodes if node] != ["Squeeze", "Shape"]:
+        return False
+    place: int = nodes[1].attributes["start"].value
+    return bool(nodes[1].inputs[0].shape[place] == x.shape[axis])
+
+
 def _gather(x: Any, dimension: int, index: Any, sparse_grad: bool = False) -> Any:
     """Translate gather: where the index is the same for all units, by whole frames."""
     node = index.producer()
@@ -125,6 +145,8 @@ def _sort(x: Any, *, stable: bool, dim: int, descending: bool) -> Any:
 OWN: dict[Any, Any] = {
     torch.ops.aten.sort.stable: _sort,
     torch.ops.aten.gather.default: _gather,
+    torch.ops.aten.view.default: _view,
+    torch.ops.aten._unsafe_view.default: _view,
     torch.ops.aten.unfold.default: _unfold,
     torch.ops.langid.reshape.default: lambda x, sizes: op.Reshape(x, sizes),
 }

@@ -10,11 +10,18 @@ import numpy as np
 from langid.errors import LangidError
 from langid.streaming.decision import Decision, DecisionSettings
 from langid.streaming.decision_rule import DecisionRule
-from langid.streaming.samples import Resampler, as_floats, checked_rate, checked_samples, whole_hops
+from langid.streaming.samples import (
+    Resampler,
+    as_floats,
+    checked_rate,
+    checked_samples,
+    whole_hops,
+    write_floats,
+)
 from langid.streaming.saved_state import check_state
 from langid.streaming.windowed_model import load_model
 
-NOTHING, NO_SPEECH = np.zeros(0, np.float32), np.zeros(0, np.bool_)
+NO_SPEECH = np.zeros(0, np.bool_)
 
 
 class Stepper(Protocol):
@@ -68,12 +75,14 @@ class StreamingIdentifier(ModelStreams):
     def __init__(self, model: StreamingModel, **settings: Any):
         super().__init__(model, **settings)
         self._rule = DecisionRule(self.classes, self.hop_s, self.settings)
+        self._hop = np.zeros(self.hop_samples, np.float32)  # that is being filled
+        self._nothing = np.zeros((0, len(self.classes)), np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget all samples; the next sample begins a new stream, at any rate."""
         self._stepper = self.model.stepper()
-        self._pending = NOTHING
+        self._filled = 0
         self._rate: int | None = None  # of the samples; known with the first call of feed
         self._resampler = Resampler(self.sample_rate, self.sample_rate)
         self._speech = NO_SPEECH
@@ -96,8 +105,13 @@ class StreamingIdentifier(ModelStreams):
     def flush(self) -> np.ndarray:
         """Process what waits for a full hop, filled with its last sample; return its posteriors."""
         waiting = np.concatenate([self._pending, self._resampler.flush()])
-        self._pending = NOTHING
+        self._filled = 0
         return self._process(whole_hops(waiting, self.hop_samples))
+
+    @property
+    def _pending(self) -> np.ndarray:
+        """Samples that wait for a full hop."""
+        return self._hop[: self._filled]
 
     @property
     def speech(self) -> np.ndarray:
@@ -143,7 +157,7 @@ class StreamingIdentifier(ModelStreams):
         self.reset()
         count = len(self._stepper.state)
         self._stepper.state = [np.asarray(state[f"state_{number}"]) for number in range(count)]
-        self._pending = np.array(state["pending"], np.float32)
+        self._wait(np.asarray(state["pending"], np.float32))
         if rate:
             self._set_rate(rate)
         self._rule.state = state
@@ -159,17 +173,22 @@ class StreamingIdentifier(ModelStreams):
 
     def _process(self, samples: np.ndarray) -> np.ndarray:
         """Step through the full hops of what waits and of samples at the model's rate."""
-        if len(self._pending):
-            samples = np.concatenate([self._pending, as_floats(samples)])
-            self._pending = NOTHING
-        left = len(samples) % self.hop_samples
-        if left:
-            self._pending = as_floats(samples[-left:].copy())
-            samples = samples[:-left]
-        if not len(samples):
+        if self._filled + len(samples) < self.hop_samples:
+            self._wait(samples)
             self._speech = NO_SPEECH
-            return np.zeros((0, len(self.classes)), np.float32)
+            return self._nothing
+        if self._filled:
+            samples = np.concatenate([self._pending, as_floats(samples)])
+            self._filled = 0
+        if left := len(samples) % self.hop_samples:
+            self._wait(samples[-left:])
+            samples = samples[:-left]
         posteriors, speech = self._stepper.step(samples[None])
         self._speech = speech
         self._rule.update(posteriors, speech)
         return np.array(posteriors[0])  # the next step overwrites these
+
+    def _wait(self, samples: np.ndarray) -> None:
+        """Let samples, which do not fill the hop, wait for more."""
+        start, self._filled = self._filled, self._filled + len(samples)
+        write_floats(samples, self._hop[start : self._filled])
