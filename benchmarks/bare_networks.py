@@ -96,6 +96,7 @@ class Recurrent(nn.Module):
         head_dropout: float,
         cmvn_frames: int = 0,
         pooling_frames: int = 0,
+        pause_frames: int = 0,  # of streams alone
         convolutions: Sequence[int] = (),
         stacked: int = 1,
     ):

@@ -74,6 +74,7 @@ class StreamingModule(IdentifierModule):
         return streaming_metadata(self.identifier, decision) | {
             "schema": SCHEMA,
             "hop_samples": self.front_end.hop_samples,
+            "frames_at_once": self.network.frames_at_once or None,
             "state": [[*tensor.shape[1:]] for tensor in state],
             "initial_state": [
                 float(tensor.flatten()[0]) if tensor.numel() else 0.0 for tensor in state
@@ -133,6 +134,7 @@ class TorchStepper:
 
     def __init__(self, model: TorchModel, streams: int):
         self._module = model.module
+        self._hop, self._at_once = (model.metadata[key] for key in ("hop_samples", "frames_at_once"))
         pairs = zip(model.metadata["state"], model.metadata["initial_state"], strict=True)
         self._state = tuple(torch.full((streams, *shape), value) for shape, value in pairs)
 
@@ -149,9 +151,16 @@ class TorchStepper:
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
         fed = torch.from_numpy(as_floats(samples))
-        posteriors, speech, *after = self._module(fed, *self._state)
-        self._state = tuple(after)
+        found = []
+        for part in fed.split(self._at_once * self._hop, 1) if self._at_once else [fed]:
+            *answers, self._state = self._step(part)
+            found.append(answers)
+        posteriors, speech = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
         return posteriors.numpy(), speech.numpy()
+
+    def _step(self, samples: Tensor) -> tuple[Tensor, Tensor, State]:
+        posteriors, speech, *after = self._module(samples, *self._state)
+        return posteriors, speech, tuple(after)
 
 
 def stream_over(checkpoint: Path, exported: str | None) -> StreamingIdentifier:

@@ -29,7 +29,9 @@ class Recurrent(Network):
     by mean and deviation of about so many frames before, as ``CMVN`` does. ``convolutions`` of so
     many channels stand before the recurrent layers, as ``SpectralConvolutions`` are, with frames
     of ``stacked`` ones. With ``pooling_frames`` the dense layers get mean and deviation of about so
-    many frames of the last recurrent layer, and the network is cumulative.
+    many frames of the last recurrent layer, and the network is cumulative. ``pause_frames`` then
+    is after how many frames in a row that are skipped the recurrent layers begin anew, 0 for never:
+    somebody else may speak. Mean and deviation go on, so that the answer does.
     """
 
     cell: Cell
@@ -49,17 +51,25 @@ class Recurrent(Network):
         head_dropout: float = 0.0,
         cmvn_frames: int = 0,
         pooling_frames: int = 0,
+        pause_frames: int = 0,
         convolutions: Sequence[int] = (),
         stacked: int = 1,
     ):
         super().__init__()
         check_least(1, layers=layers)
-        check_least(0, cmvn_frames=cmvn_frames, pooling_frames=pooling_frames)
+        check_least(
+            0, cmvn_frames=cmvn_frames, pooling_frames=pooling_frames, pause_frames=pause_frames
+        )
         widths = list(units) if isinstance(units, Sequence) else [units] * layers
         if pooling_frames and not isinstance(self, StreamingNetwork):
             raise ValueError(
                 f"pooling_frames={pooling_frames}: accepted is 0 of networks that need whole"
                 " utterances; it is for rnn, gru and lstm"
+            )
+        if pause_frames and not pooling_frames:
+            raise ValueError(
+                f"pause_frames={pause_frames}: accepted is 0 without pooling_frames, by which the"
+                " answer goes on over a pause; set pooling_frames, too"
             )
         if not widths or not all(isinstance(width, int) and width >= 1 for width in widths):
             raise ValueError(
@@ -88,6 +98,9 @@ class Recurrent(Network):
         self.cumulative = self.pooling is not None
         if self.pooling:
             self.memories.append(self.pooling.memory)
+        self.pause_frames = self.frames_at_once = pause_frames
+        if pause_frames:
+            self.memories.append((1,))  # frames since the last that was not skipped
         heard = 2 * inputs[-1] if self.pooling else inputs[-1]
         self.head = Head(heard, num_classes, dense, activation, head_dropout)
 
@@ -146,6 +159,44 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
     def step(
         self, features: Tensor, state: State, advance: Tensor | None = None
     ) -> tuple[Tensor, State]:
+        if not self.pause_frames:
+            return self._go_on(features, state, advance)
+        state, skipped = state[:-1], state[-1]
+        if advance is None:
+            logits, state = self._go_on(features, state, None)
+            return logits, (*state, torch.zeros_like(skipped))
+        parts = [(features, advance)]
+        if not torch.compiler.is_exporting():  # whoever runs the graph cuts, by frames_at_once
+            size = self.pause_frames
+            parts = [*zip(features.split(size, 1), advance.split(size, 1), strict=True)]
+        found = []
+        for frames, kept in parts:
+            state, skipped = self._over_pause(state, skipped, kept)
+            logits, state = self._go_on(frames, state, kept)
+            found.append(logits)
+        return torch.cat(found, dim=1), (*state, skipped)
+
+    def _over_pause(
+        self, state: State, skipped: Tensor, advance: Tensor
+    ) -> tuple[State, Tensor]:
+        """Empty the recurrent layers' memory where a pause goes on long enough; count frames.
+
+        ``advance (batch, time)`` are so few frames that no whole pause lies within. ``skipped
+        (batch, 1)`` are the frames since the last that was kept: before, and returned behind them.
+        """
+        counts, kept = advance.long().cumsum(1), advance.sum(1, keepdim=True)
+        leading = (counts == 0).sum(1, keepdim=True)
+        going_on = (skipped + leading < self.pause_frames).to(skipped.dtype)
+        first, last = len(self.front), len(state) - 1
+        layers = (memory * going_on for memory in state[first:last])
+        since = (counts == kept).sum(1, keepdim=True)  # that last one, and all behind it
+        skipped = torch.where(kept > 0, since - 1, skipped + since)
+        return (*state[:first], *layers, state[last]), skipped
+
+    def _go_on(
+        self, features: Tensor, state: State, advance: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Step through frames with the memory that there is."""
         hidden, counts = compact(features, advance)
         after: list[Tensor] = []
         for part in self.front:

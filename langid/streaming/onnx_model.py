@@ -46,6 +46,10 @@ EXPECTED: Expected = {
     ),
     "sample_rate": (is_count, "a whole number of Hz"),
     "hop_samples": COUNT,
+    "frames_at_once": (
+        lambda value: value is None or is_count(value),
+        "a whole number above 0, or null for any number",
+    ),
     "state": (_list_of(_list_of(lambda size: is_count(size, 0))), "a list of lists of sizes"),
     "initial_state": (
         _list_of(lambda value: is_number(value) and math.isfinite(value)),
@@ -152,6 +156,7 @@ class OnnxStepper:
         self._inputs = [value.name for value in model.session.get_inputs()]
         self._outputs = [value.name for value in model.session.get_outputs()]
         self._hop = int(model.metadata["hop_samples"])
+        self._at_once = min(AT_ONCE, model.metadata.get("frames_at_once") or AT_ONCE)
         self._classes = len(model.metadata["classes"])
         self._states = [model.initial_state(streams) for _ in ("before", "after")]
         self._turn = 0  # which of the states is the one before
@@ -169,14 +174,15 @@ class OnnxStepper:
 
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
-        if samples.shape[1] <= AT_ONCE * self._hop:
+        if samples.shape[1] <= self._at_once * self._hop:
             return self._step(samples)
-        # What lies between two layers grows with the frames, of attention with their square.
+        # What lies between two layers grows with the frames, of attention with their square; and
+        # a graph may take no more than so many.
         frames = (len(samples), samples.shape[1] // self._hop)
         posteriors = np.zeros((*frames, self._classes), np.float32)
         speech = np.zeros(frames, np.bool_)
-        for start in range(0, frames[1], AT_ONCE):
-            part = slice(start, start + AT_ONCE)
+        for start in range(0, frames[1], self._at_once):
+            part = slice(start, start + self._at_once)
             block = samples[:, start * self._hop : part.stop * self._hop]
             posteriors[:, part], speech[:, part] = self._step(block)
         return posteriors, speech

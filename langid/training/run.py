@@ -162,6 +162,7 @@ def untrained(
             " over; take a streaming one, model=gru say"
         )
     _check_unit(identifier)
+    _check_pauses(identifier, data)
     if isinstance(identifier.network, SampleNetwork):  # its normaliser is that of the states
         _check_of_samples(identifier)
         identifier.network.begin(description.features)
@@ -179,6 +180,23 @@ def _check_unit(identifier: LanguageIdentifier) -> None:
         raise LangidError(
             f"loss.unit=utterance: of an utterance nobody is asked where its silence is, which"
             f" silence={identifier.silence.name} has as a class; take silence=mask"
+        )
+
+
+def _check_pauses(identifier: LanguageIdentifier, data: LanguageDataModule) -> None:
+    """Raise LangidError where a network is to begin anew at pauses that are none to it."""
+    if not (frames := getattr(identifier.network, "pause_frames", 0)):
+        return
+    told = f"model.network.pause_frames={frames}"
+    if not identifier.silence.removes:
+        raise LangidError(
+            f"{told}: with silence={identifier.silence.name} the network hears pauses itself; take"
+            " silence=remove, or model.network.pause_frames=0"
+        )
+    if data.carry_state:
+        raise LangidError(
+            f"{told}: data.carry_state=true lets one training sequence follow another without any"
+            " pause; take model.network.pause_frames=0 to carry memory"
         )
 
 

@@ -15,8 +15,9 @@ function samplesTensor(samples) {
 
 // Of a graph that streams: its state goes in and out.
 class StateStepper {
-  constructor({ state, initial_state: values }, session) {
+  constructor({ state, initial_state: values, ...metadata }, session) {
     this.session = session;
+    this.most = (metadata.frames_at_once ?? Infinity) * metadata.hop_samples;
     this.state = state.map((shape, number) => {
       const size = shape.reduce((product, length) => product * length, 1);
       const data = new Float32Array(size).fill(values[number]);
@@ -25,6 +26,18 @@ class StateStepper {
   }
 
   async step(samples) {
+    if (samples.length <= this.most) return this.#step(samples);
+    const posteriors = [];
+    const speech = [];
+    for (let from = 0; from < samples.length; from += this.most) {
+      const found = await this.#step(samples.slice(from, from + this.most));
+      posteriors.push(...found.posteriors);
+      speech.push(...found.speech);
+    }
+    return { posteriors: Float32Array.from(posteriors), speech: Uint8Array.from(speech) };
+  }
+
+  async #step(samples) {
     const [samplesName, ...stateNames] = this.session.inputNames;
     const inputs = { [samplesName]: samplesTensor(samples) };
     stateNames.forEach((name, number) => (inputs[name] = this.state[number]));
