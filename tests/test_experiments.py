@@ -174,7 +174,8 @@ def test_best_stream_learns_languages_of_sounds(
     record = RunRecord.read(tmp_path / "run").to_plain()
     assert (record["status"], record["steps"]) == ("finished", 2)
     assert record["parameters"] <= 1_000_000
-    assert record["model"]["network"]["convolutions"] == [32, 48]
+    network = record["model"]["network"]
+    assert (network["convolutions"], network["pause_frames"]) == ([32, 48], 13)
     first, second = (
         read_checkpoint(tmp_path / run / "checkpoints" / "last.ckpt")["state_dict"]
         for run in ("sounds", "run")

@@ -134,7 +134,9 @@ class TorchStepper:
 
     def __init__(self, model: TorchModel, streams: int):
         self._module = model.module
-        self._hop, self._at_once = (model.metadata[key] for key in ("hop_samples", "frames_at_once"))
+        self._hop, self._at_once = (
+            model.metadata[key] for key in ("hop_samples", "frames_at_once")
+        )
         pairs = zip(model.metadata["state"], model.metadata["initial_state"], strict=True)
         self._state = tuple(torch.full((streams, *shape), value) for shape, value in pairs)
 

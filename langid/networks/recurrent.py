@@ -176,9 +176,7 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
             found.append(logits)
         return torch.cat(found, dim=1), (*state, skipped)
 
-    def _over_pause(
-        self, state: State, skipped: Tensor, advance: Tensor
-    ) -> tuple[State, Tensor]:
+    def _over_pause(self, state: State, skipped: Tensor, advance: Tensor) -> tuple[State, Tensor]:
         """Empty the recurrent layers' memory where a pause goes on long enough; count frames.
 
         ``advance (batch, time)`` are so few frames that no whole pause lies within. ``skipped

@@ -22,12 +22,13 @@ from .test_export_networks import untrained
 from .test_windowed import whole_utterance
 
 STRIDE, HOP = 4, 160
+SILENCE = np.zeros(9000, np.float32)
 CHUNKS = tuple(frames * HOP for frames in (1, 3, 7, 16))
 
 
 def paused(clips: list[np.ndarray]) -> list[np.ndarray]:
     """Return parts of clips, of no whole number of frames, that end with silence."""
-    return [np.append(clip[16000:40123], np.zeros(9000, np.float32)) for clip in clips[:3]]
+    return [np.append(clip[16000:40123], SILENCE) for clip in clips[:3]]
 
 
 def offline(identifier: LanguageIdentifier, clip: np.ndarray) -> np.ndarray:
@@ -83,6 +84,37 @@ def check_many(model: OnnxModel, heard: list[np.ndarray], expected: list[np.ndar
         said_by = {number: np.append(said_by[number], parts[number], 0) for number in numbers}
     for (number, rest), own in zip(streams.flush(numbers).items(), expected, strict=True):
         np.testing.assert_allclose(np.append(said_by[number], rest, 0), own, rtol=0, atol=1e-4)
+
+
+def test_layers_begin_anew_after_a_pause_in_every_kind_of_file(
+    clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    parts = [(16000, 26000), (0, 0), (26000, 40123)]
+    heard = [
+        np.concatenate([clip[slice(*part)] if any(part) else SILENCE for part in parts])
+        for clip in clips[:3]
+    ]
+    identifier = untrained("recurrent.GRU pauses", "remove", heard[0], STRIDE)
+    expected = [offline(identifier, clip) for clip in heard]
+    endless = untrained("recurrent.GRU cmvn and pooling", "remove", heard[0], STRIDE)
+    endless.load_state_dict(identifier.state_dict())
+    unbroken = offline(endless, heard[0])
+    before = 10000 // (STRIDE * HOP)
+    np.testing.assert_allclose(unbroken[:before], expected[0][:before], rtol=0, atol=1e-5)
+    assert np.abs(unbroken - expected[0]).max() > 1e-3
+    path = tmp_path / "model.onnx"
+    assert max(export_onnx(identifier, path, heard[:1]).values()) <= 1e-4
+    model = OnnxModel(path)
+    assert model.metadata["frames_at_once"] == 3
+    for chunk in (*CHUNKS, len(heard[0])):
+        said = feed_clip(StreamingIdentifier(model), heard[0], chunk)
+        np.testing.assert_allclose(said, expected[0], rtol=0, atol=1e-4)
+    check_many(model, heard, expected)
+    assert max(export_pt2(identifier, tmp_path / "m.pt2", heard[:1]).values()) <= 1e-4
+    stream = StreamingIdentifier(ExportedModel(tmp_path / "m.pt2"))
+    said = feed_clip(stream, heard[0], len(heard[0]))
+    np.testing.assert_allclose(said, expected[0], rtol=0, atol=1e-4)
+    assert max(export_module(identifier, tmp_path / "m.pt", heard[:1]).values()) <= 1e-4
 
 
 def test_no_gradient_reaches_samples_behind_a_frame(clips: list[np.ndarray]) -> None:

@@ -100,6 +100,38 @@ def test_dropout_stands_between_layers_in_training_only(network: type[Recurrent]
     assert torch.equal(dropped(features, lengths), dropped(features, lengths))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("size", [1, 3, 30])
+@pytest.mark.parametrize("network", [GRU, LSTM])
+def test_layers_begin_anew_after_a_pause(network: type[Recurrent], size: int) -> None:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"units": [7, 5], "cmvn_frames": 20, "convolutions": [4]}
+    paused = network(6, 3, **sizes, pooling_frames=10, pause_frames=5)
+    endless = network(6, 3, **sizes, pooling_frames=10)
+    endless.load_state_dict(paused.state_dict())
+    assert isinstance(paused, StreamingNetwork) and isinstance(endless, StreamingNetwork)
+    features, advance = torch.randn(2, 30, 6), torch.ones(2, 30).bool()
+    advance[0, 4:8] = advance[0, 12:17] = False  # four frames, five, of which one stream has none
+    state, found = paused.initial_state(2), []
+    for frames, heard in zip(features.split(size, 1), advance.split(size, 1), strict=True):
+        logits, state = paused.step(frames, state, heard)
+        found.append(logits)
+    assert state[-1].tolist() == [[0], [0]]
+    before, memory = endless.step(features[:, :17], endless.initial_state(2), advance[:, :17])
+    layers = slice(2, 2 + 2 * paused.remembered)  # between those of features and answer
+    for tensor in memory[layers]:
+        tensor[0] = 0
+    behind, memory = endless.step(features[:, 17:], memory, advance[:, 17:])
+    expected = torch.cat([before, behind], dim=1)
+    torch.testing.assert_close(torch.cat(found, dim=1), expected, rtol=0, atol=1e-6)
+    for one, other in zip(state[:-1], memory, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+    unbroken = endless.step(features, endless.initial_state(2), advance)[0]
+    assert (unbroken - expected)[0, 17:].abs().max() > 1e-3
+    whole = paused.step(features, paused.initial_state(2))[0]  # of which nothing is skipped
+    torch.testing.assert_close(whole, endless.step(features, endless.initial_state(2))[0])
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"units": 0}, "units=0: accepted are 1 and more, or a list"),
     ({"units": []}, r"units=\[\]: accepted"),
@@ -109,6 +141,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"units": [8, 4], "layers": 3}, r"layers=3, but units=\[8, 4\] are 2 layers"),
     ({"layers": 0}, "layers=0: accepted are 1 and more"),
     ({"dense": -1}, "dense=-1: accepted are 1 and more, a list of such, one a layer, or 0"),
+    ({"pause_frames": 5}, "pause_frames=5: accepted is 0 without pooling_frames"),
     ({"activation": "gelu"}, "activation=gelu: accepted are relu, tanh"),
 ]
 

@@ -50,6 +50,7 @@ def test_a_file_of_langid_is_one_file(model_path: Path) -> None:
         ({"sample_rate": "16000"}, "sample_rate is '16000', expected is a whole number of Hz"),
         ({"hop_samples": 160.5}, r"hop_samples is 160\.5, expected is a whole number above 0"),
         ({"hop_samples": True}, "hop_samples is True, expected is a whole number above 0"),
+        ({"frames_at_once": 0}, "frames_at_once is 0, expected is a whole number above 0, or null"),
         ({"state": {"state_0": [5]}}, "state is .*, expected is a list of lists of sizes"),
         ({"state": [[-1]]}, "state is .*, expected is a list of lists of sizes"),
         ({"initial_state": [float("nan")]}, "initial_state is .* expected is a list of finite num"),

@@ -132,3 +132,14 @@ def test_a_network_for_whole_utterances_is_refused(
     arguments = [f"store={store_path}", f"output={tmp_path}/run", "data.carry_state=true"]
     assert main(["train", "model=bigru", *arguments]) == 2
     assert "carry_state=true: the network BiGRU hears whole" in capsys.readouterr().err
+
+
+def test_pauses_that_no_network_meets_are_refused(
+    store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["model=gru", "model.network.pooling_frames=25", "model.network.pause_frames=13"]
+    arguments += [f"store={store_path}", f"output={tmp_path}/run"]
+    assert main(["train", *arguments, "silence=mask"]) == 2
+    assert "pause_frames=13: with silence=mask the network hears pauses" in capsys.readouterr().err
+    assert main(["train", *arguments, "silence=remove", "data.carry_state=true"]) == 2
+    assert "pause_frames=13: data.carry_state=true lets one" in capsys.readouterr().err

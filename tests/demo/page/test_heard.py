@@ -95,7 +95,7 @@ def test_every_frame_of_an_mp3_equals_python(page: Page, taught: Taught, languag
 
 
 @pytest.mark.parametrize(
-    ("network", "policy"), [("recurrent.GRU", "mask"), ("recurrent.GRU cmvn and pooling", "remove")]
+    ("network", "policy"), [("recurrent.GRU", "mask"), ("recurrent.GRU pauses", "remove")]
 )
 def test_a_network_with_a_stride_equals_python(
     network: str,
