@@ -153,8 +153,8 @@ class TorchStepper:
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
         fed = torch.from_numpy(as_floats(samples))
-        found = []
-        for part in fed.split(self._at_once * self._hop, 1) if self._at_once else [fed]:
+        size, found = (self._at_once or max(1, fed.shape[1])) * self._hop, []
+        for part in torch.split(fed, size, dim=1):
             *answers, self._state = self._step(part)
             found.append(answers)
         posteriors, speech = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))

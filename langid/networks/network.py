@@ -68,7 +68,7 @@ class StreamingNetwork(Network):
     """
 
     memories: Sequence[tuple[int, ...]]  # the shape of each tensor of the state, without the batch
-    frames_at_once = 0  # that an exported graph takes at most in a call; 0 for any number
+    frames_at_once: int = 0  # that an exported graph takes at most in a call; 0 for any number
 
     def initial_state(self, batch_size: int) -> State:
         """Return the memory before the first frame, batch on the first axis of each tensor."""

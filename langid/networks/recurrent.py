@@ -37,6 +37,7 @@ class Recurrent(Network):
     cell: Cell
     remembered = 1  # tensors of each layer, in a stream
     memories: Sequence[tuple[int, ...]]
+    frames_at_once: int
     bidirectional = False
 
     def __init__(
@@ -168,7 +169,8 @@ class StreamingRecurrent(Recurrent, StreamingNetwork):
         parts = [(features, advance)]
         if not torch.compiler.is_exporting():  # whoever runs the graph cuts, by frames_at_once
             size = self.pause_frames
-            parts = [*zip(features.split(size, 1), advance.split(size, 1), strict=True)]
+            cut = (torch.split(whole, size, dim=1) for whole in (features, advance))
+            parts = [*zip(*cut, strict=True)]
         found = []
         for frames, kept in parts:
             state, skipped = self._over_pause(state, skipped, kept)
