@@ -122,11 +122,12 @@ def _view(x: Any, sizes: Any) -> Any:
 
 def _is_that_of(size: Any, x: Any, axis: int) -> bool:
     """Return whether a size was read off an input, and is that of this axis, too."""
-    nodes = (size.producer(), size.producer().inputs[0].producer())
-    if [node.op_type for node in nodes if node] != ["Squeeze", "Shape"]:
+    last = size.producer()
+    first = last.inputs[0].producer() if last is not None and last.inputs else None
+    if first is None or (first.op_type, last.op_type) != ("Shape", "Squeeze"):
         return False
-    place: int = nodes[1].attributes["start"].value
-    return bool(nodes[1].inputs[0].shape[place] == x.shape[axis])
+    place: int = first.attributes["start"].value
+    return bool(first.inputs[0].shape[place] == x.shape[axis])
 
 
 def _gather(x: Any, dimension: int, index: Any, sparse_grad: bool = False) -> Any:
