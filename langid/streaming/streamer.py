@@ -75,7 +75,7 @@ class StreamingIdentifier(ModelStreams):
     def __init__(self, model: StreamingModel, **settings: Any):
         super().__init__(model, **settings)
         self._rule = DecisionRule(self.classes, self.hop_s, self.settings)
-        self._hop = np.zeros(self.hop_samples, np.float32)  # that is being filled
+        self._hop = np.zeros(self.hop_samples, np.float32)  # the one that is being filled
         self._nothing = np.zeros((0, len(self.classes)), np.float32)
         self.reset()
 
