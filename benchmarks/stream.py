@@ -4,11 +4,12 @@ Time is that of StreamingIdentifier.feed, wrapper and running decision included,
 frame by frame (160 samples a call) and in chunks of 100 ms: the exported ONNX file under
 onnxruntime, against eager PyTorch, TorchScript, plain numpy and a file with detector=learned in the
 same run. The network of experiment=best_stream, which answers every fourth frame, is heard so too,
-against eager PyTorch. They take turns; the best of their rounds counts, for other load can only add
-to it, and the median stands beside it. Before, all of a network must give the same posteriors. Then
-come percentiles over many single frames, the floor that memory sets, where the rest of the time
-goes, and with --soak whether memory grows. Weights are random and the sound is synthetic: neither
-changes the work.
+against eager PyTorch. They take turns, a new stream each round; the best of their rounds counts, for
+other load can only add to it, and the median stands beside it. A length of call that is new to a
+stream is prepared once, as long as a call takes: of one second's calls that would be a tenth.
+Before, all of a network must give the same posteriors. Then come percentiles over many single
+frames, the floor that memory sets, where the rest of the time goes, and with --soak whether memory
+grows. Weights are random and the sound is synthetic: neither changes the work.
 """
 
 import argparse
@@ -204,8 +205,8 @@ def measure(options: argparse.Namespace) -> list[Figure]:
 def main() -> int:
     """Measure and return 0 where all figures hold, else 1."""
     parser = CommandLine(__doc__, seconds=0.5, rounds=1, frames=100, soak=1000)
-    parser.add_argument("--seconds", type=float, default=1.0, help="sound per round (1)")
-    parser.add_argument("--rounds", type=int, default=100, help="rounds that count (100)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="sound per round (5)")
+    parser.add_argument("--rounds", type=int, default=20, help="rounds that count (20)")
     parser.add_argument("--frames", type=int, default=100_000, help="of the percentiles (100000)")
     parser.add_argument(
         "--soak", type=int, nargs="?", const=10_000_000, default=0, metavar="N",
