@@ -4,12 +4,12 @@ Time is that of StreamingIdentifier.feed, wrapper and running decision included,
 frame by frame (160 samples a call) and in chunks of 100 ms: the exported ONNX file under
 onnxruntime, against eager PyTorch, TorchScript, plain numpy and a file with detector=learned in the
 same run. The network of experiment=best_stream, which answers every fourth frame, is heard so too,
-against eager PyTorch. They take turns, a new stream each round; the best of their rounds counts, for
-other load can only add to it, and the median stands beside it. A length of call that is new to a
-stream is prepared once, as long as a call takes: of one second's calls that would be a tenth.
-Before, all of a network must give the same posteriors. Then come percentiles over many single
-frames, the floor that memory sets, where the rest of the time goes, and with --soak whether memory
-grows. Weights are random and the sound is synthetic: neither changes the work.
+against eager PyTorch. They take turns, a new stream each round; the best of their rounds counts,
+for other load can only add to it, and the median stands beside it. A length of call that is new to
+a stream is prepared once, as long as a call takes. Before, all of a network must give the same
+posteriors. Then come percentiles over many single frames, the floor that memory sets, where the
+rest of the time goes, and with --soak whether memory grows. Weights are random and the sound is
+synthetic: neither changes the work.
 """
 
 import argparse

@@ -44,7 +44,8 @@ def show_traceback() -> None:
 
 
 def check_least(least: int, prefix: str = "", /, **values: int) -> None:
-    """Raise ValueError for a value below ``least``, by the name of its key behind a prefix."""
+    """Raise ValueError for no whole number from ``least`` on, by its key behind a prefix."""
     for name, value in values.items():
-        if value < least:
-            raise ValueError(f"{prefix}{name}={value}: accepted are {least} and more")
+        if type(value) is not int or value < least:
+            accepted = f"{least} and more, in whole numbers"
+            raise ValueError(f"{prefix}{name}={value}: accepted are {accepted}")

@@ -115,9 +115,11 @@ def page_metadata(model: Path) -> dict[str, Any]:
     loaded = load_model(model)
     decision = DecisionSettings.of(loaded.metadata).plain()
     windowed = isinstance(loaded, WindowedModel)
-    own = ("frame_samples", "window_samples") if windowed else ("state", "initial_state")
+    streamed = ("state", "initial_state", "frames_at_once")
+    own = ("frame_samples", "window_samples") if windowed else streamed
     keys = ("classes", "sample_rate", "hop_samples", *own)
-    return {key: loaded.metadata[key] for key in keys} | {"decision": decision, "file": model.name}
+    held = {key: loaded.metadata.get(key) for key in keys}
+    return held | {"decision": decision, "file": model.name}
 
 
 class Handler(BaseHTTPRequestHandler):

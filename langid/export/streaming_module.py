@@ -14,7 +14,7 @@ from langid import __version__
 from langid.errors import LangidError, named
 from langid.networks.network import State, StreamingNetwork
 from langid.streaming.decision import LAST, MEAN, DecisionSettings, columns_of
-from langid.streaming.onnx_model import SCHEMA
+from langid.streaming.onnx_model import AT_ONCE, SCHEMA
 from langid.streaming.samples import as_floats
 from langid.streaming.speed import real_time_factors
 from langid.streaming.streamer import StreamingIdentifier
@@ -134,9 +134,8 @@ class TorchStepper:
 
     def __init__(self, model: TorchModel, streams: int):
         self._module = model.module
-        self._hop, self._at_once = (
-            model.metadata[key] for key in ("hop_samples", "frames_at_once")
-        )
+        self._hop = model.metadata["hop_samples"]
+        self._at_once = model.metadata.get("frames_at_once") or AT_ONCE
         pairs = zip(model.metadata["state"], model.metadata["initial_state"], strict=True)
         self._state = tuple(torch.full((streams, *shape), value) for shape, value in pairs)
 
@@ -152,9 +151,9 @@ class TorchStepper:
     @torch.inference_mode()
     def step(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``samples (streams, frames * hop) -> posteriors, speech``: see Stepper."""
-        fed = torch.from_numpy(as_floats(samples))
-        size, found = (self._at_once or max(1, fed.shape[1])) * self._hop, []
-        for part in torch.split(fed, size, dim=1):
+        fed = torch.from_numpy(np.ascontiguousarray(as_floats(samples)))
+        found = []
+        for part in torch.split(fed, self._at_once * self._hop, dim=1):
             *answers, self._state = self._step(part)
             found.append(answers)
         posteriors, speech = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))

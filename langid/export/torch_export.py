@@ -31,8 +31,10 @@ def export_pt2(
 ) -> dict[str, float]:
     """Write what ``torch.export`` makes of the identifier, and return the largest differences.
 
-    The program is a StreamingModule, with any number of streams and frames; the metadata lies
-    beside it as ``langid.json``. Checks and errors are those of ``export_onnx``.
+    The program is a StreamingModule, with any number of streams and frames, but of no more frames
+    in a call than the metadata's ``frames_at_once``, where that is not null: a longer one would go
+    on over a pause in it. The metadata lie beside it as ``langid.json``. Checks and errors are
+    those of ``export_onnx``.
 
     ``torch.export.load`` unpickles and evaluates what the file holds, as torch's documentation
     warns: it is for files of one's own. One of unknown origin should be asked for as ONNX.

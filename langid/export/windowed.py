@@ -30,8 +30,8 @@ class OfflineModule(IdentifierModule):
     Posteriors are those of each utterance; of a network that answers frame by frame their mean
     over the speech frames, or over all where there is no speech. Speech is ``(streams, frames)
     bool``. Of streams ``window_s`` is heard at once, every ``hop_s``. Raises LangidError for an
-    identifier that streams or whose front end needs more than the samples, and for times that are
-    no windows.
+    identifier that streams, that begins anew after pauses, or whose front end needs more than the
+    samples, and for times that are no windows.
     """
 
     def __init__(self, identifier: LanguageIdentifier, window_s: float, hop_s: float):
@@ -40,6 +40,11 @@ class OfflineModule(IdentifierModule):
         if isinstance(identifier.network, StreamingNetwork) and not front_end.obstacles:
             name = type(identifier.network).__name__
             reasons.append(f"the network {name} streams frame by frame: leave mode out")
+        if identifier.silence.removes and (frames := identifier.network.frames_at_once):
+            reasons.append(
+                f"model.network.pause_frames={frames} is for streams, whose calls are cut for it:"
+                " train with model.network.pause_frames=0"
+            )
         super().__init__(identifier, "mode=offline", reasons)
         self.held = nn.ModuleList(front_end.features.held)  # their weights go into the graph
         of_samples = isinstance(identifier.network, SampleNetwork)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from langid.networks.network import UtteranceNetwork
-from langid.networks.padding import last_frame
+from langid.networks.padding import last_frame, some_frames
 from langid.networks.recurrent import Cell, Recurrent
 
 CELLS: dict[str, Cell] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -17,7 +17,8 @@ class LastFrame(Recurrent, UtteranceNetwork):
     The last frame is that of each utterance's own length. In both directions it holds the last
     output of the way there and the first of the way back, as ``outputs[:, -1]`` of torch's layers
     does in published networks. ``dropout`` stands between the layers only, as torch's own does.
-    ``cell`` is ``rnn``, ``gru`` or ``lstm``; the other keys are those of ``GRU`` and ``Head``.
+    ``cell`` is ``rnn``, ``gru`` or ``lstm``; ``units``, ``layers`` and
+    ``dropout`` are those of ``GRU``, the other keys those of ``Head``.
     """
 
     def __init__(
@@ -39,7 +40,5 @@ class LastFrame(Recurrent, UtteranceNetwork):
         super().__init__(bins, num_classes, units, layers, dense, activation, dropout, head_dropout)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        # An utterance of no frames is taken for one frame of zeros.
-        features = nn.functional.pad(features, (0, 0, 0, max(1 - features.shape[1], 0)))
-        hidden = self.process_whole(features, lengths.clamp(min=1))
+        hidden = self.process_whole(some_frames(features), lengths.clamp(min=1))
         return self.head(last_frame(hidden, lengths))

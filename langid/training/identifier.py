@@ -94,12 +94,12 @@ class LanguageIdentifier(Inference, LightningModule):
 
         ``samples (batch, samples)`` at the front end's sample rate, full scale 1 ->
         ``posteriors (batch, time, classes), speech (batch, time) bool``. An utterance network
-        says the same at all times. Raises LangidError for samples that are no batch.
+        says the same at all times. Raises LangidError for samples that are no batch, or none.
         """
-        if samples.ndim != 2:
+        if samples.ndim != 2 or not samples.shape[1]:
             raise LangidError(
-                f"samples of shape {tuple(samples.shape)}: expected (batch, samples); for one clip"
-                " samples[None]"
+                f"samples of shape {tuple(samples.shape)}: expected (batch, samples), at least one"
+                " sample; for one clip samples[None]"
             )
         return self.clip_posteriors(samples)
 

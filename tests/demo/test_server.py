@@ -92,7 +92,14 @@ def test_the_model_and_what_is_known_of_it(server: PageServer, model_path: Path)
     _, headers, body = ask(server, "/model.json")
     assert headers["Content-Type"] == "application/json"
     shown, metadata = json.loads(body), OnnxModel(model_path).metadata
-    for key in ("classes", "sample_rate", "hop_samples", "state", "initial_state"):
+    for key in (
+        "classes",
+        "sample_rate",
+        "hop_samples",
+        "state",
+        "initial_state",
+        "frames_at_once",
+    ):
         assert shown[key] == metadata[key]
     assert shown["file"] == "model.onnx"
     assert shown["decision"]["half_life_s"] is None  # which JSON cannot say otherwise

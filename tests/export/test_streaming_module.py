@@ -68,6 +68,8 @@ def test_steps_of_any_length_equal_one_step(
         for start, stop in pairwise((0, 160, 480, 1600, 8000))
     ]
     np.testing.assert_allclose(np.concatenate(pieces, 1), whole, atol=1e-5)
+    backwards = model.stepper(2).step(samples[:, ::-1].copy()[:, ::-1])[0]  # the same, as a view
+    np.testing.assert_allclose(backwards, whole, atol=1e-5)
 
 
 def test_removed_frames_hold_the_posteriors(

@@ -219,6 +219,11 @@ def test_networks_that_stream_and_parts_outside_a_graph_are_refused(
     gru = untrained("recurrent.GRU", "mask", clips[0])
     with pytest.raises(LangidError, match=r"mode=offline: the network GRU streams .*: leave mode"):
         export_offline(gru, tmp_path / "model.onnx", clips[:1], WINDOW_S, HOP_S)
+    paused = untrained("recurrent.GRU pauses", "remove", clips[0])
+    with pytest.raises(
+        LangidError, match=r"mode=offline: .*train with model.network.pause_frames=0"
+    ):
+        export_offline(paused, tmp_path / "model.onnx", clips[:1], WINDOW_S, HOP_S)
     cnn = whole_utterance("cnn.CNN", "mask", clips[0])
     detector = {"_target_": "langid.signal.speech_detector.LibrosaDetector"}
     foreign = build_identifier(

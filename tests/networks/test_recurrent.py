@@ -141,6 +141,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"units": [8, 4], "layers": 3}, r"layers=3, but units=\[8, 4\] are 2 layers"),
     ({"layers": 0}, "layers=0: accepted are 1 and more"),
     ({"dense": -1}, "dense=-1: accepted are 1 and more, a list of such, one a layer, or 0"),
+    ({"cmvn_frames": 0.5}, r"cmvn_frames=0\.5: accepted are 0 and more, in whole numbers"),
+    ({"pooling_frames": True}, "pooling_frames=True: accepted are 0 and more, in whole numbers"),
     ({"pause_frames": 5}, "pause_frames=5: accepted is 0 without pooling_frames"),
     ({"activation": "gelu"}, "activation=gelu: accepted are relu, tanh"),
 ]

@@ -252,8 +252,10 @@ def test_the_target_of_an_utterance_is_its_language_once(
 
 
 def test_samples_that_are_no_batch_are_refused(checkpoint_path: Path) -> None:
-    with pytest.raises(LangidError, match=r"samples of shape \(16000,\): expected \(batch"):
-        untrained(checkpoint_path, "mask").posteriors(torch.zeros(16000))
+    identifier = untrained(checkpoint_path, "mask")
+    for shape in ((16000,), (1, 0)):
+        with pytest.raises(LangidError, match=r"samples of shape .*: expected \(batch"):
+            identifier.posteriors(torch.zeros(shape))
 
 
 def test_parameters_beside_the_network_learn_too(checkpoint_path: Path) -> None:
