@@ -1,5 +1,6 @@
 """Every experiment of conf/experiment is prepared, trained for two steps and scored."""
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -162,29 +163,40 @@ def test_best_stream_learns_languages_of_sounds(
     """First sounds, from an encoder and of speech without labels, then languages of them."""
     keys = (*TWO_STEPS, log_mel(manifest, tmp_path, "samples"), "split.fractions=[0.4,0.3,0.3]")
     languages = "task.classes=[English,Hindi]"
-    assert main(["train", "experiment=best_stream", *keys, f"output={tmp_path}/run"]) == 2
-    assert "init=CHECKPOINT, which is not given; give it" in capsys.readouterr().err
-    of_sounds = (f"teacher={saved_encoder('wav2vec2')}", "split.unlabelled=[Mandarin]")
-    of_sounds = (*of_sounds, languages, "loss.clusters=8", f"output={tmp_path}/sounds")
-    assert main(["train", "experiment=sounds", *keys, *of_sounds]) == 0
-    begun = tmp_path / "sounds" / "checkpoints" / "last.ckpt"
-    assert f"langid train experiment=best_stream init={begun}" in capsys.readouterr().out
-    more = (languages, f"init={begun}", f"output={tmp_path}/run")
-    assert main(["train", "experiment=best_stream", *keys, *more]) == 0
+    line = ["train", "experiment=best_stream", *keys, languages, f"output={tmp_path}/run"]
+    assert main(line) == 2
+    assert "add teacher=CHECKPOINT (in experiment=sounds, with which" in capsys.readouterr().err
+    line += [f"teacher={saved_encoder('wav2vec2')}", "split.unlabelled=[Mandarin]"]
+    assert main(line) == 0
+    first = RunRecord.read(tmp_path / "run" / "sounds").to_plain()
+    assert (first["status"], first["steps"], first["init"]) == ("finished", 2, None)
+    assert first["teacher"] and first["split"]["unlabelled"] == ["Mandarin"]
+    begun = tmp_path / "run" / "sounds" / "checkpoints" / "last.ckpt"
     record = RunRecord.read(tmp_path / "run").to_plain()
-    assert (record["status"], record["steps"]) == ("finished", 2)
+    assert (record["status"], record["steps"], record["teacher"]) == ("finished", 2, None)
+    assert record["init"]["checkpoint"] == str(begun) and not record["split"]["unlabelled"]
+    written = begun.stat().st_mtime_ns
+    for broken_off in (False, True):  # what is finished is not done again
+        if broken_off:
+            shutil.rmtree(tmp_path / "run" / "checkpoints")
+            (tmp_path / "run" / "run.json").unlink()
+        capsys.readouterr()
+        assert main([*line[:1], "-m", *line[1:], "hydra.sweep.subdir=."]) == 0
+        ended = "1 finished" if broken_off else "1 skipped, was finished"
+        assert f"1 jobs: {ended}" in capsys.readouterr().out
+    assert begun.stat().st_mtime_ns == written
     assert record["parameters"] <= 1_000_000
     network = record["model"]["network"]
     assert (network["convolutions"], network["pause_frames"]) == ([32, 48], 13)
-    first, second = (
+    before, after = (
         read_checkpoint(tmp_path / run / "checkpoints" / "last.ckpt")["state_dict"]
-        for run in ("sounds", "run")
+        for run in ("run/sounds", "run")
     )
-    learned = [name for name in first if name.startswith(("network.layers.", "network.conv"))]
-    near = [torch.allclose(first[name], second[name], atol=0.01) for name in learned]
+    learned = [name for name in before if name.startswith(("network.layers.", "network.conv"))]
+    near = [torch.allclose(before[name], after[name], atol=0.01) for name in learned]
     assert learned and all(near)
     head = "network.head.output.weight"
-    assert not torch.equal(first[head], second[head])
+    assert not torch.equal(before[head], after[head])
     assert record["init"]["head"] == "new"
     best = tmp_path / "run" / "checkpoints" / "best.ckpt"
     more = (languages, f"init={best}", f"output={tmp_path}/never")

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from langid.build import trusting
 from langid.commands.configuration import plain_of, resolved
+from langid.commands.first_step import after_first_step, first_step, train_first_step
 from langid.commands.main import making_folders
 from langid.commands.override_check import compose_checked
 from langid.commands.paths import path_of
@@ -64,7 +65,11 @@ def train(config: Configuration, *, trusted: Sequence[str] = ()) -> TrainedRun:
     with _composed("train", config, trusted) as composed:
         with making_folders():
             output = path_of(composed.output)
-        record = train(resolved(composed, output), begun=print_start)
+        plain = resolved(composed, output)
+        if first_step(plain) and not isinstance(config, DictConfig):
+            train_first_step(plain, _overrides("train", config), print_start)
+            plain = after_first_step(plain)
+        record = train(plain, begun=print_start)
     return TrainedRun(output, record.best if record else {})
 
 
@@ -133,6 +138,13 @@ def _composed(command: str, config: Configuration, trusted: Sequence[str]) -> It
         with trusting(trusted):
             yield config.copy()
         return
+    overrides = _overrides(command, config)
+    with trusting([*trusted, *trusted_packages(overrides)]):
+        yield compose_checked(command, overrides)
+
+
+def _overrides(command: str, config: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Return overrides as they are typed; raise LangidError for what is neither kind."""
     if isinstance(config, Mapping):
         config = [f"{key!s}={in_grammar(value)}" for key, value in config.items()]
     if isinstance(config, str) or not all(isinstance(item, str) for item in config):
@@ -140,6 +152,4 @@ def _composed(command: str, config: Configuration, trusted: Sequence[str]) -> It
             f"{config!r}: expected a list of overrides as they are typed, ['KEY=VALUE'], a mapping"
             " {'KEY': VALUE}, or a DictConfig"
         )
-    overrides = [readable(command, override) for override in config]
-    with trusting([*trusted, *trusted_packages(overrides)]):
-        yield compose_checked(command, overrides)
+    return [readable(command, override) for override in config]

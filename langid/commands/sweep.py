@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
 from langid.commands.configuration import compose, resolved, values_of
+from langid.commands.first_step import after_first_step
 from langid.commands.text_keys import bare
 from langid.errors import LangidError, show_traceback
 from langid.exclusive import InUse, exclusively
@@ -133,7 +134,7 @@ class Sweep:
         try:
             output = Path(settings.runtime.output_dir)
             with exclusively("output", output):
-                held = state_of(output, resolved(config, output))
+                held = state_of(output, after_first_step(resolved(config, output)))
                 if held.state is State.FINISHED:
                     self._note(number, name, "skipped, was finished")
                     return

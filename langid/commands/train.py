@@ -25,6 +25,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from langid.commands.configuration import resolved, typed
+from langid.commands.first_step import after_first_step, first_step, train_first_step
 from langid.corpora.tasks import left_out_line
 from langid.errors import LangidError
 from langid.terminal import console, print_named
@@ -76,18 +77,22 @@ def run(config: DictConfig) -> None:
     from langid.training.run import train
 
     output = Path(HydraConfig.get().runtime.output_dir)
-    record = train(resolved(config, output), begun=print_start, command=_same_command(output))
+    plain = resolved(config, output)
+    if first_step(plain):
+        train_first_step(plain, typed(), print_start, _command)
+    place = f"output={quoted(str(output))}"
+    given = [item for item in typed() if not item.startswith("output=")]
+    name = ["--config-name", str(HydraConfig.get().job.config_name)]
+    command = _command([*name, *given, place])
+    record = train(after_first_step(plain), begun=print_start, command=command)
     if record:
         fractions = config.split.get("fractions", [1, 1, 1])
         _print_end(record, output, str(config.store), "test" if fractions[2] else "validation")
 
 
-def _same_command(output: Path) -> list[str]:
-    """Return the command line of this run, for the processes of its other devices."""
-    given = [item for item in typed() if not item.startswith("output=")]
-    name = ["--config-name", str(HydraConfig.get().job.config_name)]
-    place = f"output={quoted(str(output))}"
-    return [sys.executable, "-m", "langid", "train", *name, *given, place]
+def _command(arguments: list[str]) -> list[str]:
+    """Return the command line of a run, for the processes of its other devices."""
+    return [sys.executable, "-m", "langid", "train", *arguments]
 
 
 def print_start(record: "RunRecord") -> None:

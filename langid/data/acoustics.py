@@ -51,7 +51,7 @@ class SequenceAcoustics:
         That is ``hops (context_frames + time, hop) int16`` and ``speech (time,) bool``. There are
         no more of them than before, unless less than half of the speech would be left. Of a
         StackedStore there are several hops to a frame. Behind them stands of which frame from
-        ``start`` on each is, ``(time,)``.
+        ``start`` on each is, ``(time,)``. Where no speech would be left, it stays as it was.
         """
         place = self.held.places(*place)
         hops, speech = self.store.read(*place)
@@ -66,7 +66,21 @@ class SequenceAcoustics:
         draws = np.random.default_rng([self.seed, *occasion, int(self.row[index])])
         places = np.arange(len(speech)) - (0 if begins else self.context)
         recorded = Sound(samples, speech, self.sample_rate, others, places)
-        sound, _ = self.waveform(recorded, draws)
+        changed = self._frames(self.waveform(recorded, draws)[0], places, place, begins, before)
+        if not changed[1].any():
+            unchanged = self._frames(recorded, places, place, begins, before)
+            return unchanged if unchanged[1].any() else changed
+        return changed
+
+    def _frames(
+        self,
+        sound: Sound,
+        places: np.ndarray,
+        place: tuple[int, int],
+        begins: bool,
+        before: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return a sound as ``changed`` does; ``places (hops,)`` of what was recorded."""
         steps = (in_16_bits(sound.samples) * FULL_SCALE).astype(np.int16)
         hops, speech, origin = steps.reshape(len(sound.speech), -1), sound.speech, sound.origin
         if origin is None:  # of a waveform of somebody's own, which does not tell
@@ -110,8 +124,8 @@ class SequenceAcoustics:
         return None
 
     def _babble(self, target: int, count: int, draws: Draws) -> np.ndarray | None:
-        """Return so many samples of some voices of other classes, equally loud."""
-        sequences = np.flatnonzero(self.target != target)
+        """Return so many samples of some voices of other classes, known ones, equally loud."""
+        sequences = np.flatnonzero((self.target != target) & (self.target >= 0))
         if not len(sequences):
             return None
         hop = self.store.content.width

@@ -58,6 +58,11 @@ class Distillation(CrossEntropy):
                 f"loss.state_weight={state_weight} and loss.cluster_weight={cluster_weight}: hidden"
                 " frames become the teacher's states, or tell their clusters; set one of them to 0"
             )
+        if delay and state_weight == cluster_weight == 0:
+            raise LangidError(
+                f"loss.delay={delay}: is of hidden frames, of which the teacher tells nothing here;"
+                " take loss.delay=0, or loss.state_weight or loss.cluster_weight above 0"
+            )
         if label_weight == 1 and state_weight == cluster_weight == 0:
             raise LangidError(
                 "loss.label_weight=1, loss.state_weight=0 and loss.cluster_weight=0: nothing is"
@@ -99,7 +104,10 @@ class Distillation(CrossEntropy):
         classes = teacher.shape[2] - width
         said, behind = teacher[..., :classes].float(), teacher[..., classes:].float()
         weight = (said.softmax(-1) @ self.weight[:classes] if classes else 1.0) * speech
-        total = self.label_weight * self.of_labels(logits, targets) if self.label_weight else 0.0
+        # Logits that teach nothing still get gradients, of 0: several processes wait for them.
+        total = 0.0 * logits.sum()
+        if self.label_weight:
+            total = self.label_weight * self.of_labels(logits, targets)
         if classes and self.label_weight < 1:
             divergence = (weight * self._divergence(logits, said)).sum()
             total = total + (1 - self.label_weight) * divergence
@@ -124,7 +132,7 @@ class Distillation(CrossEntropy):
         assert hidden is not None
         if hidden.ndim == 2:  # of whole utterances
             hidden = hidden.unsqueeze(1)
-        elif self.delay:
+        if self.delay:
             hidden, told = hidden[:, self.delay :], slice(0, max(0, weight.shape[1] - self.delay))
             weight, behind = weight[:, told] * speech[:, self.delay :], behind[:, told]
         found = self.projection(hidden)

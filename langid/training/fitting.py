@@ -26,8 +26,8 @@ from langid.training.processes import other_processes
 from langid.training.run_record import write_record
 
 HYPERPARAMETERS = (
-    "task", "model", "silence", "split", "data", "balance", "augment", "init", "teacher", "loss",
-    "optimizer", "scheduler", "seed",
+    "task", "model", "silence", "split", "data", "balance", "augment", "waveform", "init",
+    "teacher", "loss", "optimizer", "scheduler", "seed",
 )  # fmt: skip
 # Advice of Lightning that does not apply to the user.
 SILENCED = (

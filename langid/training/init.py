@@ -102,6 +102,11 @@ def _check(init: dict[str, Any]) -> None:
         raise LangidError(
             f"init.freeze={init['freeze']}: expected a list, as in init.freeze=[network.layers]"
         )
+    if init["checkpoint"] is None and init["experiment"] is not None:
+        raise LangidError(
+            f"init.experiment={init['experiment']}: langid train trains it first, from the command"
+            " line; here give init=CHECKPOINT, its last.ckpt, or init.experiment=null"
+        )
     if init["checkpoint"] is None and (init["freeze"] or init["head"] is not None):
         raise LangidError(
             "init.freeze and init.head belong to init=CHECKPOINT, which is not given; give it, or"

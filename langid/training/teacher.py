@@ -211,7 +211,8 @@ class Teacher:
         self.inputs.clear()
         by_windows = isinstance(self.identifier.network, UtteranceNetwork)
         logits = self._of_windows(features) if by_windows else self._of_pieces(features)
-        return logits[:, : len(self.identifier.classes)].log_softmax(-1)
+        logits, calibration = logits[:, : len(self.identifier.classes)], self.identifier.calibration
+        return (calibration(logits) if calibration else logits).log_softmax(-1)
 
     def _of_pieces(self, features: Tensor) -> Tensor:
         """Return the logits of a frame network, which gets long clips in pieces, as evaluation."""

@@ -53,6 +53,11 @@ def teach(identifier: LanguageIdentifier, data: LanguageDataModule, file: Teache
         )
     if loss.cluster_weight:
         _check_clusters(loss, identifier.network, file)
+    if loss.delay and isinstance(identifier.network, UtteranceNetwork):
+        raise LangidError(
+            f"loss.delay={loss.delay}: is of frames, and {type(identifier.network).__name__} has"
+            " one answer for a clip; take loss.delay=0"
+        )
     if file.settings["live"]:
         live = LiveTeacher(Teacher(file, states, torch.device("cpu")), data)
         identifier.teacher, columns = live, live.columns
@@ -100,7 +105,8 @@ def outputs_of(
     rows = np.unique(np.concatenate(heard))
     with writing(folder):
         folder.mkdir(exist_ok=True)
-    _alone(folder, lambda: _ask(file, states, store, shards, rows))
+    with torch.random.fork_rng(devices=[]):  # weights come out alike whether it is asked or not
+        _alone(folder, lambda: _ask(file, states, store, shards, rows))
     held = shards.read(int(rows[0])).shape[1]
     told, found = len(file.classes), None
     if clusters:

@@ -1,5 +1,6 @@
 """Tests of langid/data/acoustics.py: what training hears of a store of samples."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,19 @@ def test_of_the_shortest_sequences_something_is_left(transform: str, samples_pat
         assert batch.samples is not None and batch.samples.shape[1] == 3 * 160
 
 
+class Silenced(WaveformAugment):
+    """Cuts off all that is speech."""
+
+    def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, dict[str, Any]]:
+        return replace(sound, speech=np.zeros_like(sound.speech)), {}
+
+
+def test_where_no_speech_would_be_left_a_sequence_stays_as_it_was(samples_path: Path) -> None:
+    more = {"stride": 4, "sequence_frames": 40}
+    plain, cut = (epoch(data_of(samples_path, of, **more)) for of in (AsItIs(), Silenced()))
+    assert alike(plain, cut) and any(batch.speech.any() for batch in plain)
+
+
 @pytest.mark.parametrize(
     ("spoken", "length", "before", "most"),
     [([], 120, 100, 100), ([5], 90, 100, 100), ([150], 200, 100, 151), ([20, 150], 200, 100, 100),
@@ -184,6 +198,8 @@ def test_babble_needs_another_class(samples_path: Path) -> None:
     assert acoustics
     acoustics.target = np.zeros_like(acoustics.target)
     acoustics.pauses = acoustics.pauses[:0]
+    assert acoustics._babble(0, 1600, np.random.default_rng(0)) is None
+    acoustics.target[:] = -1  # of speech without a label nobody knows what it is
     assert acoustics._babble(0, 1600, np.random.default_rng(0)) is None
     assert acoustics._pause(0, 1600, np.random.default_rng(0)) is None
 

@@ -120,6 +120,8 @@ def test_of_an_encoder_there_are_labels_and_clusters_alone(label_weight: float) 
     )
     told = nn.functional.cross_entropy(loss.projection(hidden).flatten(0, 1), numbers.flatten())
     assert float(due) == 10
+    found.backward()
+    assert output.weight.grad is not None  # several processes wait for it
     expected = (label_weight * labels / 10 + 2 * told).detach()
     assert float(found.detach()) == pytest.approx(float(expected), rel=1e-5)
 
@@ -144,6 +146,7 @@ def test_without_a_teacher_it_is_the_loss_of_labels() -> None:
         ({"clusters": 2.5}, "loss.clusters=2.5: accepted are whole numbers from 2 to 2048"),
         ({"delay": 0.5}, "loss.delay=0.5: accepted are numbers of frames, 0 and more"),
         ({"state_weight": 1, "cluster_weight": 1}, "loss.cluster_weight=1: hidden frames become"),
+        ({"delay": 3}, "loss.delay=3: is of hidden frames, of which the teacher tells nothing"),
         ({"label_weight": 1}, "nothing is left to learn from the teacher"),
     ],
 )

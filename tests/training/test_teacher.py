@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from langid.audio.decode import read_audio
+from langid.commands.main import main
 from langid.errors import LangidError
 from langid.networks.probes import LinearProbe
 from langid.training.checkpoint import read_checkpoint
@@ -51,6 +52,20 @@ def test_a_frame_network_says_what_it_says_anyway(
     assert said.shape == (301, 3) and teacher.frames_per_second == 100
     heard = slice(int(speech[0].int().argmax()), None)  # before that `remove` has heard nothing
     torch.testing.assert_close(said[heard].exp(), expected[0, heard], atol=1e-5, rtol=0)
+
+
+def test_a_calibrated_teacher_is_as_sure_as_it_was_made(
+    checkpoint_path: Path, clip: Tensor, tmp_path: Path, store_path: Path
+) -> None:
+    path = tmp_path / "calibrated.ckpt"
+    parts = [f"checkpoint={checkpoint_path}", f"store={store_path}", f"output={path}"]
+    assert main(["calibrate", *parts]) == 0
+    teacher = taught_by(path)
+    assert teacher.identifier.calibration is not None
+    expected, _ = teacher.identifier.posteriors(clip[None])
+    torch.testing.assert_close(teacher.outputs(clip).exp(), expected[0], atol=1e-5, rtol=0)
+    plain = taught_by(checkpoint_path).outputs(clip)
+    assert not torch.allclose(plain, teacher.outputs(clip), atol=1e-3)
 
 
 def test_an_utterance_network_speaks_of_what_was_just_heard(probe_path: Path, clip: Tensor) -> None:

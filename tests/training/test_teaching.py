@@ -126,6 +126,9 @@ def test_a_student_tells_clusters_of_states(
     once = ("model=linear_probe", "loss=distillation", "loss.cluster_weight=1", "split.seed=1")
     assert train(store, tmp_path / "other", probe_path, keys=once) == 2
     assert "and LinearProbe has one answer for a clip; take 0" in capsys.readouterr().err
+    later = ("model=linear_probe", "loss=distillation", "loss.state_weight=1", "loss.delay=2")
+    assert train(store, tmp_path / "other", probe_path, keys=(*later, "split.seed=1")) == 2
+    assert "loss.delay=2: is of frames, and LinearProbe has one" in capsys.readouterr().err
 
 
 def test_an_encoder_is_a_teacher(store: Path, encoder: Path, tmp_path: Path, capsys: Lines) -> None:

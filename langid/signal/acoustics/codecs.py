@@ -43,7 +43,8 @@ class Codec(Transform):
         super().__init__(probability)
         self.kinds = checked_kinds("kinds", kinds, RATES)
         for kind, (_, bit_rates) in RATES.items():
-            there = kbit_s is None or (len(kbit_s) > 0 and set(kbit_s) <= set(bit_rates))
+            listed = isinstance(kbit_s, list | tuple) and len(kbit_s) > 0
+            there = kbit_s is None or (listed and all(rate in bit_rates for rate in kbit_s))
             if self.kinds.get(kind) and not there:
                 told = ", ".join(map(str, bit_rates))
                 raise Refused(f"kbit_s={kbit_s}: accepted are lists of those of {kind}, {told}")

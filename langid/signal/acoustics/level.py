@@ -30,7 +30,7 @@ class Gain(Transform):
 
 
 class Clipping(Transform):
-    """Cuts off a ``share`` of the samples, those that are furthest from nothing."""
+    """Cuts off a ``share`` of the samples that are not 0, those that are furthest from it."""
 
     def __init__(self, probability: float, share: Sequence[float]):
         super().__init__(probability)
@@ -39,6 +39,9 @@ class Clipping(Transform):
     def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
         share = draws.uniform(*self.share)
         sizes = np.abs(sound.samples)
-        level = np.partition(sizes, kept := int((1 - share) * (len(sizes) - 1)))[kept]
+        heard = sizes[sizes > 0]  # digital silence has nothing that could be cut off
+        if not len(heard):
+            return sound, {"share": 0.0, "at": 0.0}
+        level = np.partition(heard, kept := int((1 - share) * (len(heard) - 1)))[kept]
         told = {"share": round(share, 4), "at": round(float(level), 4)}
         return sound.with_samples(sound.samples.clip(-level, level)), told

@@ -23,6 +23,7 @@ from langid.signal.acoustics.sound import (
 
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0, "blue": -1.0}  # power by 1 / f ** so much
 LOOP = 2**18  # samples of a colour, which go on where they began: 16 s at 16 kHz
+RUMBLE = 60 / 16000  # of the sample rate: below it brown noise would have nearly all of its power
 KINDS = ("colour", "pause", "babble", "folder")
 
 
@@ -43,7 +44,8 @@ class Noise(Transform):
         colours: Sequence[str] = tuple(COLOURS),
     ):
         super().__init__(probability)
-        if isinstance(colours, str) or not colours or not set(colours) <= set(COLOURS):
+        listed = isinstance(colours, list | tuple) and len(colours) > 0
+        if not listed or not all(colour in tuple(COLOURS) for colour in colours):
             raise Refused(f"colours={colours}: accepted are lists of {', '.join(COLOURS)}")
         self.colours = list(colours)
         self.snr_db = checked_range("snr_db", snr_db, -30, 100)
@@ -90,4 +92,6 @@ def _loop(colour: str) -> np.ndarray:
     spectrum[0] = 0
     tilt = np.arange(1, len(spectrum), dtype=np.float32)  # steep below, yet 4 Hz is not heard
     spectrum[1:] *= np.maximum(tilt, LOOP / 4000) ** np.float32(-COLOURS[colour] / 2)
+    if COLOURS[colour] > 1:
+        spectrum[: round(RUMBLE * LOOP)] = 0
     return as_loud(fft.irfft(spectrum, LOOP), 0.01)

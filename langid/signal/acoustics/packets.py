@@ -43,5 +43,5 @@ def lost_packets(count: int, share: float, burst: float, draws: Draws) -> np.nda
     burst = max(burst, share / (1 - share))  # one packet at least arrives between two runs
     arrives = burst * (1 - share) / share
     means = np.tile([arrives, burst], count // 2 + 1)
-    runs = draws.geometric(1 / means)
+    runs = draws.geometric(np.minimum(1 / means, 1))  # by rounding a mean may be below 1
     return np.repeat(np.tile([False, True], count // 2 + 1), runs)[:count]

@@ -18,6 +18,7 @@ from langid.signal.acoustics.sound import (
 )
 
 SOUND_M_S = 343.0
+TRIES = 100  # at a place that is so far away and in the room
 ROOMS = 64  # made once in every process, when they are first drawn
 SMALLEST_M, LARGEST_M = (2.5, 2.5, 2.3), (9.0, 7.0, 3.8)
 FROM_WALLS_M = 0.4
@@ -30,7 +31,8 @@ class Room(Transform):
     """Lets a sound come through a room, as loud as it was, with the direct sound where it was.
 
     Of rectangular rooms drawn once the echo falls by 60 dB in ``t60_s``, and the source is
-    ``distance_m`` away. Where there is a ``folder``, responses are read from it instead.
+    ``distance_m`` away, or as far as a room lets it where that is less. Where there is a
+    ``folder``, responses are read from it instead.
     """
 
     def __init__(
@@ -67,9 +69,16 @@ def drawn_response(
     time_s = draws.uniform(*t60_s)
     ear_m = draws.uniform(FROM_WALLS_M, room_m - FROM_WALLS_M)
     away_m = draws.uniform(*distance_m)
-    towards = draws.standard_normal(3) * (1, 1, 0.3)
-    mouth_m = ear_m + away_m * towards / np.linalg.norm(towards)
-    mouth_m = mouth_m.clip(FROM_WALLS_M / 2, room_m - FROM_WALLS_M / 2)
+    nearest, furthest = FROM_WALLS_M / 2, room_m - FROM_WALLS_M / 2
+    farthest_m, mouth_m = -1.0, ear_m
+    for _ in range(TRIES):
+        towards = draws.standard_normal(3) * (1, 1, 0.3)
+        wanted_m = ear_m + away_m * towards / np.linalg.norm(towards)
+        inside_m = wanted_m.clip(nearest, furthest)
+        if (between_m := float(np.linalg.norm(inside_m - ear_m))) > farthest_m:
+            farthest_m, mouth_m = between_m, inside_m
+        if np.array_equal(inside_m, wanted_m):
+            break
     response = image_response(room_m, mouth_m, ear_m, time_s, sample_rate, draws)
     told = {
         "m": " x ".join(f"{side:.1f}" for side in room_m),

@@ -132,6 +132,10 @@ def test_what_would_be_beyond_full_scale_is_made_softer(sound: Sound) -> None:
         ("codec", {"probability": 1, "kinds": {"amr": 1}}, r"codec\.kinds=.* weights of mp3, opus"),
         ("codec", {"probability": 1, "kinds": {"mp3": 0}}, r"codec\.kinds=.* one is above 0"),
         ("codec", {"probability": 1, "kinds": {"mp3": -1}}, r"codec\.kinds\.mp3=-1: accepted are"),
+        ("codec", {"probability": 1, "kinds": {"mp3": 1}, "kbit_s": 16}, "kbit_s=16: accepted are"),
+        ("codec", {"probability": 1, "kinds": {"mp3": 1}, "kbit_s": [[16]]}, r"kbit_s=\[\[16\]\]:"),
+        ("noise", {"probability": 1, "snr_db": [0, 9], "kinds": {"colour": 1}, "colours": 3},
+         "colours=3: accepted are lists of white"),
     ],
 )  # fmt: skip
 def test_odd_values_are_refused_by_their_key(name: str, value: Any, told: str) -> None:

@@ -27,3 +27,12 @@ def test_clipping_cuts_off_a_share(sound: Sound) -> None:
     inside = np.abs(sound.samples) < level
     assert np.array_equal(clipped.samples[inside], sound.samples[inside])
     assert told["at"] == pytest.approx(level, abs=1e-4)
+
+
+def test_clipping_hears_what_stands_between_digital_silence(sound: Sound, silence: Sound) -> None:
+    half = sound.samples * (np.arange(len(sound.samples)) % 5 < 2)
+    clip = Clipping(1, [0.48, 0.48])
+    clipped, _ = clip(sound.with_samples(half), np.random.default_rng(0))
+    touched = (clipped.samples != half)[half != 0].mean()
+    assert touched == pytest.approx(0.48, abs=0.01) and clipped.samples.any()
+    assert clip(silence, np.random.default_rng(0))[0] is silence

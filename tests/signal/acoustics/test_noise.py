@@ -54,6 +54,7 @@ def test_colours_have_their_slope_and_go_on_where_they_began(colour: str, slope:
     hz = np.fft.rfftfreq(len(loop), 1 / RATE)
     low, high = (powers[(hz > at / 1.1) & (hz < at * 1.1)].mean() for at in (500, 4000))
     assert 10 * np.log10(low / high) == pytest.approx(slope * 10 * np.log10(8), abs=0.5)
+    assert powers[hz > 60].sum() > 0.4 * powers.sum()  # where speech is
     steps = np.abs(np.diff(np.append(loop, loop[0])))
     assert steps[-1] <= steps[:-1].max()
 

@@ -22,6 +22,11 @@ def test_where_most_are_lost_runs_are_longer(share: float, burst: float) -> None
     assert lost.mean() == pytest.approx(share, rel=0.02)
 
 
+def test_any_share_and_burst_can_be_drawn() -> None:
+    for share in np.random.default_rng(0).uniform(0.5, 0.9, 300):
+        assert len(lost_packets(10, share, 1, np.random.default_rng(0))) == 10
+
+
 def test_in_their_place_is_silence_or_the_packet_before(sound: Sound) -> None:
     seen = set()
     for seed in range(8):

@@ -44,6 +44,13 @@ def test_every_drawn_room_has_the_direct_sound_first() -> None:
     assert len({told["m"] for _, told in found}) == 24
 
 
+def test_the_mouth_is_as_far_away_as_is_asked_where_the_room_is_that_large() -> None:
+    told = [drawn_response(number, (0.2, 0.2), (1.0, 1.2), RATE)[1] for number in range(64)]
+    assert all(1.0 <= of["distance_m"] <= 1.2 for of in told)
+    response, told_of = drawn_response(0, (0.2, 0.2), (9.0, 10.0), RATE)
+    assert response[0] > 0 and 1 < told_of["distance_m"] < 9
+
+
 def test_a_room_neither_moves_a_sound_nor_makes_it_louder(sound: Sound) -> None:
     for seed in range(4):
         there, _ = Room(1, [0.3, 0.5], [0.4, 1])(sound, np.random.default_rng(seed))
