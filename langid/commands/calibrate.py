@@ -6,8 +6,8 @@ go by it. bias=true adds a bias for each class; without it few answers change, t
 disagree. In what is printed every validation speaker is judged by what was fitted on others.
 
 Examples:
-  langid calibrate checkpoint=runs/gru/best.ckpt store=cv.h5 output=calibrated.ckpt
-  langid calibrate checkpoint=runs/gru/best.ckpt store=cv.h5 output=calibrated.ckpt bias=true
+  langid calibrate checkpoint=gru/checkpoints/best.ckpt store=cv.h5 output=calibrated.ckpt
+  langid calibrate checkpoint=gru/checkpoints/best.ckpt store=cv.h5 output=calibrated.ckpt bias=true
 """
 
 from omegaconf import DictConfig

@@ -8,7 +8,7 @@ TensorBoard show both: tensorboard --logdir OUTPUT, and there Projector. The par
 langid evaluate; part=all embeds a store that was not trained on. report.html has a map of them.
 
 Examples:
-  langid embed checkpoint=runs/gru/best.ckpt store=cv.h5 output=embeddings
+  langid embed checkpoint=gru/checkpoints/best.ckpt store=cv.h5 output=embeddings
   langid embed checkpoint=BEST.ckpt store=other.h5 output=embeddings part=all
 """
 

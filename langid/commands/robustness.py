@@ -11,7 +11,7 @@ Writes robustness.html, a page with a picture that needs no other file, and robu
 evaluate robustness=true has the same in its report.
 
 Examples:
-  langid robustness checkpoint=runs/gru/best.ckpt store=trio.h5 output=robust
+  langid robustness checkpoint=gru/checkpoints/best.ckpt store=trio.h5 output=robust
   langid robustness checkpoint=BEST.ckpt store=trio.h5 output=robust unknown_below=0.7
 """
 

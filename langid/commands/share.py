@@ -6,7 +6,7 @@ Every checkpoint= and langid.load take the folder, and nothing in it can run cod
 frozen encoder are not in it: its name, revision and SHA-256 are. The licence is yours to add.
 
 Examples:
-  langid share checkpoint=runs/gru/best.ckpt output=shared report=runs/gru/test/report.json
+  langid share checkpoint=gru/checkpoints/best.ckpt output=shared report=gru/test/report.json
   langid share checkpoint=calibrated.ckpt output=shared audio=clip.wav
 """
 
