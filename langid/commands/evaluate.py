@@ -21,7 +21,7 @@ slices, accuracy by seconds heard, what is lost in other acoustics, a map of wha
 and the most confident mistakes, which audio=true lets play.
 
 Examples:
-  langid evaluate 'checkpoint=[0/checkpoints/best.ckpt,1/checkpoints/best.ckpt]' store=x.h5 output=all
+  langid evaluate 'checkpoint=[0/checkpoints/best.ckpt,1/checkpoints/best.ckpt]' store=x.h5 output=o
   langid evaluate checkpoint=gru/checkpoints/best.ckpt store=trio.h5 output=out streaming=true
 """
 

@@ -11,8 +11,8 @@ langid evaluate has measured. A card that you have changed is kept, and without 
 figures of the same weights.
 
 Examples:
-  langid export checkpoint=gru/checkpoints/best.ckpt output=model.onnx
-  langid export checkpoint=ecapa/checkpoints/best.ckpt output=model.onnx mode=offline precision=float16
+  langid export checkpoint=gru/checkpoints/best.ckpt output=m.onnx
+  langid export checkpoint=net/checkpoints/best.ckpt output=m.onnx mode=offline precision=float16
 """
 
 from pathlib import Path
