@@ -37,14 +37,15 @@ class OfflineModule(IdentifierModule):
     def __init__(self, identifier: LanguageIdentifier, window_s: float, hop_s: float):
         front_end = identifier.front_end
         reasons = front_end.window_obstacles
-        if isinstance(identifier.network, StreamingNetwork) and not front_end.obstacles:
-            name = type(identifier.network).__name__
-            reasons.append(f"the network {name} streams frame by frame: leave mode out")
-        if identifier.silence.removes and (frames := identifier.network.frames_at_once):
-            reasons.append(
-                f"model.network.pause_frames={frames} is for streams, whose calls are cut for it:"
-                " train with model.network.pause_frames=0"
-            )
+        if isinstance(identifier.network, StreamingNetwork):
+            name, frames = type(identifier.network).__name__, identifier.network.frames_at_once
+            if not front_end.obstacles:
+                reasons.append(f"the network {name} streams frame by frame: leave mode out")
+            if frames and identifier.silence.removes:
+                reasons.append(
+                    f"model.network.pause_frames={frames} is for streams, whose calls are cut for"
+                    " it: train with model.network.pause_frames=0"
+                )
         super().__init__(identifier, "mode=offline", reasons)
         self.held = nn.ModuleList(front_end.features.held)  # their weights go into the graph
         of_samples = isinstance(identifier.network, SampleNetwork)

@@ -30,7 +30,10 @@ class Gain(Transform):
 
 
 class Clipping(Transform):
-    """Cuts off a ``share`` of the samples that are not 0, those that are furthest from it."""
+    """Cuts off a ``share`` of the samples, those that are furthest from nothing.
+
+    Where fewer than that are not 0, it is the share of these.
+    """
 
     def __init__(self, probability: float, share: Sequence[float]):
         super().__init__(probability)
@@ -39,9 +42,16 @@ class Clipping(Transform):
     def __call__(self, sound: Sound, draws: Draws) -> tuple[Sound, Told]:
         share = draws.uniform(*self.share)
         sizes = np.abs(sound.samples)
-        heard = sizes[sizes > 0]  # digital silence has nothing that could be cut off
-        if not len(heard):
-            return sound, {"share": 0.0, "at": 0.0}
-        level = np.partition(heard, kept := int((1 - share) * (len(heard) - 1)))[kept]
+        level = _exceeded(sizes, share)
+        if level == 0:
+            sizes = sizes[sizes > 0]
+            if not len(sizes):
+                return sound, {"share": 0.0, "at": 0.0}
+            level = _exceeded(sizes, share)
         told = {"share": round(share, 4), "at": round(float(level), 4)}
         return sound.with_samples(sound.samples.clip(-level, level)), told
+
+
+def _exceeded(sizes: np.ndarray, share: float) -> float:
+    """Return what a share of some sizes exceed."""
+    return float(np.partition(sizes, kept := int((1 - share) * (len(sizes) - 1)))[kept])
