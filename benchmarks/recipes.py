@@ -35,7 +35,11 @@ from langid.signal.features import Features
 RECIPES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "gru": ("mfcc", "features", ()),
     "gru_streaming": ("log_mel", "features", ()),
-    "best_stream": ("log_mel", "samples", ("init.head=null",)),  # from no checkpoint
+    "best_stream": (
+        "log_mel",
+        "samples",
+        ("init.experiment=null", "init.head=null"),
+    ),  # from no checkpoint
 }
 LIMIT = 1.15
 
