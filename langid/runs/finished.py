@@ -38,7 +38,8 @@ class Run:
 def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
     """Return the finished runs in some folders, and the others with the reason they are left out.
 
-    Runs behind links are found as well, each once. Raises LangidError for a folder that is absent
+    Runs behind links are found as well, each once; one within another is its first step, and left
+    out. Raises LangidError for a folder that is absent
     or without a run, for one that itself is a run that cannot be compared, and where no run is
     left.
     """
@@ -55,7 +56,10 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
         if not runs:
             raise LangidError(f"{folder}: no run in it (no run.json); langid train makes runs")
         for run in runs:
-            if not (reason := _obstacle(run)):
+            within = [other for other in runs if other in run.parents]
+            if within:
+                left_out[run] = f"what {within[0]} began with"
+            elif not (reason := _obstacle(run)):
                 found.setdefault(run.resolve(), run)
             elif run == folder:
                 raise LangidError(f"{run}: {reason}")

@@ -1,5 +1,6 @@
 """Tests of langid/runs/finished.py on a record; its errors: tests/commands/test_compare.py."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ def test_runs_behind_links_are_found_once_and_hidden_ones_are_not(
         folder / "up": f"leads up to {tmp_path}",
         folder / "gone": "a link that leads nowhere",
     }
+
+
+def test_what_a_run_began_with_is_no_run_to_compare(run_path: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "stream"
+    shutil.copytree(run_path, run)
+    shutil.copytree(run_path, run / "sounds")
+    for folder in (run.parent, run):
+        assert find_runs([folder]) == ([run], {run / "sounds": f"what {run} began with"})
 
 
 def test_no_folder_at_all() -> None:
