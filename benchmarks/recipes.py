@@ -35,11 +35,8 @@ from langid.signal.features import Features
 RECIPES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "gru": ("mfcc", "features", ()),
     "gru_streaming": ("log_mel", "features", ()),
-    "best_stream": (
-        "log_mel",
-        "samples",
-        ("init.experiment=null", "init.head=null"),
-    ),  # from no checkpoint
+    # From no checkpoint.
+    "best_stream": ("log_mel", "samples", ("init.experiment=null", "init.head=null")),
 }
 LIMIT = 1.15
 

@@ -30,9 +30,11 @@ def after_first_step(config: dict[str, Any]) -> dict[str, Any]:
     name = first_step(config)
     if not name:
         return config
+    from langid.training.teacher import learns_from_teacher
+
     last = folder_of(config) / "checkpoints" / "last.ckpt"
     changed = config | {"init": config["init"] | {"checkpoint": str(last)}}
-    if not str(config["loss"].get("_target_")).endswith(".Distillation"):
+    if not learns_from_teacher(config["loss"]):
         changed["teacher"] = config["teacher"] | {"checkpoint": None}
         if config["split"].get("unlabelled"):
             changed["split"] = config["split"] | {"unlabelled": []}
@@ -56,18 +58,19 @@ def train_first_step(
     overrides: Sequence[str],
     begun: Callable[..., None],
     command: Callable[[list[str]], list[str]] | None = None,
+    name: str | None = None,
 ) -> None:
     """Train what a run begins with, unless that is finished; it goes on where it was broken off.
 
     ``config`` is that of the run, resolved, and ``overrides`` are those that it was composed of;
-    ``command`` makes of overrides the line that the processes of other devices run. Raises
-    LangidError as a training does.
+    ``command`` makes of overrides the line that the processes of other devices run. ``name`` is
+    that of another primary configuration than langid's. Raises LangidError as a training does.
     """
     from langid.training.resume import State, prepare_resume, state_of
     from langid.training.run import train
 
     own = overrides_of_first_step(config, overrides)
-    first = plain_of(compose("train", own))
+    first = plain_of(compose("train", own, name))
     held = state_of(folder_of(config), first)
     if held.state is State.FINISHED:
         return

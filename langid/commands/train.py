@@ -77,22 +77,19 @@ def run(config: DictConfig) -> None:
     from langid.training.run import train
 
     output = Path(HydraConfig.get().runtime.output_dir)
-    plain = resolved(config, output)
+    plain, name = resolved(config, output), str(HydraConfig.get().job.config_name)
+
+    def command(overrides: list[str]) -> list[str]:
+        return [sys.executable, "-m", "langid", "train", "--config-name", name, *overrides]
+
     if first_step(plain):
-        train_first_step(plain, typed(), print_start, _command)
-    place = f"output={quoted(str(output))}"
+        train_first_step(plain, typed(), print_start, command, name)
     given = [item for item in typed() if not item.startswith("output=")]
-    name = ["--config-name", str(HydraConfig.get().job.config_name)]
-    command = _command([*name, *given, place])
-    record = train(after_first_step(plain), begun=print_start, command=command)
+    line = command([*given, f"output={quoted(str(output))}"])  # of its other devices' processes
+    record = train(after_first_step(plain), begun=print_start, command=line)
     if record:
         fractions = config.split.get("fractions", [1, 1, 1])
         _print_end(record, output, str(config.store), "test" if fractions[2] else "validation")
-
-
-def _command(arguments: list[str]) -> list[str]:
-    """Return the command line of a run, for the processes of its other devices."""
-    return [sys.executable, "-m", "langid", "train", *arguments]
 
 
 def print_start(record: "RunRecord") -> None:

@@ -104,10 +104,10 @@ class Distillation(CrossEntropy):
         classes = teacher.shape[2] - width
         said, behind = teacher[..., :classes].float(), teacher[..., classes:].float()
         weight = (said.softmax(-1) @ self.weight[:classes] if classes else 1.0) * speech
-        # Logits that teach nothing still get gradients, of 0: several processes wait for them.
-        total = 0.0 * logits.sum()
         if self.label_weight:
             total = self.label_weight * self.of_labels(logits, targets)
+        else:  # logits still get gradients, of 0: several processes wait for them
+            total = 0.0 * logits.float().sum()
         if classes and self.label_weight < 1:
             divergence = (weight * self._divergence(logits, said)).sum()
             total = total + (1 - self.label_weight) * divergence

@@ -54,6 +54,12 @@ class TeacherFile:
         return Teacher(self, states, device)
 
 
+def learns_from_teacher(loss: Any) -> bool:
+    """Return whether the settings of a loss are of one that has a teacher."""
+    target = loss.get("_target_") if isinstance(loss, dict) else None  # build says what is wrong
+    return target is not None and issubclass(class_of(target, "loss"), Distillation)
+
+
 def read_teacher(
     teacher: dict[str, Any], loss: dict[str, Any], data: LanguageDataModule
 ) -> TeacherFile | None:
@@ -64,8 +70,7 @@ def read_teacher(
     loss or unlabelled speech that do not go with it.
     """
     _check(teacher, data)
-    target = loss.get("_target_") if isinstance(loss, dict) else None  # build says what is wrong
-    learns = target is not None and issubclass(class_of(target, "loss"), Distillation)
+    learns = learns_from_teacher(loss)
     if teacher["checkpoint"] is None:
         if learns:
             raise LangidError("loss=distillation learns from a teacher: add teacher=CHECKPOINT")
@@ -78,7 +83,8 @@ def read_teacher(
     path = Path(str(teacher["checkpoint"])).expanduser().absolute()
     if not learns:
         raise LangidError(
-            f"teacher={path}: loss._target_={target} does not learn from it; take loss=distillation"
+            f"teacher={path}: loss._target_={loss.get('_target_')} does not learn from it; take"
+            " loss=distillation"
         )
     if encoder := encoder_of(teacher):
         if not loss.get("cluster_weight"):

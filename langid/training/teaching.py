@@ -31,7 +31,7 @@ from langid.training.init import hidden_layer
 from langid.training.state_clusters import clusters_of
 from langid.training.teacher import Teacher, TeacherFile
 
-SCHEMA = "langid-teacher-2"
+SCHEMA = "langid-teacher-3"
 LOOK_AGAIN_S = 1.0  # while another process asks the teacher the same
 
 

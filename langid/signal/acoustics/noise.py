@@ -9,6 +9,7 @@ from scipy import fft
 from langid.signal.acoustics.recordings import Recordings
 from langid.signal.acoustics.sound import (
     AUDIBLE,
+    RUMBLE_HZ,
     Draws,
     Refused,
     Sound,
@@ -23,7 +24,6 @@ from langid.signal.acoustics.sound import (
 
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0, "blue": -1.0}  # power by 1 / f ** so much
 LOOP = 2**18  # samples of a colour, which go on where they began: 16 s at 16 kHz
-RUMBLE = 60 / 16000  # of the sample rate: below it brown noise would have nearly all of its power
 KINDS = ("colour", "pause", "babble", "folder")
 
 
@@ -92,6 +92,6 @@ def _loop(colour: str) -> np.ndarray:
     spectrum[0] = 0
     tilt = np.arange(1, len(spectrum), dtype=np.float32)  # steep below, yet 4 Hz is not heard
     spectrum[1:] *= np.maximum(tilt, LOOP / 4000) ** np.float32(-COLOURS[colour] / 2)
-    if COLOURS[colour] > 1:
-        spectrum[: round(RUMBLE * LOOP)] = 0
+    if COLOURS[colour] > 1:  # nearly all of its power would be there
+        spectrum[: round(RUMBLE_HZ / 16000 * LOOP)] = 0
     return as_loud(fft.irfft(spectrum, LOOP), 0.01)

@@ -8,6 +8,7 @@ from scipy.signal import butter, oaconvolve, sosfilt
 
 from langid.signal.acoustics.recordings import Recordings
 from langid.signal.acoustics.sound import (
+    RUMBLE_HZ,
     Draws,
     Sound,
     Told,
@@ -24,7 +25,6 @@ SMALLEST_M, LARGEST_M = (2.5, 2.5, 2.3), (9.0, 7.0, 3.8)
 FROM_WALLS_M = 0.4
 MOVED_M = 0.04  # images at random, so that no regular echo is heard as a tone
 HEARD_DB = 50.0  # below the direct sound; what is softer is left out
-RUMBLE_HZ = 60.0  # below which responses that are all positive would be too loud
 
 
 class Room(Transform):
@@ -69,12 +69,11 @@ def drawn_response(
     time_s = draws.uniform(*t60_s)
     ear_m = draws.uniform(FROM_WALLS_M, room_m - FROM_WALLS_M)
     away_m = draws.uniform(*distance_m)
-    nearest, furthest = FROM_WALLS_M / 2, room_m - FROM_WALLS_M / 2
     farthest_m, mouth_m = -1.0, ear_m
     for _ in range(TRIES):
         towards = draws.standard_normal(3) * (1, 1, 0.3)
         wanted_m = ear_m + away_m * towards / np.linalg.norm(towards)
-        inside_m = wanted_m.clip(nearest, furthest)
+        inside_m = wanted_m.clip(FROM_WALLS_M / 2, room_m - FROM_WALLS_M / 2)
         if (between_m := float(np.linalg.norm(inside_m - ear_m))) > farthest_m:
             farthest_m, mouth_m = between_m, inside_m
         if np.array_equal(inside_m, wanted_m):
@@ -118,6 +117,7 @@ def image_response(
     response = np.bincount(
         np.rint(place).clip(min=0).astype(np.int64), np.float32(reflected) ** hits / away_m
     )
+    # All positive, it would be too loud below.
     high_pass = butter(2, RUMBLE_HZ, "high", fs=sample_rate, output="sos")
     return np.asarray(sosfilt(high_pass, response), np.float32)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 AUDIBLE = 1e-9  # mean square: 90 dB below full scale
+RUMBLE_HZ = 60.0  # below it there is no speech
 Draws = np.random.Generator
 Told = dict[str, Any]
 Source = Callable[[int, Draws], np.ndarray | None]
